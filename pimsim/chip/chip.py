@@ -1,0 +1,136 @@
+"""Chip: a checked configuration with what follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pimsim.chip import load, timing
+from pimsim.chip.peak import Peak, peak
+from pimsim.chip.problems import Layer
+from pimsim.chip.schema import ChipConfig
+from pimsim.errors import ConfigError
+from pimsim.units import FS_PER_MS, format_time
+
+_TEXTS = ("name", "description", "source", "notes", "published")
+
+
+class Chip:
+    """A chip to simulate.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        Its checked configuration.
+    """
+
+    def __init__(self, config: ChipConfig) -> None:
+        self.config = config
+
+    def __repr__(self) -> str:
+        return f"Chip({self.config.name!r}, {self.config.tiles} tiles, {self.digest[:12]})"
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, overrides: load.Overrides = ()) -> Chip:
+        """Load a preset by its name, or a chip file by its path.
+
+        Parameters
+        ----------
+        name_or_path : str or Path
+            ``"isaac"``, ``"my/chip.yaml"``.
+        overrides : sequence of str or mapping
+            ``["core.adc.bits=6"]`` with YAML values, or ``{"core.adc.bits": 6}``.
+
+        Raises
+        ------
+        ConfigError
+            If the file or an override is wrong: where, what was found, what was expected.
+        """
+        return cls(load.load(name_or_path, overrides))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], overrides: load.Overrides = ()) -> Chip:
+        """Build a chip from what `to_dict` returns, or from a dictionary of the same form.
+
+        Raises
+        ------
+        ConfigError
+            If the dictionary does not describe a chip.
+        """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"found {type(data).__name__}, expected keys and values", where="<dict>")
+        return cls(load.build([Layer("<dict>", data)], overrides))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole configuration as plain data, ready for JSON or YAML."""
+        return self.config.model_dump(by_alias=True, exclude_none=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that can affect a result: all but names, sources and notes."""
+        data = {key: value for key, value in self.to_dict().items() if key not in _TEXTS}
+        text = json.dumps(_without_sources(data), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What is allowed but looks like a mistake, each with its key path."""
+        found = []
+        for path, duration in (
+            ("core.array.read_ns", self.read_fs),
+            ("core.adc.convert_cycles", self.conversion_fs),
+        ):
+            if duration > FS_PER_MS:
+                found.append(f"{path}: one phase takes {format_time(duration)}, more than 1 ms")
+        if self.config.network.buffer_packets == 1:
+            found.append("network.buffer_packets: with one packet a router's input stalls after every packet")
+        levels = self.config.core.array.rows * (2**self.config.core.array.bits_per_cell - 1)
+        if 2**self.config.core.adc.bits * 16 < levels and self.config.core.dac.bits == 1:
+            found.append(
+                f"core.adc.bits: {2**self.config.core.adc.bits} codes for sums of up to {levels}; "
+                "four bits or more are lost"
+            )
+        return found
+
+    @cached_property
+    def peak(self) -> Peak:
+        """Peak throughput, power, area and weight capacity, in all and by part."""
+        return peak(self.config)
+
+    @property
+    def setup_fs(self) -> int:
+        """Time before the first phase of a multiplication, in whole cycles of the array's clock."""
+        return timing.setup_fs(self.config)
+
+    @property
+    def read_fs(self) -> int:
+        """Time of one read phase, in whole cycles of the array's clock."""
+        return timing.read_fs(self.config)
+
+    @property
+    def conversion_fs(self) -> int:
+        """Time in which a bank with all its arrays at work converts one phase."""
+        return timing.conversion_fs(self.config)
+
+    def weight_slices(self, bits: int | None = None) -> int:
+        """Cells that hold one weight of so many bits (native ones if None)."""
+        return timing.weight_slices(self.config, bits)
+
+    def phases(self, input_bits: int | None = None) -> int:
+        """Read phases of one multiplication with inputs of so many bits (native ones if None)."""
+        return timing.phases(self.config, input_bits)
+
+    def mvm_period_fs(self, input_bits: int | None = None) -> int:
+        """Time between the starts of two multiplications of a core whose arrays are all at work."""
+        return timing.mvm_period_fs(self.config, input_bits)
+
+
+def _without_sources(value: Any) -> Any:
+    """Drop the sources at every level."""
+    if isinstance(value, dict):
+        return {k: _without_sources(v) for k, v in value.items() if not (k == "source" and isinstance(v, str))}
+    return value

@@ -1,0 +1,169 @@
+"""Loading a chip: presets and files, ``extends:`` and ``--set``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pimsim import presets
+from pimsim.chip import yaml_text
+from pimsim.chip.problems import Layer, config_error
+from pimsim.chip.schema import ChipConfig
+from pimsim.errors import ConfigError, nearest
+
+Overrides = Sequence[str] | Mapping[str, Any]
+
+
+def load(name_or_path: str | Path, overrides: Overrides = ()) -> ChipConfig:
+    """Load and check a preset or a chip file.
+
+    Raises
+    ------
+    ConfigError
+        If the file, or an override, is at fault.
+    """
+    layers = _layers(_find(str(name_or_path)), [])
+    return build(layers, overrides)
+
+
+def build(layers: Sequence[Layer], overrides: Overrides = ()) -> ChipConfig:
+    """Merge layers, first to last, put the overrides on top, and check the whole.
+
+    Raises
+    ------
+    ConfigError
+        If something is wrong with them.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer.data)
+    merged.pop("extends", None)
+    config = validate(merged, layers)
+    if not overrides:
+        return config
+    layers = list(layers)
+    for label, path, value in _parse(overrides):
+        _check_path(path, config.model_dump(by_alias=True), label)
+        change = value
+        for key in reversed(path):
+            change = {key: change}
+        layers.append(Layer(label, change))
+        merged = _replace(merged, path, value)
+        config = validate(merged, layers)
+    return config
+
+
+def validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:
+    """Check a merged chip against the schema.
+
+    Raises
+    ------
+    ConfigError
+        At the first thing that is wrong.
+    """
+    try:
+        return ChipConfig.model_validate(data)
+    except ValidationError as error:
+        raise config_error(error, data, layers) from None
+    except (OverflowError, RecursionError) as error:
+        raise ConfigError(f"found a value that cannot be a chip's ({error})", where=layers[-1].label) from None
+
+
+def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge mappings key by key, the top one winning; another ``kind`` replaces the whole mapping."""
+    if "kind" in top and "kind" in base and top["kind"] != base["kind"]:
+        return dict(top)
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged
+
+
+def _find(name: str, beside: Path | None = None) -> Path:
+    """Find a preset by name, or a file by its path, relative to the folder `beside` if one is given."""
+    is_path = "/" in name or name.endswith((".yaml", ".yml"))
+    try:
+        return presets.resolve(beside / name if beside and is_path else name, "configs", ".yaml", ConfigError)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be opened ({error})", where=name[:200]) from None
+
+
+def _layers(path: Path, above: list[Path]) -> list[Layer]:
+    """Read a file and what it extends, the base first."""
+    label = str(path)
+    resolved = path.resolve()
+    if resolved in above:
+        chain = " -> ".join(p.name for p in [*above[above.index(resolved) :], resolved])
+        raise ConfigError(f"found a circle ({chain}), expected an end", where=f"{label}: extends")
+    data = _read(path)
+    base = data.get("extends")
+    if base is None:
+        return [Layer(label, data)]
+    if not isinstance(base, str):
+        raise ConfigError("expected the name of a preset or the path of a file", where=f"{label}: extends")
+    try:
+        below = _find(base, beside=path.parent)
+    except ConfigError as error:
+        raise ConfigError(str(error), where=f"{label}: extends") from None
+    return [*_layers(below, [*above, resolved]), Layer(label, data)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    label = str(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=label) from None
+    if len(raw) > yaml_text.MAX_BYTES:
+        raise ConfigError(f"found {len(raw)} bytes, expected at most {yaml_text.MAX_BYTES}", where=label)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 text (byte {error.start})", where=label) from None
+    data = yaml_text.parse(text, label)
+    if data is None:
+        raise ConfigError("the file is empty, expected a chip", where=label)
+    if not isinstance(data, dict):
+        kind = "a list" if isinstance(data, list) else "a single value"
+        raise ConfigError(f"found {kind} at the top, expected keys and values", where=label)
+    return data
+
+
+def _parse(overrides: Overrides) -> list[tuple[str, list[str], Any]]:
+    """Return each override's label, path and value."""
+    if isinstance(overrides, Mapping):
+        return [(f"override {path}", str(path).split("."), value) for path, value in overrides.items()]
+    if isinstance(overrides, str):
+        overrides = [overrides]
+    parsed = []
+    for text in overrides:
+        path, sign, value = text.partition("=")
+        label = f"--set {text}"
+        if not sign or not path.strip():
+            raise ConfigError("expected path.to.key=value", where=label)
+        parsed.append((label, path.strip().split("."), yaml_text.parse(value, label)))
+    return parsed
+
+
+def _check_path(path: Sequence[str], full: Any, label: str) -> None:
+    """Refuse a path that does not exist in a chip with all its keys."""
+    for steps, key in enumerate(path):
+        place = ".".join(path[:steps]) or "the chip"
+        if full is None:
+            raise ConfigError(f"'{place}' is not set, so it has no keys", where=label, mend="set it as a whole")
+        if not isinstance(full, Mapping):
+            raise ConfigError(f"'{place}' is a value, it has no keys", where=label)
+        if key not in full:
+            raise ConfigError(f"no key '{key}' in {place}", where=label, mend=nearest(key, list(full)))
+        full = full[key]
+
+
+def _replace(data: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return the data with the value at a path replaced."""
+    inner = data.get(path[0])
+    below = inner if isinstance(inner, Mapping) else {}
+    return {**data, path[0]: value if len(path) == 1 else _replace(below, path[1:], value)}

@@ -1,0 +1,57 @@
+"""Array: a crossbar of memory cells that multiplies a vector by the matrix it holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pimsim.chip.parts.base import ClockName, Count, EnergyPj, Part, Positive, TimeNs
+
+
+class Array(Part):
+    """A crossbar array; one instance is one array.
+
+    Parameters
+    ----------
+    device : str
+        Kind of memory cell: ``reram``, ``pcm``, ``sram``, ``fefet``, ``mram``, …
+    rows, columns : int
+        Size of the array. Inputs drive the rows, sums leave by the columns.
+    bits_per_cell : int
+        Bits of a weight that one cell holds.
+    clock : str
+        Name of the clock that the reads fall on.
+    read_ns : float
+        Duration of one read phase in nanoseconds, rounded up to the clock.
+    setup_ns : float
+        Time before the first phase of each matrix-vector multiplication, in nanoseconds.
+    reads_per_input : int
+        Reads needed for one slice of the input (four where signs of input and weight are read apart).
+    energy_per_read_pj : float, optional
+        Energy of one read phase of the whole array in picojoules.
+    write_ns : float, optional
+        Time to write one cell (or one row at once), in nanoseconds.
+    energy_per_cell_write_pj : float, optional
+        Energy to write one cell, in picojoules.
+    endurance : float, optional
+        Writes that a cell survives.
+    """
+
+    device: Annotated[str, Field(min_length=1, max_length=100)]
+    rows: Annotated[int, Field(ge=1, le=65_536)]
+    columns: Annotated[int, Field(ge=1, le=65_536)]
+    bits_per_cell: Annotated[int, Field(ge=1, le=16)]
+    clock: ClockName
+    read_ns: TimeNs
+    setup_ns: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
+    reads_per_input: Annotated[int, Field(ge=1, le=64)] = 1
+    energy_per_read_pj: EnergyPj | None = None
+    write_ns: TimeNs | None = None
+    energy_per_cell_write_pj: EnergyPj | None = None
+    endurance: Positive | None = None
+
+    @property
+    def cells(self) -> Count:
+        """Cells of one array."""
+        return self.rows * self.columns

@@ -1,0 +1,61 @@
+"""The errors a user can meet: each says where, what was found, what was expected and how to mend it."""
+
+from __future__ import annotations
+
+
+class PimsimError(Exception):
+    """Base of all errors that pimsim raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was found and what was expected, in one sentence.
+    where : str, optional
+        The place: ``file``, ``file:line`` or ``file: key.path``.
+    mend : str, optional
+        What the user can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, where: str = "", mend: str = "") -> None:
+        self.message = message
+        self.where = where
+        self.mend = mend
+        super().__init__(message, where, mend)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}; {self.mend}" if self.mend else text
+
+
+class ConfigError(PimsimError):
+    """A chip file, an override or an option is wrong."""
+
+
+class TraceError(PimsimError):
+    """A trace, or a model to be exported as one, is wrong."""
+
+
+class MappingError(PimsimError):
+    """The model does not fit the chip."""
+
+
+class ResultError(PimsimError):
+    """A result file cannot be read or written."""
+
+
+class SimulationError(PimsimError):
+    """The machine cannot go on."""
+
+    exit_code = 1
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return ``'did you mean …?'`` for a mistyped name, or the list of known names."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "expected one of: " + ", ".join(sorted(known))

@@ -1,0 +1,276 @@
+"""A machine as the engine sees it: resources, paths, streams and actors, first as rows, then as arrays.
+
+The rows are what the mapping writes and what the plain SimPy twin in ``tests/oracle`` reads; `Netlist.freeze`
+turns them into the arrays of `pimsim_core.engine.Engine`. What each of them means is in ``docs/machine-model.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory")
+HOST = "host"  # the part that waiting for the host is charged to; always the last one
+
+
+class Resource(NamedTuple):
+    """Something that is held while it works."""
+
+    name: str
+    part: str
+    period_fs: int
+    servers: int = 1
+    places: int = 0  # of the buffer behind it, in visitors; 0 is no such buffer
+    cause: str = "compute"
+
+
+class Mvm(NamedTuple):
+    """The phases of a matrix-vector multiplication; durations in fs."""
+
+    phases: int
+    setup: int
+    read: int
+    convert: int  # all samples of one phase
+    tail: int  # from the last conversion to the result
+    bank: int  # the resource that converts
+    shared: bool  # whether other actors convert there too
+
+
+class Step(NamedTuple):
+    """One visit: the resource is held for the occupancy, the visitor goes on after the latency (fs)."""
+
+    resource: int
+    occupancy: int
+    latency: int
+    mvm: Mvm | None = None
+
+
+class Stream(NamedTuple):
+    """Tokens in order, in a buffer with a finite number of places."""
+
+    name: str
+    capacity: int
+    tokens: int  # an inference
+    part: str = "buffer"
+
+
+class Actor(NamedTuple):
+    """An op on one replica; firing `k` is position ``offset + k * stride`` of the op."""
+
+    name: str
+    op: str
+    path: int
+    firings: int
+    offset: int = 0
+    stride: int = 1
+    period: int = 1  # positions an inference
+    depth: int = 1  # firings under way at once
+    limit: int | None = None  # firings allowed before the host says more; None is all
+    milestone: int = 0  # tell the host every so many firings
+
+
+class Input(NamedTuple):
+    """What an actor takes from a stream; `need` and `free` are tables over positions."""
+
+    actor: int
+    stream: int
+    need: int
+    free: int
+    freed: int = 0  # tokens below this one the actor never needs
+
+
+class Output(NamedTuple):
+    """What an actor puts on a stream; `token` is a table over positions, -1 where there is none."""
+
+    actor: int
+    stream: int
+    token: int
+    path: int | None = None  # of the packet; None is there at once
+
+
+class Netlist:
+    """Rows of a machine, appended one by one; each ``add_…`` returns the row's number."""
+
+    def __init__(self) -> None:
+        self.resources: list[Resource] = []
+        self.paths: list[tuple[Step, ...]] = []
+        self.tables: list[npt.NDArray[np.int64]] = []
+        self.streams: list[Stream] = []
+        self.actors: list[Actor] = []
+        self.inputs: list[Input] = []
+        self.outputs: list[Output] = []
+        self._path_ids: dict[tuple[Step, ...], int] = {}
+        self._table_ids: dict[bytes, int] = {}
+
+    def add_resource(self, *args: Any, **kwargs: Any) -> int:
+        """Append a `Resource`."""
+        self.resources.append(Resource(*args, **kwargs))
+        return len(self.resources) - 1
+
+    def add_path(self, steps: Sequence[Step]) -> int:
+        """Append a path, or find the equal one."""
+        key = tuple(steps)
+        if key not in self._path_ids:
+            self._path_ids[key] = len(self.paths)
+            self.paths.append(key)
+        return self._path_ids[key]
+
+    def add_table(self, values: npt.ArrayLike) -> int:
+        """Append a table over the positions of an op, or find the equal one."""
+        table = np.ascontiguousarray(values, dtype=np.int64)
+        key = table.tobytes()
+        if key not in self._table_ids:
+            self._table_ids[key] = len(self.tables)
+            self.tables.append(table)
+        return self._table_ids[key]
+
+    def add_stream(self, *args: Any, **kwargs: Any) -> int:
+        """Append a `Stream`."""
+        self.streams.append(Stream(*args, **kwargs))
+        return len(self.streams) - 1
+
+    def add_actor(self, *args: Any, **kwargs: Any) -> int:
+        """Append an `Actor`."""
+        self.actors.append(Actor(*args, **kwargs))
+        return len(self.actors) - 1
+
+    def add_input(self, *args: Any, **kwargs: Any) -> None:
+        """Append an `Input`; inputs are added actor by actor, in the actors' order."""
+        self.inputs.append(Input(*args, **kwargs))
+
+    def add_output(self, *args: Any, **kwargs: Any) -> None:
+        """Append an `Output`; outputs are added actor by actor, in the actors' order."""
+        self.outputs.append(Output(*args, **kwargs))
+
+    @property
+    def parts(self) -> list[str]:
+        """The kinds of parts that time is charged to, in declared order, the host last."""
+        names = dict.fromkeys([*(r.part for r in self.resources), *(s.part for s in self.streams)])
+        return [*(name for name in names if name != HOST), HOST]
+
+    @property
+    def ops(self) -> list[str]:
+        """The ops of the actors, in declared order, the host last."""
+        names = dict.fromkeys(actor.op for actor in self.actors)
+        return [*(name for name in names if name != HOST), HOST]
+
+    def freeze(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays that `pimsim_core.engine.Engine` takes."""
+        from pimsim_core.engine import record_dtype
+
+        part_id = {name: i for i, name in enumerate(self.parts)}
+        op_id = {name: i for i, name in enumerate(self.ops)}
+        mvms: dict[Mvm, int] = {}
+        steps = [step for path in self.paths for step in path]
+        for step in steps:
+            if step.mvm is not None:
+                mvms.setdefault(step.mvm, len(mvms))
+        inputs, outputs = sorted(self.inputs, key=_actor), sorted(self.outputs, key=_actor)
+
+        def records(kind: str, rows: Sequence[Any], **columns: Any) -> npt.NDArray[Any]:
+            array = np.zeros(len(rows), dtype=record_dtype(kind))
+            for name, values in columns.items():
+                array[name] = list(values)
+            return array
+
+        first_input, last_input = _spans(inputs, len(self.actors))
+        first_output, last_output = _spans(outputs, len(self.actors))
+        consumer_ptr, consumers = _csr([i.stream for i in inputs], len(self.streams))
+        producer_ptr, producing = _csr([o.stream for o in outputs], len(self.streams))
+        return {
+            "resources": records(
+                "resource",
+                self.resources,
+                period=(r.period_fs for r in self.resources),
+                servers=(r.servers for r in self.resources),
+                buffered=(r.places > 0 for r in self.resources),
+                places=(r.places for r in self.resources),
+                cause=(CAUSES.index(r.cause) for r in self.resources),
+                part=(part_id[r.part] for r in self.resources),
+            ),
+            "steps": records(
+                "step",
+                steps,
+                occupancy=(s.occupancy for s in steps),
+                latency=(s.latency for s in steps),
+                resource=(s.resource for s in steps),
+                mvm=(-1 if s.mvm is None else mvms[s.mvm] for s in steps),
+            ),
+            "path_ptr": np.cumsum([0, *(len(p) for p in self.paths)]).astype(np.int32),
+            "mvms": records(
+                "mvm",
+                list(mvms),
+                setup=(m.setup for m in mvms),
+                read=(m.read for m in mvms),
+                convert=(m.convert for m in mvms),
+                tail=(m.tail for m in mvms),
+                phases=(m.phases for m in mvms),
+                bank=(m.bank for m in mvms),
+                shared=(m.shared for m in mvms),
+            ),
+            "actors": records(
+                "actor",
+                self.actors,
+                firings=(a.firings for a in self.actors),
+                offset=(a.offset for a in self.actors),
+                stride=(a.stride for a in self.actors),
+                period=(a.period for a in self.actors),
+                limit=(a.firings if a.limit is None else a.limit for a in self.actors),
+                milestone=(a.milestone for a in self.actors),
+                depth=(a.depth for a in self.actors),
+                path=(a.path for a in self.actors),
+                op=(op_id[a.op] for a in self.actors),
+                first_input=first_input,
+                last_input=last_input,
+                first_output=first_output,
+                last_output=last_output,
+            ),
+            "inputs": records(
+                "input",
+                inputs,
+                freed=(i.freed for i in inputs),
+                stream=(i.stream for i in inputs),
+                need=(i.need for i in inputs),
+                free=(i.free for i in inputs),
+            ),
+            "outputs": records(
+                "output",
+                outputs,
+                stream=(o.stream for o in outputs),
+                token=(o.token for o in outputs),
+                path=(-1 if o.path is None else o.path for o in outputs),
+            ),
+            "streams": records(
+                "stream",
+                self.streams,
+                capacity=(s.capacity for s in self.streams),
+                tokens=(s.tokens for s in self.streams),
+                part=(part_id[s.part] for s in self.streams),
+            ),
+            "table": np.concatenate([np.zeros(0, np.int64), *self.tables]),
+            "table_ptr": np.cumsum([0, *(len(t) for t in self.tables)]).astype(np.int64),
+            "consumer_ptr": consumer_ptr,
+            "consumers": consumers,
+            "input_actor": np.array([i.actor for i in inputs], dtype=np.int32),
+            "producer_ptr": producer_ptr,
+            "producers": np.array([outputs[o].actor for o in producing], dtype=np.int32),
+        }
+
+
+def _actor(row: Input | Output) -> int:
+    return row.actor
+
+
+def _spans(rows: Sequence[Input | Output], actors: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    owners = np.array([row.actor for row in rows], dtype=np.int64)
+    each = np.arange(actors)
+    return np.searchsorted(owners, each, "left"), np.searchsorted(owners, each, "right")
+
+
+def _csr(owners: Sequence[int], size: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    counts = np.bincount(np.array(owners, dtype=np.int64), minlength=size)
+    order = np.argsort(np.array(owners, dtype=np.int64), kind="stable")
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), order.astype(np.int32)

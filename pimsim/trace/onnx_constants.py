@@ -1,0 +1,205 @@
+"""The constants of an ONNX graph: which values they are, where they come from, and small ones' values."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnx import AttributeProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+from pimsim.errors import TraceError
+from pimsim.trace.schema import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from onnx import ModelProto
+
+SMALL = 4096
+"""Elements; a constant of more than that is never needed by value."""
+
+_RANDOM = (
+    "RandomNormal",
+    "RandomUniform",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+)
+
+
+class Constants:
+    """The values of a model that depend on none of its inputs.
+
+    Parameters
+    ----------
+    model : ModelProto
+        The model, with its initializers and nodes in topological order.
+    where : str
+        The file.
+
+    Attributes
+    ----------
+    names : set of str
+        All constants.
+    stored : dict
+        Those that are initializers.
+    tensors : dict
+        The forms of the graph's values as far as they are known; the owner keeps it up to date, since the
+        shape of an activation is a constant too.
+    """
+
+    def __init__(self, model: ModelProto, where: str) -> None:
+        """Collect the initializers."""
+        self.where = where
+        self.stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.names = set(self.stored)
+        self.tensors: dict[str, Tensor] = {}
+        self._folder = Path(where).parent
+        self._opsets = [o for o in model.opset_import if o.domain in ("", "ai.onnx")]
+        self._maker: dict[str, NodeProto] = {}
+        self._values: dict[str, np.ndarray[Any, Any]] = {}
+
+    def add_computed(self, nodes: list[NodeProto]) -> None:
+        """Add the outputs of nodes that read constants only, or only the shape of what they read."""
+        for node in nodes:
+            self._maker.update({value: node for value in node.output if value})
+            fixed = node.op_type in ("Shape", "Size") or all(v in self.names for v in node.input if v)
+            # a node with a body may read more than its inputs; one of another domain cannot be computed here
+            if fixed and not node.domain and node.op_type not in _RANDOM and not _has_body(node):
+                self.names.update(value for value in node.output if value)
+
+    def origin(self, value: str) -> str:
+        """Say where a constant's values are from: ``constant`` (filled), ``trained`` (stored), ``absent``."""
+        found, todo, seen = set(), [value], set()
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self.stored:
+                found.add("trained" if self._has_data(self.stored[name]) else "absent")
+            elif self._maker[name].op_type == "ConstantOfShape":
+                found.add("constant")
+            elif self._maker[name].op_type == "Constant":
+                found.add("trained")
+            else:
+                todo.extend(v for v in self._maker[name].input if v)
+        return next((kind for kind in ("absent", "constant") if kind in found), "trained")
+
+    def _has_data(self, tensor: TensorProto) -> bool:
+        if tensor.data_location != TensorProto.EXTERNAL:
+            return True
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        return (self._folder / location).is_file()
+
+    def value(self, name: str) -> np.ndarray[Any, Any]:
+        """Compute a small constant.
+
+        Raises
+        ------
+        TraceError
+            If it is not constant, or too big, or depends on a shape that is not known.
+        """
+        if name in self._values:
+            return self._values[name]
+        if name not in self.names:
+            raise TraceError(
+                f"'{name}' is computed from the model's inputs, expected a constant", where=self.where
+            )
+        todo = [name]
+        while todo:  # without recursion: a chain of constants may be long
+            waits = self._waits_for(todo[-1])
+            if waits:
+                todo.extend(waits)
+            else:
+                last = todo.pop()
+                if last not in self._values:
+                    self._compute(last)
+        return self._values[name]
+
+    def _waits_for(self, name: str) -> list[str]:
+        if name in self._values or name in self.stored or self._maker[name].op_type in ("Shape", "Size"):
+            return []
+        return [value for value in self._maker[name].input if value and value not in self._values]
+
+    def _compute(self, name: str) -> None:
+        if name in self.stored:
+            self._values[name] = self._stored_value(self.stored[name])
+            return
+        node = self._maker[name]
+        sizes = [self.tensors[value].elements for value in node.output if value in self.tensors]
+        if max(sizes, default=0) > SMALL:
+            raise TraceError(f"the value of '{name}' is needed but is too big to compute", where=self.where)
+        inputs = {value: self._values[value] for value in node.input if value and value in self._values}
+        if node.op_type in ("Shape", "Size"):
+            import numpy as np
+
+            shape = self._shape(node.input[0])
+            inputs = {node.input[0]: np.broadcast_to(np.float32(0), shape)}
+        self._values.update(self._run(node, inputs))
+
+    def _run(self, node: NodeProto, inputs: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+        from onnx.reference import ReferenceEvaluator
+
+        values = [helper.make_value_info(name, helper.make_tensor_type_proto(0, None)) for name in inputs]
+        names = [name for name in node.output if name]
+        results = [helper.make_value_info(name, helper.make_tensor_type_proto(0, None)) for name in names]
+        graph = helper.make_graph([node], "constant", values, results)
+        try:
+            made = ReferenceEvaluator(helper.make_model(graph, opset_imports=self._opsets)).run(None, inputs)
+        except Exception as error:  # the evaluator has no base class of errors of its own
+            message = f"the constant '{names[0]}' ({node.op_type}) cannot be computed: {first_line(error)}"
+            raise TraceError(message, where=self.where) from None
+        return dict(zip(names, made, strict=True))
+
+    def _stored_value(self, tensor: TensorProto) -> np.ndarray[Any, Any]:
+        if math.prod(tensor.dims) > SMALL:
+            raise TraceError(f"the value of '{tensor.name}' is needed but is too big", where=self.where)
+        try:
+            return numpy_helper.to_array(tensor, str(self._folder))
+        except (ValueError, TypeError, OSError, checker.ValidationError) as error:
+            message = f"the value of '{tensor.name}' cannot be read: {first_line(error)}"
+            raise TraceError(message, where=self.where) from None
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name not in self.tensors:
+            raise TraceError(f"the shape of '{name}' is needed but not known", where=self.where)
+        return self.tensors[name].shape
+
+    def to_initializers(self, names: list[str]) -> list[TensorProto]:
+        """Compute those that are small and can be, and return them as initializers; they are stored now."""
+        made = []
+        for name in dict.fromkeys(names):
+            try:
+                array = self.value(name)
+            except TraceError:  # it waits for a shape that is not inferred yet
+                continue
+            if array.size <= SMALL:
+                self.stored[name] = numpy_helper.from_array(array, name)
+                made.append(self.stored[name])
+        return made
+
+
+def _has_body(node: NodeProto) -> bool:
+    return any(
+        attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for attribute in node.attribute
+    )
+
+
+def as_tensor(tensor: TensorProto) -> Tensor:
+    """Return the form of a stored tensor."""
+    return Tensor(tuple(tensor.dims), dtype_name(tensor.data_type))
+
+
+def dtype_name(code: int) -> str:
+    """Return the name a trace has for ONNX's element type."""
+    name = TensorProto.DataType.Name(code).lower() if code in TensorProto.DataType.values() else "undefined"
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's message, shortened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."

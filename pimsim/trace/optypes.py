@@ -1,0 +1,166 @@
+"""The op types a trace may hold, one row each: attributes, operands, shapes, multiply-accumulates.
+
+A new op type is a new row of `OP_TYPES`, with its shape rule in `pimsim.trace.shapes` if none there fits.
+The ONNX exporter reads the attributes that a row names from the node, with ONNX's own defaults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pimsim.trace import shapes
+from pimsim.trace.shapes import Shape
+
+if TYPE_CHECKING:
+    from pimsim.trace.schema import Op
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What values an attribute takes.
+
+    Parameters
+    ----------
+    kind : str
+        ``int``, ``ints``, ``float``, ``str``; ``axis`` and ``axes`` are dimensions counted from 0.
+    low : int, optional
+        Least value of an int, or of each of the ints.
+    optional : bool
+        Whether it may be null.
+    choices : tuple of str
+        The values of a ``str``.
+    """
+
+    kind: Literal["int", "ints", "float", "str", "axis", "axes"]
+    low: int | None = None
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpType:
+    """One row of the registry.
+
+    Parameters
+    ----------
+    shape : callable
+        Op to the shapes its outputs must have; raises TraceError (where = field) if its inputs do not fit.
+    inputs : tuple of int
+        Fewest and most operands.
+    attributes : dict
+        All that it has; each must be given.
+    macs : callable
+        Op to its multiply-accumulates.
+    weight_at : tuple of int
+        Operand positions that may hold a weight.
+    many_outputs : bool
+        Whether it may have more than one output.
+    """
+
+    shape: Callable[[Op], tuple[Shape, ...]]
+    inputs: tuple[int, int]
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    macs: Callable[[Op], int] = lambda op: 0
+    weight_at: tuple[int, ...] = ()
+    many_outputs: bool = False
+
+
+def _conv_macs(op: Op) -> int:
+    """Each output element sums over what the weight spans after its first dimension."""
+    return op.output.elements * math.prod(op.inputs[1].tensor.shape[1:])
+
+
+def _gemm_macs(op: Op) -> int:
+    return op.output.elements * op.inputs[0].tensor.shape[0 if op.attributes["transA"] else 1]
+
+
+def _matmul_macs(op: Op) -> int:
+    return op.output.elements * op.inputs[0].tensor.shape[-1]
+
+
+_MANY = 1 << 16
+_FLOAT = Attribute("float")
+_FLAG = Attribute("int", low=0)
+_SIZES = Attribute("ints", low=1)
+_PADS = Attribute("ints", low=0)
+_WINDOW = {"kernel_shape": _SIZES, "strides": _SIZES, "pads": _PADS, "dilations": _SIZES}
+_POOL = {**_WINDOW, "ceil_mode": _FLAG}
+
+
+def _unary(**attributes: Attribute) -> OpType:
+    return OpType(shapes.same, (1, 1), attributes)
+
+
+def _elementwise(most: int = 2, least: int = 2) -> OpType:
+    return OpType(shapes.broadcast, (least, most))
+
+
+OP_TYPES: dict[str, OpType] = {
+    "Input": OpType(shapes.declared, (0, 0)),
+    "DataMovement": OpType(shapes.declared, (1, _MANY), {"onnx_type": Attribute("str")}, many_outputs=True),
+    # matrix products
+    "Conv": OpType(
+        shapes.conv, (2, 3), {**_WINDOW, "group": Attribute("int", low=1)}, _conv_macs, weight_at=(1,)
+    ),
+    "Gemm": OpType(
+        shapes.gemm,
+        (2, 3),
+        {"alpha": _FLOAT, "beta": _FLOAT, "transA": _FLAG, "transB": _FLAG},
+        _gemm_macs,
+        weight_at=(0, 1),
+    ),
+    "MatMul": OpType(shapes.matmul, (2, 2), {}, _matmul_macs, weight_at=(0, 1)),
+    # activations, element by element
+    "Relu": _unary(),
+    "LeakyRelu": _unary(alpha=_FLOAT),
+    "PRelu": OpType(shapes.prelu, (2, 2)),
+    "Clip": _unary(min=Attribute("float", optional=True), max=Attribute("float", optional=True)),
+    "Sigmoid": _unary(),
+    "HardSigmoid": _unary(alpha=_FLOAT, beta=_FLOAT),
+    "HardSwish": _unary(),
+    "Tanh": _unary(),
+    "Elu": _unary(alpha=_FLOAT),
+    "Gelu": _unary(approximate=Attribute("str", choices=("none", "tanh"))),
+    "Erf": _unary(),
+    "Sqrt": _unary(),
+    # normalization
+    "Softmax": OpType(shapes.same_along_axis, (1, 1), {"axis": Attribute("axis")}),
+    "LRN": _unary(size=Attribute("int", low=1), alpha=_FLOAT, beta=_FLOAT, bias=_FLOAT),
+    "BatchNormalization": OpType(shapes.batch_normalization, (5, 5), {"epsilon": _FLOAT}),
+    "LayerNormalization": OpType(
+        shapes.layer_normalization, (2, 3), {"axis": Attribute("axis"), "epsilon": _FLOAT}
+    ),
+    # pooling and reduction
+    "MaxPool": OpType(shapes.pool, (1, 1), _POOL),
+    "AveragePool": OpType(shapes.pool, (1, 1), {**_POOL, "count_include_pad": _FLAG}),
+    "GlobalAveragePool": OpType(shapes.global_pool, (1, 1)),
+    "GlobalMaxPool": OpType(shapes.global_pool, (1, 1)),
+    "ReduceMean": OpType(shapes.reduce, (1, 1), {"axes": Attribute("axes"), "keepdims": _FLAG}),
+    # arithmetic, element by element, with broadcasting
+    "Add": _elementwise(),
+    "Sub": _elementwise(),
+    "Mul": _elementwise(),
+    "Div": _elementwise(),
+    "Pow": _elementwise(),
+    "Sum": _elementwise(_MANY, least=1),
+    "Max": _elementwise(_MANY, least=1),
+    "Min": _elementwise(_MANY, least=1),
+    # rearrangement
+    "Concat": OpType(shapes.concat, (1, _MANY), {"axis": Attribute("axis")}),
+    "Reshape": OpType(shapes.reshape, (1, 1)),
+    "Flatten": OpType(shapes.flatten, (1, 1), {"axis": Attribute("axis")}),
+    "Squeeze": OpType(shapes.squeeze, (1, 1), {"axes": Attribute("axes")}),
+    "Unsqueeze": OpType(shapes.unsqueeze, (1, 1), {"axes": Attribute("axes")}),
+    "Transpose": OpType(shapes.transpose, (1, 1), {"perm": Attribute("axes")}),
+    "Pad": OpType(shapes.pad, (1, 1), {"pads": Attribute("ints"), "mode": Attribute("str")}),
+    "Slice": OpType(
+        shapes.slice_,
+        (1, 1),
+        {"starts": _PADS, "ends": Attribute("ints"), "axes": Attribute("axes"), "steps": Attribute("ints")},
+    ),
+    "Split": OpType(shapes.split, (1, 1), {"axis": Attribute("axis")}, many_outputs=True),
+    "Resize": OpType(shapes.same_rank, (1, 1), {"mode": Attribute("str")}),
+}

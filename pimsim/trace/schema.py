@@ -1,0 +1,243 @@
+"""What a trace is: tensors, operands, ops, and the graph they form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pimsim.trace.optypes import OP_TYPES
+
+SCHEMA = "pimsim-trace/1"
+
+Role = Literal["activation", "weight", "constant"]
+ROLES: tuple[Role, ...] = ("activation", "weight", "constant")
+
+WEIGHTS = ("trained", "random", "constant", "absent")
+"""What a trace may say of its weights' values: ``trained`` means stored in the source as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """The form of a tensor; a trace holds no values.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Elements along each dimension, all positive; ``()`` is a scalar.
+    dtype : str
+        Element type in the source model, by its ONNX name in lower case (``float32``, ``int8``).
+    bits : int or None
+        Bits an element is computed with; None leaves it to the chip's native precision.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    bits: int | None = None
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One input of an op.
+
+    Parameters
+    ----------
+    role : {"activation", "weight", "constant"}
+        An activation is computed by another op. A weight is the constant matrix of a Conv, Gemm or MatMul;
+        every other parameter, a bias for example, is a constant.
+    tensor : Tensor
+        Its form.
+    source : str or None
+        Name of the op that computes it; None unless it is an activation.
+    index : int
+        Which of that op's outputs it is.
+    """
+
+    role: Role
+    tensor: Tensor
+    source: str | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One node of the trace.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the trace.
+    type : str
+        An ONNX op type, or ``Input`` (a model's input), or ``DataMovement`` (an op that the exporter did
+        not know: it moves its tensors and computes nothing).
+    inputs : tuple of Operand
+        In ONNX's order; empty for ``Input``.
+    outputs : tuple of Tensor
+        At least one.
+    attributes : dict
+        All that the op type has (see `pimsim.trace.optypes`), resolved: no automatic padding, no negative
+        axes, no defaults left out. Lists are tuples.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Tensor, ...]
+    attributes: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def output(self) -> Tensor:
+        """The first output."""
+        return self.outputs[0]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, by the op type's formula; 0 for ops that are not matrix products."""
+        return OP_TYPES[self.type].macs(self)
+
+    @property
+    def weight(self) -> Operand | None:
+        """The weight of a Conv, Gemm or MatMul; None if both operands are activations, or for other ops."""
+        return next((operand for operand in self.inputs if operand.role == "weight"), None)
+
+    @property
+    def activations(self) -> tuple[Operand, ...]:
+        """The operands that other ops compute."""
+        return tuple(operand for operand in self.inputs if operand.role == "activation")
+
+    @property
+    def params(self) -> int:
+        """Elements of all its weights and constants."""
+        return sum(operand.tensor.elements for operand in self.inputs if operand.role != "activation")
+
+    @property
+    def deps(self) -> tuple[str, ...]:
+        """Names of the ops that it reads from, each once, in the order of the operands."""
+        return tuple(dict.fromkeys(operand.source for operand in self.inputs if operand.source is not None))
+
+
+@dataclass(frozen=True)  # without slots: cached_property needs a __dict__
+class Trace:
+    """A model as a directed acyclic graph of ops; make one with `load` or `from_ops`, which check it.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    ops : tuple of Op
+        In topological order; ops that do not depend on each other keep the order they were given in.
+    outputs : tuple of str
+        Names of the ops whose first outputs are the model's outputs.
+    header : dict
+        Where it comes from: ``source``, ``command``, ``symbols`` (symbolic dimensions and the values they
+        were bound to), ``weights`` (one of `WEIGHTS`), ``notes`` (what the exporter had to decide).
+    """
+
+    model: str
+    ops: tuple[Op, ...]
+    outputs: tuple[str, ...]
+    header: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Trace:
+        """Read a trace, given the name of a preset (``resnet50``) or the path of a file.
+
+        Raises
+        ------
+        TraceError
+            If there is no such file, or it breaks the schema, or its graph is not sound; with file, line
+            and field.
+        """
+        from pimsim.errors import TraceError
+        from pimsim.presets import resolve
+        from pimsim.trace.reader import read
+
+        return read(resolve(name_or_path, "traces", ".jsonl", TraceError))
+
+    @classmethod
+    def from_ops(
+        cls,
+        model: str,
+        ops: Iterable[Op],
+        outputs: Iterable[str] | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> Trace:
+        """Check ops built in Python and make a trace of them.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        ops : iterable of Op
+            In any order.
+        outputs : iterable of str, optional
+            Names of the output ops; by default those that no other op reads.
+        header : mapping, optional
+            As the parameter of the class; by default ``weights`` is ``absent`` and the rest is empty.
+
+        Raises
+        ------
+        TraceError
+            If an op or the graph is not sound; names the op and the field.
+        """
+        from pimsim.trace.check import check_graph, complete_header
+
+        ops = tuple(ops)
+        if outputs is None:
+            read = {source for op in ops for source in op.deps}
+            outputs = (op.name for op in ops if op.name not in read)
+        outputs = tuple(outputs)
+        checked = check_graph(ops, outputs, [f"op {op.name!r}" for op in ops], "trace")
+        return cls(model, checked, outputs, complete_header(model, header or {}, "trace"))
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace to a file, all of it or nothing.
+
+        Raises
+        ------
+        TraceError
+            If the file cannot be written.
+        """
+        from pimsim.trace.writer import write
+
+        write(self, Path(path))
+
+    @cached_property
+    def by_name(self) -> dict[str, Op]:
+        """The ops by their names."""
+        return {op.name: op for op in self.ops}
+
+    @cached_property
+    def consumers(self) -> dict[str, list[tuple[Op, int]]]:
+        """For each op's name, the ops that read any of its outputs, with the operand's position."""
+        readers: dict[str, list[tuple[Op, int]]] = {op.name: [] for op in self.ops}
+        for op in self.ops:
+            for position, operand in enumerate(op.inputs):
+                if operand.source is not None:
+                    readers[operand.source].append((op, position))
+        return readers
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(op.macs for op in self.ops)
+
+    @cached_property
+    def weights(self) -> int:
+        """Weight elements of all ops (biases and other constants not counted)."""
+        return sum(op.weight.tensor.elements for op in self.ops if op.weight is not None)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content (hexadecimal): all but where it comes from and how it was made."""
+        from pimsim.trace.writer import digest
+
+        return digest(self)

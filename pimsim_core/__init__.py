@@ -1,0 +1,1 @@
+"""The compiled core of pimsim: event queue, engine, critical path, token game."""

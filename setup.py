@@ -1,0 +1,30 @@
+"""Build the compiled core; everything else about the package is in pyproject.toml.
+
+Set ``PIMSIM_BOUNDS_CHECKS=1`` to build kernels that check every index (slower; CI runs them once).
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+checked = os.environ.get("PIMSIM_BOUNDS_CHECKS") == "1"
+modules = ["event_queue", "critical_path", "engine", "token_game"]
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=["-O3"])
+            for name in modules
+        ],
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": checked,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+        force=checked,
+    )
+)

@@ -1,0 +1,243 @@
+"""The machine model in plain SimPy: slow, readable, and sharing no code with the engine.
+
+It reads the same rows (`pimsim.mapping.netlist`) and keeps the same log, so that the two can be compared start
+by start. An instant's three beats are three SimPy priorities: what ends comes first, then the actors that can
+fire, then the resources that grant.
+"""
+
+from __future__ import annotations
+
+
+import simpy
+
+FIRE, GRANT = 10, 20  # priorities of the second and third beat; SimPy's own are 0 and 1
+FOREVER = 2**63 - 1
+
+
+def edge(time: int, period: int) -> int:
+    """The first clock edge at or after a time."""
+    return -(-time // period) * period
+
+
+class TwinResource:
+    """Servers that grant in order of (arrival, actor, firing, output), behind a clock and perhaps a buffer."""
+
+    def __init__(self, twin, row):
+        self.twin, self.env, self.row = twin, twin.env, row
+        self.idle = row.servers
+        self.places = row.places
+        self.waiting = []
+        self.grant_due = False
+        # A crossbar's sample-and-holds: when they are empty again, or an event while that is not known.
+        self.drained = 0
+        self.converting = None
+
+    def request(self, key):
+        """A process: come to a clock edge, wait for a server and for a place behind it, take both."""
+        yield from self.to_edge()
+        turn = self.env.event()
+        self.waiting.append(((self.env.now, *key), turn))
+        self.grant_soon()
+        yield turn
+
+    def to_edge(self):
+        wait = edge(self.env.now, self.row.period_fs) - self.env.now
+        if wait:
+            yield self.env.timeout(wait)
+
+    def grant_soon(self):
+        if not self.grant_due:
+            self.grant_due = True
+            later = self.env.event()
+            later._ok, later._value = True, None
+            later.callbacks.append(self.grant)
+            self.env.schedule(later, priority=GRANT)
+
+    def grant(self, _):
+        self.grant_due = False
+        self.waiting.sort(key=lambda entry: entry[0])
+        while self.waiting and self.idle and (self.places or not self.row.places):
+            self.idle -= 1
+            self.places -= 1 if self.row.places else 0
+            self.waiting.pop(0)[1].succeed()
+
+    def release_after(self, time, left=None):
+        """Free the server after `time`; the place behind `left`, the resource before, is left with it."""
+        yield self.env.timeout(time)
+        self.release_now(left)
+
+    def release_now(self, left=None):
+        self.idle += 1
+        self.grant_soon()
+        if left is not None:
+            self.env.process(left.place_back())
+
+    def place_back(self):
+        yield from self.to_edge()
+        self.places += 1
+        self.grant_soon()
+
+
+class TwinStream:
+    """Tokens in order, in a buffer with a finite number of places."""
+
+    def __init__(self, row):
+        self.capacity, self.tokens = row.capacity, row.tokens
+        self.arrived = set()
+        self.delivered = 0
+        self.freed = {}  # input -> tokens it has freed
+
+    @property
+    def limit(self):
+        return min(*self.freed.values(), self.delivered) + self.capacity  # a place is free once its token has come
+
+    def deliver(self, token):
+        self.arrived.add(token)
+        while self.delivered in self.arrived:
+            self.arrived.remove(self.delivered)
+            self.delivered += 1
+
+
+class Twin:
+    """Run a netlist to its end, or until nothing can go on."""
+
+    def __init__(self, net):
+        self.net = net
+        self.env = simpy.Environment(initial_time=0)
+        self.resources = [TwinResource(self, row) for row in net.resources]
+        self.streams = [TwinStream(row) for row in net.streams]
+        self.inputs = [[i for i in net.inputs if i.actor == a] for a in range(len(net.actors))]
+        self.outputs = [[o for o in net.outputs if o.actor == a] for a in range(len(net.actors))]
+        for row in net.inputs:
+            self.streams[row.stream].freed[row] = row.freed
+        self.started = [0] * len(net.actors)
+        self.ended = [0] * len(net.actors)
+        self.log = []
+        self.fire_due = False
+        self.fire_soon()
+
+    def run(self):
+        self.env.run()
+        return self.log
+
+    @property
+    def finished(self):
+        return all(done == actor.firings for done, actor in zip(self.ended, self.net.actors, strict=True))
+
+    def fire_soon(self):
+        if not self.fire_due:
+            self.fire_due = True
+            later = self.env.event()
+            later._ok, later._value = True, None
+            later.callbacks.append(self.fire)
+            self.env.schedule(later, priority=FIRE)
+
+    def fire(self, _):
+        self.fire_due = False
+        for a, actor in enumerate(self.net.actors):
+            while self.can_fire(a, actor):
+                k = self.started[a]
+                self.started[a] += 1
+                self.log.append((a, k, -1, -1, self.env.now, self.env.now))
+                self.env.process(self.firing(a, actor, k))
+
+    def place_of(self, actor, k):
+        return divmod(actor.offset + k * actor.stride, actor.period)
+
+    def token_of(self, row, inference, position):
+        token = int(self.net.tables[row.token][position])
+        return None if token < 0 else token + inference * self.streams[row.stream].tokens
+
+    def can_fire(self, a, actor):
+        k = self.started[a]
+        if k >= actor.firings or k - self.ended[a] >= actor.depth:
+            return False
+        inference, position = self.place_of(actor, k)
+        for row in self.inputs[a]:
+            stream = self.streams[row.stream]
+            if stream.delivered < self.net.tables[row.need][position] + inference * stream.tokens:
+                return False
+        for row in self.outputs[a]:
+            token = self.token_of(row, inference, position)
+            if token is not None and token >= self.streams[row.stream].limit:
+                return False
+        return True
+
+    def firing(self, a, actor, k):
+        yield from self.walk((a, k, -1), actor.path)
+        self.ended[a] += 1
+        inference, position = self.place_of(actor, k)
+        for number, row in enumerate(self.outputs[a]):
+            token = self.token_of(row, inference, position)
+            if token is None:
+                continue
+            if row.path is None:
+                self.streams[row.stream].deliver(token)
+            else:
+                self.env.process(self.packet((a, k, number), row, token))
+        for row in self.inputs[a]:
+            stream = self.streams[row.stream]
+            free = int(self.net.tables[row.free][position]) + inference * stream.tokens
+            stream.freed[row] = max(stream.freed[row], free if k + 1 < actor.firings else FOREVER)
+        self.fire_soon()
+
+    def packet(self, key, row, token):
+        yield from self.walk(key, row.path)
+        self.streams[row.stream].deliver(token)
+        self.fire_soon()
+
+    def walk(self, key, path):
+        """Visit the path's resources one after another, leaving each buffer when the tail has left it."""
+        behind = None  # the resource whose buffer we stand in
+        for number, step in enumerate(self.net.paths[path]):
+            resource = self.resources[step.resource]
+            yield from resource.request(key)
+            granted = self.env.now
+            if step.mvm is not None:
+                yield from self.multiply(key, resource, step.mvm, behind)
+                behind = None
+            else:
+                self.env.process(resource.release_after(step.occupancy, behind))
+                behind = resource if resource.row.places else None
+                yield self.env.timeout(step.latency)
+            self.log.append((*key, number, granted, self.env.now))
+        if behind is not None:
+            self.env.process(behind.place_back())
+
+    def multiply(self, key, array, mvm, behind):
+        """A multiplication, phase by phase: read, sample once the holds are drained, convert."""
+        bank = self.resources[mvm.bank]
+        yield self.env.timeout(mvm.setup)
+        for phase in range(mvm.phases):
+            yield self.env.timeout(mvm.read)
+            if array.converting is not None:  # the last phase of the multiplication before
+                yield array.converting
+            sampled = edge(max(self.env.now, array.drained), array.row.period_fs)
+            yield self.env.timeout(sampled - self.env.now)
+            array.converting = self.env.event()
+            conversion = self.env.process(self.convert(key, array, bank, mvm))
+            if phase + 1 == mvm.phases:
+                array.release_now(behind)
+        yield conversion
+        yield self.env.timeout(mvm.tail)
+
+    def convert(self, key, array, bank, mvm):
+        done = array.converting
+        if mvm.shared:
+            yield from bank.request(key)
+            self.env.process(bank.release_after(mvm.convert))
+        else:
+            yield from bank.to_edge()
+        array.drained = self.env.now + mvm.convert
+        array.converting = None
+        done.succeed()
+        yield self.env.timeout(mvm.convert)
+
+
+def run_twin(net):
+    """Return ``(log, finished)`` of a netlist."""
+    twin = Twin(net)
+    log = twin.run()
+    return log, twin.finished
+
+
