@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pimsim.chip import load, timing
+from pimsim.chip import timing
+from pimsim.chip.load import Overrides, from_mapping
+from pimsim.chip.load import load as load_config
 from pimsim.chip.peak import Peak, peak
-from pimsim.chip.problems import Layer
 from pimsim.chip.schema import ChipConfig
-from pimsim.errors import ConfigError
-from pimsim.units import FS_PER_MS, format_time
+from pimsim.units import FS_PER_MS, MAX_FS, format_time
 
 _TEXTS = ("name", "description", "source", "notes", "published")
 
@@ -29,13 +29,15 @@ class Chip:
     """
 
     def __init__(self, config: ChipConfig) -> None:
+        """Wrap a configuration."""
         self.config = config
 
     def __repr__(self) -> str:
+        """Return its name, size and the start of its digest."""
         return f"Chip({self.config.name!r}, {self.config.tiles} tiles, {self.digest[:12]})"
 
     @classmethod
-    def load(cls, name_or_path: str | Path, overrides: load.Overrides = ()) -> Chip:
+    def load(cls, name_or_path: str | Path, overrides: Overrides = ()) -> Chip:
         """Load a preset by its name, or a chip file by its path.
 
         Parameters
@@ -50,20 +52,18 @@ class Chip:
         ConfigError
             If the file or an override is wrong: where, what was found, what was expected.
         """
-        return cls(load.load(name_or_path, overrides))
+        return cls(load_config(name_or_path, overrides))
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], overrides: load.Overrides = ()) -> Chip:
-        """Build a chip from what `to_dict` returns, or from a dictionary of the same form.
+    def from_dict(cls, data: Mapping[str, Any], overrides: Overrides = ()) -> Chip:
+        """Build a chip from what `to_dict` returns, or from a dictionary in the form of a chip file.
 
         Raises
         ------
         ConfigError
             If the dictionary does not describe a chip.
         """
-        if not isinstance(data, Mapping):
-            raise ConfigError(f"found {type(data).__name__}, expected keys and values", where="<dict>")
-        return cls(load.build([Layer("<dict>", data)], overrides))
+        return cls(from_mapping(data, overrides))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, ready for JSON or YAML."""
@@ -86,6 +86,8 @@ class Chip:
         ):
             if duration > FS_PER_MS:
                 found.append(f"{path}: one phase takes {format_time(duration)}, more than 1 ms")
+        if self.mvm_period_fs() > MAX_FS:
+            found.append("core: one multiplication takes more than 2.5 hours, which cannot be simulated")
         if self.config.network.buffer_packets == 1:
             found.append("network.buffer_packets: with one packet a router's input stalls after every packet")
         levels = self.config.core.array.rows * (2**self.config.core.array.bits_per_cell - 1)
@@ -132,5 +134,7 @@ class Chip:
 def _without_sources(value: Any) -> Any:
     """Drop the sources at every level."""
     if isinstance(value, dict):
-        return {k: _without_sources(v) for k, v in value.items() if not (k == "source" and isinstance(v, str))}
+        return {
+            k: _without_sources(v) for k, v in value.items() if not (k == "source" and isinstance(v, str))
+        }
     return value

@@ -15,6 +15,7 @@ from pimsim.chip.schema import ChipConfig
 from pimsim.errors import ConfigError, nearest
 
 Overrides = Sequence[str] | Mapping[str, Any]
+_DICT = "<dict>"
 
 
 def load(name_or_path: str | Path, overrides: Overrides = ()) -> ChipConfig:
@@ -25,23 +26,29 @@ def load(name_or_path: str | Path, overrides: Overrides = ()) -> ChipConfig:
     ConfigError
         If the file, or an override, is at fault.
     """
-    layers = _layers(_find(str(name_or_path)), [])
-    return build(layers, overrides)
+    return _build(_layers(_find(str(name_or_path)), []), overrides)
 
 
-def build(layers: Sequence[Layer], overrides: Overrides = ()) -> ChipConfig:
-    """Merge layers, first to last, put the overrides on top, and check the whole.
+def from_mapping(data: Mapping[str, Any], overrides: Overrides = ()) -> ChipConfig:
+    """Check a dictionary that describes a chip; it may extend a preset or a file.
 
     Raises
     ------
     ConfigError
-        If something is wrong with them.
+        If the dictionary, or an override, is at fault.
     """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"found {type(data).__name__}, expected keys and values", where=_DICT)
+    return _build(_with_base(Layer(_DICT, data), Path(), []), overrides)
+
+
+def _build(layers: Sequence[Layer], overrides: Overrides = ()) -> ChipConfig:
+    """Merge layers, first to last, put the overrides on top, and check the whole."""
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = merge(merged, layer.data)
     merged.pop("extends", None)
-    config = validate(merged, layers)
+    config = _validate(merged, layers)
     if not overrides:
         return config
     layers = list(layers)
@@ -52,24 +59,20 @@ def build(layers: Sequence[Layer], overrides: Overrides = ()) -> ChipConfig:
             change = {key: change}
         layers.append(Layer(label, change))
         merged = _replace(merged, path, value)
-        config = validate(merged, layers)
+        config = _validate(merged, layers)
     return config
 
 
-def validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:
-    """Check a merged chip against the schema.
-
-    Raises
-    ------
-    ConfigError
-        At the first thing that is wrong.
-    """
+def _validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:
+    """Check a merged chip against the schema."""
     try:
         return ChipConfig.model_validate(data)
     except ValidationError as error:
         raise config_error(error, data, layers) from None
     except (OverflowError, RecursionError) as error:
-        raise ConfigError(f"found a value that cannot be a chip's ({error})", where=layers[-1].label) from None
+        raise ConfigError(
+            f"found a value that cannot be a chip's ({error})", where=layers[-1].label
+        ) from None
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +82,9 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
         below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+        merged[key] = (
+            merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+        )
     return merged
 
 
@@ -99,17 +104,22 @@ def _layers(path: Path, above: list[Path]) -> list[Layer]:
     if resolved in above:
         chain = " -> ".join(p.name for p in [*above[above.index(resolved) :], resolved])
         raise ConfigError(f"found a circle ({chain}), expected an end", where=f"{label}: extends")
-    data = _read(path)
-    base = data.get("extends")
+    return _with_base(Layer(label, _read(path)), path.parent, [*above, resolved])
+
+
+def _with_base(layer: Layer, folder: Path, above: list[Path]) -> list[Layer]:
+    """Return a layer with those that it extends before it."""
+    base = layer.data.get("extends")
     if base is None:
-        return [Layer(label, data)]
+        return [layer]
+    where = f"{layer.label}: extends"
     if not isinstance(base, str):
-        raise ConfigError("expected the name of a preset or the path of a file", where=f"{label}: extends")
+        raise ConfigError("expected the name of a preset or the path of a file", where=where)
     try:
-        below = _find(base, beside=path.parent)
+        below = _find(base, beside=folder)
     except ConfigError as error:
-        raise ConfigError(str(error), where=f"{label}: extends") from None
-    return [*_layers(below, [*above, resolved]), Layer(label, data)]
+        raise ConfigError(str(error), where=where) from None
+    return [*_layers(below, above), layer]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -154,7 +164,9 @@ def _check_path(path: Sequence[str], full: Any, label: str) -> None:
     for steps, key in enumerate(path):
         place = ".".join(path[:steps]) or "the chip"
         if full is None:
-            raise ConfigError(f"'{place}' is not set, so it has no keys", where=label, mend="set it as a whole")
+            raise ConfigError(
+                f"'{place}' is not set, so it has no keys", where=label, mend="set it as a whole"
+            )
         if not isinstance(full, Mapping):
             raise ConfigError(f"'{place}' is a value, it has no keys", where=label)
         if key not in full:

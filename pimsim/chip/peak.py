@@ -91,7 +91,7 @@ class _Use(NamedTuple):
 
     path: str
     part: Part
-    count: int
+    instances: int
     energy_pj: float | None = None
     per_second: float = 0.0
 
@@ -124,10 +124,10 @@ def _row(use: _Use) -> PeakRow:
     part = use.part
     return PeakRow(
         part=use.path,
-        count=use.count,
-        static_mw=None if part.static_power_mw is None else use.count * part.static_power_mw,
+        count=use.instances,
+        static_mw=None if part.static_power_mw is None else use.instances * part.static_power_mw,
         dynamic_mw=None if use.energy_pj is None else use.energy_pj * use.per_second * 1e-9,
-        area_mm2=None if part.area_um2 is None else use.count * part.area_um2 * 1e-6,
+        area_mm2=None if part.area_um2 is None else use.instances * part.area_um2 * 1e-6,
     )
 
 
@@ -154,7 +154,9 @@ def _core_uses(config: ChipConfig) -> Iterator[_Use]:
     starts = FS_PER_S / timing.mvm_period_fs(config)
     reads = arrays * timing.phases(config) * starts
     samples = reads * core.array.columns
-    bytes_in = min(core.arrays * core.array.rows * config.precision.input_bits / 8, core.input_register.capacity_bytes)
+    bytes_in = min(
+        core.arrays * core.array.rows * config.precision.input_bits / 8, core.input_register.capacity_bytes
+    )
     outputs = core.arrays * core.array.columns // timing.weight_slices(config)
     bytes_out = outputs * config.precision.accumulator_bits / 8
     yield _Use("core.array", core.array, arrays, core.array.energy_per_read_pj, reads)
@@ -162,7 +164,9 @@ def _core_uses(config: ChipConfig) -> Iterator[_Use]:
     yield _Use("core.dac", core.dac, rows, core.dac.energy_per_conversion_pj, reads * core.array.rows)
     if core.sample_hold:
         columns = arrays * core.array.columns
-        yield _Use("core.sample_hold", core.sample_hold, columns, core.sample_hold.energy_per_sample_pj, samples)
+        yield _Use(
+            "core.sample_hold", core.sample_hold, columns, core.sample_hold.energy_per_sample_pj, samples
+        )
     adcs = cores * core.adc.banks * core.adc.adcs_per_bank
     yield _Use("core.adc", core.adc, adcs, core.adc.energy_per_convert_pj, samples)
     adders = cores * core.shift_add.count
@@ -189,7 +193,9 @@ def _tile_uses(config: ChipConfig) -> Iterator[_Use]:
         outputs = config.core.arrays * config.core.array.columns // timing.weight_slices(config)
         size = tile.cores * outputs * config.precision.accumulator_bits / 8
         rate = tiles * size * FS_PER_S / timing.mvm_period_fs(config)
-        yield _Use("tile.output_register", tile.output_register, tiles, tile.output_register.energy_per_byte_pj, rate)
+        yield _Use(
+            "tile.output_register", tile.output_register, tiles, tile.output_register.energy_per_byte_pj, rate
+        )
 
 
 def _hertz(config: ChipConfig, clock: str) -> float:

@@ -11,6 +11,14 @@ from pydantic import BaseModel, ValidationError
 from pimsim.chip.schema import ChipConfig
 from pimsim.errors import ConfigError, nearest
 
+_PLAIN_WORDS = (
+    ("Input should be ", ""),
+    ("String should ", "text that should "),
+    ("greater than or equal to", "at least"),
+    ("less than or equal to", "at most"),
+    ("greater than", "more than"),
+)
+
 
 class Layer(NamedTuple):
     """One of the sources that a chip was merged from."""
@@ -35,10 +43,12 @@ def config_error(error: ValidationError, data: Mapping[str, Any], layers: Sequen
     first = details[0]
     context = first.get("ctx", {})
     path = tuple(context["path"].split(".")) if "path" in context else _without_tags(first["loc"], data)
+    if first["type"].startswith("union_tag"):
+        path = (*path, "kind")
     message, mend = _describe(first, path, data)
     if len(details) > 1:
         mend += f"{' ' if mend else ''}({len(details) - 1} more after this)"
-    return ConfigError(message, where=_where(path, layers), mend=mend)
+    return ConfigError(message, where=_where(path, layers, missing=first["type"] == "missing"), mend=mend)
 
 
 def _describe(detail: Any, path: tuple[str, ...], data: Mapping[str, Any]) -> tuple[str, str]:
@@ -55,7 +65,9 @@ def _describe(detail: Any, path: tuple[str, ...], data: Mapping[str, Any]) -> tu
         context = detail["ctx"]
         expected = context.get("expected_tags", "a 'kind'")
         return f"found kind {context.get('tag', 'missing')!r:.60}, expected one of: {expected}", ""
-    expected = message.removeprefix("Input should be ").removeprefix("Input should ")
+    expected = message
+    for phrase, plain in _PLAIN_WORDS:
+        expected = expected.replace(phrase, plain)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         expected = "keys and values"
     return f"found {_show(detail['input'])}, expected {expected}", ""
@@ -94,11 +106,11 @@ def _without_tags(location: Sequence[int | str], data: Any) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _where(path: Sequence[str], layers: Sequence[Layer]) -> str:
-    """Name the last layer that has most of a path, and the path."""
+def _where(path: Sequence[str], layers: Sequence[Layer], *, missing: bool) -> str:
+    """Name the last layer that has most of a path (of what is around a missing key), and the path."""
     best, depth = layers[0].label, -1
     for layer in layers:
-        reached = _reach(layer.data, path)
+        reached = _reach(layer.data, path[:-1] if missing else path)
         if reached >= depth:
             best, depth = layer.label, reached
     key = ".".join(path)[:200]

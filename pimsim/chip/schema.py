@@ -172,7 +172,9 @@ class ChipConfig(Model):
             _refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
         if not self.tiles <= topology.places:
             _refuse(
-                "tiles", self.tiles, f"at most the {topology.places} tiles that network.topology has places for"
+                "tiles",
+                self.tiles,
+                f"at most the {topology.places} tiles that network.topology has places for",
             )
         if self.network.gateway >= topology.routers:
             expected = f"the index of one of the {topology.routers} routers, 0 to {topology.routers - 1}"
@@ -206,5 +208,7 @@ class ChipConfig(Model):
 def _refuse(path: str, found: object, expected: str) -> None:
     """Raise what the loader turns into a ConfigError at `path`."""
     raise PydanticCustomError(
-        "chip", "found {found}, expected {expected}", {"path": path, "found": repr(found), "expected": expected}
+        "chip",
+        "found {found}, expected {expected}",
+        {"path": path, "found": repr(found), "expected": expected},
     )

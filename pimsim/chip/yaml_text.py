@@ -77,7 +77,7 @@ def parse(text: str, where: str) -> Any:
         If it is not YAML, or uses aliases, tags, duplicate keys or absurd nesting.
     """
     try:
-        _check_events(text)
+        _check_events(text, where)
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
@@ -88,15 +88,15 @@ def parse(text: str, where: str) -> Any:
         raise ConfigError(f"not valid YAML: {problem}", where=where) from None
 
 
-def _check_events(text: str) -> None:
+def _check_events(text: str, where: str) -> None:
     """Refuse what could blow up while it is built: aliases, tags, deep nesting."""
     depth = 0
     for event in yaml.parse(text, Loader=_BASE):
         problem = None
         if isinstance(event, yaml.AliasEvent):
             problem = "found an alias, expected the value itself"
-        elif getattr(event, "tag", None) not in (None, "!"):
-            problem = f"found the tag {event.tag:.60}, expected none"
+        elif (tag := getattr(event, "tag", None)) not in (None, "!"):
+            problem = f"found the tag {tag!s:.60}, expected none"
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -104,4 +104,5 @@ def _check_events(text: str) -> None:
         if depth > MAX_DEPTH:
             problem = f"found more than {MAX_DEPTH} levels, expected a chip"
         if problem:
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
+            raise ConfigError(f"not valid YAML for a chip: {problem}", where=f"{where}{line}")

@@ -17,9 +17,12 @@ from pimsim.trace.optypes import OP_TYPES, Attribute, OpType
 from pimsim.trace.schema import ROLES, WEIGHTS, Op, Operand, Tensor
 from pimsim.trace.shapes import dims
 
-FLOATS = ("float32", "float64", "float16", "bfloat16", "float8e4m3fn", "float8e5m2", "float4e2m1")
-INTEGERS = ("int4", "int8", "int16", "int32", "int64", "uint4", "uint8", "uint16", "uint32", "uint64", "bool")
-DTYPES = FLOATS + INTEGERS
+DTYPES = (
+    *("float64", "float32", "float16", "bfloat16", "float4e2m1"),
+    *("float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float8e8m0"),
+    *("int2", "int4", "int8", "int16", "int32", "int64"),
+    *("uint2", "uint4", "uint8", "uint16", "uint32", "uint64", "bool"),
+)
 MAX_SIZE = 2**31 - 1
 MAX_ELEMENTS = 2**40
 MAX_MACS = 2**63 - 1
@@ -234,6 +237,7 @@ def check_graph(
             if operand.source is not None:
                 _check_source(operand, ops, position, f"{place}: inputs[{at}]")
                 read.add(operand.source)
+    order = _topological_order(ops, position, places)
     if not outputs:
         raise TraceError(
             "found none, expected the names of the model's output ops", where=f"{header}: outputs"
@@ -243,7 +247,6 @@ def check_graph(
             message = f"there is no op {show(name)}, or the file is truncated"
             mend = closest(name, list(position))
             raise TraceError(message, where=f"{header}: outputs[{at}]", mend=mend)
-    order = _topological_order(ops, position, places)
     for op, place in zip(ops, places, strict=True):
         if op.name not in read and op.name not in outputs:
             message = f"nothing reads '{op.name}' and it is not among the outputs"

@@ -140,6 +140,7 @@ class Constants:
         self._values.update(self._run(node, inputs))
 
     def _run(self, node: NodeProto, inputs: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+        import numpy as np
         from onnx.reference import ReferenceEvaluator
 
         values = [helper.make_value_info(name, helper.make_tensor_type_proto(0, None)) for name in inputs]
@@ -151,7 +152,11 @@ class Constants:
         except Exception as error:  # the evaluator has no base class of errors of its own
             message = f"the constant '{names[0]}' ({node.op_type}) cannot be computed: {first_line(error)}"
             raise TraceError(message, where=self.where) from None
-        return dict(zip(names, made, strict=True))
+        found = dict(zip(names, made, strict=True))
+        for name, value in found.items():
+            if not isinstance(value, np.ndarray | np.generic):
+                raise TraceError(f"the constant '{name}' ({node.op_type}) is no tensor", where=self.where)
+        return {name: np.asarray(value) for name, value in found.items()}
 
     def _stored_value(self, tensor: TensorProto) -> np.ndarray[Any, Any]:
         if math.prod(tensor.dims) > SMALL:

@@ -10,7 +10,7 @@ import hashlib
 import math
 from pathlib import Path
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import (
     ModelProto,
     NodeProto,
@@ -25,7 +25,7 @@ from onnx import (
 from pimsim.errors import TraceError
 from pimsim.trace.check import MAX_SIZE, closest
 from pimsim.trace.onnx_constants import SMALL, Constants, as_tensor, dtype_name, first_line
-from pimsim.trace.onnx_ops import UNKNOWN_DOMAIN
+from pimsim.trace.onnx_ops import UNKNOWN_DOMAIN, resolve_ceil_mode
 from pimsim.trace.schema import Tensor
 
 
@@ -84,6 +84,8 @@ class Graph:
             model.ParseFromString(data)
         except DecodeError:
             raise TraceError("not an ONNX model, or a truncated one", where=self.where) from None
+        if not _is_text(model):
+            raise TraceError("not an ONNX model: a name is not UTF-8 text", where=self.where)
         if not model.HasField("graph") or not model.graph.node or not model.opset_import:
             raise TraceError("not an ONNX model, or one without a graph", where=self.where)
         self.source = {
@@ -187,8 +189,12 @@ class Graph:
         self.inputs = [value for value in self.inputs if value in wanted]
 
     def _check(self) -> None:
+        model = ModelProto()
+        model.CopyFrom(self.model)
+        for value in model.graph.output:  # the checker wants a shape, of whatever rank; inference finds it
+            value.type.tensor_type.shape.SetInParent()
         try:
-            checker.check_model(self.model)
+            checker.check_model(model)
         except checker.ValidationError as error:
             raise TraceError(f"not a valid ONNX model: {first_line(error)}", where=self.where) from None
 
@@ -202,8 +208,8 @@ class Graph:
         """
         while True:
             try:
-                inferred = shape_inference.infer_shapes(self.model, data_prop=True).graph
-            except (shape_inference.InferenceError, RuntimeError) as error:
+                inferred = shape_inference.infer_shapes(self.model, strict_mode=True, data_prop=True).graph
+            except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
                 message = f"shapes do not fit one another: {first_line(error)}"
                 raise TraceError(message, where=self.where) from None
             self.constants.tensors = {
@@ -220,6 +226,9 @@ class Graph:
                 for node in self.live
                 if any(v and v not in self.constants.tensors for v in node.output if self.is_read(v))
             ]
+            inferred_so_far = self.live if not missing else self.live[: self.live.index(missing[0])]
+            if any(resolve_ceil_mode(self, node) for node in inferred_so_far):
+                continue  # only the first: it changes the shapes of those after it
             if not missing:
                 return
             if not self._compute_for(missing):
@@ -237,10 +246,10 @@ class Graph:
         made = constants.to_initializers(names)
         done = {tensor.name for tensor in made}
         graph = self.model.graph
-        left = [node for node in graph.node if not done.intersection(node.output)]
         graph.initializer.extend(made)
-        del graph.node[:]
-        graph.node.extend(left)
+        for index in reversed(range(len(graph.node))):
+            if done.intersection(graph.node[index].output):
+                del graph.node[index]
         return bool(made)
 
     def is_read(self, value: str) -> bool:
@@ -267,6 +276,17 @@ def _in_onnx(node: NodeProto, opset: int) -> bool:
         return bool(defs.get_schema(node.op_type, max_inclusive_version=opset, domain=node.domain))
     except defs.SchemaError:
         return False
+
+
+def _is_text(message: Message) -> bool:
+    """Whether all strings in a message are text; protobuf gives those that are not as bytes."""
+    for field, value in message.ListFields():
+        many = [value] if isinstance(value, str | bytes | Message) else value
+        if field.type == field.TYPE_STRING and not all(isinstance(item, str) for item in many):
+            return False
+        if field.type == field.TYPE_MESSAGE and not all(_is_text(item) for item in many):
+            return False
+    return True
 
 
 def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:

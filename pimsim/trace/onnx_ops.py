@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.optypes import OP_TYPES
+from pimsim.trace.schema import Op, Operand
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -153,6 +154,33 @@ def _window(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str]
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         full["ceil_mode"] = 0  # the padding already makes the windows fit
     return list(node.input), {"ceil_mode": 0, "count_include_pad": 0, "group": 1, **given, **full}
+
+
+def resolve_ceil_mode(graph: Graph, node: NodeProto) -> bool:
+    """Write a pool's ceil_mode as padding where ONNX's shape inference gets it wrong; say whether it did.
+
+    ONNX ignores a window that starts in the padding at the end; its shape inference counts it.
+    """
+    from onnx import helper
+
+    if node.op_type not in ("MaxPool", "AveragePool"):
+        return False
+    source = graph.tensor(node.input[0])
+    _, _, attributes = normalize(graph, node)
+    pool = Op("", node.op_type, (Operand("activation", source),), (source,), attributes)
+    (shape,) = OP_TYPES[node.op_type].shape(pool)
+    if shape == graph.tensor(node.output[0]).shape:
+        return False
+    rank = len(shape) - 2
+    pads = list(attributes["pads"])
+    for axis in range(rank):
+        reach = attributes["dilations"][axis] * (attributes["kernel_shape"][axis] - 1) + 1
+        covered = (shape[axis + 2] - 1) * attributes["strides"][axis] + reach
+        pads[axis + rank] = max(pads[axis + rank], covered - source.shape[axis + 2] - pads[axis])
+    kept = [a for a in node.attribute if a.name not in ("pads", "ceil_mode", "auto_pad")]
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
+    return True
 
 
 def _batch_normalization(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:

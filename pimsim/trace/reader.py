@@ -53,7 +53,7 @@ def _rows(path: Path) -> list[object]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        where = f"{path}:{data.count(b'\n', 0, error.start) + 1}"
+        where = f"{path}:{data[: error.start].count(10) + 1}"  # 10 is a line's end
         raise TraceError(f"byte 0x{data[error.start]:02x} is not UTF-8 text", where=where) from None
     if not text.strip():
         raise TraceError("the file is empty", where=str(path))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Count, EnergyPj, Part, Positive, TimeNs
+from pimsim.chip.parts.base import ClockName, EnergyPj, Part, Positive, TimeNs
 
 
 class Array(Part):
@@ -52,6 +52,6 @@ class Array(Part):
     endurance: Positive | None = None
 
     @property
-    def cells(self) -> Count:
+    def cells(self) -> int:
         """Cells of one array."""
         return self.rows * self.columns

@@ -81,7 +81,9 @@ class Torus(Topology):
         """Return the graph with the first `tiles` places taken."""
         graph = self.new_graph()
         for index in range(self.routers):
-            graph.add_node(router(index), kind="router", index=index, x=index % self.width, y=index // self.width)
+            graph.add_node(
+                router(index), kind="router", index=index, x=index % self.width, y=index // self.width
+            )
         for index in range(self.routers):
             x, y = index % self.width, index // self.width
             if self.width > 1:

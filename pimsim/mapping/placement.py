@@ -1,0 +1,157 @@
+"""Placement: arrays along a snake of tiles, digital work near its inputs, buffers within each tile's capacity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from pimsim.chip import Chip
+from pimsim.mapping.dataflow import Node
+from pimsim.mapping.package import HOST_TILE, Package
+from pimsim.mapping.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.tiling import Block
+
+
+class NoRoom(Exception):
+    """A placement that did not work out; the planner tries another or reports it."""
+
+
+class Floor:
+    """What is still free on the tiles, and who sits where.
+
+    Parameters
+    ----------
+    chip : Chip
+        The chip.
+    package : Package
+        How many of it there are.
+    input_bits : int
+        Bits of an activation.
+    least, wanted : sequence of sequence of int
+        For each op and edge: the places without which the data flow can deadlock, and those that keep a
+        pipeline going.
+    """
+
+    def __init__(
+        self,
+        chip: Chip,
+        package: Package,
+        input_bits: int,
+        least: Sequence[Sequence[int]],
+        wanted: Sequence[Sequence[int]],
+    ) -> None:
+        config = chip.config
+        self.config, self.input_bits = config, input_bits
+        self.least, self.wanted = least, wanted
+        self.order = package.order()
+        self.rank = {tile: n for n, tile in enumerate(self.order)}
+        self.capacity = int(config.tile.buffer.capacity_kib * 1024)
+        self.room = [self.capacity] * package.tiles  # bytes
+        self.load: dict[tuple[int, str], float] = {}  # share of a unit's time in use
+        self.per_tile = config.tile.cores * config.core.arrays
+        self.next_slot = 0  # arrays are taken in the order of the tiles
+        self.seats: dict[tuple[int, int], set[Block]] = {}  # (op, tile) -> blocks there
+        self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
+        self.granted: dict[tuple[int, int, int], int] = {}  # (op, edge, tile) -> places
+
+    # -- buffers -----------------------------------------------------------------------------------------------
+
+    def bytes_per_token(self, source: Node, share: float) -> int:
+        """Return the bytes of one token of a source, or of the share of its features that a tile reads."""
+        return math.ceil(source.features * share * self.input_bits / 8)
+
+    def reserve(self, number: int, op: PlannedOp, ops: list[PlannedOp], tile: int, blocks: Iterable[Block]) -> bool:
+        """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough."""
+        key = (number, tile)
+        seated = self.seats.get(key, set()) | set(blocks)
+        share = op.tiling.share(seated) if op.tiling else 1.0
+        sizes = [self.bytes_per_token(ops[edge.source].node, share) for edge in op.node.edges]
+        free = self.room[tile] + self.taken.get(key, 0)
+        least = sum(n * size for n, size in zip(self.least[number], sizes, strict=True))
+        wanted = sum(n * size for n, size in zip(self.wanted[number], sizes, strict=True))
+        # A tile of its own is as good as it gets: there the op may do with less than it wants.
+        if least > free or (wanted > free and free < self.capacity):
+            return False
+        part = 1.0 if wanted <= free else (free - least) / (wanted - least)
+        used = 0
+        for edge, (low, high, size) in enumerate(
+            zip(self.least[number], self.wanted[number], sizes, strict=True)
+        ):
+            places = low + int((high - low) * part)
+            self.granted[number, edge, tile] = places
+            used += places * size
+        self.room[tile] = free - used
+        self.taken[key] = used
+        self.seats[key] = seated
+        return True
+
+    # -- arrays ------------------------------------------------------------------------------------------------
+
+    def place_on_arrays(self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int) -> None:
+        """Give each replica its arrays, one after another along the snake."""
+        assert op.tiling is not None
+        for _ in range(replicas):
+            chunks: dict[tuple[int, int, int], list[Block]] = {}
+            blocks = list(op.tiling.blocks)
+            while blocks:
+                position, used = divmod(self.next_slot, self.per_tile)
+                if position >= len(self.order):
+                    raise NoRoom("arrays")
+                tile = self.order[position]
+                here = blocks[: self.per_tile - used]
+                if not self.reserve(number, op, ops, tile, here):
+                    self.next_slot = (position + 1) * self.per_tile  # the buffer is full: leave these arrays
+                    continue
+                for offset, block in enumerate(here):
+                    core, slot = divmod(used + offset, self.config.core.arrays)
+                    chunks.setdefault((tile, core, self._bank(slot)), []).append(block)
+                self.next_slot += len(here)
+                blocks = blocks[len(here) :]
+            weight: dict[int, int] = {}
+            for (tile, _, _), held in chunks.items():
+                weight[tile] = weight.get(tile, 0) + len(held)
+            home = max(weight, key=lambda tile: (weight[tile], -self.rank[tile]))
+            op.replicas.append(Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()]))
+
+    def _bank(self, slot: int) -> int:
+        shared = self.config.core.arrays // self.config.core.adc.banks
+        return slot // shared if shared > 1 else 0
+
+    # -- digital units -----------------------------------------------------------------------------------------
+
+    def place_on_units(
+        self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int, demand: float
+    ) -> None:
+        """Put each replica on the nearest tile with buffer room and unit time to spare.
+
+        Parameters
+        ----------
+        number, op, ops, replicas
+            What to place.
+        demand : float
+            Share of one tile's units that a replica keeps busy at the pipeline's pace.
+        """
+        assert op.unit is not None
+        anchors = [r.home for edge in op.node.edges for r in ops[edge.source].replicas if r.home != HOST_TILE]
+        anchors = anchors or [self.order[0]]
+        for n in range(replicas):
+            anchor = self.rank[anchors[(n * len(anchors)) // replicas]]
+            for tile in self._around(anchor):
+                load = self.load.get((tile, op.unit), 0.0)
+                if load > 0 and load + demand > 1.0:
+                    continue
+                if self.reserve(number, op, ops, tile, ()):
+                    self.load[tile, op.unit] = load + demand
+                    op.replicas.append(Replica(tile))
+                    break
+            else:
+                raise NoRoom("buffer")
+
+    def _around(self, anchor: int) -> Iterable[int]:
+        """Tiles by their distance along the snake."""
+        count = len(self.order)
+        for distance in range(count):
+            if anchor + distance < count:
+                yield self.order[anchor + distance]
+            if distance and anchor - distance >= 0:
+                yield self.order[anchor - distance]

@@ -1,0 +1,128 @@
+"""The plan: which op runs where, in how many replicas, with how many places in which buffer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pimsim.chip import Chip
+from pimsim.mapping.dataflow import Node
+from pimsim.mapping.package import Package
+from pimsim.mapping.tiling import Block, Tiling
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The blocks of one replica that stand in one core (and at one ADC bank, if arrays share banks)."""
+
+    tile: int
+    core: int
+    bank: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(slots=True)
+class Replica:
+    """One copy of an op: where its arrays are, and the tile where its result comes together."""
+
+    home: int
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PlannedOp:
+    """How one node of the data flow is mapped.
+
+    Parameters
+    ----------
+    node : Node
+        What it does.
+    replicas : list of Replica
+        Its copies; position `p` is done by replica ``p % len(replicas)``.
+    tiling : Tiling or None
+        Its weight on arrays.
+    unit : str or None
+        The digital unit that does it.
+    attached : bool
+        Whether it takes its input straight from the op before, in the same tile, without the buffer.
+    """
+
+    node: Node
+    replicas: list[Replica] = field(default_factory=list)
+    tiling: Tiling | None = None
+    unit: str | None = None
+    attached: bool = False
+
+    @property
+    def arrays(self) -> int:
+        """Arrays of all replicas."""
+        return self.tiling.arrays * len(self.replicas) if self.tiling else 0
+
+    @property
+    def tiles(self) -> list[int]:
+        """Tiles that it uses, sorted."""
+        return sorted(
+            {r.home for r in self.replicas} | {chunk.tile for r in self.replicas for chunk in r.chunks}
+        )
+
+    @property
+    def buffer_tiles(self) -> list[int]:
+        """Tiles that hold its inputs, sorted."""
+        if self.tiling is None:
+            return sorted({r.home for r in self.replicas})
+        return sorted({chunk.tile for r in self.replicas for chunk in r.chunks})
+
+
+@dataclass(slots=True)
+class Plan:
+    """A trace mapped on a chip, or on several.
+
+    Parameters
+    ----------
+    chip : Chip
+        Each of the chips.
+    package : Package
+        All of them.
+    ops : list of PlannedOp
+        In topological order, the model's outputs last.
+    places : dict of (op, edge, tile) to int
+        Tokens that the buffer of an input has room for, as the source counts them.
+    weight_bits, input_bits : int
+        Precision of the run.
+    pace_fs : int
+        The time an inference takes the slowest layer on arrays if nothing else holds it up.
+    """
+
+    chip: Chip
+    package: Package
+    ops: list[PlannedOp]
+    places: dict[tuple[int, int, int], int]
+    weight_bits: int
+    input_bits: int
+    pace_fs: int
+
+    @property
+    def arrays(self) -> int:
+        """Arrays in use."""
+        return sum(op.arrays for op in self.ops)
+
+    @property
+    def arrays_available(self) -> int:
+        """Arrays of all chips."""
+        config = self.chip.config
+        return self.package.tiles * config.tile.cores * config.core.arrays
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return the plan as a table: a row an op that fires."""
+        return [
+            {
+                "op": op.node.name,
+                "type": op.node.type,
+                "on": "arrays" if op.tiling else op.unit or "host",
+                "arrays": op.arrays,
+                "utilisation": op.tiling.utilisation if op.tiling else None,
+                "replicas": len(op.replicas),
+                "firings": op.node.positions,
+                "tiles": [tile for tile in op.tiles if tile >= 0],
+            }
+            for op in self.ops
+        ]

@@ -1,0 +1,49 @@
+"""How often each layer stands on the chip, so that all keep the same pace."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+
+def balance(positions: Sequence[int], step_fs: Sequence[int], arrays: Sequence[int], budget: int) -> list[int]:
+    """Spend the arrays that are left on copies of whichever layer sets the pace.
+
+    Parameters
+    ----------
+    positions : sequence of int
+        Firings of each layer an inference.
+    step_fs : sequence of int
+        Time between two firings of one replica, fs.
+    arrays : sequence of int
+        Arrays of one replica.
+    budget : int
+        Arrays there are, at least ``sum(arrays)``.
+
+    Returns
+    -------
+    list of int
+        Replicas of each layer, at most one a position.
+    """
+    replicas = [1] * len(positions)
+    left = budget - sum(arrays)
+    slowest = [(-positions[i] * step_fs[i], i) for i in range(len(positions))]
+    heapq.heapify(slowest)
+    while slowest:
+        _, i = heapq.heappop(slowest)
+        if arrays[i] > left or replicas[i] >= positions[i]:
+            break  # the pace is set by a layer that cannot be helped: more copies of others would be idle
+        # The next number of replicas that shortens the longest share of positions.
+        rounds = -(-positions[i] // replicas[i])
+        wanted = -(-positions[i] // (rounds - 1)) if rounds > 1 else replicas[i]
+        if (wanted - replicas[i]) * arrays[i] > left:
+            break
+        left -= (wanted - replicas[i]) * arrays[i]
+        replicas[i] = wanted
+        heapq.heappush(slowest, (-(-(-positions[i] // wanted)) * step_fs[i], i))
+    return replicas
+
+
+def pace_fs(positions: Sequence[int], step_fs: Sequence[int], replicas: Sequence[int]) -> int:
+    """Return the time an inference takes the slowest layer."""
+    return max((-(-p // r) * s for p, s, r in zip(positions, step_fs, replicas, strict=True)), default=0)

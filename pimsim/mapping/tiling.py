@@ -1,0 +1,137 @@
+"""A weight matrix on arrays: by rows, by columns, by bit slices, and groups side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pimsim.chip import ChipConfig
+from pimsim.errors import MappingError
+from pimsim.trace.schema import Op
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one array holds: a block of rows by a block of outputs.
+
+    Blocks with the same `row` read the same inputs; blocks with the same `column` add into the same outputs.
+    """
+
+    row: int
+    column: int
+    rows: int
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """The blocks of one replica of an op, column after column, so that partial sums stay close together.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        One an array.
+    rows : int
+        Length of the input vector of all groups together.
+    depth : int
+        Input channels of a group: row `r` of its matrix reads channel ``r % depth`` (kernel position outermost).
+    groups : int
+        Independent matrices (grouped convolution).
+    down : int
+        Blocks from top to bottom of a group's matrix; 0 where groups share arrays.
+    row_height : int
+        Rows of an array.
+    utilisation : float
+        Share of the arrays' cells that hold weights.
+    """
+
+    blocks: tuple[Block, ...]
+    rows: int
+    depth: int
+    groups: int
+    down: int
+    row_height: int
+    utilisation: float
+
+    @property
+    def arrays(self) -> int:
+        """Arrays of one replica."""
+        return len(self.blocks)
+
+    def share(self, blocks: Iterable[Block]) -> float:
+        """Return the share of the input channels that some of the blocks read, between 0 and 1."""
+        lengths = {block.row: block.rows for block in blocks}
+        if len(lengths) == self.down * self.groups:
+            return 1.0
+        if self.down == 0:
+            return sum(lengths.values()) / self.rows
+        covered: dict[int, set[int]] = {}
+        for row, length in lengths.items():
+            group, first = row // self.down, row % self.down * self.row_height
+            channels = covered.setdefault(group, set())
+            if len(channels) < self.depth:
+                span = range(self.depth) if length >= self.depth else range(first, first + length)
+                channels.update(channel % self.depth for channel in span)
+        return sum(len(channels) for channels in covered.values()) / (self.depth * self.groups)
+
+
+def matrix_of(op: Op) -> tuple[int, int, int]:
+    """Return (rows, outputs, groups) of an op's weight: the matrix of one group, and how many there are."""
+    weight = op.weight
+    assert weight is not None
+    shape = weight.tensor.shape
+    if op.type == "Conv":
+        return math.prod(shape[1:]), shape[0] // op.attributes["group"], op.attributes["group"]
+    if op.type == "Gemm":
+        rows, outputs = shape if not op.attributes.get("transB", 0) else shape[::-1]
+        return rows, outputs, 1
+    return shape[-2], shape[-1], math.prod(shape[:-2])
+
+
+def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
+    """Cut an op's weight into the blocks that arrays hold.
+
+    A group that needs less than an array shares one with others, along the diagonal: no two groups may have a row
+    or a column in common.
+
+    Raises
+    ------
+    MappingError
+        If one weight's bit slices do not fit into the columns of an array.
+    """
+    array = config.core.array
+    slices = -(-weight_bits // array.bits_per_cell)
+    per_array = array.columns // slices
+    if per_array == 0:
+        raise MappingError(
+            f"a weight of {weight_bits} bits needs {slices} columns of {array.bits_per_cell} bits, "
+            f"an array has {array.columns}",
+            where=f"op '{op.name}'",
+            mend="give fewer --weight-bits or an array with more columns",
+        )
+    rows, outputs, groups = matrix_of(op)
+    blocks = []
+    together = min(array.rows // rows, per_array // outputs) if rows <= array.rows and outputs <= per_array else 0
+    if together >= 1:
+        for n, first in enumerate(range(0, groups, together)):
+            count = min(together, groups - first)
+            blocks.append(Block(n, n, count * rows, count * outputs))
+    else:
+        down, across = -(-rows // array.rows), -(-outputs // per_array)
+        for group in range(groups):
+            for column in range(across):
+                for row in range(down):
+                    blocks.append(
+                        Block(
+                            group * down + row,
+                            group * across + column,
+                            min(array.rows, rows - row * array.rows),
+                            min(per_array, outputs - column * per_array),
+                        )
+                    )
+    cells = rows * outputs * groups * slices
+    depth = op.inputs[0].tensor.shape[1] // groups if op.type == "Conv" else rows
+    down = 0 if together >= 1 else -(-rows // array.rows)
+    utilisation = cells / (len(blocks) * array.rows * array.columns)
+    return Tiling(tuple(blocks), rows * groups, depth, groups, down, array.rows, utilisation)

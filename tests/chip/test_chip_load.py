@@ -1,0 +1,241 @@
+"""Loading: what is merged, what is refused, and how the refusal reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pimsim.chip import Chip
+from pimsim.errors import ConfigError
+
+PRESETS = ["hermes64", "hermes64_4phase", "isaac", "puma"]
+
+
+def refusal(tmp_path: Path, text: str | bytes, *overrides: str) -> str:
+    """Return the error of a chip file, with the folder's name taken out."""
+    path = tmp_path / "chip.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        Chip.load(path, overrides)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "chip.yaml: the file is empty, expected a chip"),
+        ("# only a comment\n", "chip.yaml: the file is empty, expected a chip"),
+        ("- a\n- b\n", "chip.yaml: found a list at the top, expected keys and values"),
+        ("text", "chip.yaml: found a single value at the top, expected keys and values"),
+        (b"\xff\xfe", "chip.yaml: not UTF-8 text (byte 0)"),
+        ("a: b: c", "chip.yaml:1: not valid YAML: mapping values are not allowed in this context"),
+        (
+            "tiles: 1\ntiles: 2\n",
+            "chip.yaml:2: not valid YAML: found the key 'tiles' a second time, expected it once",
+        ),
+        (
+            "a: &x 1\nb: *x\n",
+            "chip.yaml:2: not valid YAML for a chip: found an alias, expected the value itself",
+        ),
+        ("[" * 100_000, "chip.yaml:1: not valid YAML for a chip: found more than 50 levels, expected a chip"),
+        (
+            "a: !!python/name:os.system 1",
+            "chip.yaml:1: not valid YAML for a chip: found the tag tag:yaml.org,2002:python/name:os.system, "
+            "expected none",
+        ),
+        ("5: 6", "chip.yaml:1: not valid YAML: found the key 5, expected text"),
+        (
+            "extends: isac",
+            "chip.yaml: extends: no preset and no file is called 'isac'; did you mean 'isaac'?",
+        ),
+        ("extends: 3", "chip.yaml: extends: expected the name of a preset or the path of a file"),
+    ],
+)
+def test_refuses_what_is_not_a_chip(tmp_path: Path, text: str | bytes, error: str) -> None:
+    assert refusal(tmp_path, text) == error
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("tiles: 0", "tiles: found 0, expected at least 1"),
+        ("tiles: 1000001", "tiles: found 1000001, expected at most 1000000"),
+        ("tiles: true", "tiles: found true, expected a valid integer"),
+        ("tiles: '4'", "tiles: found the text '4', expected a valid integer"),
+        ("tiles: 4.5", "tiles: found 4.5, expected a valid integer"),
+        ("tiles: null", "tiles: found null, expected a valid integer"),
+        (
+            "tiles: 169",
+            "tiles: found 169, expected at most the 168 tiles that network.topology has places for",
+        ),
+        ("core: {adc: {bits: 0}}", "core.adc.bits: found 0, expected at least 1"),
+        ("core: {adc: {bits: 17}}", "core.adc.bits: found 17, expected at most 16"),
+        ("core: {adc: {banks: 3}}", "core.adc.banks: found 3, expected a divisor of core.arrays (8)"),
+        (
+            "core: {adc: {clock: adx}}",
+            "core.adc.clock: found 'adx', expected one of the clocks: array, adc, digital",
+        ),
+        ("core: {array: {rows: -128}}", "core.array.rows: found -128, expected at least 1"),
+        ("core: {array: {read_ns: 0}}", "core.array.read_ns: found 0, expected at least 0.001"),
+        ("core: {array: {read_ns: .nan}}", "core.array.read_ns: found nan, expected a finite number"),
+        ("core: {array: {read_ns: .inf}}", "core.array.read_ns: found inf, expected a finite number"),
+        ("core: {array: 3}", "core.array: found 3, expected keys and values"),
+        (
+            "core: {array: {rowz: 3}}",
+            "core.array.rowz: found the unknown key 'rowz', expected a known one; did you mean 'rows'?",
+        ),
+        ("core: {dac: {area_um2: 0}}", "core.dac.area_um2: found 0, expected more than 0"),
+        ("tile: {buffer: {capacity_kib: -1}}", "tile.buffer.capacity_kib: found -1, expected more than 0"),
+        (
+            "network: {gateway: 42}",
+            "network.gateway: found 42, expected the index of one of the 42 routers, 0 to 41",
+        ),
+        (
+            "network: {topology: {kind: donut}}",
+            "network.topology.kind: found kind 'donut', expected one of: 'mesh', 'cmesh', "
+            "'torus', 'ring', 'crossbar', 'bus', 'htree'",
+        ),
+        (
+            "network: {topology: {kind: mesh, width: 4}}",
+            "network.topology.height: found no key 'height', expected one",
+        ),
+        (
+            "network: {topology: {widht: 4}}",
+            "network.topology.widht: found the unknown key 'widht', expected a known one; did you "
+            "mean 'width'?",
+        ),
+        (
+            "tile: {digital: {vector: {operations: {Relu: 1}}}}",
+            "tile.digital.vector.operations.Relu: found 'Relu', expected an op in one unit only "
+            "(it is in 'sigmoid' too)",
+        ),
+        (
+            "clocks: {adc: {period_ns: 1}}",
+            "clocks.adc: found both of frequency_ghz and period_ns, expected exactly one (in a "
+            "file that extends another, set the other one to null)",
+        ),
+        ("schema: pimsim-chip/2", "schema: found the text 'pimsim-chip/2', expected 'pimsim-chip/1'"),
+        (
+            "technology: 2",
+            "technology: found the unknown key 'technology', expected a known one; did you mean "
+            "'technology_nm'?",
+        ),
+    ],
+)
+def test_names_file_key_found_and_expected(tmp_path: Path, text: str, error: str) -> None:
+    assert refusal(tmp_path, f"extends: isaac\n{text}\n") == f"chip.yaml: {error}"
+
+
+def test_names_the_file_that_holds_the_fault(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("extends: isaac\ntiles: -1\n")
+    assert refusal(tmp_path, "extends: base.yaml\nname: mine\n").startswith("base.yaml: tiles: found -1")
+
+
+def test_extends_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "base.yaml").write_text("extends: isaac\ntiles: 100\n")
+    (tmp_path / "sub" / "top.yaml").write_text("extends: ../base.yaml\ncore: {adc: {bits: 6}}\n")
+    monkeypatch.chdir("/")
+    config = Chip.load(tmp_path / "sub" / "top.yaml").config
+    assert (config.tiles, config.core.adc.bits, config.core.adc.banks) == (100, 6, 8)
+
+
+def test_extends_in_a_circle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("extends: chip.yaml\n")
+    error = refusal(tmp_path, "extends: other.yaml\n")
+    assert "found a circle (chip.yaml -> other.yaml -> chip.yaml), expected an end" in error
+
+
+def test_another_kind_replaces_the_whole_topology(tmp_path: Path) -> None:
+    path = tmp_path / "chip.yaml"
+    path.write_text("extends: isaac\nnetwork: {topology: {kind: ring, nodes: 168}}\n")
+    assert Chip.load(path).config.network.topology.model_dump() == {"kind": "ring", "nodes": 168}
+
+
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ("core.adc.bitz=4", "no key 'bitz' in core.adc; did you mean 'bits'?"),
+        ("cor.adc.bits=4", "no key 'cor' in the chip; did you mean 'core'?"),
+        ("core.adc.bits.low=4", "'core.adc.bits' is a value, it has no keys"),
+        ("core.adc.bits=0", "core.adc.bits: found 0, expected at least 1"),
+        ("core.adc.bits", "expected path.to.key=value"),
+        ("=4", "expected path.to.key=value"),
+    ],
+)
+def test_refuses_a_wrong_override(override: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Chip.load("isaac", [override])
+    assert str(caught.value) == f"--set {override}: {error}"
+
+
+def test_overrides_are_typed_as_yaml() -> None:
+    chip = Chip.load(
+        "isaac",
+        [
+            "core.array.read_ns=2e2",
+            "core.array.endurance=1e6",
+            "core.sample_hold=null",
+            "clocks.adc={period_ns: 1}",
+        ],
+    )
+    core = chip.config.core
+    assert (core.array.read_ns, core.array.endurance, core.sample_hold) == (200.0, 1e6, None)
+    assert chip.config.clocks["adc"].period_fs == 1_000_000
+    same = Chip.load(
+        "isaac", {"core.array.read_ns": 200.0, "core.array.endurance": 1e6, "core.sample_hold": None}
+    )
+    assert same.config.core == core
+
+
+def test_later_overrides_win() -> None:
+    assert Chip.load("isaac", ["tiles=4", "tiles=8"]).config.tiles == 8
+
+
+def test_yaml_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:
+    path = tmp_path / "chip.yaml"
+    path.write_text("extends: isaac\ndescription: no\nname: 1:30\ntiles: 010\ntechnology_nm: 1e1\n")
+    config = Chip.load(path).config
+    assert (config.description, config.name, config.tiles, config.technology_nm) == ("no", "1:30", 10, 10.0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_round_trip_through_json_keeps_chip_and_digest(name: str) -> None:
+    chip = Chip.load(name)
+    again = Chip.from_dict(json.loads(json.dumps(chip.to_dict())))
+    assert again.config == chip.config
+    assert again.digest == chip.digest
+
+
+def test_digest_changes_with_numbers_and_not_with_words() -> None:
+    base = Chip.load("isaac")
+    assert Chip.load("isaac", ["name=other", "core.adc.source=none", "notes=[]"]).digest == base.digest
+    others = [["core.adc.bits=7"], ["network.gateway=3"], ["tile.digital.vector.operations.LRN=9"]]
+    assert len({base.digest, *(Chip.load("isaac", change).digest for change in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "start"),
+    [
+        ("clocks.adc={frequency_ghz: 1e-7}", "core.adc.convert_cycles: one phase takes 1.28 s"),
+        ("network.buffer_packets=1", "network.buffer_packets: with one packet"),
+        ("core.adc.bits=3", "core.adc.bits: 8 codes for sums of up to 384"),
+        ("core.array.read_ns=1e9", "core.array.read_ns: one phase takes 1 s"),
+    ],
+)
+def test_odd_but_legal_values_are_warned_of(override: str, start: str) -> None:
+    warnings = Chip.load("isaac", [override]).warnings
+    assert len(warnings) == 1
+    assert warnings[0].startswith(start)
+
+
+def test_presets_have_no_warnings() -> None:
+    assert [Chip.load(name).warnings for name in PRESETS] == [[]] * len(PRESETS)
+
+
+@pytest.mark.parametrize("name", ["nope", "no/such.yaml", "a" * 5000, "x\0y", "", "."])
+def test_refuses_a_chip_that_is_not_there(name: str) -> None:
+    with pytest.raises(ConfigError):
+        Chip.load(name)

@@ -1,0 +1,156 @@
+"""``pimsim trace export`` and ``show``: what stands on stdout and stderr, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from pimsim.trace import Op, Operand, Tensor, Trace
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+def pimsim(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).parents[2])
+    code = "from pimsim.cli import main; main()"
+    env = {
+        **os.environ,
+        "COLUMNS": "80",
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code, "trace", *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
+    )
+
+
+def refused(*args: str | Path) -> str:
+    """Run a command that must fail by the user's fault, and return its one message."""
+    done = pimsim(*args)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+def tiny(path: Path) -> Path:
+    """Write a model with a symbolic batch and an op that nobody knows."""
+    nodes = [helper.make_node("Sin", ["x"], ["s"]), helper.make_node("Relu", ["s"], ["y"])]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy")
+    made = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def test_export_writes_what_is_shipped(tmp_path: Path) -> None:
+    done = pimsim("export", LIGHT / "light_squeezenet.onnx", "-o", tmp_path / "squeezenet.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "349,151,936 MACs" in done.stdout  # 349.2 million in tests/published/onnx_light_models.csv
+    written = (tmp_path / "squeezenet.jsonl").read_text()
+    assert written == (Path(__file__).parents[2] / "traces" / "squeezenet.jsonl").read_text()
+
+
+def test_export_says_what_it_decided(tmp_path: Path) -> None:
+    out = tmp_path / "t.jsonl"
+    assert "Sin (1); --allow-unknown" in refused("export", tiny(tmp_path / "m.onnx"), "-o", out)
+    assert not out.exists()
+    done = pimsim("export", tmp_path / "m.onnx", "-o", out, "--allow-unknown")
+    assert done.returncode == 0
+    assert "note: symbolic dimension 'N' of 'x' bound to 1 by default" in done.stderr
+    assert "note: unknown ops treated as data movement" in done.stderr
+    assert "Sin (1)" in done.stderr
+    assert Trace.load(out).header["command"] == "pimsim trace export m.onnx -o t.jsonl --allow-unknown"
+    assert "unknown ops treated as data movement" in pimsim("show", out).stdout
+
+
+def test_export_binds(tmp_path: Path) -> None:
+    out = tmp_path / "t.jsonl"
+    done = pimsim("export", tiny(tmp_path / "m.onnx"), "-o", out, "--allow-unknown", "--bind", "N=4")
+    assert done.returncode == 0
+    assert Trace.load(out).ops[-1].output.shape == (4, 3)
+    for bad in ("N", "N=", "=4", "N=x", "N=-1"):
+        assert "--bind: found" in refused("export", tmp_path / "m.onnx", "-o", out, "--bind", bad)
+    assert "no symbolic dimension 'M'" in refused("export", tmp_path / "m.onnx", "-o", out, "--bind", "M=4")
+    assert "'N' bound to 0" in refused("export", tmp_path / "m.onnx", "-o", out, "--bind", "N=0")
+
+
+def test_export_refuses_what_is_not_onnx_and_where_it_cannot_write(tmp_path: Path) -> None:
+    out = tmp_path / "t.jsonl"
+    assert "No such file" in refused("export", tmp_path / "no.onnx", "-o", out)
+    (tmp_path / "text.onnx").write_text("hello")
+    assert "not an ONNX model" in refused("export", tmp_path / "text.onnx", "-o", out)
+    whole = (LIGHT / "light_vgg19.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
+    assert "not an ONNX model, or a truncated one" in refused("export", tmp_path / "cut.onnx", "-o", out)
+    assert not out.exists()
+    model = LIGHT / "light_vgg19.onnx"
+    assert "cannot be written" in refused("export", model, "-o", tmp_path / "no" / "t.jsonl")
+    assert "cannot be written: Is a directory" in refused("export", model, "-o", tmp_path)
+
+
+@pytest.mark.parametrize("model", ["densenet121", "vgg19", "resnet50"])
+def test_show_fits_the_terminal(model: str) -> None:
+    done = pimsim("show", model)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    trace = Trace.load(model)
+    assert len(lines) == len(trace.ops) + 3  # the title, the head and the totals; no op takes two lines
+    assert lines[-1].split()[:4] == [str(len(trace.ops)), "ops", str(trace.macs), str(trace.weights)]
+
+
+def test_show_json_is_all_there_is_on_stdout() -> None:
+    done = pimsim("show", "alexnet", "--json")
+    shown = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert shown["totals"]["macs"] == sum(row["macs"] for row in shown["ops"])
+    # AlexNet's first layer by formula: 54x54 positions of 96 filters of 3x11x11 (this file does not pad it)
+    assert shown["ops"][1]["macs"] == 54 * 54 * 96 * 3 * 11 * 11
+    assert shown["ops"][1]["weights"] == 96 * 3 * 11 * 11
+    assert shown["ops"][1]["params"] == 96 * 3 * 11 * 11 + 96
+    assert shown["weights"] == "constant"
+
+
+def test_show_says_what_is_wrong(tmp_path: Path) -> None:
+    assert "did you mean 'alexnet'" in refused("show", "alexnat")
+    (tmp_path / "t.jsonl").write_text('{"schema": "pimsim-trace/1", "model": "m", "outputs": ["a"]}\n')
+    assert f"{tmp_path / 't.jsonl'}:1: the model is empty" in refused("show", tmp_path / "t.jsonl")
+
+
+def test_show_names_that_look_like_markup(tmp_path: Path) -> None:
+    """Names in brackets are names, and long ones are folded, not cut."""
+    x = Operand("activation", Tensor((2,)), "x")
+    ops = [Op("x", "Input", (), (x.tensor,)), Op("[red]" + "n" * 90, "Relu", (x,), (x.tensor,))]
+    Trace.from_ops("[bold]m", ops).save(tmp_path / "t.jsonl")
+    done = pimsim("show", tmp_path / "t.jsonl")
+    assert "[bold]m" in done.stdout
+    assert "[red]" in done.stdout
+    assert done.stdout.count("n") >= 90
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ("numpy", "networkx", "simpy", "onnx", "matplotlib", "rich", "pydantic")
+    code = (
+        "import sys\nfrom pimsim.cli import cli\n"
+        "try:\n    cli(['trace', '--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert "export" in done.stdout
+    assert done.stderr.strip() == "[]"
