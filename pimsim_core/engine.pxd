@@ -49,9 +49,7 @@ cdef struct Mvm:
 
 cdef struct Actor:
     int64_t firings
-    int64_t offset
-    int64_t stride
-    int64_t period  # positions an inference
+    int64_t period  # firings an inference
     int64_t started
     int64_t ended
     int64_t ended_before  # before this instant

@@ -36,7 +36,7 @@ _DTYPES = {
     "fresh touched release_node release_actor release_label credit_node had_places unsampled sampler _pad:i4",
     "step": "occupancy latency:i8 resource mvm:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
-    "actor": "firings offset stride period started ended ended_before ended_time limit milestone:i8 depth path op "
+    "actor": "firings period started ended ended_before ended_time limit milestone:i8 depth path op "
     "first_input last_input first_output last_output touched end_node _pad:i4",
     "input": "freed:i8 stream need free _pad:i4",
     "output": "stream token path _pad:i4",
@@ -83,7 +83,7 @@ cdef class Engine:
     net : mapping of str to numpy.ndarray
         The arrays of a frozen `pimsim.mapping.netlist.Netlist`: records ``resources``, ``steps``, ``mvms``,
         ``actors``, ``inputs``, ``outputs``, ``streams`` (see `record_dtype`), the CSR arrays ``path_ptr``,
-        ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, and the position
+        ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, and the firing
         tables ``table`` with ``table_ptr``. Times in fs.
     parts, ops : int
         How many kinds of parts and how many ops charges are kept for.
@@ -478,7 +478,6 @@ cdef class Engine:
             if node < 0:
                 return 0
             w = self.new_walker(a, -1, k, self.actors[a].path, self.actors[a].op)
-            k = self.actors[a].offset + k * self.actors[a].stride
             self.walkers[w].inference = k // self.actors[a].period
             self.walkers[w].position = k % self.actors[a].period
             self.walkers[w].node = node
@@ -496,7 +495,7 @@ cdef class Engine:
         The node is that of the last condition that this instant fulfilled: the token, the credit, or the end of
         an earlier firing of the same actor.
         """
-        cdef int64_t k = self.actors[a].offset + self.actors[a].started * self.actors[a].stride
+        cdef int64_t k = self.actors[a].started
         cdef int64_t inference = k // self.actors[a].period
         cdef int64_t position = k % self.actors[a].period
         cdef int64_t need, token, best
@@ -890,6 +889,25 @@ cdef class Engine:
             if self.gated == 0:
                 self.queue.push(time, SUBMIT - 8)
 
+    def add_resource(self, int64_t period, int32_t servers, int32_t places, int32_t cause, int32_t part):
+        """Append a resource for jobs, idle, and return its number; the arguments are as in the netlist."""
+        more = np.zeros(1, dtype=record_dtype("resource"))
+        more["period"], more["servers"], more["idle"], more["places"] = period, servers, servers, places
+        more["buffered"], more["cause"], more["part"] = places > 0, cause, part
+        for link in ("head", "tail", "fresh", "release_node", "credit_node", "unsampled", "sampler", "credit_time"):
+            more[link] = -1
+        self.resources = np.concatenate([np.asarray(self.resources), more])
+        self.hot_resources = np.concatenate([np.asarray(self.hot_resources), np.zeros(1, dtype=np.int32)])
+        return self.resources.shape[0] - 1
+
+    def add_mvm(self, phases, setup, read, convert, tail, bank, shared):
+        """Append a kind of multiplication for jobs and return its number; see `pimsim.mapping.netlist.Mvm`."""
+        more = np.zeros(1, dtype=record_dtype("mvm"))
+        more["phases"], more["setup"], more["read"], more["convert"] = phases, setup, read, convert
+        more["tail"], more["bank"], more["shared"] = tail, bank, shared
+        self.mvms = np.concatenate([np.asarray(self.mvms), more])
+        return self.mvms.shape[0] - 1
+
     def add_path(self, steps):
         """Append a path for jobs and return its number.
 
@@ -982,7 +1000,7 @@ cdef class Engine:
                 continue
             starved, blocked = [], []
             if self.actors[a].started < self.actors[a].firings:
-                k = self.actors[a].offset + self.actors[a].started * self.actors[a].stride
+                k = self.actors[a].started
                 inference, position = k // self.actors[a].period, k % self.actors[a].period
                 for i in range(self.actors[a].first_input, self.actors[a].last_input):
                     s = self.inputs[i].stream

@@ -54,26 +54,24 @@ class Stream(NamedTuple):
     name: str
     capacity: int
     tokens: int  # an inference
-    part: str = "buffer"
+    part: str = "tile.buffer"
 
 
 class Actor(NamedTuple):
-    """An op on one replica; firing `k` is position ``offset + k * stride`` of the op."""
+    """An op on one replica."""
 
     name: str
     op: str
     path: int
     firings: int
-    offset: int = 0
-    stride: int = 1
-    period: int = 1  # positions an inference
+    period: int = 1  # firings an inference
     depth: int = 1  # firings under way at once
     limit: int | None = None  # firings allowed before the host says more; None is all
     milestone: int = 0  # tell the host every so many firings
 
 
 class Input(NamedTuple):
-    """What an actor takes from a stream; `need` and `free` are tables over positions."""
+    """What an actor takes from a stream; `need` and `free` are tables over the firings of an inference."""
 
     actor: int
     stream: int
@@ -83,7 +81,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What an actor puts on a stream; `token` is a table over positions, -1 where there is none."""
+    """What an actor puts on a stream; `token` is a table over the firings of an inference, -1 where there is none."""
 
     actor: int
     stream: int
@@ -119,7 +117,7 @@ class Netlist:
         return self._path_ids[key]
 
     def add_table(self, values: npt.ArrayLike) -> int:
-        """Append a table over the positions of an op, or find the equal one."""
+        """Append a table over the firings of an inference, or find the equal one."""
         table = np.ascontiguousarray(values, dtype=np.int64)
         key = table.tobytes()
         if key not in self._table_ids:
@@ -215,8 +213,6 @@ class Netlist:
                 "actor",
                 self.actors,
                 firings=(a.firings for a in self.actors),
-                offset=(a.offset for a in self.actors),
-                stride=(a.stride for a in self.actors),
                 period=(a.period for a in self.actors),
                 limit=(a.firings if a.limit is None else a.limit for a in self.actors),
                 milestone=(a.milestone for a in self.actors),

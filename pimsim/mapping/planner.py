@@ -111,7 +111,7 @@ def _fill(
             continue
         service = service_fs(node, config)
         source = node.edges[0].source
-        if node.pointwise and nodes[source].type != "Input" and nodes[source].tokens == node.positions:
+        if node.pointwise and nodes[source].type != "Input" and nodes[source].positions == node.positions:
             each = -(-node.positions // copies[source]) * service
             if plan.pace_fs == 0 or each <= plan.pace_fs:
                 attached.add(n)

@@ -74,16 +74,13 @@ def machines(draw):
     for i in range(draw(number(2, 5))):
         positions = draw(number(1, 6))
         replicas = draw(number(1, min(3, positions)))
-        total = positions * inferences
         actors = [
             net.add_actor(
                 f"op{i}.{r}",
                 f"op{i}",
                 work(),
-                len(range(r, total, replicas)),
-                offset=r,
-                stride=replicas,
-                period=positions,
+                len(range(r, positions, replicas)) * inferences,
+                period=len(range(r, positions, replicas)),
                 depth=draw(number(1, 3)),
                 milestone=draw(number(0, 2)),
             )
@@ -110,8 +107,8 @@ def connect(draw, net, producer, consumer, route):
     low = np.array([draw(st.integers(0, int(x))) for x in low])
     low = np.maximum.accumulate(low)
     stream = net.add_stream("s", draw(st.integers(1, tokens + 3)), tokens)
-    token_table, need_table, free_table = net.add_table(ranks), net.add_table(need), net.add_table(low)
-    for maker in makers:
-        net.add_output(maker, stream, token_table, route())
-    for taker in takers:
-        net.add_input(taker, stream, need_table, free_table)
+    for r, maker in enumerate(makers):  # positions are dealt out to the replicas
+        net.add_output(maker, stream, net.add_table(ranks[r :: len(makers)]), route())
+    for r, taker in enumerate(takers):
+        own = slice(r, None, len(takers))
+        net.add_input(taker, stream, net.add_table(need[own]), net.add_table(low[own]), draw(st.integers(0, 1)))

@@ -142,7 +142,7 @@ class Twin:
                 self.env.process(self.firing(a, actor, k))
 
     def place_of(self, actor, k):
-        return divmod(actor.offset + k * actor.stride, actor.period)
+        return divmod(k, actor.period)
 
     def token_of(self, row, inference, position):
         token = int(self.net.tables[row.token][position])

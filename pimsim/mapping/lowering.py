@@ -1,0 +1,346 @@
+"""From a plan to the rows of a machine: actors for the ops, streams between them, resources for the parts.
+
+A layer on arrays becomes one actor a core (a chunk), a reduction in each tile and one in the replica's home tile;
+an op on a digital unit becomes one actor a replica. A stream ends in the buffer of each tile that reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pimsim.chip import ChipConfig
+from pimsim.mapping.ledger import Ledger
+from pimsim.mapping.netlist import HOST, Mvm, Netlist, Step
+from pimsim.mapping.package import HOST_TILE
+from pimsim.mapping.plan import Chunk, Plan, PlannedOp, Replica
+from pimsim.mapping.transport import Transport
+from pimsim.mapping.units import cycles_of
+
+Table = npt.NDArray[np.int64]
+
+REGISTER_TOKENS = 2  # results between two actors of one replica wait in registers: one filling, one leaving
+
+
+@dataclass(slots=True)
+class Machine:
+    """A plan as numbers.
+
+    Parameters
+    ----------
+    net : Netlist
+        The rows.
+    ledger : Ledger
+        Dynamic energy of one inference.
+    sources, sinks : list of int
+        Actors of the host that feed the model's inputs and take its outputs.
+    instances : dict of int to int
+        Arrays, and converters, that a resource of kind ``core.array`` or ``core.adc`` stands for, where several
+        work in step.
+    """
+
+    net: Netlist
+    ledger: Ledger
+    sources: list[int]
+    sinks: list[int]
+    instances: dict[int, int]
+
+
+def lower(plan: Plan, batch: int) -> Machine:
+    """Turn a plan into a machine that runs `batch` inferences."""
+    return _Lowering(plan, batch).run()
+
+
+class _Lowering:
+    """Working state of `lower`: resources made so far, and the last actor of each replica."""
+
+    def __init__(self, plan: Plan, batch: int) -> None:
+        self.plan, self.batch = plan, batch
+        self.config: ChipConfig = plan.chip.config
+        self.net = Netlist()
+        self.machine = Machine(self.net, Ledger(), [], [], {})
+        self.ledger = self.machine.ledger
+        self.transport = Transport(plan.package, self.net, self.ledger)
+        self.ends: list[list[int]] = []  # op -> the actor of each replica that puts out its tokens
+        self.starts: list[list[list[tuple[int, Chunk | None]]]] = []  # op -> replica -> actors that read its inputs
+        self.input_bits = plan.input_bits
+        self.sum_bits = self.config.precision.accumulator_bits
+
+    def run(self) -> Machine:
+        for op in self.plan.ops:
+            starts, ends = [], []
+            for index, replica in enumerate(op.replicas):
+                if op.tiling is not None:
+                    readers, end = self.array_replica(op, index, replica)
+                elif op.unit is None:
+                    readers, end = self.host_end(op)
+                else:
+                    readers, end = self.unit_replica(op, index, replica)
+                starts.append(readers)
+                ends.append(end)
+            self.starts.append(starts)
+            self.ends.append(ends)
+        for number, op in enumerate(self.plan.ops):
+            self.connect(number, op)
+        return self.machine
+
+    # -- actors ------------------------------------------------------------------------------------------------
+
+    def actor(self, op: PlannedOp, index: int, name: str, path: list[Step], depth: int) -> int:
+        """Add an actor that fires at the positions of one replica."""
+        own = self.firings(op, index)
+        host = op.unit is None and op.tiling is None
+        number = self.net.add_actor(
+            f"{op.node.name}.{index}{name}",
+            HOST if host else op.node.name,
+            self.net.add_path(path),
+            own * self.batch,
+            period=own,
+            depth=depth,
+            milestone=own if op.node.type == "Output" else 0,
+        )
+        return number
+
+    @staticmethod
+    def firings(op: PlannedOp, index: int) -> int:
+        """Return how often a replica fires in an inference."""
+        return len(range(index, op.node.positions, len(op.replicas)))
+
+    def host_end(self, op: PlannedOp) -> tuple[list[tuple[int, Chunk | None]], int]:
+        """The host: it sends a row of the input, or takes a token of the output, over its external link."""
+        bits = op.node.features if op.node.type == "Input" else 1
+        bits *= self.input_bits
+        step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
+        actor = self.actor(op, 0, "", [step], depth=2)
+        (self.machine.sources if op.node.type == "Input" else self.machine.sinks).append(actor)
+        return [(actor, None)], actor
+
+    def unit_replica(
+        self, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[list[tuple[int, Chunk | None]], int]:
+        """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
+        node, firings = op.node, self.firings(op, index)
+        path = []
+        if not op.attached:
+            bits = sum(self.plan.ops[edge.source].node.features for edge in node.edges) * self.input_bits
+            path = self.transport.read_buffer(replica.home, bits, node.name, firings)
+        path.append(self.unit_step(replica.home, node.type, node.work, node.name, firings))
+        actor = self.actor(op, index, "", path, depth=2)
+        return [(actor, None)], actor
+
+    def unit_step(self, tile: int, operation: str, elements: float, op: str, firings: int) -> Step:
+        """One visit to a tile's digital unit, `firings` times an inference."""
+        name, occupancy, latency, cost = cycles_of(self.config, operation, elements)
+        unit = self.config.tile.digital[name]
+        period = self.config.clocks[unit.clock].period_fs
+        part = f"tile.digital.{name}"
+        self.ledger.add(part, op, firings * cost, unit.energy_per_element_pj)
+        resource = self.transport.resource(("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count)
+        return Step(resource, occupancy * period, latency * period)
+
+    def array_replica(
+        self, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[list[tuple[int, Chunk | None]], int]:
+        """A layer on arrays: an actor a core, then the sums inside each tile, then those between tiles."""
+        readers: list[tuple[int, Chunk | None]] = []
+        by_tile: dict[int, list[tuple[int, Chunk]]] = {}
+        for chunk in replica.chunks:
+            actor = self.chunk(op, index, chunk)
+            readers.append((actor, chunk))
+            by_tile.setdefault(chunk.tile, []).append((actor, chunk))
+        if len(replica.chunks) == 1:
+            return readers, readers[0][0]
+        sums: list[tuple[int, int, int]] = []  # tile, actor, outputs
+        for tile, members in by_tile.items():
+            outputs = _distinct_outputs([chunk for _, chunk in members])
+            if len(members) == 1:
+                sums.append((tile, members[0][0], outputs))
+                continue
+            arriving = sum(_distinct_outputs([chunk]) for _, chunk in members)
+            adder = self.adder(op, index, tile, arriving, f".sum{tile}")
+            for actor, _ in members:
+                self.link(op, actor, adder, None)
+            sums.append((tile, adder, outputs))
+        if len(sums) == 1:
+            return readers, sums[0][1]
+        adder = self.adder(op, index, replica.home, sum(outputs for _, _, outputs in sums), ".sum")
+        for tile, actor, outputs in sums:
+            path = None
+            if tile != replica.home:
+                bits = outputs * self.sum_bits
+                firings = self.firings(op, index)
+                path = self.transport.path(tile, replica.home, bits, op.node.name, firings, into_buffer=False)
+            self.link(op, actor, adder, path)
+        return readers, adder
+
+    def adder(self, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
+        """An actor that adds partial sums up."""
+        firings = self.firings(op, index)
+        step = self.unit_step(tile, "Accumulate", elements, op.node.name, firings)
+        return self.actor(op, index, name, [step], depth=2)
+
+    def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
+        """A stream between two actors of one replica: a token a firing, kept in registers."""
+        self.one_to_one(producer, consumer, f"{op.node.name} sums", REGISTER_TOKENS, path)
+
+    def one_to_one(self, producer: int, consumer: int, name: str, places: int, path: int | None = None) -> None:
+        """A stream that carries a token for every firing of both its ends."""
+        tokens = self.net.actors[producer].period
+        each = np.arange(tokens, dtype=np.int64)
+        stream = self.net.add_stream(name, places, tokens, part="core.output_register")
+        after = self.net.add_table(each + 1)
+        self.net.add_output(producer, stream, self.net.add_table(each), path)
+        self.net.add_input(consumer, stream, after, after)
+
+    def chunk(self, op: PlannedOp, index: int, chunk: Chunk) -> int:
+        """The arrays of one replica in one core: load the inputs, multiply, send the sums over the bus."""
+        name = op.node.name
+        firings = self.firings(op, index)
+        rows = sum({block.row: block.rows for block in chunk.blocks}.values())
+        outputs = _distinct_outputs([chunk])
+        path = self.transport.read_buffer(chunk.tile, rows * self.input_bits, name, firings)
+        path.append(self.multiplication(op, index, chunk, firings))
+        path.append(self.transport.over_bus(chunk.tile, outputs * self.sum_bits, name, firings))
+        core = self.config.core
+        self.ledger.add(
+            "core.input_register", name, firings * rows * self.input_bits / 8, core.input_register.energy_per_byte_pj
+        )
+        self.ledger.add(
+            "core.output_register", name, firings * outputs * self.sum_bits / 8, core.output_register.energy_per_byte_pj
+        )
+        if self.config.tile.output_register is not None:
+            energy = self.config.tile.output_register.energy_per_byte_pj
+            self.ledger.add("tile.output_register", name, firings * outputs * self.sum_bits / 8, energy)
+        return self.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=self.config.tile.in_flight)
+
+    def multiplication(self, op: PlannedOp, index: int, chunk: Chunk, firings: int) -> Step:
+        """The crossbar phases of a chunk, with an ADC bank of its own or a shared one."""
+        config, chip = self.config, self.plan.chip
+        array, adc = config.core.array, config.core.adc
+        phases = chip.phases(self.input_bits)
+        clock, adc_clock = config.clocks[array.clock].period_fs, config.clocks[adc.clock].period_fs
+        arrays_per_bank = config.core.arrays // adc.banks
+        in_bank = len(chunk.blocks) if arrays_per_bank > 1 else 1
+        samples = -(-array.columns * in_bank // adc.adcs_per_bank)
+        shared = arrays_per_bank > 1
+        key = ("adc", chunk.tile, chunk.core, chunk.bank if shared else (op.node.name, index))
+        tail = config.core.shift_add.latency_cycles * config.clocks[config.core.shift_add.clock].period_fs
+        bank = self.transport.resource(key, f"tile{chunk.tile}.core{chunk.core}.adc", "core.adc", adc_clock)
+        resource = self.net.add_resource(f"tile{chunk.tile}.core{chunk.core}.arrays", "core.array", clock)
+        self.machine.instances[resource] = len(chunk.blocks)
+        self.machine.instances[bank] = adc.adcs_per_bank * (1 if shared else len(chunk.blocks))
+        reads = firings * phases * len(chunk.blocks)
+        rows = sum(block.rows for block in chunk.blocks)
+        name = op.node.name
+        self.ledger.add("core.array", name, reads, array.energy_per_read_pj)
+        self.ledger.add("core.dac", name, firings * phases * rows, config.core.dac.energy_per_conversion_pj)
+        if config.core.sample_hold is not None:
+            energy = config.core.sample_hold.energy_per_sample_pj
+            self.ledger.add("core.sample_hold", name, reads * array.columns, energy)
+        self.ledger.add("core.adc", name, reads * array.columns, adc.energy_per_convert_pj)
+        self.ledger.add("core.shift_add", name, reads * array.columns, config.core.shift_add.energy_per_add_pj)
+        return Step(
+            resource,
+            0,
+            0,
+            Mvm(
+                phases=phases,
+                setup=chip.setup_fs,
+                read=chip.read_fs,
+                convert=samples * adc.convert_cycles * adc_clock,
+                tail=tail,
+                bank=bank,
+                shared=shared,
+            ),
+        )
+
+    # -- streams -----------------------------------------------------------------------------------------------
+
+    def connect(self, number: int, op: PlannedOp) -> None:
+        """Join an op to the ops that it reads, one stream a tile (or a replica, where it is attached)."""
+        for position, edge in enumerate(op.node.edges):
+            source = self.plan.ops[edge.source]
+            if op.attached:
+                self.attach(number, op, edge.source)
+                continue
+            by_tile: dict[int, list[tuple[int, int, Chunk | None]]] = {}
+            for index, readers in enumerate(self.starts[number]):
+                for actor, chunk in readers:
+                    tile = chunk.tile if chunk is not None else op.replicas[index].home
+                    by_tile.setdefault(tile, []).append((index, actor, chunk))
+            for tile, readers_here in by_tile.items():
+                self.stream_into(number, op, position, source, edge.source, tile, readers_here)
+
+    def attach(self, number: int, op: PlannedOp, source: int) -> None:
+        """Streams from each replica of the op before to the replica that sits beside it."""
+        for index, ((reader, _),) in enumerate(self.starts[number]):
+            places = self.plan.places[number, 0, op.replicas[index].home]
+            self.one_to_one(self.ends[source][index], reader, f"{op.node.name} input", places)
+
+    def stream_into(
+        self,
+        number: int,
+        op: PlannedOp,
+        position: int,
+        source: PlannedOp,
+        source_number: int,
+        tile: int,
+        readers: list[tuple[int, int, Chunk | None]],
+    ) -> None:
+        """A stream of those tokens that a tile's readers need, into the tile's buffer."""
+        node, edge = op.node, op.node.edges[position]
+        copies = len(op.replicas)
+        replicas = sorted({index for index, _, _ in readers})
+        wanted = _wanted(edge.need, edge.low, source.node.tokens, copies, replicas)
+        seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
+        tokens = int(seen[-1])
+        need, low = seen[edge.need], seen[edge.low]
+        places = self.plan.places.get((number, position, tile), 2 if tile == HOST_TILE else 1)
+        stream = self.net.add_stream(
+            f"{source.node.name} -> {node.name} at tile {tile}",
+            _most_in_window(wanted, places),
+            tokens,
+            part=HOST if tile == HOST_TILE else "tile.buffer",
+        )
+        for index, actor, _ in readers:
+            after = np.append(low[index::copies][1:], tokens + low[index])  # what its next position still needs
+            own_need, own_after = self.net.add_table(need[index::copies]), self.net.add_table(after)
+            self.net.add_input(actor, stream, own_need, own_after, int(low[index]))
+        share = 1.0
+        if op.tiling is not None:
+            share = op.tiling.share(block for _, _, chunk in readers if chunk is not None for block in chunk.blocks)
+        bits = int(np.ceil(source.node.features * share)) * self.input_bits
+        emitted = np.where(source.node.token >= 0, source.node.token, 0)
+        ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
+        for index, producer in enumerate(source.replicas):
+            own = ranks[index :: len(source.replicas)]
+            sent = int((own >= 0).sum())
+            if sent:
+                path = self.transport.path(producer.home, tile, bits, node.name, sent, into_buffer=True)
+                self.net.add_output(self.ends[source_number][index], stream, self.net.add_table(own), path)
+
+
+def _distinct_outputs(chunks: list[Chunk]) -> int:
+    return sum({block.column: block.outputs for chunk in chunks for block in chunk.blocks}.values())
+
+
+def _wanted(need: Table, low: Table, tokens: int, copies: int, replicas: list[int]) -> npt.NDArray[np.bool_]:
+    """Return which tokens some of the replicas read."""
+    mine = np.arange(len(need))
+    mine = mine[np.isin(mine % copies, replicas)]
+    edges = np.zeros(tokens + 1, dtype=np.int64)
+    np.add.at(edges, low[mine], 1)
+    np.add.at(edges, need[mine], -1)
+    wanted = np.cumsum(edges[:-1]) > 0
+    if not wanted.any():
+        wanted[-1] = True
+    return wanted
+
+
+def _most_in_window(wanted: npt.NDArray[np.bool_], places: int) -> int:
+    """Return the most wanted tokens among any `places` in a row, across the border of inferences too."""
+    seen = np.concatenate([[0], np.cumsum(np.tile(wanted, 1 + -(-places // len(wanted))))])
+    starts = np.arange(len(wanted))
+    return max(1, int((seen[np.minimum(starts + places, len(seen) - 1)] - seen[starts]).max()))
