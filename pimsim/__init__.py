@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from pimsim.errors import ResultError as ResultError
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
-    from pimsim.machine.simulate import simulate as simulate
+    from pimsim.result.simulate import simulate as simulate
     from pimsim.mapping.planner import make_plan as make_plan
     from pimsim.result.result import Result as Result
     from pimsim.trace.schema import Op as Op
     from pimsim.trace.schema import Operand as Operand
     from pimsim.trace.schema import Tensor as Tensor
     from pimsim.trace.schema import Trace as Trace
+
+__version__ = "0.1.0"
 
 _HOMES = {
     "Chip": "pimsim.chip",
@@ -37,7 +39,7 @@ _HOMES = {
     "Trace": "pimsim.trace.schema",
     "TraceError": "pimsim.errors",
     "make_plan": "pimsim.mapping.planner",
-    "simulate": "pimsim.machine.simulate",
+    "simulate": "pimsim.result.simulate",
 }
 
 __all__ = sorted(_HOMES)
@@ -47,10 +49,6 @@ def __getattr__(name: str) -> object:
     """Import a public name from where it lives."""
     import importlib
 
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("pimsim")
     if name not in _HOMES:
         raise AttributeError(f"module 'pimsim' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

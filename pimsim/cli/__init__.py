@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from pimsim import __version__
 from pimsim.errors import PimsimError
 
 _COMMANDS = {  # name: (module, help line)
@@ -39,7 +40,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="pimsim")
+@click.version_option(__version__, prog_name="pimsim")
 def cli() -> None:
     """Simulate processing-in-memory chips, cycle by cycle."""
 

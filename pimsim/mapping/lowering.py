@@ -25,7 +25,7 @@ REGISTER_TOKENS = 2  # results between two actors of one replica wait in registe
 
 
 @dataclass(slots=True)
-class Machine:
+class Lowered:
     """A plan as numbers.
 
     Parameters
@@ -34,6 +34,8 @@ class Machine:
         The rows.
     ledger : Ledger
         Dynamic energy of one inference.
+    transport : Transport
+        Which resources move data.
     sources, sinks : list of int
         Actors of the host that feed the model's inputs and take its outputs.
     instances : dict of int to int
@@ -43,12 +45,13 @@ class Machine:
 
     net: Netlist
     ledger: Ledger
+    transport: Transport
     sources: list[int]
     sinks: list[int]
     instances: dict[int, int]
 
 
-def lower(plan: Plan, batch: int) -> Machine:
+def lower(plan: Plan, batch: int) -> Lowered:
     """Turn a plan into a machine that runs `batch` inferences."""
     return _Lowering(plan, batch).run()
 
@@ -60,15 +63,15 @@ class _Lowering:
         self.plan, self.batch = plan, batch
         self.config: ChipConfig = plan.chip.config
         self.net = Netlist()
-        self.machine = Machine(self.net, Ledger(), [], [], {})
-        self.ledger = self.machine.ledger
+        self.ledger = Ledger()
         self.transport = Transport(plan.package, self.net, self.ledger)
+        self.lowered = Lowered(self.net, self.ledger, self.transport, [], [], {})
         self.ends: list[list[int]] = []  # op -> the actor of each replica that puts out its tokens
         self.starts: list[list[list[tuple[int, Chunk | None]]]] = []  # op -> replica -> actors that read its inputs
         self.input_bits = plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
 
-    def run(self) -> Machine:
+    def run(self) -> Lowered:
         for op in self.plan.ops:
             starts, ends = [], []
             for index, replica in enumerate(op.replicas):
@@ -84,7 +87,7 @@ class _Lowering:
             self.ends.append(ends)
         for number, op in enumerate(self.plan.ops):
             self.connect(number, op)
-        return self.machine
+        return self.lowered
 
     # -- actors ------------------------------------------------------------------------------------------------
 
@@ -114,7 +117,7 @@ class _Lowering:
         bits *= self.input_bits
         step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
         actor = self.actor(op, 0, "", [step], depth=2)
-        (self.machine.sources if op.node.type == "Input" else self.machine.sinks).append(actor)
+        (self.lowered.sources if op.node.type == "Input" else self.lowered.sinks).append(actor)
         return [(actor, None)], actor
 
     def unit_replica(
@@ -229,8 +232,8 @@ class _Lowering:
         tail = config.core.shift_add.latency_cycles * config.clocks[config.core.shift_add.clock].period_fs
         bank = self.transport.resource(key, f"tile{chunk.tile}.core{chunk.core}.adc", "core.adc", adc_clock)
         resource = self.net.add_resource(f"tile{chunk.tile}.core{chunk.core}.arrays", "core.array", clock)
-        self.machine.instances[resource] = len(chunk.blocks)
-        self.machine.instances[bank] = adc.adcs_per_bank * (1 if shared else len(chunk.blocks))
+        self.lowered.instances[resource] = len(chunk.blocks)
+        self.lowered.instances[bank] = adc.adcs_per_bank * (1 if shared else len(chunk.blocks))
         reads = firings * phases * len(chunk.blocks)
         rows = sum(block.rows for block in chunk.blocks)
         name = op.node.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim_core.critical_path import CriticalPath
@@ -57,6 +57,7 @@ class PlainTree:
         return {node for way in ways for node in way[stem:]}, ways[0][stem]
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 70))
 def test_charges_what_a_tree_that_forgets_nothing_charges(data, length):
     plain, compiled = PlainTree(), CriticalPath(LABELS, capacity=2)

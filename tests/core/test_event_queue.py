@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim_core.event_queue import EventQueue
@@ -40,6 +40,7 @@ class HeapModel:
         self.now = time
 
 
+@settings(deadline=None)
 @given(ACTIONS, st.integers(1, 4))
 def test_agrees_with_heapq_in_any_order_of_adding_and_taking(actions, capacity):
     queue, model = EventQueue(capacity), HeapModel()
@@ -58,6 +59,7 @@ def test_agrees_with_heapq_in_any_order_of_adding_and_taking(actions, capacity):
     assert queue.peek() is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, LATEST), max_size=60))
 def test_takes_times_in_sorted_order(times):
     queue = EventQueue()

@@ -1,0 +1,64 @@
+"""The arrays of a core as SimPy processes see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import simpy
+
+from pimsim.errors import ConfigError
+from pimsim.machine.adc import AdcBank
+from pimsim.mapping.netlist import Mvm, Step
+from pimsim.units import cycles, fs_from_ns
+
+if TYPE_CHECKING:
+    from pimsim.machine.machine import Machine
+
+
+class Crossbar:
+    """The arrays of one core that hold one op's weights and work in step, with their ADC bank.
+
+    Parameters
+    ----------
+    machine : Machine
+        Where it is.
+    resource : int
+        Its resource in the engine.
+    mvm : Mvm
+        Its phases.
+    """
+
+    def __init__(self, machine: Machine, resource: int, mvm: Mvm) -> None:
+        self.machine, self.resource, self.phases = machine, resource, mvm
+        self.bank = AdcBank(machine, mvm.bank)
+        self.mode = "idle"
+        """``idle``, ``computing`` or ``programming``, as far as SimPy processes use it."""
+
+    def mvm(self) -> simpy.Event:
+        """Multiply one vector, phase by phase, after what the arrays are doing already."""
+        return self._visit(Step(self.resource, 0, 0, self.phases), "computing")
+
+    def program(self, rows: int) -> simpy.Event:
+        """Write so many rows, one after another; multiplications wait meanwhile.
+
+        Raises
+        ------
+        ConfigError
+            If the chip file gives no write time.
+        """
+        config = self.machine.plan.chip.config
+        if config.core.array.write_ns is None:
+            raise ConfigError(
+                "programming is not modelled: the array has no write time",
+                where=f"{config.name}: core.array.write_ns",
+                mend="give one with --set core.array.write_ns=…",
+            )
+        period = self.machine.net.resources[self.resource].period_fs
+        duration = rows * cycles(fs_from_ns(config.core.array.write_ns), period) * period
+        return self._visit(Step(self.resource, duration, duration), "programming")
+
+    def _visit(self, step: Step, mode: str) -> simpy.Event:
+        done = self.machine.env.submit([step], self.machine.host_op)
+        self.mode = mode
+        done.callbacks.append(lambda _: setattr(self, "mode", "idle"))
+        return done

@@ -1,0 +1,115 @@
+"""One clock for two queues: SimPy's processes and the compiled engine's events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import simpy
+
+from pimsim.mapping.netlist import Resource, Step
+from pimsim_core.engine import CAUSES, Engine
+
+INFINITY = float("inf")
+
+
+class Environment(simpy.Environment):
+    """A `simpy.Environment` that also runs an engine; time is a whole number of femtoseconds.
+
+    The engine is advanced to the next event of SimPy, or until something happens that a process waits for. SimPy's
+    events of an instant come before the engine's.
+
+    Parameters
+    ----------
+    engine : pimsim_core.engine.Engine
+        The machine.
+    on_progress : callable, optional
+        Called now and then with the firings done and the time in fs.
+    """
+
+    def __init__(self, engine: Engine, on_progress: Callable[[int, int], None] | None = None) -> None:
+        super().__init__(initial_time=0)
+        self.engine = engine
+        self.on_progress = on_progress
+        self._jobs: dict[int, simpy.Event] = {}
+        self._next_job = 0
+        self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
+        self._reached: dict[int, list[int]] = {}
+
+    # -- the merged loop ---------------------------------------------------------------------------------------
+
+    def peek(self) -> float:
+        """Return the time of the next event of either queue in fs, infinity if there is none."""
+        core = self.engine.next_time
+        return min(super().peek(), INFINITY if core is None else core)
+
+    def step(self) -> None:
+        """Advance to the next thing that a SimPy process can see.
+
+        Raises
+        ------
+        simpy.core.EmptySchedule
+            If nothing will ever happen again.
+        """
+        while True:
+            mine = super().peek()
+            core = self.engine.next_time
+            if core is None or core >= mine:
+                super().step()
+                return
+            noticed = self.engine.run(None if mine == INFINITY else int(mine))
+            if self.on_progress is not None:
+                self.on_progress(self.engine.firings, self.engine.now)
+            if noticed:
+                self._now = self.engine.now
+                self._tell()
+                return
+
+    def _tell(self) -> None:
+        """Wake the processes that wait for what the engine has just reported."""
+        milestones, jobs = self.engine.take_notices()
+        for actor, count, time in milestones:
+            self._reached.setdefault(actor, []).append(time)
+            for event in self._watched.pop((actor, count), ()):
+                event.succeed(time)
+        for job in jobs:
+            self._jobs.pop(job).succeed(self.engine.now)
+
+    # -- what processes may wait for and do --------------------------------------------------------------------
+
+    def reached(self, actor: int, count: int) -> simpy.Event:
+        """Return an event that happens when an actor has put out its `count`-th inference; its value is the time."""
+        event = self.event()
+        times = self._reached.get(actor, [])
+        if len(times) >= count:
+            return event.succeed(times[count - 1])
+        self._watched.setdefault((actor, count), []).append(event)
+        return event
+
+    def allow(self, actor: int, firings: int) -> None:
+        """Allow an actor to start its first so many firings from now on."""
+        self.engine.permit(actor, firings, int(self.now))
+
+    def submit(self, steps: Sequence[Step], op: int) -> simpy.Event:
+        """Send a job along steps beside the machine's own work; its value is the time of its end.
+
+        Parameters
+        ----------
+        steps : sequence of Step
+            Resources that the engine has.
+        op : int
+            The op that waiting is charged to.
+        """
+        rows = [
+            (s.resource, s.occupancy, s.latency, -1 if s.mvm is None else self.engine.add_mvm(*s.mvm)) for s in steps
+        ]
+        path = self.engine.add_path(rows)
+        self._next_job += 1
+        self._jobs[self._next_job] = self.event()
+        self.engine.submit(path, self._next_job, int(self.now), op)
+        return self._jobs[self._next_job]
+
+    def add_resource(self, row: Resource, part: int) -> int:
+        """Give the engine a resource that its machine did not use so far."""
+        return self.engine.add_resource(row.period_fs, row.servers, row.places, CAUSES.index(row.cause), part)
+
+

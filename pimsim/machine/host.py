@@ -1,0 +1,52 @@
+"""The host: it sends inferences and takes their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+if TYPE_CHECKING:
+    from pimsim.machine.machine import Machine
+
+
+class Host:
+    """Where inferences come from and go to.
+
+    Parameters
+    ----------
+    machine : Machine
+        What it drives.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.env = machine.env
+        self.requested = 0
+        self.outputs: list[int] = []
+        """Times, in fs, at which each inference's last output had come."""
+
+    def request(self, inferences: int = 1) -> simpy.Process:
+        """Send the inputs of so many inferences from now on; the process ends when the outputs have come.
+
+        Raises
+        ------
+        ValueError
+            If the machine was not built for so many.
+        """
+        if self.requested + inferences > self.machine.batch:
+            raise ValueError(
+                f"{self.requested + inferences} inferences requested of a machine built for {self.machine.batch}"
+            )
+        first = self.requested
+        self.requested += inferences
+        for source in self.machine.sources:
+            self.env.allow(source, self.requested * self.machine.net.actors[source].period)
+        return self.env.process(self._collect(first, self.requested))
+
+    def _collect(self, first: int, last: int) -> Generator[simpy.Event, Any, None]:
+        for inference in range(first, last):
+            outputs = [self.env.reached(sink, inference + 1) for sink in self.machine.sinks]
+            yield self.env.all_of(outputs)
+            self.outputs.append(max(event.value for event in outputs))

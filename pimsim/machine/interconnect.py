@@ -1,0 +1,51 @@
+"""The interconnect as SimPy processes see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import simpy
+
+if TYPE_CHECKING:
+    from networkx import Graph
+
+    from pimsim.machine.machine import Machine
+
+
+class Interconnect:
+    """The networks of all chips and the links between them.
+
+    Parameters
+    ----------
+    machine : Machine
+        Where they are.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    @property
+    def graph(self) -> Graph[str]:
+        """The network of one chip; all chips are alike."""
+        return self.machine.plan.package.graph
+
+    def send(self, source: int, target: int, bits: int) -> simpy.Event:
+        """Send a packet from one tile into the buffer of another; the event happens when it is there.
+
+        It contends with the machine's own packets for every link.
+
+        Raises
+        ------
+        ValueError
+            If there is no such tile, or nothing to send.
+        """
+        tiles = self.machine.plan.package.tiles
+        for tile in (source, target):
+            if not 0 <= tile < tiles:
+                raise ValueError(f"no tile {tile}; there are {tiles}, from 0 on")
+        if bits < 1:
+            raise ValueError(f"found {bits} bits to send, expected at least 1")
+        net = self.machine.net
+        path = self.machine.transport.path(source, target, bits, "host", 0, into_buffer=True)
+        self.machine.sync_resources()
+        return self.machine.env.submit(net.paths[path], self.machine.host_op)

@@ -1,0 +1,100 @@
+"""The machine: a plan brought to life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from pimsim.errors import SimulationError
+from pimsim.machine.environment import Environment
+from pimsim.machine.host import Host
+from pimsim.machine.interconnect import Interconnect
+from pimsim.machine.tile import Tile
+from pimsim.mapping.lowering import lower
+from pimsim.mapping.plan import Plan
+from pimsim.units import format_time
+from pimsim_core.engine import Engine
+
+
+class Machine:
+    """Everything of one run: the engine, SimPy's environment, the host and the parts.
+
+    Parameters
+    ----------
+    plan : Plan
+        What runs where.
+    batch : int
+        Inferences that the host will request.
+    on_progress : callable, optional
+        Called now and then with the firings done and the time in fs.
+    record : bool
+        Keep the engine's log of every visit (slow; for tests).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        batch: int = 1,
+        on_progress: Callable[[int, int], None] | None = None,
+        record: bool = False,
+    ) -> None:
+        self.plan, self.batch = plan, batch
+        lowered = lower(plan, batch)
+        self.net, self.ledger, self.transport = lowered.net, lowered.ledger, lowered.transport
+        self.sources, self.sinks, self.instances = lowered.sources, lowered.sinks, lowered.instances
+        self.parts, self.ops = self.net.parts, self.net.ops
+        self.host_op = len(self.ops) - 1
+        arrays = self.net.freeze()
+        arrays["actors"]["limit"][self.sources] = 0  # the host says when
+        self.engine = Engine(arrays, len(self.parts), len(self.ops), record=record)
+        self.env = Environment(self.engine, on_progress)
+        self.host = Host(self)
+        self.interconnect = Interconnect(self)
+        self._known = len(self.net.resources)
+
+    @cached_property
+    def tiles(self) -> list[Tile]:
+        """All tiles, chip by chip."""
+        return [Tile(self, index) for index in range(self.plan.package.tiles)]
+
+    @property
+    def firings(self) -> int:
+        """Firings that the whole run takes."""
+        return sum(actor.firings for actor in self.net.actors)
+
+    def sync_resources(self) -> None:
+        """Hand the engine the resources that a process is the first to use."""
+        for row in self.net.resources[self._known :]:
+            part = self.parts.index(row.part) if row.part in self.parts else len(self.parts) - 1
+            self.env.add_resource(row, part)
+        self._known = len(self.net.resources)
+
+    def run(self) -> None:
+        """Request the whole batch at time 0 and run until its outputs have come.
+
+        Raises
+        ------
+        SimulationError
+            If the machine cannot go on; says which streams are full and which actors wait for what.
+        """
+        everything = self.host.request(self.batch)
+        try:
+            self.env.run(until=everything)
+        except RuntimeError:  # SimPy: nothing left to do, but the process has not ended
+            raise self.stuck() from None
+
+    def stuck(self) -> SimulationError:
+        """Describe why nothing can go on."""
+        net, lines = self.net, []
+        for actor, firing, starved, blocked in self.engine.stuck()[:10]:
+            waits = [
+                f"for token {need} of '{net.streams[s].name}', which has had {have}" for s, need, have in starved
+            ]
+            waits += [
+                f"for room in '{net.streams[s].name}' (all {places} places full)" for s, _, _, places in blocked
+            ]
+            lines.append(f"  {net.actors[actor].name} at firing {firing} waits " + (" and ".join(waits) or "for its path"))
+        return SimulationError(
+            f"the machine cannot go on at {format_time(self.engine.now)}, after {len(self.host.outputs)} of "
+            f"{self.batch} inferences:\n" + "\n".join(lines)
+        )

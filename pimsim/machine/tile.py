@@ -1,0 +1,65 @@
+"""A tile as SimPy processes see it: what is resident, what is running, and its parts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import simpy
+
+from pimsim.machine.crossbar import Crossbar
+from pimsim.mapping.netlist import Mvm
+
+if TYPE_CHECKING:
+    from pimsim.machine.machine import Machine
+
+
+class Tile:
+    """One tile of the machine.
+
+    Parameters
+    ----------
+    machine : Machine
+        Where it is.
+    index : int
+        Which tile, counted over all chips.
+    """
+
+    def __init__(self, machine: Machine, index: int) -> None:
+        self.machine, self.index = machine, index
+
+    @cached_property
+    def resident(self) -> list[str]:
+        """The ops whose weights are programmed into this tile's arrays, in the trace's order."""
+        return [
+            op.node.name
+            for op in self.machine.plan.ops
+            if any(chunk.tile == self.index for replica in op.replicas for chunk in replica.chunks)
+        ]
+
+    @cached_property
+    def crossbars(self) -> list[Crossbar]:
+        """The groups of arrays in use on this tile, in the order of the plan."""
+        net, found = self.machine.net, []
+        mark = f"tile{self.index}."
+        for path in self.machine.net.paths:
+            for step in path:
+                if isinstance(step.mvm, Mvm) and net.resources[step.resource].name.startswith(mark):
+                    found.append(Crossbar(self.machine, step.resource, step.mvm))
+        return found
+
+    def read(self, bits: int) -> simpy.Event:
+        """Read from the buffer and over the bus; the event happens when the last word is there."""
+        steps = self.machine.transport.read_buffer(self.index, bits, "host", 0)
+        self.machine.sync_resources()
+        return self.machine.env.submit(steps, self.machine.host_op)
+
+    def mvm(self, crossbar: int = 0) -> simpy.Event:
+        """Multiply one vector on one of the tile's groups of arrays; see `Crossbar.mvm`.
+
+        Raises
+        ------
+        IndexError
+            If the plan put no weights there.
+        """
+        return self.crossbars[crossbar].mvm()

@@ -1,0 +1,1 @@
+"""The frozen outcome of one run."""

@@ -1,0 +1,63 @@
+"""Two times that no run can beat: the busiest resource's work, and the longest chain of dependences."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pimsim.mapping.netlist import Netlist, Step
+
+
+def step_latency_fs(net: Netlist, step: Step) -> int:
+    """Return the least time from the request of a step to its end, on an idle machine with aligned clocks."""
+    mvm = step.mvm
+    if mvm is None:
+        return step.latency
+    phase = max(mvm.read, mvm.convert)
+    return mvm.setup + mvm.read + (mvm.phases - 1) * phase + mvm.convert + mvm.tail
+
+
+def dependence_fs(net: Netlist) -> int:
+    """Return the time of one inference if every resource had a server for everybody and every buffer were endless.
+
+    Each firing starts when its tokens are there, whatever else happens. Inferences do not depend on one another,
+    so the chain of one is the chain of all.
+
+    Returns
+    -------
+    int
+        Femtoseconds from the first input to the last output.
+    """
+    latency = [sum(step_latency_fs(net, step) for step in path) for path in net.paths]
+    ready: list[npt.NDArray[np.int64]] = [np.zeros(s.tokens + 1, dtype=np.int64) for s in net.streams]
+    missing = [0] * len(net.streams)  # producers whose tokens have not come yet
+    readers: list[list[int]] = [[] for _ in net.streams]
+    inputs: list[list[tuple[int, int]]] = [[] for _ in net.actors]
+    outputs: list[list[tuple[int, int, int]]] = [[] for _ in net.actors]
+    for row in net.inputs:
+        inputs[row.actor].append((row.stream, row.need))
+        readers[row.stream].append(row.actor)
+    for out in net.outputs:
+        outputs[out.actor].append((out.stream, out.token, 0 if out.path is None else latency[out.path]))
+        missing[out.stream] += 1
+    waiting = [len(rows) for rows in inputs]
+    order = [actor for actor, count in enumerate(waiting) if count == 0]
+    longest = 0
+    for actor in order:  # grows while it is read: actors follow once their last input is complete
+        start = np.zeros(net.actors[actor].period, dtype=np.int64)
+        for stream, need in inputs[actor]:
+            np.maximum(start, ready[stream][net.tables[need]], out=start)
+        end = np.maximum.accumulate(start) + latency[net.actors[actor].path]
+        longest = max(longest, int(end[-1]))
+        for stream, token, transport in outputs[actor]:
+            tokens = net.tables[token]
+            put = tokens >= 0
+            ready[stream][tokens[put] + 1] = end[put] + transport
+            missing[stream] -= 1
+            if missing[stream] == 0:
+                np.maximum.accumulate(ready[stream], out=ready[stream])  # tokens come in order
+                for reader in readers[stream]:
+                    waiting[reader] -= 1
+                    if waiting[reader] == 0:
+                        order.append(reader)
+    return longest

@@ -1,0 +1,196 @@
+"""Result: one file that loads without the chip or the trace at hand."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pimsim.errors import ResultError
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA = "pimsim-result/1"
+
+TABLES = ("attribution", "plan", "energy", "area", "resources")
+
+
+def digest_of(about: dict[str, Any]) -> str:
+    """Return the SHA-256 of plain data, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+class Result:
+    """The outcome of one run.
+
+    Parameters
+    ----------
+    data : dict
+        What the JSON file holds; ``docs/results.md`` says what each figure means.
+    """
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the figures as attributes: ``result.latency_fs``."""
+        data = self.__dict__.get("data", {})
+        if name in data:
+            return data[name]
+        raise AttributeError(f"a result has no '{name}'; it has: {', '.join(data)}")
+
+    def __getitem__(self, name: str) -> Any:
+        """Give the figures by their keys: ``result["latency_fs"]``."""
+        return self.data[name]
+
+    def __repr__(self) -> str:
+        return f"Result({self.data['model']!r} on {self.data['chip']!r}, {self.data['identity']['digest'][:12]})"
+
+    def __str__(self) -> str:
+        from pimsim.report.terminal import to_text
+
+        return to_text(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Result) and self.data == other.data
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # -- tables ------------------------------------------------------------------------------------------------
+
+    def rows(self, table: str = "attribution") -> list[dict[str, Any]]:
+        """Return a table as a list of rows.
+
+        Parameters
+        ----------
+        table : {"attribution", "plan", "energy", "area", "resources"}
+            Which one.
+
+        Raises
+        ------
+        KeyError
+            If there is no such table.
+        """
+        if table in ("attribution", "plan"):
+            return list(self.data[table])
+        if table == "energy":
+            energy = self.data["energy_pj"]
+            rows = [
+                {
+                    "part": part,
+                    "dynamic_pj": energy["dynamic"].get(part),
+                    "static_pj": energy["static"].get(part),
+                    "total_pj": total,
+                }
+                for part, total in energy["by_part"].items()
+            ]
+            missing = [
+                {"part": part, "dynamic_pj": None, "static_pj": None, "total_pj": None}
+                for part in energy["not_modelled"]
+            ]
+            return sorted(rows, key=lambda row: -row["total_pj"]) + missing
+        if table == "area":
+            area = self.data["area_um2"]
+            return [{"part": part, "area_um2": size} for part, size in area["by_part"].items()] + [
+                {"part": part, "area_um2": None} for part in area["not_modelled"]
+            ]
+        if table == "resources":
+            return [{"part": part, **figures} for part, figures in self.data["resources"].items()]
+        raise KeyError(f"no table '{table}'; there are: {', '.join(TABLES)}")
+
+    def to_pandas(self, table: str = "attribution") -> pandas.DataFrame:
+        """Return a table as a data frame; see `rows`.
+
+        Raises
+        ------
+        ResultError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
+        return pandas.DataFrame(self.rows(table))
+
+    # -- files -------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> str:
+        """Return the result as JSON, the same text for the same result."""
+        return json.dumps(self.data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the result, gzipped if the name ends in ``.gz``, all of it or nothing.
+
+        Raises
+        ------
+        ResultError
+            If the file cannot be written.
+        """
+        path = Path(path)
+        raw = self.to_json().encode()
+        if path.suffix == ".gz":
+            raw = gzip.compress(raw, mtime=0)  # without a date, so that equal results are equal files
+        write_whole(path, raw)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Result:
+        """Read a result.
+
+        Raises
+        ------
+        ResultError
+            If the file is not a result of this version's schema.
+        """
+        path = Path(path)
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise ResultError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        try:
+            if raw[:2] == b"\x1f\x8b":
+                raw = gzip.decompress(raw)
+            data = json.loads(raw)
+        except (ValueError, OSError, EOFError):
+            raise ResultError("is not a pimsim result, or is cut short", where=str(path)) from None
+        found = data.get("schema") if isinstance(data, dict) else None
+        if found != SCHEMA:
+            raise ResultError(
+                f"found schema {found!r}, expected {SCHEMA!r}", where=str(path), mend="run it again with this version"
+            )
+        return cls(data)
+
+
+def write_whole(path: Path, raw: bytes) -> None:
+    """Write a file through a temporary one beside it, so that it is never half there.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be written.
+    """
+    target = path
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.exists() and not path.is_file():
+        if path.is_dir():
+            raise ResultError("is a folder, expected a file", where=str(path))
+        temporary = path  # a device or a pipe is written straight
+    try:
+        with open(temporary, "wb") as file:
+            file.write(raw)
+            file.flush()
+            if temporary != target:
+                os.fsync(file.fileno())
+        if temporary != target:
+            os.replace(temporary, target)
+    except OSError as error:
+        if temporary != target:
+            temporary.unlink(missing_ok=True)
+        raise ResultError(f"cannot be written: {error.strerror}", where=str(path)) from None
+    except BaseException:
+        if temporary != target:
+            temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,266 @@
+"""Simulate a trace on a chip and freeze what came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pimsim import __version__
+from pimsim.chip import Chip
+from pimsim.errors import ConfigError
+from pimsim.machine.machine import Machine
+from pimsim.mapping.netlist import CAUSES
+from pimsim.mapping.plan import Plan
+from pimsim.mapping.planner import make_plan
+from pimsim.result.bounds import dependence_fs
+from pimsim.result.result import SCHEMA, Result, digest_of
+from pimsim.trace.schema import Trace
+from pimsim.units import FS_PER_S
+
+INTERVAL_BATCH = 2  # inferences of the extra run that measures the interval of a single one
+MAX_BATCH = 1_000_000
+
+
+def simulate(
+    chip: Chip,
+    trace: Trace,
+    batch: int = 1,
+    *,
+    chips: int | None = None,
+    weight_bits: int | None = None,
+    input_bits: int | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> Result:
+    """Run `batch` inferences of a trace through a chip, cycle by cycle.
+
+    Parameters
+    ----------
+    chip : Chip
+        What to run on.
+    trace : Trace
+        What to run.
+    batch : int
+        Inferences, all requested at time 0; they follow one another through the pipeline.
+    chips : int, optional
+        How many chips; by default as few as hold the model.
+    weight_bits, input_bits : int, optional
+        Precision; by default the trace's where it states one, else the chip's.
+    on_progress : callable, optional
+        Called now and then with the firings done, the firings in all, and the simulated time in fs.
+
+    Returns
+    -------
+    Result
+        Latency, interval, energy, area, bounds and the attribution of the latency.
+
+    Raises
+    ------
+    ConfigError
+        If the batch is not a positive number.
+    MappingError
+        If the model does not fit.
+    SimulationError
+        If the machine cannot go on.
+    """
+    for name, value, most in (
+        ("batch", batch, MAX_BATCH),
+        ("chips", chips, 100_000),
+        ("weight_bits", weight_bits, 64),
+        ("input_bits", input_bits, 64),
+    ):
+        if value is not None and not 1 <= value <= most:
+            raise ConfigError(f"found {value}, expected a number from 1 to {most}", where=name)
+    plan = make_plan(chip, trace, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
+    measuring = batch if batch > 1 else INTERVAL_BATCH
+    total = 0
+
+    def run(count: int, before: int) -> Machine:
+        nonlocal total
+        machine = Machine(plan, count)
+        total = total or machine.firings * (1 if batch > 1 else 1 + INTERVAL_BATCH)
+        if on_progress is not None:
+            machine.env.on_progress = lambda done, now: on_progress(before + done, total, now)
+        machine.run()
+        return machine
+
+    machine = run(batch, 0)
+    outputs = machine.host.outputs if batch > 1 else run(measuring, machine.engine.firings).host.outputs
+    return freeze(machine, trace, interval_fs(outputs), measuring)
+
+
+def interval_fs(outputs: list[int]) -> int:
+    """Return the time between outputs in steady state: the mean over the later half of the inferences."""
+    first = (len(outputs) - 1) // 2
+    return round((outputs[-1] - outputs[first]) / (len(outputs) - 1 - first))
+
+
+def freeze(machine: Machine, trace: Trace, interval: int, interval_batch: int) -> Result:
+    """Collect the figures of a machine that has run."""
+    plan, batch = machine.plan, machine.batch
+    latency = machine.engine.last_end
+    visits, busy, waited = machine.engine.resource_figures()
+    energy = _energy(machine, latency)
+    macs = trace.macs * batch
+    peak = plan.chip.peak
+    joules = energy["total"] * 1e-12
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "identity": _identity(plan, trace, batch),
+        "model": trace.model,
+        "chip": plan.chip.config.name,
+        "chips": plan.package.chips,
+        "batch": batch,
+        "weight_bits": plan.weight_bits,
+        "input_bits": plan.input_bits,
+        "latency_fs": latency,
+        "first_output_fs": machine.host.outputs[0],
+        "interval_fs": interval,
+        "interval_batch": interval_batch,
+        "outputs_fs": machine.host.outputs,
+        "inferences_per_s": FS_PER_S / interval,
+        "macs": macs,
+        "energy_pj": energy,
+        "area_um2": _area(plan),
+        "tops": {
+            "achieved": 2 * macs / latency * 1e3,
+            "steady": 2 * trace.macs / interval * 1e3,
+            "per_watt": 2 * macs / joules / 1e12 if joules else None,
+        },
+        "peak": {"tops": peak.tops * plan.package.chips, "watts": peak.watts * plan.package.chips},
+        "utilisation": _utilisation(machine, latency, busy),
+        "bounds": _bounds(machine, busy),
+        "attribution": _attribution(machine),
+        "resources": _resources(machine, visits, busy, waited),
+        "plan": plan.rows(),
+        "engine": {
+            "firings": machine.engine.firings,
+            "packets": machine.engine.packets,
+            "events": machine.engine.events,
+            "live_starts": machine.engine.live_starts,
+        },
+        "config": plan.chip.to_dict(),
+        "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
+    }
+    return Result(data)
+
+
+def _identity(plan: Plan, trace: Trace, batch: int) -> dict[str, Any]:
+    """What affects the result, and its digest."""
+    about = {
+        "pimsim": __version__,
+        "chip": plan.chip.digest,
+        "trace": trace.digest,
+        "batch": batch,
+        "chips": plan.package.chips,
+        "weight_bits": plan.weight_bits,
+        "input_bits": plan.input_bits,
+        "network": "packet",
+        "seed": None,  # nothing is drawn at random
+    }
+    return {"digest": digest_of(about), **about}
+
+
+def _energy(machine: Machine, latency_fs: int) -> dict[str, Any]:
+    """Dynamic energy of the firings and static energy over the run, by part, in pJ."""
+    dynamic: dict[str, list[float]] = {}
+    by_op: dict[str, list[float]] = {}
+    for (part, op), picojoules in machine.ledger.totals().items():
+        dynamic.setdefault(part, []).append(picojoules * machine.batch)
+        by_op.setdefault(op, []).append(picojoules * machine.batch)
+    chips = machine.plan.package.chips
+    static = {  # 1 mW for 1 fs is 1e-6 pJ
+        row.part: row.static_mw * chips * latency_fs * 1e-6
+        for row in machine.plan.chip.peak.rows
+        if row.static_mw is not None
+    }
+    sums = {part: math.fsum(values) for part, values in dynamic.items()}
+    parts = [*sums, *(part for part in static if part not in sums)]
+    by_part = {part: sums.get(part, 0.0) + static.get(part, 0.0) for part in sorted(parts)}
+    return {
+        "total": math.fsum(by_part.values()),
+        "by_part": by_part,
+        "dynamic": {part: sums[part] for part in sorted(sums)},
+        "static": {part: static[part] for part in sorted(static)},
+        "dynamic_by_op": {op: math.fsum(values) for op, values in by_op.items()},
+        "not_modelled": sorted(set(machine.ledger.unknown) - set(by_part)),
+    }
+
+
+def _area(plan: Plan) -> dict[str, Any]:
+    """Area of all chips by part, in square micrometres."""
+    rows = plan.chip.peak.rows
+    by_part = {
+        row.part: row.area_mm2 * 1e6 * plan.package.chips for row in rows if row.area_mm2 is not None
+    }
+    return {
+        "total": math.fsum(by_part.values()),
+        "by_part": by_part,
+        "not_modelled": [row.part for row in rows if row.area_mm2 is None],
+    }
+
+
+def _utilisation(machine: Machine, latency_fs: int, busy: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+    """Shares of the arrays and converters of all chips that were in use, and busy, over the run."""
+    plan = machine.plan
+    core = plan.chip.config.core
+    cores = plan.package.tiles * plan.chip.config.tile.cores
+    totals = {"core.array": cores * core.arrays, "core.adc": cores * core.adc.banks * core.adc.adcs_per_bank}
+    work = dict.fromkeys(totals, 0)
+    for resource, count in machine.instances.items():
+        work[machine.net.resources[resource].part] += int(busy[resource]) * count
+    cells = sum(op.tiling.utilisation * op.arrays for op in plan.ops if op.tiling)
+    return {
+        "arrays_mapped": plan.arrays / plan.arrays_available,
+        "cells_mapped": cells / plan.arrays_available,
+        "arrays_busy": work["core.array"] / (totals["core.array"] * latency_fs),
+        "adcs_busy": work["core.adc"] / (totals["core.adc"] * latency_fs),
+    }
+
+
+def _bounds(machine: Machine, busy: np.ndarray) -> dict[str, Any]:  # type: ignore[type-arg]
+    """The two lower bounds of the latency, and the resource that sets the first."""
+    shares = [-(-int(held) // row.servers) for held, row in zip(busy, machine.net.resources, strict=True)]
+    busiest = int(np.argmax(shares))
+    dependence = dependence_fs(machine.net)
+    return {
+        "resource_fs": shares[busiest],
+        "resource": machine.net.resources[busiest].name,
+        "dependence_fs": dependence,
+        "latency_over_bound": machine.engine.last_end / max(shares[busiest], dependence),
+    }
+
+
+def _attribution(machine: Machine) -> list[dict[str, Any]]:
+    """The latency along the critical path by cause, part and op, the longest first."""
+    charges = machine.engine.charges()
+    rows = [
+        {"cause": CAUSES[c], "part": machine.parts[p], "op": machine.ops[o], "fs": int(charges[c, p, o])}
+        for c, p, o in zip(*np.nonzero(charges), strict=True)
+    ]
+    return sorted(rows, key=lambda row: (-row["fs"], row["cause"], row["part"], row["op"]))
+
+
+def _resources(
+    machine: Machine,
+    visits: np.ndarray,  # type: ignore[type-arg]
+    busy: np.ndarray,  # type: ignore[type-arg]
+    waited: np.ndarray,  # type: ignore[type-arg]
+) -> dict[str, dict[str, Any]]:
+    """Visits, busy and waiting time by kind of part, and its busiest instance."""
+    found: dict[str, dict[str, Any]] = {}
+    for index, row in enumerate(machine.net.resources):
+        entry = found.setdefault(
+            row.part,
+            {"instances": 0, "visits": 0, "busy_fs": 0, "waited_fs": 0, "busiest": "", "busiest_fs": -1},
+        )
+        share = -(-int(busy[index]) // row.servers)
+        entry["instances"] += 1
+        entry["visits"] += int(visits[index])
+        entry["busy_fs"] += int(busy[index])
+        entry["waited_fs"] += int(waited[index])
+        if share > entry["busiest_fs"]:
+            entry["busiest"], entry["busiest_fs"] = row.name, share
+    return found

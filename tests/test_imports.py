@@ -1,0 +1,125 @@
+"""Imports in pimsim point backwards along one line: trace and chip, mapping, machine, result, analysis, report, cli.
+
+Imports inside functions and under ``TYPE_CHECKING`` count too: they say just as much about who knows whom.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import pimsim
+import pimsim_core
+
+PACKAGE = Path(pimsim.__file__).parent
+CORE = Path(pimsim_core.__file__).parent
+
+LINE = [
+    {"errors", "units", "presets"},
+    {"trace", "chip"},
+    {"mapping"},
+    {"machine"},
+    {"result"},
+    {"analysis"},
+    {"report"},
+    {"cli"},
+]
+PLACE = {name: place for place, names in enumerate(LINE) for name in names}
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def module_of(path):
+    """``pimsim.chip.parts`` for ``pimsim/chip/parts/__init__.py``."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(source, module, is_package=False):
+    """Every ``(line, module)`` of pimsim that a source imports, relative imports and public names resolved."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module.split(".")
+                parents = parents[: len(parents) - node.level + is_package]
+                base = ".".join([*parents, *([base] if base else [])])
+            for alias in node.names:
+                # ``from pimsim import Chip`` is an import of the place where Chip lives; dunders are of no layer.
+                home = pimsim._HOMES.get(alias.name, f"pimsim.{alias.name}")
+                if base != "pimsim":
+                    yield node.lineno, base
+                elif not alias.name.startswith("__"):
+                    yield node.lineno, home
+
+
+def complaints(source, module, is_package=False):
+    """Say what is wrong with a source's imports; ``import pimsim`` itself hides what is used, so only cli may."""
+    top = module.split(".")[1]
+    found = []
+    for line, imported in imported_modules(source, module, is_package):
+        package, _, rest = imported.partition(".")
+        if package != "pimsim":
+            continue
+        layer = rest.split(".")[0] or "cli"
+        if layer not in PLACE:
+            found.append(f"{module}:{line} imports {imported}, which has no place on the line")
+        elif PLACE[layer] > PLACE[top]:
+            found.append(f"{module}:{line} imports {imported}, which comes after {top}")
+    return found
+
+
+def test_every_module_has_a_place_on_the_line():
+    homeless = {module_of(path) for path in FILES if module_of(path).split(".")[1] not in PLACE}
+    assert not homeless, f"give {sorted(homeless)} a place on the line of imports in {Path(__file__).name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_point_backwards(path):
+    source = path.read_text(encoding="utf-8")
+    found = complaints(source, module_of(path), path.name == "__init__.py")
+    assert not found, "\n".join(found)
+
+
+def test_the_core_knows_nothing_of_the_package():
+    statement = re.compile(r"^\s*(?:from|c?import)\s+pimsim(?![\w])", re.MULTILINE)
+    assert statement.search("from pimsim.chip import Chip")
+    for path in [*CORE.glob("*.p*")]:
+        if path.suffix in {".py", ".pyx", ".pxd", ".pyi"}:
+            assert not statement.search(path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("import pimsim.cli", "pimsim.chip.load"),
+        ("def f():\n    from pimsim.mapping import plan", "pimsim.trace"),
+        ("if TYPE_CHECKING:\n    from pimsim.result.result import Result", "pimsim.machine.x"),
+        ("from ..mapping import plan", "pimsim.chip.load"),
+        ("from pimsim import simulate", "pimsim.mapping.plan"),
+        ("from pimsim import report", "pimsim.machine.host"),
+        ("import pimsim", "pimsim.report.tables"),
+    ],
+)
+def test_a_forward_import_is_found(source, module):
+    assert len(complaints(source, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("import numpy, pimsim.units", "pimsim.chip.load"),
+        ("from pimsim.trace import Trace", "pimsim.chip.load"),
+        ("from . import schema", "pimsim.chip.load"),
+        ("from pimsim import Chip, presets", "pimsim.cli.chip"),
+        ("from pimsim import __version__", "pimsim.trace.onnx"),
+        ("from pimsim_core.engine import Engine", "pimsim.machine.host"),
+    ],
+)
+def test_a_backward_import_is_let_through(source, module):
+    assert complaints(source, module) == []
