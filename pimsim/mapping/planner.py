@@ -9,7 +9,7 @@ import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import Node, build
+from pimsim.mapping.dataflow import Edge, Node, build
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
 from pimsim.mapping.plan import Plan, PlannedOp, Replica
@@ -99,10 +99,28 @@ def _fill(
     positions = [nodes[n].positions for n in on_arrays]
     sizes = [tiling.arrays for tiling in tilings if tiling is not None]
     steps = [step] * len(on_arrays)
-    copies = dict(zip(on_arrays, balance(positions, steps, sizes, budget), strict=True))
+    # A tile that needs all of a tensor takes it in over one link, at best.
+    per_element = plan.input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
+    whole = [nodes[e.source].features * nodes[e.source].tokens for x in nodes for e in x.edges if not _own_token(e)]
+    floor = max(whole, default=0) * per_element
+    copies = dict(zip(on_arrays, balance(positions, steps, sizes, budget, floor), strict=True))
     plan.pace_fs = pace_fs(positions, steps, list(copies.values()))
     attached: set[int] = set()
     demand: dict[int, float] = {}
+    readers: list[list[int]] = [[] for _ in nodes]
+    for n, node in enumerate(nodes):
+        for edge in node.edges:
+            readers[edge.source].append(n)
+
+    def spread(source: int) -> int:
+        """Tiles that each token of an op goes to, as far as it is known before placement."""
+        per_tile = config.tile.cores * config.core.arrays
+        tiles = 0
+        for n in readers[source]:
+            tiling = tilings[n]
+            whole = tiling is not None and not nodes[n].pointwise
+            tiles += -(-tiling.arrays * copies[n] // per_tile) if whole and tiling is not None else 1
+        return tiles
     for n, node in enumerate(nodes):
         if n in copies:
             continue
@@ -110,6 +128,10 @@ def _fill(
             copies[n] = 1
             continue
         service = service_fs(node, config)
+        # Copies share the outputs, and the inputs too unless each needs its neighbours' positions.
+        elements = [node.features * node.tokens * spread(n)]
+        elements += [nodes[edge.source].features * node.positions for edge in node.edges if _own_token(edge)]
+        at_link = max(elements) * per_element / node.positions
         source = node.edges[0].source
         if node.pointwise and nodes[source].type != "Input" and nodes[source].positions == node.positions:
             each = -(-node.positions // copies[source]) * service
@@ -117,6 +139,7 @@ def _fill(
                 attached.add(n)
                 copies[n] = copies[source]
                 continue
+        service = max(service, at_link)
         accumulates = node.tokens != node.positions  # over positions: only one replica sees them all
         pace = plan.pace_fs or service * node.positions
         copies[n] = 1 if accumulates else max(1, min(node.positions, math.ceil(node.positions * service / pace)))
@@ -139,6 +162,11 @@ def _fill(
         source_copies = copies[n]
         for tile in plan.ops[n].buffer_tiles:
             plan.places[n, 0, tile] = max(2, -(-least[n][0] // source_copies) + 1)
+
+
+def _own_token(edge: Edge) -> bool:
+    """Whether each firing needs a token of its own and no other."""
+    return bool((edge.need - edge.low == 1).all())
 
 
 def _places(nodes: list[Node], ahead: np.ndarray) -> list[list[int]]:  # type: ignore[type-arg]

@@ -6,7 +6,9 @@ import heapq
 from collections.abc import Sequence
 
 
-def balance(positions: Sequence[int], step_fs: Sequence[int], arrays: Sequence[int], budget: int) -> list[int]:
+def balance(
+    positions: Sequence[int], step_fs: Sequence[int], arrays: Sequence[int], budget: int, floor_fs: float = 0
+) -> list[int]:
     """Spend the arrays that are left on copies of whichever layer sets the pace.
 
     Parameters
@@ -19,6 +21,8 @@ def balance(positions: Sequence[int], step_fs: Sequence[int], arrays: Sequence[i
         Arrays of one replica.
     budget : int
         Arrays there are, at least ``sum(arrays)``.
+    floor_fs : float
+        Time an inference that something other than the arrays takes; copies for a faster pace would be idle.
 
     Returns
     -------
@@ -30,8 +34,8 @@ def balance(positions: Sequence[int], step_fs: Sequence[int], arrays: Sequence[i
     slowest = [(-positions[i] * step_fs[i], i) for i in range(len(positions))]
     heapq.heapify(slowest)
     while slowest:
-        _, i = heapq.heappop(slowest)
-        if arrays[i] > left or replicas[i] >= positions[i]:
+        longest, i = heapq.heappop(slowest)
+        if -longest <= floor_fs or arrays[i] > left or replicas[i] >= positions[i]:
             break  # the pace is set by a layer that cannot be helped: more copies of others would be idle
         # The next number of replicas that shortens the longest share of positions.
         rounds = -(-positions[i] // replicas[i])
