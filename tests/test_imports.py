@@ -1,4 +1,4 @@
-"""Imports in pimsim point backwards along one line: trace and chip, mapping, machine, result, analysis, report, cli.
+"""Imports in pimsim point backwards along one line: from cli to trace and chip, never the other way.
 
 Imports inside functions and under ``TYPE_CHECKING`` count too: they say just as much about who knows whom.
 """
@@ -38,7 +38,7 @@ def module_of(path):
 
 
 def imported_modules(source, module, is_package=False):
-    """Every ``(line, module)`` of pimsim that a source imports, relative imports and public names resolved."""
+    """Every ``(line, module)`` that a source imports; relative imports and pimsim's public names resolved."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -50,7 +50,7 @@ def imported_modules(source, module, is_package=False):
                 parents = parents[: len(parents) - node.level + is_package]
                 base = ".".join([*parents, *([base] if base else [])])
             for alias in node.names:
-                # ``from pimsim import Chip`` is an import of the place where Chip lives; dunders are of no layer.
+                # ``from pimsim import Chip`` is an import of where Chip lives; dunders have no layer.
                 home = pimsim._HOMES.get(alias.name, f"pimsim.{alias.name}")
                 if base != "pimsim":
                     yield node.lineno, base
@@ -59,7 +59,7 @@ def imported_modules(source, module, is_package=False):
 
 
 def complaints(source, module, is_package=False):
-    """Say what is wrong with a source's imports; ``import pimsim`` itself hides what is used, so only cli may."""
+    """Say what is wrong with a source's imports; ``import pimsim`` hides what is used, so only cli may."""
     top = module.split(".")[1]
     found = []
     for line, imported in imported_modules(source, module, is_package):

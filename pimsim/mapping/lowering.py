@@ -21,8 +21,6 @@ from pimsim.mapping.units import cycles_of
 
 Table = npt.NDArray[np.int64]
 
-REGISTER_TOKENS = 2  # results between two actors of one replica wait in registers: one filling, one leaving
-
 
 @dataclass(slots=True)
 class Lowered:
@@ -185,8 +183,8 @@ class _Lowering:
         return self.actor(op, index, name, [step], depth=2)
 
     def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
-        """A stream between two actors of one replica: a token a firing, kept in registers."""
-        self.one_to_one(producer, consumer, f"{op.node.name} sums", REGISTER_TOKENS, path)
+        """A stream between two actors of one replica: as many results as firings may be under way, in registers."""
+        self.one_to_one(producer, consumer, f"{op.node.name} sums", self.config.tile.in_flight, path)
 
     def one_to_one(self, producer: int, consumer: int, name: str, places: int, path: int | None = None) -> None:
         """A stream that carries a token for every firing of both its ends."""
@@ -300,7 +298,7 @@ class _Lowering:
         seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
-        places = self.plan.places.get((number, position, tile), 2 if tile == HOST_TILE else 1)
+        places = self.plan.places.get((number, position, tile), 2 * len(source.replicas))
         stream = self.net.add_stream(
             f"{source.node.name} -> {node.name} at tile {tile}",
             _most_in_window(wanted, places),

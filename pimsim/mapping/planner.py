@@ -102,8 +102,8 @@ def _fill(
     # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = plan.input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
     whole = [nodes[e.source].features * nodes[e.source].tokens for x in nodes for e in x.edges if not _own_token(e)]
-    floor = max(whole, default=0) * per_element
-    copies = dict(zip(on_arrays, balance(positions, steps, sizes, budget, floor), strict=True))
+    slowest = max(whole, default=0) * per_element
+    copies = dict(zip(on_arrays, balance(positions, steps, sizes, budget, slowest), strict=True))
     plan.pace_fs = pace_fs(positions, steps, list(copies.values()))
     attached: set[int] = set()
     demand: dict[int, float] = {}
@@ -145,7 +145,12 @@ def _fill(
         copies[n] = 1 if accumulates else max(1, min(node.positions, math.ceil(node.positions * service / pace)))
         demand[n] = -(-node.positions // copies[n]) * service / pace
     ahead = np.array([2 * copies[n] for n in range(len(nodes))], dtype=np.int64)
-    floor = Floor(plan.chip, plan.package, plan.input_bits, least, _places(nodes, ahead))
+    # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
+    wanted = [
+        [places + 2 * copies[edge.source] for places, edge in zip(row, node.edges, strict=True)]
+        for row, node in zip(_places(nodes, ahead), nodes, strict=True)
+    ]
+    floor = Floor(plan.chip, plan.package, plan.input_bits, least, wanted)
     for n, node in enumerate(nodes):
         op = PlannedOp(node, tiling=tilings[n], unit=units[n], attached=n in attached)
         plan.ops.append(op)
@@ -161,7 +166,7 @@ def _fill(
     for n in attached:
         source_copies = copies[n]
         for tile in plan.ops[n].buffer_tiles:
-            plan.places[n, 0, tile] = max(2, -(-least[n][0] // source_copies) + 1)
+            plan.places[n, 0, tile] = max(config.tile.in_flight, -(-least[n][0] // source_copies) + 1)
 
 
 def _own_token(edge: Edge) -> bool:

@@ -1,4 +1,4 @@
-"""Graphs of ops for the token game, as plain rows; as the arrays that the game takes; as a machine to run."""
+"""Graphs of ops for the token game: plain rows, the arrays that the game takes, a machine to run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pimsim.mapping.netlist import Netlist, Step
 
 
 class Edge(NamedTuple):
-    """An input of an op: the tokens of `source` that each of its firings needs, and the first still of use."""
+    """An input of an op: the tokens of `source` that each firing needs, and the first still of use."""
 
     source: int
     need: list[int]
@@ -74,8 +74,8 @@ def arrays(ops):
 def machine(ops, places, inferences, *, services, depths=None, replicas=None):
     """The graph as a machine in which every edge is a stream with its own places.
 
-    Firings of op `i` take ``services[i]`` fs on one of two shared units; the firings of an inference are dealt out
-    in turn to its replicas, ``depths[i]`` of each replica under way at once.
+    Firings of op `i` take ``services[i]`` fs on one of two shared units; the firings of an inference are
+    dealt out in turn to its replicas, ``depths[i]`` of each replica under way at once.
     """
     net = Netlist()
     units = [net.add_resource(f"unit{i}", "unit", 1) for i in range(2)]

@@ -1,4 +1,4 @@
-"""The critical path against a plain tree that forgets nothing; and that the compiled one forgets what it may."""
+"""The critical path charges what a plain tree that forgets nothing does, and forgets what it may."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pimsim_core.event_queue import EventQueue
 
-# Gaps between events: none, small, around every power of two (the queue's buckets), and hours in femtoseconds.
+# Gaps between events: none, small, around each power of two (the queue's buckets), seconds in fs.
 GAPS = st.one_of(
     st.integers(0, 4),
     st.integers(0, 61).flatmap(lambda bit: st.integers(max(0, 2**bit - 2), 2**bit + 2)),

@@ -46,8 +46,8 @@ def test_the_contract_is_shipped_and_names_the_classes(name):
 def test_the_stub_says_what_the_module_offers_and_no_more(name):
     module = importlib.import_module(f"pimsim_core.{name}")
     stub = ast.parse((FOLDER / f"{name}.pyi").read_text(encoding="utf-8"))
-    offered = {key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    assert public(offered) <= declared(stub)
+    own = {key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+    assert public(own) <= declared(stub)
     assert all(hasattr(module, each) for each in declared(stub))
     check_parameters(stub, module)
     for class_ in (node for node in stub.body if isinstance(node, ast.ClassDef)):
@@ -67,16 +67,16 @@ def declared(node):
 
 
 def check_parameters(node, compiled):
-    """Functions and methods of a stub have the compiled ones' parameters, in order, and optional where they are."""
+    """The functions of a stub have the parameters of the compiled ones, optional where those are."""
     for function in (each for each in node.body if isinstance(each, ast.FunctionDef)):
-        if function.name.startswith("_") or function.decorator_list:  # C slots and properties have no signature
-            continue
+        if function.name.startswith("_") or function.decorator_list:
+            continue  # C slots and properties have no signature
         found = inspect.signature(getattr(compiled, function.name)).parameters.values()
         assert [each.arg for each in function.args.args] == [each.name for each in found]
         assert len(function.args.defaults) == sum(each.default is not each.empty for each in found)
 
 
-@pytest.mark.skipif(os.environ.get("PIMSIM_BOUNDS_CHECKS") != "1", reason="the kernels are built without checks")
+@pytest.mark.skipif(os.environ.get("PIMSIM_BOUNDS_CHECKS") != "1", reason="built without bounds checks")
 def test_the_kernels_check_their_bounds_where_they_are_built_so():
     with pytest.raises(IndexError):
         CriticalPath(labels=1, capacity=2).start(parent=1_000_000, begin=0, label=0)

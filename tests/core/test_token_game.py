@@ -15,7 +15,7 @@ EVERY_KIND_OF_GRAPH = settings(deadline=None, max_examples=300, suppress_health_
 
 
 def plain_play(ops, inferences):
-    """The game as its docstring tells it, by recursion: to fire, first make every input have what is needed."""
+    """The game as its docstring tells it, by recursion: to fire, first make each input have what it needs."""
     fired = [0] * len(ops)
     held = {(sink, number): 0 for sink, op in enumerate(ops) for number in range(len(op.edges))}
     most = dict.fromkeys(held, 0)

@@ -34,7 +34,9 @@ def machines(draw):
         )
         for i in range(draw(number(0, 3)))
     ]
-    banks = [net.add_resource(f"adc{i}", "adc", draw(st.sampled_from(PERIODS))) for i in range(draw(number(0, 2)))]
+    banks = [
+        net.add_resource(f"adc{i}", "adc", draw(st.sampled_from(PERIODS))) for i in range(draw(number(0, 2)))
+    ]
 
     def visit(resource):
         period = net.resources[resource].period_fs
@@ -103,7 +105,8 @@ def connect(draw, net, producer, consumer, route):
     ranks = np.where(emits, np.cumsum(emits) - 1, -1)
     need = np.sort(draw(st.lists(st.integers(0, tokens), min_size=taken, max_size=taken)))
     need[-1] = tokens
-    low = np.minimum.accumulate(np.r_[need[1:], tokens][::-1])[::-1]  # nothing below the next need is used again
+    # Nothing below the next need is used again.
+    low = np.minimum.accumulate(np.r_[need[1:], tokens][::-1])[::-1]
     low = np.array([draw(st.integers(0, int(x))) for x in low])
     low = np.maximum.accumulate(low)
     stream = net.add_stream("s", draw(st.integers(1, tokens + 3)), tokens)
@@ -111,4 +114,6 @@ def connect(draw, net, producer, consumer, route):
         net.add_output(maker, stream, net.add_table(ranks[r :: len(makers)]), route())
     for r, taker in enumerate(takers):
         own = slice(r, None, len(takers))
-        net.add_input(taker, stream, net.add_table(need[own]), net.add_table(low[own]), draw(st.integers(0, 1)))
+        net.add_input(
+            taker, stream, net.add_table(need[own]), net.add_table(low[own]), draw(st.integers(0, 1))
+        )

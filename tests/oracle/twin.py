@@ -1,12 +1,11 @@
 """The machine model in plain SimPy: slow, readable, and sharing no code with the engine.
 
-It reads the same rows (`pimsim.mapping.netlist`) and keeps the same log, so that the two can be compared start
-by start. An instant's three beats are three SimPy priorities: what ends comes first, then the actors that can
-fire, then the resources that grant.
+It reads the same rows (`pimsim.mapping.netlist`) and keeps the same log, so that the two can be compared
+start by start. An instant's three beats are three SimPy priorities: what ends comes first, then the actors
+that can fire, then the resources that grant.
 """
 
 from __future__ import annotations
-
 
 import simpy
 
@@ -20,7 +19,7 @@ def edge(time: int, period: int) -> int:
 
 
 class TwinResource:
-    """Servers that grant in order of (arrival, actor, firing, output), behind a clock and perhaps a buffer."""
+    """Servers that grant by (arrival, actor, firing, output), behind a clock and perhaps a buffer."""
 
     def __init__(self, twin, row):
         self.twin, self.env, self.row = twin, twin.env, row
@@ -89,7 +88,8 @@ class TwinStream:
 
     @property
     def limit(self):
-        return min(*self.freed.values(), self.delivered) + self.capacity  # a place is free once its token has come
+        # A place is free once its token has come.
+        return min(*self.freed.values(), self.delivered) + self.capacity
 
     def deliver(self, token):
         self.arrived.add(token)
@@ -239,5 +239,3 @@ def run_twin(net):
     twin = Twin(net)
     log = twin.run()
     return log, twin.finished
-
-
