@@ -85,6 +85,12 @@ class TwinStream:
         self.arrived = set()
         self.delivered = 0
         self.freed = {}  # input -> tokens it has freed
+        self.writers = set()
+
+    @property
+    def ends(self):
+        """The actors that a change here may concern."""
+        return self.writers | {row.actor for row in self.freed}
 
     @property
     def limit(self):
@@ -106,15 +112,20 @@ class Twin:
         self.env = simpy.Environment(initial_time=0)
         self.resources = [TwinResource(self, row) for row in net.resources]
         self.streams = [TwinStream(row) for row in net.streams]
-        self.inputs = [[i for i in net.inputs if i.actor == a] for a in range(len(net.actors))]
-        self.outputs = [[o for o in net.outputs if o.actor == a] for a in range(len(net.actors))]
+        self.inputs = [[] for _ in net.actors]
+        self.outputs = [[] for _ in net.actors]
         for row in net.inputs:
+            self.inputs[row.actor].append(row)
             self.streams[row.stream].freed[row] = row.freed
+        for row in net.outputs:
+            self.outputs[row.actor].append(row)
+            self.streams[row.stream].writers.add(row.actor)
         self.started = [0] * len(net.actors)
         self.ended = [0] * len(net.actors)
         self.log = []
         self.fire_due = False
-        self.fire_soon()
+        self.hopeful = set()  # actors for which something has changed since they last tried
+        self.fire_soon(range(len(net.actors)))
 
     def run(self):
         self.env.run()
@@ -124,7 +135,8 @@ class Twin:
     def finished(self):
         return all(done == actor.firings for done, actor in zip(self.ended, self.net.actors, strict=True))
 
-    def fire_soon(self):
+    def fire_soon(self, actors):
+        self.hopeful.update(actors)
         if not self.fire_due:
             self.fire_due = True
             later = self.env.event()
@@ -134,7 +146,9 @@ class Twin:
 
     def fire(self, _):
         self.fire_due = False
-        for a, actor in enumerate(self.net.actors):
+        hopeful, self.hopeful = sorted(self.hopeful), set()
+        for a in hopeful:
+            actor = self.net.actors[a]
             while self.can_fire(a, actor):
                 k = self.started[a]
                 self.started[a] += 1
@@ -173,18 +187,20 @@ class Twin:
                 continue
             if row.path is None:
                 self.streams[row.stream].deliver(token)
+                self.fire_soon(self.streams[row.stream].ends)
             else:
                 self.env.process(self.packet((a, k, number), row, token))
         for row in self.inputs[a]:
             stream = self.streams[row.stream]
             free = int(self.net.tables[row.free][position]) + inference * stream.tokens
             stream.freed[row] = max(stream.freed[row], free if k + 1 < actor.firings else FOREVER)
-        self.fire_soon()
+            self.fire_soon(stream.writers)
+        self.fire_soon([a])
 
     def packet(self, key, row, token):
         yield from self.walk(key, row.path)
         self.streams[row.stream].deliver(token)
-        self.fire_soon()
+        self.fire_soon(self.streams[row.stream].ends)
 
     def walk(self, key, path):
         """Visit the path's resources one after another, leaving each buffer when the tail has left it."""
