@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -16,6 +18,8 @@ _COMMANDS = {  # name: (module, help line)
     "trace": ("pimsim.cli.trace", "Export, check and show traces."),
     "chip": ("pimsim.cli.chip", "List, show and check chips."),
 }
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class LazyGroup(click.Group):
@@ -46,18 +50,32 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    """Run the command line; a user's mistake is one message on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot write is no failure
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
     except PimsimError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(f"error: {error}", error.exit_code)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        _leave("", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+        _leave("interrupted", INTERRUPTED)
     except BrokenPipeError:
+        _leave("", 1)
+    except OSError as error:  # a full disk behind stdout; files have errors of their own
+        _leave(f"error: {error.filename or 'standard output'}: {error.strerror or error}", 2)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    """Say a last word and end, with nothing left that the interpreter would try to write."""
+    if message:
+        click.echo(message, err=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    sys.exit(code)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 import simpy
 
+from pimsim.machine.horizon import past_horizon
 from pimsim.mapping.netlist import Resource, Step
+from pimsim.units import MAX_FS
 from pimsim_core.engine import CAUSES, Engine
 
 INFINITY = float("inf")
@@ -24,12 +26,20 @@ class Environment(simpy.Environment):
         The machine.
     on_progress : callable, optional
         Called now and then with the firings done and the time in fs.
+    horizon : int
+        The engine's events at this time or later are refused, since time could not be counted on from there.
     """
 
-    def __init__(self, engine: Engine, on_progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        on_progress: Callable[[int, int], None] | None = None,
+        horizon: int = MAX_FS,
+    ) -> None:
         super().__init__(initial_time=0)
         self.engine = engine
         self.on_progress = on_progress
+        self.horizon = horizon
         self._jobs: dict[int, simpy.Event] = {}
         self._next_job = 0
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
@@ -49,6 +59,8 @@ class Environment(simpy.Environment):
         ------
         simpy.core.EmptySchedule
             If nothing will ever happen again.
+        SimulationError
+            If the next event lies beyond the horizon.
         """
         while True:
             mine = super().peek()
@@ -56,7 +68,9 @@ class Environment(simpy.Environment):
             if core is None or core >= mine:
                 super().step()
                 return
-            noticed = self.engine.run(None if mine == INFINITY else int(mine))
+            if core >= self.horizon:
+                raise past_horizon(self.engine.now)
+            noticed = self.engine.run(int(min(mine, self.horizon)))
             if self.on_progress is not None:
                 self.on_progress(self.engine.firings, self.engine.now)
             if noticed:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from pimsim.errors import SimulationError
 from pimsim.machine.environment import Environment
+from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
@@ -29,6 +30,11 @@ class Machine:
         Called now and then with the firings done and the time in fs.
     record : bool
         Keep the engine's log of every visit (slow; for tests).
+
+    Raises
+    ------
+    ConfigError
+        If an op alone would take longer than can be counted.
     """
 
     def __init__(
@@ -44,10 +50,11 @@ class Machine:
         self.sources, self.sinks, self.instances = lowered.sources, lowered.sinks, lowered.instances
         self.parts, self.ops = self.net.parts, self.net.ops
         self.host_op = len(self.ops) - 1
+        horizon = horizon_fs(self.net)
         arrays = self.net.freeze()
         arrays["actors"]["limit"][self.sources] = 0  # the host says when
         self.engine = Engine(arrays, len(self.parts), len(self.ops), record=record)
-        self.env = Environment(self.engine, on_progress)
+        self.env = Environment(self.engine, on_progress, horizon)
         self.host = Host(self)
         self.interconnect = Interconnect(self)
         self._known = len(self.net.resources)
@@ -75,7 +82,8 @@ class Machine:
         Raises
         ------
         SimulationError
-            If the machine cannot go on; says which streams are full and which actors wait for what.
+            If the machine cannot go on: says which streams are full and which actors wait for what; or if the time
+            comes to its end.
         """
         everything = self.host.request(self.batch)
         try:

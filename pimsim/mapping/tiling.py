@@ -66,14 +66,13 @@ class Tiling:
             return 1.0
         if self.down == 0:
             return sum(lengths.values()) / self.rows
-        covered: dict[int, set[int]] = {}
+        everything = (1 << self.depth) - 1
+        covered: dict[int, int] = {}  # group -> a bit for each of its channels
         for row, length in lengths.items():
-            group, first = row // self.down, row % self.down * self.row_height
-            channels = covered.setdefault(group, set())
-            if len(channels) < self.depth:
-                span = range(self.depth) if length >= self.depth else range(first, first + length)
-                channels.update(channel % self.depth for channel in span)
-        return sum(len(channels) for channels in covered.values()) / (self.depth * self.groups)
+            group, first = row // self.down, row % self.down * self.row_height % self.depth
+            span = ((1 << min(length, self.depth)) - 1) << first
+            covered[group] = covered.get(group, 0) | (span & everything) | (span >> self.depth)
+        return sum(channels.bit_count() for channels in covered.values()) / (self.depth * self.groups)
 
 
 def matrix_of(op: Op) -> tuple[int, int, int]:

@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.mapping.netlist import Netlist, Step
-
-
-def step_latency_fs(net: Netlist, step: Step) -> int:
-    """Return the least time from the request of a step to its end, on an idle machine with aligned clocks."""
-    mvm = step.mvm
-    if mvm is None:
-        return step.latency
-    phase = max(mvm.read, mvm.convert)
-    return mvm.setup + mvm.read + (mvm.phases - 1) * phase + mvm.convert + mvm.tail
+from pimsim.machine.horizon import step_latency_fs
+from pimsim.mapping.netlist import Netlist
 
 
 def dependence_fs(net: Netlist) -> int:
@@ -28,7 +20,7 @@ def dependence_fs(net: Netlist) -> int:
     int
         Femtoseconds from the first input to the last output.
     """
-    latency = [sum(step_latency_fs(net, step) for step in path) for path in net.paths]
+    latency = [sum(map(step_latency_fs, path)) for path in net.paths]
     ready: list[npt.NDArray[np.int64]] = [np.zeros(s.tokens + 1, dtype=np.int64) for s in net.streams]
     missing = [0] * len(net.streams)  # producers whose tokens have not come yet
     readers: list[list[int]] = [[] for _ in net.streams]

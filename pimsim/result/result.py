@@ -164,6 +164,32 @@ class Result:
         return cls(data)
 
 
+def check_writable(path: str | Path) -> None:
+    """See, before a long run, whether a result can be written to a place; leave no trace of it.
+
+    Raises
+    ------
+    ResultError
+        If it cannot.
+    """
+    path, folder = Path(path), Path(path).parent
+    if path.is_dir():
+        raise ResultError("is a folder, expected a file", where=str(path))
+    if not folder.is_dir():
+        raise ResultError(f"cannot be written: there is no folder '{folder}'", where=str(path))
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            raise ResultError("cannot be written: permission denied", where=str(path))
+        if not path.is_file():
+            return  # a device or a pipe
+    probe = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ResultError(f"cannot be written: {error.strerror}", where=str(path)) from None
+
+
 def write_whole(path: Path, raw: bytes) -> None:
     """Write a file through a temporary one beside it, so that it is never half there.
 

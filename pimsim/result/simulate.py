@@ -20,8 +20,20 @@ from pimsim.result.result import SCHEMA, Result, digest_of
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
 
-INTERVAL_BATCH = 2  # inferences of the extra run that measures the interval of a single one
-MAX_BATCH = 1_000_000
+INTERVAL_BATCH = 3  # inferences of the extra run that measures the interval of a single one
+NOT_MODELLED = (
+    "Weights are in the arrays before time 0; writing them is not modelled.",
+    "The network moves whole packets; flits, virtual channels and multicast are not modelled.",
+    "Nothing depends on values: noise, drift and sparsity are not modelled.",
+)
+MOST = {"batch": 1_000_000, "chips": 100_000, "weight_bits": 64, "input_bits": 64}
+
+NOT_MODELLED = [  # by pimsim as a whole; what a chip file leaves out stands in its own notes
+    "Writing the weights is not modelled: they are resident before time 0.",
+    "Flits, virtual channels and multicast are not modelled: a token that ten tiles need is sent ten times.",
+    "Values are not modelled: noise, drift, sparsity and saturation change no figure.",
+    "Instruction fetch, control and off-chip memories are not modelled.",
+]
 
 
 def simulate(
@@ -65,14 +77,7 @@ def simulate(
     SimulationError
         If the machine cannot go on.
     """
-    for name, value, most in (
-        ("batch", batch, MAX_BATCH),
-        ("chips", chips, 100_000),
-        ("weight_bits", weight_bits, 64),
-        ("input_bits", input_bits, 64),
-    ):
-        if value is not None and not 1 <= value <= most:
-            raise ConfigError(f"found {value}, expected a number from 1 to {most}", where=name)
+    check_options(batch=batch, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
     plan = make_plan(chip, trace, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
     measuring = batch if batch > 1 else INTERVAL_BATCH
     total = 0
@@ -88,7 +93,27 @@ def simulate(
 
     machine = run(batch, 0)
     outputs = machine.host.outputs if batch > 1 else run(measuring, machine.engine.firings).host.outputs
-    return freeze(machine, trace, interval_fs(outputs), measuring)
+    return freeze(machine, trace, interval_fs(outputs), measuring, chips)
+
+
+def check_options(**options: int | None) -> None:
+    """Check the options of a run that are counts; None is not given.
+
+    Parameters
+    ----------
+    **options : int, optional
+        ``batch``, ``chips``, ``weight_bits``, ``input_bits``.
+
+    Raises
+    ------
+    ConfigError
+        If one is not a whole number in its range.
+    """
+    for name, value in options.items():
+        if value is None and name != "batch":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST[name]:
+            raise ConfigError(f"found {value!r:.30}, expected a whole number from 1 to {MOST[name]}", where=name)
 
 
 def interval_fs(outputs: list[int]) -> int:
@@ -97,7 +122,9 @@ def interval_fs(outputs: list[int]) -> int:
     return round((outputs[-1] - outputs[first]) / (len(outputs) - 1 - first))
 
 
-def freeze(machine: Machine, trace: Trace, interval: int, interval_batch: int) -> Result:
+def freeze(
+    machine: Machine, trace: Trace, interval: int, interval_batch: int, chips_requested: int | None = None
+) -> Result:
     """Collect the figures of a machine that has run."""
     plan, batch = machine.plan, machine.batch
     latency = machine.engine.last_end
@@ -112,6 +139,7 @@ def freeze(machine: Machine, trace: Trace, interval: int, interval_batch: int) -
         "model": trace.model,
         "chip": plan.chip.config.name,
         "chips": plan.package.chips,
+        "chips_requested": chips_requested,
         "batch": batch,
         "weight_bits": plan.weight_bits,
         "input_bits": plan.input_bits,
@@ -141,6 +169,7 @@ def freeze(machine: Machine, trace: Trace, interval: int, interval_batch: int) -
             "events": machine.engine.events,
             "live_starts": machine.engine.live_starts,
         },
+        "notes": [*plan.chip.config.notes, *NOT_MODELLED],
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
     }

@@ -1,0 +1,164 @@
+"""``pimsim run``: simulate a trace on a chip and report what came out; or show the plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import click
+
+from pimsim.cli import INTERRUPTED
+from pimsim.cli.progress import Progress
+from pimsim.errors import ConfigError, ResultError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pimsim.chip import Chip
+    from pimsim.result.result import Result
+    from pimsim.trace import Trace
+
+
+class Counts(TypedDict):
+    """The options of a plan that are counts; None is not given."""
+
+    chips: int | None
+    weight_bits: int | None
+    input_bits: int | None
+
+
+@click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("chip")
+@click.argument("trace")
+@click.option("--batch", type=int, default=1, metavar="N", help="Inferences, one after another (default 1).")
+@click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
+@click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
+@click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value: path.to.key=value."
+)
+@click.option("--plan", "plan_only", is_flag=True, help="Show the plan; do not simulate.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="Write the result as JSON; gzipped if the name ends in .gz.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result (with --plan, its rows) as JSON.")
+@click.option(
+    "--top", type=int, default=10, metavar="N", help="Rows of the tables by op and by part (default 10)."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="All rows, how busy the parts were, and the origin."
+)
+def command(
+    chip: str,
+    trace: str,
+    batch: int,
+    chips: int | None,
+    weight_bits: int | None,
+    input_bits: int | None,
+    overrides: tuple[str, ...],
+    plan_only: bool,
+    output: Path | None,
+    as_json: bool,
+    top: int,
+    verbose: bool,
+) -> None:
+    """Simulate TRACE on CHIP, cycle by cycle, and report time, energy, area and where the time went.
+
+    CHIP and TRACE are the name of a preset or the path of a file.
+
+    \b
+      pimsim run isaac resnet50
+      pimsim run isaac resnet50 --batch 8 --set core.adc.bits=6 -o result.json.gz
+    """
+    if top < 1:
+        raise ConfigError(f"found {top}, expected a number of rows from 1", where="--top")
+    if plan_only and output is not None:
+        raise ConfigError("--plan does not simulate, so there is no result to write", where="-o")
+    counts = Counts(chips=chips, weight_bits=weight_bits, input_bits=input_bits)
+    progress = Progress()
+    try:
+        loaded = _load(chip, trace, overrides, output)
+        from pimsim.result.simulate import check_options, simulate
+
+        check_options(batch=batch, **counts)
+        progress.stage = "while planning; nothing is written"
+        if plan_only:
+            _show_plan(*loaded, counts, as_json)
+            return
+        with progress:
+            result = simulate(*loaded, batch, **counts, on_progress=progress)
+        progress.stage = "while writing the result"
+        _hand_over(result, output, as_json, top, verbose)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted {progress.stage}", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _load(chip: str, trace: str, overrides: tuple[str, ...], output: Path | None) -> tuple[Chip, Trace]:
+    """Read the inputs, warn of what is odd, and see that the output can be written before anybody waits."""
+    from pimsim.chip import Chip
+    from pimsim.trace import Trace
+
+    loaded = Chip.load(chip, overrides), Trace.load(trace)
+    if output is not None:
+        from pimsim.result.result import check_writable
+
+        check_writable(output)
+    for warning in loaded[0].warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return loaded
+
+
+def _show_plan(chip: Chip, trace: Trace, counts: Counts, as_json: bool) -> None:
+    from pimsim.mapping.planner import make_plan
+
+    plan = make_plan(chip, trace, **counts)
+    if as_json:
+        _print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
+        return
+    from pimsim.report.plan_table import plan_report
+
+    _print_pieces(*plan_report(plan, trace.model, counts["chips"]))
+
+
+def _hand_over(result: Result, output: Path | None, as_json: bool, top: int, verbose: bool) -> None:
+    """Write the file first, since a pipe may break; print even if that fails, since the run took its time."""
+    failure = None
+    if output is not None:
+        try:
+            result.save(output)
+        except ResultError as error:
+            failure = error
+    if as_json:
+        _print_bytes(result.to_json().encode())
+    else:
+        from pimsim.report.terminal import report
+
+        _print_pieces(*report(result, top, verbose))
+    if failure is not None:
+        raise failure
+
+
+def _print_bytes(raw: bytes) -> None:
+    """Print JSON as UTF-8, whatever the locale is."""
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()
+
+
+def _print_pieces(*pieces: RenderableType) -> None:
+    """Print pieces of a report, with bold headings if stdout is a terminal that wants them."""
+    from pimsim.report.tables import WIDTH, to_plain_text
+
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        click.echo(to_plain_text(*pieces))
+        return
+    from rich.console import Console
+
+    Console(width=WIDTH, highlight=False, markup=False).print(*pieces, sep="\n")

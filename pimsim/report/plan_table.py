@@ -1,0 +1,85 @@
+"""The plan as a table: per op the arrays, their utilisation, replicas, firings and tiles."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pimsim.report.tables import heading, plain, printable, share, table
+from pimsim.units import format_time
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from pimsim.mapping.plan import Plan
+
+TILES_WIDTH = 16
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write whole numbers as ranges: ``0-3,7``."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> Iterator[RenderableType]:
+    """Yield a plan's headline, its table and its totals, for rich to print.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to show.
+    model : str
+        The name of the trace.
+    chips_requested : int, optional
+        What the user asked for; None is automatic.
+    """
+    config, chips = plan.chip.config, plan.package.chips
+    how = "chosen automatically" if chips_requested is None else "as asked for"
+    yield heading(
+        f"Plan of {printable(model)} on {printable(config.name)}: {plan.weight_bits}-bit weights, "
+        f"{plan.input_bits}-bit inputs, {chips} chip{'s' if chips > 1 else ''} ({how})",
+        first=True,
+    )
+    yield plan_table(plan.rows())
+    used, there = plan.arrays, plan.arrays_available
+    yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells used: of the op's arrays.")
+    if chips > 1:
+        yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
+    if plan.pace_fs:
+        yield plain(
+            f"The slowest layer on arrays takes {format_time(plan.pace_fs)} an inference, if nothing holds it up."
+        )
+
+
+def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the plan as a table of at most 80 columns.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As `Plan.rows` gives them and as ``plan`` in a result holds them.
+    """
+    made = table("op", "type", "on", "arrays", "cells used", "replicas", "firings", "tiles", left=3)
+    made.columns[-1].justify = "left"
+    made.columns[0].min_width = 6
+    for row in rows:
+        tiles = textwrap.wrap(ranges(row["tiles"]).replace(",", ", "), TILES_WIDTH)
+        made.add_row(
+            plain(row["op"]),
+            plain(row["type"]),
+            plain(row["on"]),
+            str(row["arrays"]) if row["arrays"] else "-",
+            share(row["utilisation"]) if row["utilisation"] is not None else "-",
+            str(row["replicas"]),
+            str(row["firings"]),
+            "\n".join(tiles).replace(", ", ",") or "-",
+        )
+    return made

@@ -1,0 +1,331 @@
+"""The report of a run for a terminal: what came out, what bounds it, and where the time and the energy went."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
+from pimsim.units import format_si, format_time
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from pimsim.result.result import Result
+
+TOP = 10
+
+MEANINGS = {
+    "compute": "a part at work",
+    "transport": "data on its way",
+    "contention": "another actor held the part",
+    "dependence": "an input was not there",
+    "backpressure": "no free place in a buffer",
+    "clock": "waiting for a clock edge",
+    "programming": "weights being written",
+    "memory": "a memory at work",
+}
+
+
+def to_text(result: Result, top: int = TOP, verbose: bool = False) -> str:
+    """Return the report as plain text of at most 80 columns; see `report`."""
+    return to_plain_text(*report(result, top, verbose))
+
+
+def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[RenderableType]:
+    """Yield the pieces of the report, for rich to print.
+
+    Parameters
+    ----------
+    result : Result
+        What to report.
+    top : int
+        Rows of the tables of ops and of causes by part; the rest is summed up in one row.
+    verbose : bool
+        All rows, how busy each kind of part was, and what the run was made of.
+    """
+    from rich.text import Text
+
+    yield Text(headline(result), style="bold")
+    yield figures_table(result)
+    yield heading("Lower bounds: no run can be faster")
+    yield bounds_table(result)
+    yield heading("Where the latency went: by cause and part, along the critical path")
+    yield causes_table(result, None if verbose else top)
+    yield plain(closure(result))
+    yield heading("Where the latency went: by op")
+    yield ops_table(result, None if verbose else top)
+    yield heading("Energy of the run by part")
+    yield energy_table(result)
+    yield heading("Area by part")
+    yield area_table(result)
+    if verbose:
+        yield heading("How busy the parts were")
+        yield resources_table(result)
+        yield heading("What it was made of")
+        yield origin_table(result)
+
+
+def headline(result: Result) -> str:
+    """Say in two lines what was run on what."""
+    how = "chosen automatically" if result.chips_requested is None else "as asked for"
+    chips = "1 chip" if result.chips == 1 else f"{result.chips} chips"
+    inferences = "1 inference" if result.batch == 1 else f"batch of {result.batch}"
+    return (
+        f"{printable(result.model)} on {printable(result.chip)}\n"
+        f"{inferences}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, {chips} ({how})\n"
+    )
+
+
+# -- figures ---------------------------------------------------------------------------------------------------
+
+
+def figures_table(result: Result) -> Table:
+    """Return the figures of the run, each with its unit and with what it means."""
+    made = table("", "", "")
+    made.show_header = False
+    made.columns[2].justify, made.columns[2].no_wrap = "left", False
+    for group in (_times, _rates, _costs, _use):
+        for name, value, note in group(result):
+            made.add_row(name, value, note)
+        made.add_row()
+    return made
+
+
+def _times(result: Result) -> Iterator[tuple[str, str, str]]:
+    batch = "" if result.batch == 1 else f", {result.batch} inferences"
+    source = (
+        f"from a second run of {result.interval_batch} inferences"
+        if result.batch == 1
+        else f"over the last {result.batch - 1 - (result.batch - 1) // 2} of them"
+    )
+    yield "latency", format_time(result.latency_fs), f"first input in to last output out{batch}"
+    yield "first output", format_time(result.first_output_fs), "after the first input"
+    yield "interval", format_time(result.interval_fs), f"between outputs in steady state, {source}"
+    yield "throughput", format_si(result.inferences_per_s, "inf/s"), "inferences per second at that interval"
+
+
+def _rates(result: Result) -> Iterator[tuple[str, str, str]]:
+    tops, peak = result.tops, result.peak["tops"]
+    native = result.config["precision"]
+    bits = f"{native['weight_bits']}-bit weights, {native['input_bits']}-bit inputs, 1 MAC = 2 ops"
+    yield (
+        "achieved",
+        f"{tops['achieved']:.4g} TOPS",
+        f"over the latency; {share(tops['achieved'] / peak)} of peak",
+    )
+    yield "steady", f"{tops['steady']:.4g} TOPS", f"over the interval; {share(tops['steady'] / peak)} of peak"
+    yield "peak", f"{peak:.4g} TOPS", bits
+
+
+def _costs(result: Result) -> Iterator[tuple[str, str, str]]:
+    energy, area = result.energy_pj, result.area_um2
+    missing = len(energy["not_modelled"])
+    of_what = f"without {missing} part{'s' if missing > 1 else ''} not modelled" if missing else ""
+    per_watt = result.tops["per_watt"]
+    watts = result.peak["watts"]
+    if energy["by_part"]:
+        yield (
+            "energy",
+            format_si(energy["total"] / result.batch * 1e-12, "J"),
+            _join("per inference", of_what),
+        )
+        power = energy["total"] / result.latency_fs * 1e3  # pJ/fs is kW
+        yield (
+            "power",
+            format_si(power, "W"),
+            "mean over the latency" + (f"; {format_si(watts, 'W')} at peak" if watts else ""),
+        )
+    else:
+        yield "energy", NOT_MODELLED, ""
+    if per_watt:
+        at_peak = f"; {result.peak['tops'] / watts:.4g} at peak" if watts else ""
+        yield "efficiency", f"{per_watt:.4g} TOPS/W", f"operations by energy{at_peak}"
+    if area["by_part"]:
+        lacking = len(area["not_modelled"])
+        note = f"without {lacking} part{'s' if lacking > 1 else ''} not modelled" if lacking else ""
+        yield (
+            "area",
+            f"{area['total'] * 1e-6:.4g} mm2",
+            _join(f"of {result.chips} chips" * (result.chips > 1), note),
+        )
+    else:
+        yield "area", NOT_MODELLED, ""
+
+
+def _use(result: Result) -> Iterator[tuple[str, str, str]]:
+    use = result.utilisation
+    yield (
+        "arrays in use",
+        share(use["arrays_mapped"]),
+        f"hold weights; {share(use['cells_mapped'])} of all cells do",
+    )
+    yield "arrays busy", share(use["arrays_busy"]), "of the time of all arrays"
+    yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"
+
+
+def _join(*words: str) -> str:
+    return ", ".join(word for word in words if word)
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------
+
+
+def bounds_table(result: Result) -> Table:
+    """Return the two lower bounds and how far the run is from them."""
+    bounds, latency = result.bounds, result.latency_fs
+    part = next((p for p, row in result.resources.items() if row["busiest"] == bounds["resource"]), "")
+    made = table("", "at least", "latency is", "")
+    made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+    for name, bound, note in (
+        ("busiest resource", bounds["resource_fs"], f"{bounds['resource']} ({part})"),
+        ("dependence chain", bounds["dependence_fs"], "one inference, nothing contended for"),
+    ):
+        made.add_row(
+            name, format_time(bound), f"{latency / bound:.4g} times it" if bound else "", plain(note)
+        )
+    return made
+
+
+# -- the latency -----------------------------------------------------------------------------------------------
+
+
+def causes_table(result: Result, top: int | None = TOP) -> Table:
+    """Return the attribution by cause, and under each cause by part."""
+    made = table("cause and part", "time", "fs", "share")
+    causes: dict[str, int] = defaultdict(int)
+    parts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in result.attribution:
+        causes[row["cause"]] += row["fs"]
+        parts[row["cause"]][row["part"]] += row["fs"]
+    for cause, total in _longest(causes):
+        name = f"{cause}: {MEANINGS[cause]}" if cause in MEANINGS else cause
+        made.add_row(name, *_time_cells(total, result.latency_fs), style="bold")
+        for part, fs in _head(_longest(parts[cause]), top, "other parts"):
+            made.add_row(plain(f"  {part}"), *_time_cells(fs, result.latency_fs))
+    return made
+
+
+def closure(result: Result) -> str:
+    """Say that the attribution sums to the latency, having summed it."""
+    total = sum(row["fs"] for row in result.attribution)
+    if total != result.latency_fs:
+        return f"The causes sum to {total:,} fs; the latency is {result.latency_fs:,} fs: this is a bug."
+    return f"The causes sum to {total:,} fs, exactly the latency."
+
+
+def ops_table(result: Result, top: int | None = TOP) -> Table:
+    """Return the attribution by op, the longest first, and what took most of each."""
+    made = table("op", "type", "time", "fs", "share", "most of it", left=2)
+    made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+    made.columns[-1].overflow = "fold"
+    types = {row["op"]: row["type"] for row in result.plan}
+    ops: dict[str, int] = defaultdict(int)
+    largest: dict[str, tuple[int, str]] = {}
+    for row in result.attribution:
+        ops[row["op"]] += row["fs"]
+        found = (row["fs"], f"{row['cause']}, {row['part']}")
+        largest[row["op"]] = max(largest.get(row["op"], found), found)
+    for op, fs in _head(_longest(ops), top, "other ops"):
+        note = largest.get(op, (0, ""))[1]
+        made.add_row(plain(op), plain(types.get(op, "")), *_time_cells(fs, result.latency_fs), plain(note))
+    return made
+
+
+def _longest(sums: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _head(rows: list[tuple[str, int]], top: int | None, others: str) -> Iterator[tuple[str, int]]:
+    """Yield the first rows, and the sum of the rest as one."""
+    count = len(rows) if top is None or len(rows) <= top + 1 else top  # a rest of one is shown as itself
+    yield from rows[:count]
+    if rows[count:]:
+        yield f"{len(rows) - count} {others}", sum(fs for _, fs in rows[count:])
+
+
+def _time_cells(fs: int, latency_fs: int) -> tuple[str, str, str]:
+    return format_time(fs), f"{fs:,}", share(fs / latency_fs)
+
+
+# -- energy, area, parts ---------------------------------------------------------------------------------------
+
+
+def energy_table(result: Result) -> Table:
+    """Return the energy of the run by part, dynamic and static."""
+    made = table("part", "dynamic", "static", "total", "share")
+    total = result.energy_pj["total"]
+    for row in result.rows("energy"):
+        cells = [_or_not(row[f"{kind}_pj"], 1e-12, "J") for kind in ("dynamic", "static", "total")]
+        made.add_row(plain(row["part"]), *cells, share(row["total_pj"] / total) if row["total_pj"] else "")
+    energy = result.energy_pj
+    made.add_row(
+        "all that is modelled",
+        *(
+            _or_not(sum(energy[kind].values()) if energy[kind] else None, 1e-12, "J")
+            for kind in ("dynamic", "static")
+        ),
+        _or_not(total if energy["by_part"] else None, 1e-12, "J"),
+        share(1) if total else "",
+        style="bold",
+    )
+    return made
+
+
+def area_table(result: Result) -> Table:
+    """Return the area of all chips by part."""
+    made = table("part", "mm2", "share")
+    area = result.area_um2
+    rows = sorted(result.rows("area"), key=lambda row: -(row["area_um2"] or 0))
+    total = (area["total"] if area["by_part"] else None, "all that is modelled")
+    for size, name, style in [*((row["area_um2"], row["part"], "") for row in rows), (*total, "bold")]:
+        cells = (NOT_MODELLED, "") if size is None else (f"{size * 1e-6:.4g}", share(size / area["total"]))
+        made.add_row(plain(name), *cells, style=style)
+    return made
+
+
+def _or_not(value: float | None, scale: float, unit: str) -> str:
+    return NOT_MODELLED if value is None else format_si(value * scale, unit)
+
+
+def resources_table(result: Result) -> Table:
+    """Return visits, waiting and the busiest instance of each kind of part."""
+    made = table("part", "in use", "visits", "waited", "busiest", "busy")
+    made.columns[4].justify, made.columns[4].no_wrap = "left", False
+    made.columns[4].overflow = "fold"
+    for row in sorted(result.rows("resources"), key=lambda row: -row["busiest_fs"]):
+        made.add_row(
+            plain(row["part"]),
+            str(row["instances"]),
+            str(row["visits"]),
+            format_time(row["waited_fs"] / row["visits"]) if row["visits"] else "",
+            plain(row["busiest"]),
+            share(row["busiest_fs"] / result.latency_fs),
+        )
+    made.caption = "In use: instances. Waited: mean of a visit. Busy: the busiest instance, of the latency."
+    made.caption_justify = "left"
+    return made
+
+
+def origin_table(result: Result) -> Table:
+    """Return what the run was made of: version, digests, source of the trace, work of the engine."""
+    made = table("", "")
+    made.show_header = False
+    made.columns[1].justify, made.columns[1].no_wrap, made.columns[1].overflow = "left", False, "fold"
+    identity, engine = result.identity, result.engine
+    rows: Iterable[tuple[str, str]] = (
+        ("version", f"pimsim {identity['pimsim']}, {result.schema}"),
+        ("identity", identity["digest"]),
+        ("chip", f"{result.chip}: {result.config['description']}"),
+        ("trace", f"{result.trace['ops']} ops from {result.trace['source'].get('file', 'unknown')}"),
+        ("MACs", f"{result.macs:,}"),
+        (
+            "engine",
+            f"{engine['firings']:,} firings, {engine['packets']:,} packets, {engine['events']:,} events",
+        ),
+    )
+    for name, value in rows:
+        made.add_row(name, plain(value))
+    return made

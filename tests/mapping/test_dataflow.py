@@ -1,0 +1,345 @@
+"""What a firing waits for, against plain loops over what its op reads by ONNX's definition.
+
+Two things are promised of every edge: all tokens that a position reads lie in ``[low, need)``, so that it neither
+starts early nor finds its input overwritten; and both tables only grow, because tokens come and go in order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pimsim.errors import MappingError
+from pimsim.mapping.dataflow import Edge, Node, build
+from pimsim.trace import Op, Operand, Tensor
+from tests.random_models import Builder
+
+Reads = list[set[int]]
+
+
+def last_edges(model: Builder) -> list[Edge]:
+    """The edges of the last op (before the model's output)."""
+    return last_node(model).edges
+
+
+def last_node(model: Builder) -> Node:
+    return [node for node in build(model.trace()) if node.type != "Output" and node.name == model.ops[-1].name][0]
+
+
+def fresh(model: Builder, *shape: int) -> str:
+    """A tensor that comes position by position: an input comes row by row."""
+    return model.relu(model.input(*shape))
+
+
+def check(edge: Edge, reads: Reads, exact: bool = False) -> None:
+    """Compare tables with the tokens that each position reads."""
+    assert len(edge.need) == len(edge.low) == len(reads)
+    assert (np.diff(edge.need) >= 0).all()
+    assert (np.diff(edge.low) >= 0).all()
+    for position, tokens in enumerate(reads):
+        for token in tokens:
+            assert edge.low[position] <= token < edge.need[position], (position, token)
+    if exact:
+        need = list(itertools.accumulate((max(tokens) + 1 for tokens in reads), max))
+        low = list(itertools.accumulate((min(tokens) for tokens in reversed(reads)), min))[::-1]
+        assert edge.need.tolist() == need
+        assert edge.low.tolist() == low
+
+
+def window_reads(
+    images: int, size: tuple[int, ...], out: tuple[int, ...], kernel: tuple[int, ...],
+    strides: tuple[int, ...], pads: tuple[int, ...], dilations: tuple[int, ...],
+) -> Reads:  # fmt: skip
+    """Pixels under each window by the definition of a convolution, any number of dimensions."""
+    reads = []
+    for image in range(images):
+        for place in itertools.product(*map(range, out)):
+            tokens = set()
+            for tap in itertools.product(*map(range, kernel)):
+                at = [p * s - pad + t * d for p, s, pad, t, d in zip(place, strides, pads, tap, dilations, strict=False)]
+                if all(0 <= a < n for a, n in zip(at, size, strict=True)):
+                    tokens.add(image * math.prod(size) + int(np.ravel_multi_index(at, size)))
+            reads.append(tokens)
+    return reads
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[int, tuple[int, int], dict[str, tuple[int, ...]]]:
+    """Images, a size, and a window that fits it."""
+    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    dilations = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    pads = tuple(draw(st.integers(0, 3)) for _ in range(4))
+    size = tuple(
+        max(1, (kernel[i] - 1) * dilations[i] + 1 - pads[i] - pads[i + 2]) + draw(st.integers(0, 5)) for i in (0, 1)
+    )
+    strides = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+    return draw(st.integers(1, 3)), size, window  # type: ignore[return-value]
+
+
+@settings(max_examples=300, deadline=None)
+@given(windows(), st.sampled_from(["Conv", "MaxPool"]))
+def test_windows_read_what_lies_between_low_and_need(drawn, kind):
+    images, size, window = drawn
+    model = Builder()
+    x = fresh(model, images, 2, *size)
+    y = model.conv(x, 3, **window) if kind == "Conv" else model.pool(x, **window)
+    out = model.shapes[y][2:]
+    node = last_node(model)
+    if node.positions != images * math.prod(out):  # a single window fires as its input comes
+        assert kind == "MaxPool"
+        assert out == (1, 1)
+        return
+    reads = window_reads(images, size, out, **window)
+    plain = window["dilations"] == (1, 1) and all(reads)
+    check(node.edges[0], reads, exact=plain)
+
+
+@pytest.mark.parametrize(("pads", "stride", "dilation"), [((0, 0), 1, 1), ((2, 0), 2, 1), ((1, 3), 1, 2)])
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_window_over_one_dimension_slides_along_it_and_reads_all_channels(pads, stride, dilation, images):
+    model = Builder()
+    x = model.input(images, 3, 10)
+    x = model.conv(x, 3, (1,))  # so that its positions come one by one
+    model.conv(x, 4, (3,), (stride,), pads, (dilation,))
+    length = model.shapes[model.ops[-1].name][2]
+    node = last_node(model)
+    assert (node.positions, node.features) == (images * length, 4)
+    check(node.edges[0], window_reads(images, (10,), (length,), (3,), (stride,), pads, (dilation,)))
+
+
+def test_a_window_over_three_dimensions_is_refused_or_right():
+    model = Builder()
+    model.conv(fresh(model, 1, 2, 3, 4, 4), 4, (3, 1, 1), pads=(1, 0, 0, 1, 0, 0))
+    with pytest.raises(MappingError, match="3 dimensions"):
+        build(model.trace())
+
+
+def test_rows_of_an_input_come_whole():
+    """A 3x3 window, padded by one, on 5 rows: output row y needs input rows up to y + 1."""
+    model = Builder()
+    x = model.input(2, 3, 5, 4)
+    model.conv(x, 1, (3, 3), pads=(1, 1, 1, 1))
+    rows = [min(y + 2, 5) for y in range(5) for _ in range(4)]
+    first = [max(y - 1, 0) for y in range(5) for _ in range(4)]
+    edge = last_edges(model)[0]
+    assert edge.need.tolist() == rows + [row + 5 for row in rows]
+    assert edge.low.tolist() == first + [row + 5 for row in first]
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (2, 3, 2, 2), (1, 1, 1, 1), (3, 7), (2, 3, 4)])
+def test_elementwise_ops_need_one_position_of_each_operand(shape):
+    model = Builder()
+    a, b = fresh(model, *shape), fresh(model, *shape)
+    model.sum(a, b)
+    for edge in last_edges(model):
+        check(edge, [{k} for k in range(len(edge.need))], exact=True)
+
+
+BROADCASTS = [
+    ((1, 4, 3, 3), (1, 4, 1, 1)),
+    ((2, 4, 3, 3), (2, 4, 1, 1)),
+    ((1, 4, 3, 2), (1, 1, 3, 1)),
+    ((1, 4, 2, 2), (4, 1, 1)),  # as many positions of one kind as of the other
+    ((1, 3, 2, 3), (2, 1)),
+    ((5, 4), (4,)),
+    ((2, 3, 4), (3, 4)),
+    ((2, 3, 4), (2, 1, 4)),
+]
+
+
+def elements(shape):
+    """The index of each element."""
+    return np.arange(math.prod(shape)).reshape(shape)
+
+
+def position_of(shape):
+    """For each element of a tensor, the position that carries it: N, H, W of four dimensions, else all but the last."""
+    index = np.indices(shape)
+    if len(shape) >= 4:
+        return (index[0] * shape[-2] + index[-2]) * shape[-1] + index[-1]
+    flat = elements((*shape[:-1], 1))
+    return np.broadcast_to(flat, shape)
+
+
+def reads_of(operand, read_by, out):
+    """Tokens of an operand that each output position reads; `read_by` has operand elements, output-shaped, or more."""
+    where, into = position_of(operand), position_of(out)
+    reads: Reads = [set() for _ in range(int(into.max()) + 1)]
+    for position, element in zip(into.ravel(), read_by.reshape(into.size, -1), strict=True):
+        reads[position] |= {int(where.ravel()[e]) for e in element}
+    return reads
+
+
+@pytest.mark.parametrize(("left", "right"), BROADCASTS)
+def test_broadcasting_waits_for_all_that_a_position_reads(left, right):
+    model = Builder()
+    a, b = fresh(model, *left), fresh(model, *right)
+    model.add("Mul", (a, b), left)
+    for edge, shape in zip(last_edges(model), (left, right), strict=True):
+        check(edge, reads_of(shape, np.broadcast_to(elements(shape), left), left))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((4, 4), (4, 6)), ((5, 3), (3, 5)), ((2, 4, 4), (2, 4, 4)), ((1, 2, 4, 4), (1, 2, 4, 4))]
+)
+def test_a_product_of_two_activations_needs_a_row_of_one_and_all_of_the_other(left, right):
+    model = Builder()
+    a, b = fresh(model, *left), fresh(model, *right)
+    out = (*left[:-1], right[-1])
+    model.add("MatMul", (a, b), out)
+    rows = np.broadcast_to(elements(left)[..., :, None, :], (*out, left[-1]))
+    columns = np.broadcast_to(np.swapaxes(elements(right), -1, -2)[..., None, :, :], (*out, left[-1]))
+    one, two = last_edges(model)
+    check(one, reads_of(left, rows, out))
+    check(two, reads_of(right, columns, out))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((1, 3, 2, 2), 1), ((1, 3, 2, 2), 3), ((2, 3, 4), 2), ((2, 3, 4), 1), ((3, 5), 0), ((3, 5), 1)]
+)
+def test_softmax_needs_all_along_its_axis(shape, axis):
+    model = Builder()
+    model.softmax(fresh(model, *shape), axis)
+    along = np.broadcast_to(np.moveaxis(elements(shape), axis, -1)[..., None, :], (*np.moveaxis(elements(shape), axis, -1).shape, shape[axis]))
+    check(last_edges(model)[0], reads_of(shape, np.moveaxis(along, -2, axis), shape))
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((1, 3, 2, 2), 1), ((2, 3, 4), 2), ((2, 3, 4), 1), ((4, 5), 1)])
+def test_layer_normalization_needs_all_dimensions_from_its_axis_on(shape, axis):
+    model = Builder()
+    scale = ("constant", shape[axis:])
+    model.add("LayerNormalization", (fresh(model, *shape),), shape, [scale], axis=axis, epsilon=1e-5)
+    block = elements(shape).reshape(*shape[:axis], -1)
+    read = np.broadcast_to(block[(..., *[None] * (len(shape) - axis), slice(None))], (*shape, block.shape[-1]))
+    check(last_edges(model)[0], reads_of(shape, read, shape))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_concat_needs_the_position_it_copies(axis):
+    shape = (1, 2, 3, 2)
+    model = Builder()
+    a, b = fresh(model, *shape), fresh(model, *shape)
+    out = model.shapes[model.concat(a, b, axis=axis)]
+    halves = np.concatenate([elements(shape), elements(shape) + 100], axis=axis)
+    for edge, low in zip(last_edges(model), (0, 100), strict=True):
+        into, where = position_of(out), position_of(shape)
+        reads: Reads = [set() for _ in range(int(into.max()) + 1)]
+        for position, element in zip(into.ravel(), halves.ravel(), strict=True):
+            if low <= element < low + 100:
+                reads[position].add(int(where.ravel()[element - low]))
+        check(edge, reads)
+
+
+REARRANGED = [
+    ("Transpose", (1, 3, 2, 2), {"perm": (0, 1, 3, 2)}),
+    ("Transpose", (1, 2, 2, 3), {"perm": (0, 2, 1, 3)}),
+    ("Transpose", (3, 3), {"perm": (1, 0)}),
+    ("Slice", (1, 3, 4, 2), {"starts": (3,), "ends": (-1,), "axes": (2,), "steps": (-1,)}),
+    ("Slice", (1, 3, 4, 2), {"starts": (1,), "ends": (3,), "axes": (2,), "steps": (1,)}),
+    ("Slice", (1, 3, 4, 2), {"starts": (1,), "ends": (3,), "axes": (1,), "steps": (1,)}),
+]
+
+
+@pytest.mark.parametrize(("kind", "shape", "attributes"), REARRANGED)
+def test_rearranging_needs_the_position_it_copies(kind, shape, attributes):
+    source = elements(shape)
+    if kind == "Transpose":
+        read = np.transpose(source, attributes["perm"])
+    else:
+        axis, step = attributes["axes"][0], attributes["steps"][0]
+        chosen = list(range(attributes["starts"][0], attributes["ends"][0], step))
+        read = np.take(source, chosen, axis=axis)
+    model = Builder()
+    model.add(kind, (fresh(model, *shape),), read.shape, **attributes)
+    check(last_edges(model)[0], reads_of(shape, read, read.shape))
+
+
+RESHAPES = [
+    ((1, 4, 2, 2), (1, 2, 2, 2, 2), False),  # channels split: positions stay (shufflenet)
+    ((1, 4, 2, 2), (1, 1, 4, 4), False),
+    ((1, 4, 2, 2), (1, 4, 4), False),
+    ((1, 4, 2, 2), (1, 4, 4), True),
+    ((1, 4, 2, 2), (1, 1, 4, 4), True),
+    ((1, 3, 4, 2), (1, 3, 2, 4), False),
+    ((2, 6), (3, 4), False),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "at_input"), RESHAPES)
+def test_a_view_reads_the_tokens_that_hold_its_elements(before, after, at_input):
+    model = Builder()
+    x = model.input(*before)
+    x = x if at_input else model.relu(x)
+    x = model.add("Reshape", (x,), after)
+    model.relu(x)
+    # Position by position of the new shape: which positions of the old one hold its elements.
+    where = position_of(before)
+    if at_input:
+        where = where // (before[-1] if len(before) >= 4 else before[0])
+    into = position_of(after)
+    reads: Reads = [set() for _ in range(int(into.max()) + 1)]
+    for position, token in zip(into.ravel(), where.ravel(), strict=True):
+        reads[position].add(int(token))
+    check(last_edges(model)[0], reads)
+
+
+def test_a_flattened_tensor_is_needed_whole():
+    model = Builder()
+    x = model.flatten(fresh(model, 1, 3, 4, 5))
+    model.gemm(x, 7)
+    edge = last_edges(model)[0]
+    assert edge.whole
+    assert (edge.need.tolist(), edge.low.tolist()) == ([20], [0])
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_global_pool_takes_positions_as_they_come_and_puts_out_one_an_image(images):
+    model = Builder()
+    model.global_pool(fresh(model, images, 3, 4, 5))
+    node = last_node(model)
+    check(node.edges[0], [{k} for k in range(images * 20)], exact=True)
+    assert np.flatnonzero(node.token >= 0).tolist() == [20 * n + 19 for n in range(images)]
+    assert node.tokens == images
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "keepdims"),
+    [
+        ((1, 4, 2, 2), (3,), 0),
+        ((1, 4, 2, 2), (2, 3), 0),
+        ((2, 4, 2, 2), (2, 3), 1),
+        ((1, 4, 2, 2), (1,), 1),
+        ((2, 3, 4), (1,), 0),
+        ((2, 3, 4), (2,), 1),
+    ],
+)
+def test_a_mean_needs_all_that_it_averages_before_it_puts_a_token_out(shape, axes, keepdims):
+    model = Builder()
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    out = kept if keepdims else tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    model.add("ReduceMean", (fresh(model, *shape),), out, axes=axes, keepdims=keepdims)
+    node = last_node(model)
+    into, where = position_of(out).reshape(kept), position_of(shape)
+    ready = node.edges[0].need[np.searchsorted(node.token, np.arange(node.tokens))] if node.tokens == node.positions else (
+        node.edges[0].need[node.token >= 0]
+    )  # fmt: skip
+    for position, token in zip(np.broadcast_to(into, shape).ravel(), where.ravel(), strict=True):
+        assert token < ready[position]
+
+
+def test_both_outputs_of_a_split_are_as_wide_as_they_are():
+    """The first output has 1 channel, the second 3: a token carries what its readers take, or all of it."""
+    model = Builder()
+    x = fresh(model, 1, 4, 2, 2)
+    split = model.add("Split", (x,), (1, 1, 2, 2), more=[(1, 3, 2, 2)], axis=1)
+    second = Operand("activation", Tensor((1, 3, 2, 2)), split, 1)
+    model.ops.append(Op("second", "Relu", (second,), (Tensor((1, 3, 2, 2)),)))
+    nodes = {node.name: node for node in build(model.trace())}
+    assert nodes[split].features >= 3
+
