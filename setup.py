@@ -25,6 +25,6 @@ setup(
             "initializedcheck": False,
             "embedsignature": True,
         },
-        force=checked,
+        build_dir="build/checked" if checked else "build/plain",  # C files of the two do not mix
     )
 )

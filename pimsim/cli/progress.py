@@ -1,10 +1,11 @@
-"""How far a run is: shown on a terminal after two seconds, and told when it is interrupted."""
+"""How far a run is: shown on a terminal after two seconds, and told when Ctrl-C ends it."""
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pimsim.units import format_time
 
@@ -17,49 +18,72 @@ REFRESH_S = 0.1
 
 
 class Progress:
-    """Takes note of how far a run is, and shows it on stderr if that is a terminal.
+    """Takes note of how far a run is, shows it on stderr if that is a terminal, and takes note of Ctrl-C.
 
-    Use it as a context and hand it to ``simulate(on_progress=…)``.
+    Use it as a context and hand it to ``simulate(on_progress=…)``. Ctrl-C raises `KeyboardInterrupt` as ever; but
+    what is under way may turn that into another exception (NumPy does, where it parses a buffer's format) or
+    lose it, so it is noted as well.
+
+    Attributes
+    ----------
+    stage : str
+        Where the run is, in words.
+    interrupted : bool
+        Whether Ctrl-C was pressed.
     """
 
     def __init__(self) -> None:
         """Take the time."""
         self.stage = "while reading the chip and the trace; nothing is written"
+        self.interrupted = False
         self._began = self._shown = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
+        self._bar: tuple[Bar, TaskID] | None = None
+        self._is_listening = False
 
     def __enter__(self) -> Progress:
-        """Begin; nothing is shown yet."""
+        """Listen to Ctrl-C, unless somebody else does or it is ignored; nothing is shown yet."""
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
+            self._is_listening = True
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Take the bar away and stop listening."""
+        if self._is_listening:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.hide()
+
+    def hide(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar[0].stop()
             self._bar = None
+
+    def _interrupt(self, *_: object) -> NoReturn:
+        self.interrupted = True
+        raise KeyboardInterrupt
 
     def __call__(self, done: int, total: int, now_fs: int) -> None:
         """Note the firings done, the firings in all, and the simulated time."""
-        now = time.monotonic()
-        simulated = f"{format_time(now_fs)} simulated"
+        if self.interrupted:
+            raise KeyboardInterrupt
+        now, simulated = time.monotonic(), f"{format_time(now_fs)} simulated"
         self.stage = f"at {100 * done / max(1, total):.0f} % of the firings, {simulated}; nothing is written"
         if not self._is_terminal or now - self._began < PATIENCE_S or now - self._shown < REFRESH_S:
             return
         self._shown = now
         if self._bar is None:
-            self._bar, self._task = _open()
-        assert self._task is not None
-        self._bar.update(self._task, completed=done, total=total, simulated=simulated)
+            self._bar = _open(done, total, simulated)
+        bar, task = self._bar
+        bar.update(task, completed=done, simulated=simulated)
 
 
-def _open() -> tuple[Bar, TaskID]:
+def _open(done: int, total: int, simulated: str) -> tuple[Bar, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     bar = Progress(
-        TextColumn("simulating"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("of firings, {task.fields[simulated]}, left"),
@@ -67,5 +91,6 @@ def _open() -> tuple[Bar, TaskID]:
         console=Console(stderr=True),
         transient=True,
     )
+    task = bar.add_task("", completed=done, total=total, simulated=simulated)
     bar.start()
-    return bar, bar.add_task("", total=None, simulated="")
+    return bar, task

@@ -82,23 +82,26 @@ def command(
     if plan_only and output is not None:
         raise ConfigError("--plan does not simulate, so there is no result to write", where="-o")
     counts = Counts(chips=chips, weight_bits=weight_bits, input_bits=input_bits)
-    progress = Progress()
-    try:
-        loaded = _load(chip, trace, overrides, output)
-        from pimsim.result.simulate import check_options, simulate
+    with Progress() as progress:
+        try:
+            loaded = _load(chip, trace, overrides, output)
+            from pimsim.result.simulate import check_options, simulate
 
-        check_options(batch=batch, **counts)
-        progress.stage = "while planning; nothing is written"
-        if plan_only:
-            _show_plan(*loaded, counts, as_json)
-            return
-        with progress:
+            check_options(batch=batch, **counts)
+            progress.stage = "while planning; nothing is written"
+            if plan_only:
+                _show_plan(*loaded, counts, as_json)
+                return
             result = simulate(*loaded, batch, **counts, on_progress=progress)
-        progress.stage = "while writing the result"
-        _hand_over(result, output, as_json, top, verbose)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted {progress.stage}", err=True)
-        sys.exit(INTERRUPTED)
+            progress.stage = "while writing the result"
+            progress.hide()
+            _hand_over(result, output, as_json, top, verbose)
+        except BaseException:
+            if not progress.interrupted:
+                raise
+            progress.hide()
+            click.echo(f"interrupted {progress.stage}", err=True)
+            sys.exit(INTERRUPTED)
 
 
 def _load(chip: str, trace: str, overrides: tuple[str, ...], output: Path | None) -> tuple[Chip, Trace]:

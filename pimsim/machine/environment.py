@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import simpy
@@ -18,7 +19,8 @@ class Environment(simpy.Environment):
     """A `simpy.Environment` that also runs an engine; time is a whole number of femtoseconds.
 
     The engine is advanced to the next event of SimPy, or until something happens that a process waits for. SimPy's
-    events of an instant come before the engine's.
+    events of an instant come before the engine's. What a process does at a fraction of a femtosecond reaches the
+    engine at the next whole one.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ class Environment(simpy.Environment):
                 return
             if core >= self.horizon:
                 raise past_horizon(self.engine.now)
-            noticed = self.engine.run(int(min(mine, self.horizon)))
+            noticed = self.engine.run(min(math.ceil(mine), self.horizon) if mine < self.horizon else self.horizon)
             if self.on_progress is not None:
                 self.on_progress(self.engine.firings, self.engine.now)
             if noticed:
@@ -101,7 +103,7 @@ class Environment(simpy.Environment):
 
     def allow(self, actor: int, firings: int) -> None:
         """Allow an actor to start its first so many firings from now on."""
-        self.engine.permit(actor, firings, int(self.now))
+        self.engine.permit(actor, firings, math.ceil(self.now))
 
     def submit(self, steps: Sequence[Step], op: int) -> simpy.Event:
         """Send a job along steps beside the machine's own work; its value is the time of its end.
@@ -119,7 +121,7 @@ class Environment(simpy.Environment):
         path = self.engine.add_path(rows)
         self._next_job += 1
         self._jobs[self._next_job] = self.event()
-        self.engine.submit(path, self._next_job, int(self.now), op)
+        self.engine.submit(path, self._next_job, math.ceil(self.now), op)
         return self._jobs[self._next_job]
 
     def add_resource(self, row: Resource, part: int) -> int:
