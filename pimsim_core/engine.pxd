@@ -122,6 +122,7 @@ cdef struct Walker:
     int32_t unused
 
 cdef struct Hold:
+    int64_t begin
     int32_t resource
     int32_t node
     int32_t actor

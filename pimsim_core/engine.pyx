@@ -45,7 +45,7 @@ _DTYPES = {
     "note": "index:i8 node next:i4",
     "walker": "firing token arrival grant ready inference position:i8 actor output step end node start_node "
     "label next place_of phase in_bank op sample_node _pad:i4",
-    "hold": "resource node actor label place_of walker:i4",
+    "hold": "begin:i8 resource node actor label place_of walker:i4",
 }
 
 
@@ -204,6 +204,7 @@ cdef class Engine:
             self._free_holds(old)
         cdef int32_t h = self.free_hold
         self.free_hold = self.holds[h].walker
+        self.holds[h].begin = self.now
         self.holds[h].resource = resource
         self.holds[h].node = node
         self.path.hold(node)
@@ -301,6 +302,9 @@ cdef class Engine:
         return 0
 
     cdef int advance(self, int32_t w) except -1:
+        cdef int32_t m = self.steps[self.walkers[w].step].mvm
+        if m >= 0 and not self.mvms[m].shared:
+            self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
         if self.recording:
             self.log_visit(w, self.now)
         if self.walkers[w].step + 1 < self.walkers[w].end:
@@ -429,6 +433,7 @@ cdef class Engine:
         cdef int32_t r = self.holds[h].resource
         cdef int32_t w = self.holds[h].walker
         self.resources[r].idle += 1
+        self.resources[r].busy += self.now - self.holds[h].begin
         if self.resources[r].release_node >= 0:
             self.path.drop(self.resources[r].release_node)
         self.resources[r].release_node = self.holds[h].node
@@ -645,7 +650,6 @@ cdef class Engine:
         cdef int64_t occupancy = self.steps[step].occupancy
         self.holds[h].place_of = self.walkers[w].place_of
         self.walkers[w].place_of = r if self.resources[r].buffered else -1
-        self.resources[r].busy += occupancy
         if self.steps[step].latency == occupancy:
             self.holds[h].walker = w
         else:
@@ -693,9 +697,7 @@ cdef class Engine:
         self.queue.push(sampled, <int64_t>h * 8 + RELEASE)
         self.queue.push(drained + self.mvms[m].tail, <int64_t>w * 8 + GO)
         self.resources[r].drained = drained
-        self.resources[r].busy += sampled - self.now
         self.resources[bank].visits += self.mvms[m].phases
-        self.resources[bank].busy += self.mvms[m].phases * convert
         # The slower of read and conversion sets the pace of the phases and is charged for them.
         middle = sampled if read >= convert else self.walkers[w].ready
         node = self.path.new(self.walkers[w].node, middle, array_label)
@@ -726,7 +728,7 @@ cdef class Engine:
             h = self.new_hold(r, node, self.walkers[w].actor, self.walkers[w].label)
             self.holds[h].place_of = self.walkers[w].place_of
             self.walkers[w].place_of = -1
-            self.resources[r].busy += self.now - self.walkers[w].token
+            self.holds[h].begin = self.walkers[w].token
             self.resources[r].unsampled = w
             self.release(h)
         self.path.drop(self.walkers[w].node)
@@ -746,7 +748,6 @@ cdef class Engine:
         cdef int64_t drained = self.now + self.mvms[m].convert
         cdef int32_t h = self.new_hold(bank, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
         self.queue.push(drained, <int64_t>h * 8 + RELEASE)
-        self.resources[bank].busy += self.mvms[m].convert
         self.resources[r].drained = drained
         self.walkers[w].in_bank = 0
         self.walkers[w].phase += 1
@@ -943,7 +944,7 @@ cdef class Engine:
         return np.asarray(self.path.charges(self.last_node)).reshape(len(CAUSES), self.n_parts, self.n_ops)
 
     def resource_figures(self):
-        """Return copies of ``visits``, ``busy`` (fs) and ``waited`` (fs) of each resource."""
+        """Return copies of ``visits``, ``busy`` (fs, visits that are over) and ``waited`` (fs) of each resource."""
         rows = np.asarray(self.resources)
         return rows["visits"].copy(), rows["busy"].copy(), rows["waited"].copy()
 

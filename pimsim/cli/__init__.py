@@ -55,7 +55,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the locale cannot write is no failure
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="pimsim", standalone_mode=False)
         sys.stdout.flush()  # here, where what goes wrong can still be told
     except PimsimError as error:
         _leave(f"error: {error}", error.exit_code)

@@ -52,9 +52,7 @@ class Counts(TypedDict):
 @click.option(
     "--top", type=int, default=10, metavar="N", help="Rows of the tables by op and by part (default 10)."
 )
-@click.option(
-    "-v", "--verbose", is_flag=True, help="All rows, how busy the parts were, and the origin."
-)
+@click.option("-v", "--verbose", is_flag=True, help="All rows, how busy the parts were, and the origin.")
 def command(
     chip: str,
     trace: str,

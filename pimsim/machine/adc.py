@@ -22,10 +22,14 @@ class AdcBank:
         Where it is.
     resource : int
         Its resource in the engine.
+    arrays : int, optional
+        The resource of the arrays that it serves, if it serves no others: who holds it keeps them from reading,
+        since the engine takes a bank that nobody contends for as part of its arrays.
     """
 
-    def __init__(self, machine: Machine, resource: int) -> None:
+    def __init__(self, machine: Machine, resource: int, arrays: int | None = None) -> None:
         self.machine, self.resource = machine, resource
+        self._held = resource if arrays is None else arrays
         self.mode = "idle"
         """``idle``, ``converting`` or ``calibrating``, as far as SimPy processes use it."""
 
@@ -41,7 +45,9 @@ class AdcBank:
         return self._hold(cycles(fs_from_ns(nanoseconds), period) * period, "calibrating")
 
     def _hold(self, duration_fs: int, mode: str) -> simpy.Event:
-        done = self.machine.env.submit([Step(self.resource, duration_fs, duration_fs)], self.machine.host_op)
+        period = self.machine.net.resources[self._held].period_fs
+        occupancy = cycles(duration_fs, period) * period
+        done = self.machine.env.submit([Step(self._held, occupancy, duration_fs)], self.machine.host_op)
         self.mode = mode
         done.callbacks.append(lambda _: setattr(self, "mode", "idle"))
         return done

@@ -30,7 +30,7 @@ class Crossbar:
 
     def __init__(self, machine: Machine, resource: int, mvm: Mvm) -> None:
         self.machine, self.resource, self.phases = machine, resource, mvm
-        self.bank = AdcBank(machine, mvm.bank)
+        self.bank = AdcBank(machine, mvm.bank, None if mvm.shared else resource)
         self.mode = "idle"
         """``idle``, ``computing`` or ``programming``, as far as SimPy processes use it."""
 

@@ -72,7 +72,7 @@ class Environment(simpy.Environment):
                 return
             if core >= self.horizon:
                 raise past_horizon(self.engine.now)
-            noticed = self.engine.run(min(math.ceil(mine), self.horizon) if mine < self.horizon else self.horizon)
+            noticed = self.engine.run(math.ceil(min(mine, self.horizon)))
             if self.on_progress is not None:
                 self.on_progress(self.engine.firings, self.engine.now)
             if noticed:

@@ -56,6 +56,7 @@ class Machine:
         self.engine = Engine(arrays, len(self.parts), len(self.ops), record=record)
         self.env = Environment(self.engine, on_progress, horizon)
         self.host = Host(self)
+        self.figures = self.engine.resource_figures()
         self.interconnect = Interconnect(self)
         self._known = len(self.net.resources)
 
@@ -77,7 +78,10 @@ class Machine:
         self._known = len(self.net.resources)
 
     def run(self) -> None:
-        """Request the whole batch at time 0 and run until its outputs have come.
+        """Request the whole batch at time 0 and run until its outputs have come and all its work is done.
+
+        What no output waits for (the pixels that a stride skips) may end later than the last output. It is done, but
+        `figures` are those of the time up to the last output.
 
         Raises
         ------
@@ -90,11 +94,17 @@ class Machine:
             self.env.run(until=everything)
         except RuntimeError:  # SimPy: nothing left to do, but the process has not ended
             raise self.stuck() from None
+        self.figures = self.engine.resource_figures()
+        while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
+            self.engine.run(self.env.horizon)
+        if not self.engine.finished:
+            raise self.stuck()
 
     def stuck(self) -> SimulationError:
         """Describe why nothing can go on."""
         net, lines = self.net, []
-        for actor, firing, starved, blocked in self.engine.stuck()[:10]:
+        stuck = self.engine.stuck()
+        for actor, firing, starved, blocked in stuck[:10]:
             waits = [
                 f"for token {need} of '{net.streams[s].name}', which has had {have}" for s, need, have in starved
             ]
@@ -102,6 +112,8 @@ class Machine:
                 f"for room in '{net.streams[s].name}' (all {places} places full)" for s, _, _, places in blocked
             ]
             lines.append(f"  {net.actors[actor].name} at firing {firing} waits " + (" and ".join(waits) or "for its path"))
+        if len(stuck) > 10:
+            lines.append(f"  and {len(stuck) - 10} more")
         return SimulationError(
             f"the machine cannot go on at {format_time(self.engine.now)}, after {len(self.host.outputs)} of "
             f"{self.batch} inferences:\n" + "\n".join(lines)

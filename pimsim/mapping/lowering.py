@@ -111,9 +111,8 @@ class _Lowering:
 
     def host_end(self, op: PlannedOp) -> tuple[list[tuple[int, Chunk | None]], int]:
         """The host: it sends a row of the input, or takes a token of the output, over its external link."""
-        bits = op.node.features if op.node.type == "Input" else 1
-        bits *= self.input_bits
-        step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
+        bits = op.node.features * self.input_bits
+        step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits, packets=op.node.positions)
         actor = self.actor(op, 0, "", [step], depth=2)
         (self.lowered.sources if op.node.type == "Input" else self.lowered.sinks).append(actor)
         return [(actor, None)], actor

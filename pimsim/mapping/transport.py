@@ -144,7 +144,7 @@ class Transport:
     def _external(self, chip: int, side: str, bits: int, op: str, packets: int) -> Step:
         """A packet crosses to the next chip whole; the far end stores it (bounded by its stream's places)."""
         external = self.config.external
-        period = round(FS_PER_S / (external.bandwidth_gb_per_s * 1e9))  # of a byte
+        period = max(1, round(FS_PER_S / (external.bandwidth_gb_per_s * 1e9)))  # of a byte
         held = -(-bits // 8) * period
         latency = -(-fs_from_ns(external.latency_ns) // period) * period
         self.ledger.add("external", op, packets * bits, external.energy_per_bit_pj)
@@ -158,6 +158,6 @@ class Transport:
         )
         return Step(resource, held, held + latency)
 
-    def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
+    def host_step(self, *, out_of_chip: bool, bits: int, packets: int) -> Step:
         """The host's own visit to the link between it and the first chip."""
-        return self._external(HOST_TILE, "out" if out_of_chip else "in", bits, "host", 1)
+        return self._external(HOST_TILE, "out" if out_of_chip else "in", bits, "host", packets)

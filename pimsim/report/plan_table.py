@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pimsim.mapping.plan import Plan
 
-TILES_WIDTH = 16
+MOST_WIDTH = (11, 10)  # of type and unit; longer ones fold
+TILES_WIDTH = 12
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -50,7 +51,7 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
     )
     yield plan_table(plan.rows())
     used, there = plan.arrays, plan.arrays_available
-    yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells used: of the op's arrays.")
+    yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays.")
     if chips > 1:
         yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
     if plan.pace_fs:
@@ -67,9 +68,10 @@ def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     rows : sequence of mapping
         As `Plan.rows` gives them and as ``plan`` in a result holds them.
     """
-    made = table("op", "type", "on", "arrays", "cells used", "replicas", "firings", "tiles", left=3)
+    made = table("op", "type", "on", "arrays", "cells", "replicas", "firings", "tiles", left=3, gap=1)
     made.columns[-1].justify = "left"
-    made.columns[0].min_width = 6
+    for column, width in zip(made.columns[1:3], MOST_WIDTH, strict=True):
+        column.max_width = width
     for row in rows:
         tiles = textwrap.wrap(ranges(row["tiles"]).replace(",", ", "), TILES_WIDTH)
         made.add_row(

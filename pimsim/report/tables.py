@@ -13,13 +13,25 @@ WIDTH = 80
 NOT_MODELLED = "not modelled"
 
 
-def table(*columns: str, left: int = 1) -> Table:
-    """Return an empty table; its first `left` columns hold words and may fold, the others hold numbers."""
+def table(*columns: str, left: int = 1, gap: int = 2) -> Table:
+    """Return an empty table: its first `left` columns hold words and may fold, the others hold numbers.
+
+    Parameters
+    ----------
+    *columns : str
+        Their headings.
+    left : int
+        How many columns hold words.
+    gap : int
+        Spaces between columns, 1 or 2.
+    """
     from rich.box import Box
     from rich.table import Table
 
     rule_below_head = Box("    \n    \n -- \n" + "    \n" * 5, ascii=True)
-    made = Table(box=rule_below_head, pad_edge=False, padding=(0, 1), collapse_padding=True, show_edge=False)
+    made = Table(
+        box=rule_below_head, pad_edge=False, padding=(0, gap - 1), collapse_padding=True, show_edge=False
+    )
     for position, name in enumerate(columns):
         if position < left:
             made.add_column(name, overflow="fold")

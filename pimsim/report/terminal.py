@@ -121,38 +121,33 @@ def _rates(result: Result) -> Iterator[tuple[str, str, str]]:
 
 
 def _costs(result: Result) -> Iterator[tuple[str, str, str]]:
-    energy, area = result.energy_pj, result.area_um2
-    missing = len(energy["not_modelled"])
-    of_what = f"without {missing} part{'s' if missing > 1 else ''} not modelled" if missing else ""
-    per_watt = result.tops["per_watt"]
-    watts = result.peak["watts"]
+    energy, area, peak = result.energy_pj, result.area_um2, result.peak
     if energy["by_part"]:
-        yield (
-            "energy",
-            format_si(energy["total"] / result.batch * 1e-12, "J"),
-            _join("per inference", of_what),
-        )
-        power = energy["total"] / result.latency_fs * 1e3  # pJ/fs is kW
-        yield (
-            "power",
-            format_si(power, "W"),
-            "mean over the latency" + (f"; {format_si(watts, 'W')} at peak" if watts else ""),
-        )
+        per_inference, mean_kw = (
+            energy["total"] / result.batch,
+            energy["total"] / result.latency_fs,
+        )  # pJ/fs is kW
+        at_peak = f"; {format_si(peak['watts'], 'W')} at peak" if peak["watts"] else ""
+        yield "energy", format_si(per_inference * 1e-12, "J"), f"per inference{_without(energy)}"
+        yield "power", format_si(mean_kw * 1e3, "W"), f"mean over the latency{at_peak}"
+        at_peak = f"; {peak['tops'] / peak['watts']:.4g} at peak" if peak["watts"] else ""
+        yield "efficiency", f"{result.tops['per_watt']:.4g} TOPS/W", f"operations by energy{at_peak}"
     else:
-        yield "energy", NOT_MODELLED, ""
-    if per_watt:
-        at_peak = f"; {result.peak['tops'] / watts:.4g} at peak" if watts else ""
-        yield "efficiency", f"{per_watt:.4g} TOPS/W", f"operations by energy{at_peak}"
+        for name in ("energy", "power", "efficiency"):
+            yield name, NOT_MODELLED, ""
     if area["by_part"]:
-        lacking = len(area["not_modelled"])
-        note = f"without {lacking} part{'s' if lacking > 1 else ''} not modelled" if lacking else ""
-        yield (
-            "area",
-            f"{area['total'] * 1e-6:.4g} mm2",
-            _join(f"of {result.chips} chips" * (result.chips > 1), note),
-        )
+        chips = "1 chip" if result.chips == 1 else f"all {result.chips} chips"
+        yield "area", f"{area['total'] * 1e-6:.4g} mm2", f"of {chips}{_without(area)}"
     else:
         yield "area", NOT_MODELLED, ""
+
+
+def _without(figures: Mapping[str, Any]) -> str:
+    """Say how many parts a sum lacks."""
+    count = len(figures["not_modelled"])
+    if count == 0:
+        return ""
+    return f", without {count} part{'s that are' if count > 1 else ' that is'} not modelled"
 
 
 def _use(result: Result) -> Iterator[tuple[str, str, str]]:
@@ -164,10 +159,6 @@ def _use(result: Result) -> Iterator[tuple[str, str, str]]:
     )
     yield "arrays busy", share(use["arrays_busy"]), "of the time of all arrays"
     yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"
-
-
-def _join(*words: str) -> str:
-    return ", ".join(word for word in words if word)
 
 
 # -- bounds ----------------------------------------------------------------------------------------------------

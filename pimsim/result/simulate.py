@@ -117,9 +117,13 @@ def check_options(**options: int | None) -> None:
 
 
 def interval_fs(outputs: list[int]) -> int:
-    """Return the time between outputs in steady state: the mean over the later half of the inferences."""
+    """Return the time between outputs in steady state: the mean over the later half of the inferences.
+
+    Where too few came to tell (all of that half at one instant), it is the mean over the whole run.
+    """
     first = (len(outputs) - 1) // 2
-    return round((outputs[-1] - outputs[first]) / (len(outputs) - 1 - first))
+    later = outputs[-1] - outputs[first]
+    return round(later / (len(outputs) - 1 - first)) if later else round(outputs[-1] / len(outputs))
 
 
 def freeze(
@@ -127,8 +131,8 @@ def freeze(
 ) -> Result:
     """Collect the figures of a machine that has run."""
     plan, batch = machine.plan, machine.batch
-    latency = machine.engine.last_end
-    visits, busy, waited = machine.engine.resource_figures()
+    latency = machine.host.outputs[-1]
+    visits, busy, waited = machine.figures
     energy = _energy(machine, latency)
     macs = trace.macs * batch
     peak = plan.chip.peak
@@ -258,7 +262,7 @@ def _bounds(machine: Machine, busy: np.ndarray) -> dict[str, Any]:  # type: igno
         "resource_fs": shares[busiest],
         "resource": machine.net.resources[busiest].name,
         "dependence_fs": dependence,
-        "latency_over_bound": machine.engine.last_end / max(shares[busiest], dependence),
+        "latency_over_bound": machine.host.outputs[-1] / max(shares[busiest], dependence),
     }
 
 

@@ -39,7 +39,12 @@ def small_cnn():
     return model.trace("small")
 
 
-SHARED = {"core.arrays": 4, "core.adc.banks": 2}
+SHARED = {
+    "tiles": 2,
+    "network.topology": {"kind": "mesh", "width": 2, "height": 1},
+    "core.arrays": 4,
+    "core.adc.banks": 2,
+}
 
 
 @pytest.mark.parametrize("preset", ["isaac", "puma", "hermes64", "hermes64_4phase"])

@@ -1,0 +1,307 @@
+"""``pimsim run``: what it prints, where, what it writes, how it ends when it is interrupted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import pimsim
+
+from .runner import PROGRAM, call, small_file, spawn
+
+KEYS = {  # of pimsim-result/1, as the format's description lists them
+    "schema", "identity", "latency_fs", "interval_fs", "first_output_fs", "macs", "energy_pj", "area_um2", "peak",
+    "bounds", "attribution", "plan", "chips", "engine",
+}  # fmt: skip
+INNER_KEYS = {
+    "energy_pj": {"total", "by_part"},
+    "area_um2": {"total", "by_part"},
+    "peak": {"tops", "watts"},
+    "bounds": {"resource_fs", "dependence_fs"},
+    "engine": {"firings", "events"},
+}
+ROW_KEYS = {
+    "attribution": {"cause", "part", "op", "fs"},
+    "plan": {"op", "arrays", "replicas", "firings", "tiles"},
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small_file(tmp_path_factory.mktemp("trace"))
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, small):
+    """Run the small trace on a chip, in this process."""
+    return lambda *options, chip="isaac": call(capsys, monkeypatch, "run", chip, small, *options)
+
+
+def test_report_goes_to_stdout_and_fits_80_columns(run):
+    done = run()
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(
+        "small on isaac\n1 inference, 16-bit weights, 16-bit inputs, 1 chip (chosen automatically)"
+    )
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize("name", ["r.json", "r.json.gz"])
+def test_json_on_stdout_in_the_file_and_from_python_are_the_same(run, small, tmp_path, name):
+    path = tmp_path / name
+    done = run("--json", "--batch", "3", "-o", str(path))
+    raw = path.read_bytes()
+    result = pimsim.simulate(pimsim.Chip.load("isaac"), pimsim.Trace.load(small), batch=3)
+    assert done.out == (gzip.decompress(raw) if name.endswith(".gz") else raw).decode() == result.to_json()
+    assert pimsim.Result.load(path) == result
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_json_has_the_keys_of_the_format(run):
+    data = json.loads(run("--json").out)
+    assert data["schema"] == "pimsim-result/1"
+    assert set(data) >= KEYS
+    for key, inner in INNER_KEYS.items():
+        assert set(data[key]) >= inner, key
+    for key, columns in ROW_KEYS.items():
+        assert data[key]
+        assert all(set(row) >= columns for row in data[key]), key
+
+
+def test_options_reach_the_simulation(run):
+    options = [
+        "--chips",
+        "2",
+        "--weight-bits",
+        "8",
+        "--input-bits",
+        "4",
+        "--batch",
+        "2",
+        "--set",
+        "core.adc.bits=7",
+    ]
+    data = json.loads(run("--json", *options).out)
+    found = (
+        data["chips"],
+        data["weight_bits"],
+        data["input_bits"],
+        data["batch"],
+        data["config"]["core"]["adc"]["bits"],
+    )
+    assert found == (2, 8, 4, 2, 7)
+    assert "2 chips (as asked for)" in run("--chips", "2").out
+
+
+def test_the_chips_warnings_go_to_stderr(run):
+    done = run("--json", "--set", "network.buffer_packets=1")
+    assert done.code == 0
+    assert done.err.startswith("warning: network.buffer_packets")
+    json.loads(done.out)
+
+
+def test_a_slow_adc_is_a_warning_only(run):
+    done = run("--set", "core.adc.convert_cycles=1000000")
+    assert done.code == 0
+    assert "warning: core.adc.convert_cycles: one phase takes 100 ms" in done.err
+
+
+def test_plan_shows_rows_and_does_not_simulate(run, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("pimsim.result.simulate.simulate", fail)
+    done = run("--plan")
+    assert done.code == 0
+    assert max(map(len, done.out.splitlines())) <= 80
+    plan = pimsim.make_plan(pimsim.Chip.load("isaac"), pimsim.Trace.load(small_of(run)))
+    row = next(line.split() for line in done.out.splitlines() if line.startswith("conv "))
+    conv = next(op for op in plan.ops if op.node.name == "conv")
+    assert row[:4] == ["conv", "Conv", "arrays", str(conv.arrays)]
+    assert json.loads(run("--plan", "--json").out) == plan.rows()
+
+
+def small_of(run):
+    """The trace that the fixture runs."""
+    return next(cell.cell_contents for cell in run.__closure__ if str(cell.cell_contents).endswith(".jsonl"))
+
+
+def test_top_limits_the_rows_and_verbose_gives_all(run):
+    assert "other ops" in run("--top", "1").out
+    verbose = run("--top", "1", "--verbose").out
+    assert "other ops" not in verbose
+    assert "How busy the parts were" in verbose
+
+
+def test_a_full_disk_behind_the_output_still_leaves_the_report(run):
+    done = run("-o", "/dev/full")
+    assert done.code == 2
+    assert done.err == "error: /dev/full: cannot be written: No space left on device\n"
+    assert done.out.startswith("small on isaac")
+
+
+# -- the world around it ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--json"], [], ["--plan"]], ids=" ".join)
+def test_a_full_disk_behind_stdout_is_one_message(small, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "run", "isaac", small, *arguments], stdout=full, stderr=-1, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"error: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["--json"], [], ["--plan"]], ids=" ".join)
+def test_a_broken_pipe_is_silent(small, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head` leaves it, but with certainty
+    done = subprocess.run(
+        [*PROGRAM, "run", "isaac", small, *arguments], stdout=writing, stderr=-1, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"COLUMNS": "60"},
+        {"NO_COLOR": "1"},
+    ],
+    ids=lambda environment: next(iter(environment)),
+)
+def test_the_report_is_the_same_in_odd_surroundings(tmp_path, small, environment):
+    odd = tmp_path / "odd.jsonl"
+    text = Path(small).read_text().replace('"conv"', '"convé"').replace('"relu"', '"[b]relu"')
+    odd.write_text(text, encoding="utf-8")
+    plain, strange = spawn("run", "isaac", str(odd)), spawn("run", "isaac", str(odd), **environment)
+    assert strange.code == plain.code == 0
+    assert strange.out == (plain.out if "é" in strange.out else plain.out.replace("é", "\\xe9"))
+    assert "[b]relu" in strange.out  # brackets in a name are no markup
+    assert "\x1b" not in strange.out
+
+
+def test_json_is_utf8_whatever_the_locale_is(tmp_path, small):
+    odd = tmp_path / "odd.jsonl"
+    odd.write_text(Path(small).read_text().replace('"conv"', '"convé"'), encoding="utf-8")
+    data = json.loads(spawn("run", "isaac", str(odd), "--json", PYTHONIOENCODING="ascii").out)
+    assert "convé" in [row["op"] for row in data["plan"]]
+
+
+def test_the_same_file_from_two_processes_with_different_hash_seeds(tmp_path):
+    for seed in "01", "12345":
+        done = spawn("run", "isaac", "squeezenet", "-o", str(tmp_path / f"{seed}.json"), PYTHONHASHSEED=seed)
+        assert done.code == 0, done.err
+    first, second = tmp_path.iterdir()
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_help_comes_before_anything_heavy_and_fast():
+    spawn("--help")  # once, to have the bytecode written
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        assert spawn("run", "--help").code == 0
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.3
+
+
+# -- Ctrl-C and progress ---------------------------------------------------------------------------------------
+
+
+def start(*arguments: str, **kwargs) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*PROGRAM, "run", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs
+    )
+
+
+@pytest.mark.parametrize("delay", [0.7, 1.5, 3.0])
+def test_ctrl_c_says_how_far_it_got_and_leaves_nothing(tmp_path, delay):
+    process = start("isaac", "squeezenet", "--batch", "10000", "-o", str(tmp_path / "r.json"))
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.startswith(b"interrupted ")
+    assert err.count(b"\n") == 1
+    assert b"nothing is written" in err
+    assert b"simulated" in err or delay < 3
+    assert out == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stage", ["Chip.load", "make_plan", "dependence_fs", "write_whole"])
+def test_ctrl_c_at_any_stage_is_one_line(tmp_path, small, stage):
+    """The signal comes from inside the stage, and the stage turns it into another exception."""
+    home = {
+        "Chip.load": "pimsim.chip.Chip.load",
+        "make_plan": "pimsim.result.simulate.make_plan",
+        "dependence_fs": "pimsim.result.simulate.dependence_fs",
+        "write_whole": "pimsim.result.result.write_whole",
+    }[stage]
+    code = f"""
+import os, pkgutil, signal, sys
+from unittest import mock
+def ctrl_c(*args, **kwargs):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ValueError("turned into another")
+with mock.patch({home!r}, ctrl_c):
+    sys.argv = ["pimsim", "run", "isaac", {small!r}, "-o", {str(tmp_path / "r.json")!r}]
+    from pimsim.cli import main
+    main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("interrupted ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def on_a_terminal(arguments: list[str], seconds: float) -> str:
+    """What a command shows on stderr if that is a terminal, until it is interrupted."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([*PROGRAM, "run", *arguments], stdout=subprocess.DEVNULL, stderr=slave)
+    os.close(slave)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(master)
+    assert process.wait(timeout=20) == 130
+    return shown.decode()
+
+
+def test_progress_shows_on_a_terminal_after_two_seconds():
+    shown = on_a_terminal(["isaac", "squeezenet", "--batch", "10000"], 6)
+    assert "of firings," in shown
+    assert "simulated, left" in shown
+    assert shown.rstrip().splitlines()[-1].endswith("nothing is written")
+
+
+def test_progress_is_silent_before(small):
+    process = start("isaac", small, stdin=subprocess.DEVNULL)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")

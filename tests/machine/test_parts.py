@@ -1,0 +1,210 @@
+"""Parts as SimPy processes see them, against formulas on an idle machine and in contention."""
+
+from __future__ import annotations
+
+import pytest
+
+from pimsim.errors import ConfigError
+from pimsim.machine.machine import Machine
+from pimsim.mapping.netlist import CAUSES
+from pimsim.mapping.planner import make_plan
+from tests.random_models import Builder, small_chip
+
+NS = 1_000_000
+WHOLE = {  # clocks whose edges coincide, so that no formula has to round
+    "clocks.digital": {"period_ns": 1.0, "source": "test"},
+    "clocks.adc": {"period_ns": 1.0, "source": "test"},
+    "clocks.array": {"period_ns": 10.0, "source": "test"},
+    "core.array.read_ns": 10.0,
+}
+
+
+def machine(**changes) -> Machine:
+    model = Builder()
+    model.conv(model.input(1, 8, 2, 2), 8, (1, 1))
+    made = Machine(make_plan(small_chip({**WHOLE, **changes}), model.trace()))
+    made.env.run()  # time 0
+    return made
+
+
+def run(made: Machine, *events) -> list[int]:
+    """When each event happens."""
+    made.env.run(until=made.env.all_of(events))
+    return [event.value for event in events]
+
+
+def ns(time_ns: float) -> int:
+    return round(time_ns * NS)
+
+
+# -- the network ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [1, 32, 33, 320])
+@pytest.mark.parametrize(("source", "target", "links"), [(0, 1, 1), (0, 3, 2)])
+def test_a_packet_takes_its_hops_then_its_tail_then_the_buffers_write(bits, source, target, links):
+    """Cut-through: into the router 1 cycle (link only), each router 3 + 1; the tail comes a flit a cycle.
+
+    The buffer's port takes 256 bits an access and has it 2 cycles after the last one began.
+    """
+    made = machine()
+    (arrived,) = run(made, made.interconnect.send(source, target, bits))
+    flits, accesses = -(-bits // 32), -(-bits // 256)
+    head = 1 + (links + 1) * (3 + 1)
+    assert arrived == ns(head + flits - 1 + accesses - 1 + 2)
+
+
+def test_two_packets_over_one_link_go_one_after_another():
+    """From tiles 0 and 2 to tile 1 on a 2x2 mesh (x before y): they share the link from router 1 to tile 1 only."""
+    made = machine()
+    bits = 320
+    alone = machine()
+    (first,) = run(alone, alone.interconnect.send(0, 1, bits))
+    one, two = run(made, made.interconnect.send(0, 1, bits), made.interconnect.send(0, 1, bits))
+    assert one == first
+    assert two == first + ns(10)  # ten flits of the one before
+
+
+def test_two_packets_over_different_links_do_not_meet():
+    made = machine()
+    alone = machine()
+    (first,) = run(alone, alone.interconnect.send(0, 1, 320))
+    assert run(made, made.interconnect.send(0, 1, 320), made.interconnect.send(2, 3, 320)) == [first, first]
+
+
+def test_a_router_with_one_place_holds_the_next_packet_back():
+    """Three packets of one flit: with places for four only the links serialize, with one each waits for a place."""
+    times = {}
+    for places in (1, 4):
+        made = machine(**{"network.buffer_packets": places})
+        times[places] = run(made, *(made.interconnect.send(0, 3, 32) for _ in range(3)))
+    assert times[4] == [times[4][0] + ns(k) for k in range(3)]
+    assert times[1][0] == times[4][0]
+    assert times[1][1] > times[4][1]
+
+
+def test_inside_a_tile_a_packet_takes_the_bus():
+    """320 bits: one transfer of 384 bits and 1 cycle of latency; two accesses of 256 bits, 2 cycles."""
+    made = machine()
+    assert run(made, made.interconnect.send(2, 2, 320)) == [ns(1 + 1 + 1 + 2)]
+
+
+def test_packets_of_the_machine_wait_for_a_process_and_the_wait_is_charged():
+    quiet, busy = machine(), machine()
+    quiet.run()
+    home = busy.plan.ops[1].replicas[0].home
+    for _ in range(50):
+        for tile in {0, home}:
+            busy.interconnect.send(tile, tile, 384 * 200)
+    busy.run()
+    assert busy.host.outputs[0] > quiet.host.outputs[0]
+    charges = busy.engine.charges()
+    assert charges.sum() == busy.host.outputs[0]
+    assert charges[CAUSES.index("contention")].sum() > quiet.engine.charges()[CAUSES.index("contention")].sum()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((0, 4, 8), "no tile 4; there are 4, from 0 on"),
+        ((-1, 0, 8), "no tile -1; there are 4, from 0 on"),
+        ((0, 1, 0), "found 0 bits to send, expected at least 1"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(arguments, error):
+    with pytest.raises(ValueError, match=error):
+        machine().interconnect.send(*arguments)
+
+
+# -- arrays and converters -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setup", [0.0, 3.0])
+@pytest.mark.parametrize(("read", "cycles"), [(10.0, 1), (200.0, 1), (10.0, 3)])
+def test_a_multiplication_takes_setup_phases_the_last_conversion_and_the_tail(setup, read, cycles):
+    """16 phases of 128 samples; reads and conversions overlap, so a phase takes the longer of the two."""
+    changes = {"core.array.read_ns": read, "core.array.setup_ns": setup, "core.adc.convert_cycles": cycles}
+    made = machine(**changes)
+    tile = next(t for t in made.tiles if t.crossbars)
+    (end,) = run(made, tile.mvm())
+    # A sample is taken at an edge of the array's clock, 10 ns; a phase that waits for its conversion rounds up.
+    convert = 128 * cycles
+    phase = read if read >= convert else -(-convert // 10) * 10
+    tail = 10  # one cycle of the array's clock
+    assert end == ns((10 if setup else 0) + read + 15 * phase + convert + tail)
+
+
+def test_multiplications_follow_each_other_without_a_gap():
+    made = machine(**{"core.array.read_ns": 200.0})
+    tile = next(t for t in made.tiles if t.crossbars)
+    one, two = run(made, tile.mvm(), tile.mvm())
+    assert two - one == ns(16 * 200)
+
+
+@pytest.mark.parametrize("banks", [1, 2], ids=["shared bank", "own banks"])
+def test_calibration_delays_a_multiplication(banks):
+    """The bank is held for 5 us from time 0: the first conversion waits for it."""
+    changes = {"core.adc.banks": banks}
+    quiet, made = machine(**changes), machine(**changes)
+    tile = next(t for t in made.tiles if t.crossbars)
+    (alone,) = run(quiet, quiet.tiles[tile.index].mvm())
+    bank = tile.crossbars[0].bank
+    done = bank.calibrate(5000.0)
+    assert bank.mode == "calibrating"
+    calibrated, end = run(made, done, tile.mvm())
+    assert calibrated == ns(5000)
+    assert bank.mode == "idle"
+    assert end >= ns(5000) + ns(16 * 128)  # all conversions come after it
+    assert end > alone
+
+
+def test_a_conversion_by_a_process_takes_a_cycle_a_sample():
+    made = machine()
+    tile = next(t for t in made.tiles if t.crossbars)
+    assert run(made, tile.crossbars[0].bank.convert(128)) == [ns(128)]
+
+
+def test_programming_takes_a_write_a_row_and_multiplications_wait():
+    made = machine(**{"core.array.write_ns": 95.0})
+    tile = next(t for t in made.tiles if t.crossbars)
+    quiet = machine()
+    (alone,) = run(quiet, quiet.tiles[tile.index].mvm())
+    written, end = run(made, tile.crossbars[0].program(8), tile.mvm())
+    assert written == ns(8 * 100)  # whole cycles of 10 ns
+    assert end == written + alone
+
+
+def test_programming_without_a_write_time_is_not_modelled():
+    made = machine()
+    tile = next(t for t in made.tiles if t.crossbars)
+    with pytest.raises(ConfigError) as caught:
+        tile.crossbars[0].program(8)
+    assert str(caught.value) == (
+        "isaac: core.array.write_ns: programming is not modelled: the array has no write time; "
+        "give one with --set core.array.write_ns=…"
+    )
+
+
+# -- tiles ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_takes_the_port_and_the_bus():
+    """1024 bits: 4 accesses of 256 bits; 2 cycles to the first word, then the bus, as slow as the port, and 1 cycle."""
+    made = machine()
+    assert run(made, made.tiles[0].read(1024)) == [ns(2 + 4 + 1)]
+
+
+def test_a_tile_knows_what_is_resident():
+    made = machine()
+    by_tile = {tile.index: tile.resident for tile in made.tiles}
+    used = {chunk.tile for op in made.plan.ops for r in op.replicas for chunk in r.chunks}
+    assert by_tile == {tile: (["conv1"] if tile in used else []) for tile in range(4)}
+
+
+def test_a_tile_without_weights_has_nothing_to_multiply():
+    model = Builder()
+    model.relu(model.input(1, 4, 2, 2))
+    made = Machine(make_plan(small_chip(), model.trace()))
+    assert made.tiles[0].crossbars == []
+    with pytest.raises(IndexError):
+        made.tiles[0].mvm()

@@ -1,0 +1,155 @@
+"""The report of a run: every figure is the result's, with its unit; what is not modelled is said in words."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+
+from pimsim import Chip, Result, simulate
+from pimsim.report.terminal import to_text
+
+from ..trace.builders import small_trace
+
+
+@pytest.fixture(scope="module", params=["hermes64", "hermes64_4phase", "isaac", "puma"])
+def result(request: pytest.FixtureRequest) -> Result:
+    return simulate(Chip.load(request.param), small_trace(), batch=2)
+
+
+def section(text: str, title: str) -> list[list[str]]:
+    """The rows of a table below a heading, in cells."""
+    lines = text.split(f"\n{title}")[1].split("\n\n")[0].splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("---"))
+    return [re.split(r"\s{2,}", line.strip()) for line in lines[start + 1 :]]
+
+
+def figure(text: str, name: str) -> str:
+    """The value of one of the figures at the top."""
+    return re.split(r"\s{2,}", next(line for line in text.splitlines() if line.startswith(f"{name}  ")))[1]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_it_fits_80_columns_without_escape_codes(result, verbose):
+    text = to_text(result, verbose=verbose)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert text == "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def test_printing_a_result_gives_the_report(result):
+    assert str(result) == to_text(result)
+
+
+def test_figures_are_the_results(result):
+    text = to_text(result)
+    per_inference_j = result.energy_pj["total"] * 1e-12 / 2
+    watts = result.energy_pj["total"] * 1e-12 / (result.latency_fs * 1e-15)
+    for name, value, unit in (
+        ("latency", result.latency_fs * 1e-9, "us"),
+        ("first output", result.first_output_fs * 1e-9, "us"),
+        ("interval", result.interval_fs * 1e-9, "us"),
+        ("throughput", 1e12 / result.interval_fs, "kinf/s"),
+        ("achieved", 2 * result.macs / result.latency_fs * 1e3, "TOPS"),
+        ("peak", result.peak["tops"], "TOPS"),
+        ("energy", per_inference_j * 1e9, "nJ"),
+        ("power", watts, "W"),
+        ("area", result.area_um2["total"] * 1e-6, "mm2"),
+    ):
+        number, _, found = figure(text, name).partition(" ")
+        scale = {
+            "us": 1e-6,
+            "ns": 1e-9,
+            "nJ": 1e-9,
+            "uJ": 1e-6,
+            "mJ": 1e-3,
+            "mW": 1e-3,
+            "Minf/s": 1e6,
+            "kinf/s": 1e3,
+        }
+        assert float(number) * scale.get(found, 1) == pytest.approx(value * scale.get(unit, 1), rel=1e-3), (
+            name
+        )
+
+
+def test_causes_sum_to_the_latency_and_parts_to_their_cause(result):
+    rows = section(to_text(result, verbose=True), "Where the latency went: by cause")
+    total = within = 0
+    for name, _, fs, *_ in rows[:-1]:
+        if ": " in name:
+            assert within == 0, "the parts before do not sum to their cause"
+            total += (within := int(fs.replace(",", "")))
+        else:
+            within -= int(fs.replace(",", ""))
+    assert within == 0
+    assert total == result.latency_fs
+    assert rows[-1] == [f"The causes sum to {total:,} fs, exactly the latency."]
+
+
+def test_a_sum_that_is_not_the_latency_is_told():
+    broken = simulate(Chip.load("isaac"), small_trace())
+    broken.data["attribution"][0]["fs"] += 1
+    assert "this is a bug" in " ".join(to_text(broken).split())
+
+
+def test_ops_sum_to_the_latency_with_the_rest_in_one_row(result):
+    for top in (1, 2, 100):
+        rows = section(to_text(result, top=top), "Where the latency went: by op")
+        assert sum(
+            int(next(c for c in row if "," in c and c[0].isdigit()).replace(",", "")) for row in rows
+        ) == (result.latency_fs)
+    assert len(section(to_text(result, top=1), "Where the latency went: by op")) == 2
+
+
+def test_what_is_not_modelled_is_said_in_words_and_never_0(result):
+    text = to_text(result)
+    for title, key in (("Energy of the run by part", "energy_pj"), ("Area by part", "area_um2")):
+        rows = {row[0]: row[1:] for row in section(text, title)}
+        for part in result[key]["not_modelled"]:
+            assert set(rows[part]) == {"not modelled"}
+        assert set(rows) == {*result[key]["by_part"], *result[key]["not_modelled"], "all that is modelled"}
+    without = len(result.energy_pj["not_modelled"])
+    said = re.findall(
+        r"without (\d+) part", next(line for line in text.splitlines() if line.startswith("energy "))
+    )
+    assert said == ([str(without)] if without else [])
+
+
+def test_nothing_modelled_is_said_in_words():
+    """A chip without any figure of energy or area."""
+    bare = copy.deepcopy(simulate(Chip.load("isaac"), small_trace()).data)
+    parts = [*bare["energy_pj"]["by_part"], *bare["energy_pj"]["not_modelled"]]
+    bare["energy_pj"].update(total=0, by_part={}, dynamic={}, static={}, not_modelled=parts)
+    bare["area_um2"].update(total=0, by_part={}, not_modelled=parts)
+    bare["tops"]["per_watt"], bare["peak"]["watts"] = None, 0
+    text = to_text(Result(bare))
+    for name in ("energy", "power", "efficiency", "area"):
+        assert figure(text, name) == "not modelled"
+    assert section(text, "Energy of the run by part")[-1][1:] == ["not modelled"] * 3
+
+
+def test_bounds_show_both_and_the_busiest_resource(result):
+    rows = section(to_text(result), "Lower bounds")
+    assert [row[0] for row in rows] == ["busiest resource", "dependence chain"]
+    assert rows[0][3].startswith(result.bounds["resource"])
+    for row, bound in zip(rows, ("resource_fs", "dependence_fs"), strict=True):
+        assert float(row[2].split()[0]) == pytest.approx(result.latency_fs / result.bounds[bound], rel=1e-3)
+
+
+def test_the_number_of_chips_says_who_chose_it():
+    chip = Chip.load("isaac")
+    assert "1 chip (chosen automatically)" in str(simulate(chip, small_trace()))
+    assert "2 chips (as asked for)" in str(simulate(chip, small_trace(), chips=2))
+
+
+def test_names_cannot_command_the_terminal_nor_widen_the_tables():
+    data = copy.deepcopy(simulate(Chip.load("isaac"), small_trace()).data)
+    for table in ("attribution", "plan"):
+        for row in data[table]:
+            row["op"] = f"[red]\x1b[31m{row['op']}" + "_long" * 20
+    data["model"] += "\x1b[2J"
+    text = to_text(Result(data), verbose=True)
+    assert "\x1b" not in text
+    assert "[red]" in text
+    assert max(map(len, text.splitlines())) <= 80
