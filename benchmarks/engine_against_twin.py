@@ -21,7 +21,7 @@ from tests.oracle.twin import Twin
 
 
 def main() -> int:
-    chip, trace = (*sys.argv[1:3], "isaac", "resnet50")[: 2] if len(sys.argv) > 2 else ("isaac", "resnet50")
+    chip, trace = (*sys.argv[1:3], "isaac", "resnet50")[:2] if len(sys.argv) > 2 else ("isaac", "resnet50")
     net = lower(pimsim.make_plan(pimsim.Chip.load(chip), pimsim.Trace.load(trace)), 1).net
     arrays = net.freeze()
 
@@ -41,7 +41,9 @@ def main() -> int:
     logged, _ = engine(record=True)
     same = sorted(logged.visit_log) == sorted(log)
     firings = fast.firings
-    print(f"{trace} on {chip}, one inference: {firings} firings, {fast.packets} packets, {fast.events} events")
+    print(
+        f"{trace} on {chip}, one inference: {firings} firings, {fast.packets} packets, {fast.events} events"
+    )
     print(f"engine {firings / fast_seconds:12,.0f} firings/s  {fast_seconds:8.2f} CPU s")
     print(f"twin   {firings / slow_seconds:12,.0f} firings/s  {slow_seconds:8.2f} CPU s")
     print(f"ratio  {slow_seconds / fast_seconds:12.1f}")

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pimsim.errors import ResultError as ResultError
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
-    from pimsim.result.simulate import simulate as simulate
     from pimsim.mapping.planner import make_plan as make_plan
     from pimsim.result.result import Result as Result
+    from pimsim.result.simulate import simulate as simulate
     from pimsim.trace.schema import Op as Op
     from pimsim.trace.schema import Operand as Operand
     from pimsim.trace.schema import Tensor as Tensor

@@ -22,13 +22,29 @@ def cycles(duration_fs: int, period_fs: int) -> int:
 
 def format_time(fs: float) -> str:
     """Write a time with the unit that leaves one to three digits before the point."""
-    for unit, size in (("s", FS_PER_S), ("ms", FS_PER_MS), ("us", FS_PER_US), ("ns", FS_PER_NS), ("ps", 1000)):
+    for unit, size in (
+        ("s", FS_PER_S),
+        ("ms", FS_PER_MS),
+        ("us", FS_PER_US),
+        ("ns", FS_PER_NS),
+        ("ps", 1000),
+    ):
         if abs(fs) >= size:
             return f"{fs / size:.4g} {unit}"
     return f"{fs:.0f} fs"
 
 
-_PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9), ("p", 1e-12))
+_PREFIXES = (
+    ("T", 1e12),
+    ("G", 1e9),
+    ("M", 1e6),
+    ("k", 1e3),
+    ("", 1.0),
+    ("m", 1e-3),
+    ("u", 1e-6),
+    ("n", 1e-9),
+    ("p", 1e-12),
+)
 
 
 def format_si(value: float, unit: str) -> str:

@@ -259,7 +259,20 @@ def draw_op(draw: st.DrawFn, model: Builder) -> str:
         if kind == "softmax":
             return model.softmax(x, 1)
         return add_skip(draw, model, x) if kind == "sum" else model.relu(x)
-    kinds = ["conv", "conv", "conv", "depthwise", "grouped", "relu", "sum", "concat", "pool", "softmax", "flatten", "gap"]
+    kinds = [
+        "conv",
+        "conv",
+        "conv",
+        "depthwise",
+        "grouped",
+        "relu",
+        "sum",
+        "concat",
+        "pool",
+        "softmax",
+        "flatten",
+        "gap",
+    ]
     kind = draw(st.sampled_from(kinds))
     if kind in ("conv", "depthwise", "grouped", "pool"):
         return draw_window(draw, model, x, kind)

@@ -18,7 +18,7 @@ REFRESH_S = 0.1
 
 
 class Progress:
-    """Takes note of how far a run is, shows it on stderr if that is a terminal, and takes note of Ctrl-C.
+    """Notes how far a run is, shows it on stderr if that is a terminal, and notes Ctrl-C.
 
     Use it as a context and hand it to ``simulate(on_progress=…)``. Ctrl-C raises `KeyboardInterrupt` as ever; but
     what is under way may turn that into another exception (NumPy does, where it parses a buffer's format) or

@@ -116,7 +116,8 @@ class Environment(simpy.Environment):
             The op that waiting is charged to.
         """
         rows = [
-            (s.resource, s.occupancy, s.latency, -1 if s.mvm is None else self.engine.add_mvm(*s.mvm)) for s in steps
+            (s.resource, s.occupancy, s.latency, -1 if s.mvm is None else self.engine.add_mvm(*s.mvm))
+            for s in steps
         ]
         path = self.engine.add_path(rows)
         self._next_job += 1
@@ -127,5 +128,3 @@ class Environment(simpy.Environment):
     def add_resource(self, row: Resource, part: int) -> int:
         """Give the engine a resource that its machine did not use so far."""
         return self.engine.add_resource(row.period_fs, row.servers, row.places, CAUSES.index(row.cause), part)
-
-

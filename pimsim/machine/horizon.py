@@ -32,8 +32,8 @@ def horizon_fs(net: Netlist) -> int:
         if least > MAX_FS // 2:
             each = format_time(latency[actor.path])
             raise ConfigError(
-                f"{actor.firings} firings of {each} take {format_time(least)} or more, expected less than half "
-                f"of {LIMIT}",
+                f"{actor.firings} firings of {each} take {format_time(least)} or more, "
+                f"expected less than half of {LIMIT}",
                 where=f"op '{actor.op}'",
                 mend="lower the batch, or look for a part that is too slow",
             )

@@ -48,5 +48,5 @@ class Host:
     def _collect(self, first: int, last: int) -> Generator[simpy.Event, Any, None]:
         for inference in range(first, last):
             outputs = [self.env.reached(sink, inference + 1) for sink in self.machine.sinks]
-            yield self.env.all_of(outputs)
-            self.outputs.append(max(event.value for event in outputs))
+            times = yield self.env.all_of(outputs)
+            self.outputs.append(max(times.values()))

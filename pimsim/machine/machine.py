@@ -106,12 +106,15 @@ class Machine:
         stuck = self.engine.stuck()
         for actor, firing, starved, blocked in stuck[:10]:
             waits = [
-                f"for token {need} of '{net.streams[s].name}', which has had {have}" for s, need, have in starved
+                f"for token {need} of '{net.streams[s].name}', which has had {have}"
+                for s, need, have in starved
             ]
             waits += [
-                f"for room in '{net.streams[s].name}' (all {places} places full)" for s, _, _, places in blocked
+                f"for room in '{net.streams[s].name}' (all {places} places full)"
+                for s, _, _, places in blocked
             ]
-            lines.append(f"  {net.actors[actor].name} at firing {firing} waits " + (" and ".join(waits) or "for its path"))
+            reasons = " and ".join(waits) or "for its path"
+            lines.append(f"  {net.actors[actor].name} at firing {firing} waits {reasons}")
         if len(stuck) > 10:
             lines.append(f"  and {len(stuck) - 10} more")
         return SimulationError(

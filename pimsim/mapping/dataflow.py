@@ -165,7 +165,9 @@ def _node(op: Op, nodes: list[Node], found: dict[str, int]) -> Node:
         return Node(op.name, op.type, op, rows, layout.width * layout.features, rows, np.arange(rows), 0)
     sources = [(found[o.source], o.tensor) for o in op.activations if o.source is not None]
     if not sources:
-        raise MappingError(f"op '{op.name}' ({op.type}) computes from constants alone", mend="fold it when exporting")
+        raise MappingError(
+            f"op '{op.name}' ({op.type}) computes from constants alone", mend="fold it when exporting"
+        )
     positions, token = layout.positions, np.arange(layout.positions, dtype=np.int64)
     reducing = _reduces(op, layout)
     if reducing:  # fires as its input comes and puts out a token at the end of each image
@@ -217,7 +219,12 @@ def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
     pads = op.attributes["pads"]
     y, x = np.divmod(np.arange(out.height * out.width, dtype=np.int64), out.width)
     if len(kernel) == 1:  # one spatial dimension, laid out along the width
-        kernel, strides, dilations, pads = (1, *kernel), (1, *strides), (1, *dilations), (0, pads[0], 0, pads[1])
+        kernel, strides, dilations, pads = (
+            (1, *kernel),
+            (1, *strides),
+            (1, *dilations),
+            (0, pads[0], 0, pads[1]),
+        )
     top, left = y * strides[0] - pads[0], x * strides[1] - pads[1]
     bottom = np.clip(top + (kernel[0] - 1) * dilations[0], 0, seen.height - 1)
     right = np.clip(left + (kernel[1] - 1) * dilations[1], 0, seen.width - 1)
@@ -244,7 +251,10 @@ def _within_features(op: Op) -> bool:
 
 def _reduces(op: Op, out: Layout) -> bool:
     """Whether an op takes in all positions of an image, each once, and leaves one."""
-    pools = op.type in REDUCING or op.type in ("MaxPool", "AveragePool")  # a single window sees each pixel once
+    pools = op.type in REDUCING or op.type in (
+        "MaxPool",
+        "AveragePool",
+    )  # a single window sees each pixel once
     return pools and len(op.inputs[0].tensor.shape) == 4 and out.positions == out.images
 
 

@@ -65,7 +65,9 @@ class _Lowering:
         self.transport = Transport(plan.package, self.net, self.ledger)
         self.lowered = Lowered(self.net, self.ledger, self.transport, [], [], {})
         self.ends: list[list[int]] = []  # op -> the actor of each replica that puts out its tokens
-        self.starts: list[list[list[tuple[int, Chunk | None]]]] = []  # op -> replica -> actors that read its inputs
+        self.starts: list[
+            list[list[tuple[int, Chunk | None]]]
+        ] = []  # op -> replica -> actors that read its inputs
         self.input_bits = plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
 
@@ -112,7 +114,9 @@ class _Lowering:
     def host_end(self, op: PlannedOp) -> tuple[list[tuple[int, Chunk | None]], int]:
         """The host: it sends a row of the input, or takes a token of the output, over its external link."""
         bits = op.node.features * self.input_bits
-        step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits, packets=op.node.positions)
+        step = self.transport.host_step(
+            out_of_chip=op.node.type == "Output", bits=bits, packets=op.node.positions
+        )
         actor = self.actor(op, 0, "", [step], depth=2)
         (self.lowered.sources if op.node.type == "Input" else self.lowered.sinks).append(actor)
         return [(actor, None)], actor
@@ -137,7 +141,9 @@ class _Lowering:
         period = self.config.clocks[unit.clock].period_fs
         part = f"tile.digital.{name}"
         self.ledger.add(part, op, firings * cost, unit.energy_per_element_pj)
-        resource = self.transport.resource(("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count)
+        resource = self.transport.resource(
+            ("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count
+        )
         return Step(resource, occupancy * period, latency * period)
 
     def array_replica(
@@ -185,7 +191,9 @@ class _Lowering:
         """A stream between two actors of one replica: as many results as firings may be under way, in registers."""
         self.one_to_one(producer, consumer, f"{op.node.name} sums", self.config.tile.in_flight, path)
 
-    def one_to_one(self, producer: int, consumer: int, name: str, places: int, path: int | None = None) -> None:
+    def one_to_one(
+        self, producer: int, consumer: int, name: str, places: int, path: int | None = None
+    ) -> None:
         """A stream that carries a token for every firing of both its ends."""
         tokens = self.net.actors[producer].period
         each = np.arange(tokens, dtype=np.int64)
@@ -205,10 +213,16 @@ class _Lowering:
         path.append(self.transport.over_bus(chunk.tile, outputs * self.sum_bits, name, firings))
         core = self.config.core
         self.ledger.add(
-            "core.input_register", name, firings * rows * self.input_bits / 8, core.input_register.energy_per_byte_pj
+            "core.input_register",
+            name,
+            firings * rows * self.input_bits / 8,
+            core.input_register.energy_per_byte_pj,
         )
         self.ledger.add(
-            "core.output_register", name, firings * outputs * self.sum_bits / 8, core.output_register.energy_per_byte_pj
+            "core.output_register",
+            name,
+            firings * outputs * self.sum_bits / 8,
+            core.output_register.energy_per_byte_pj,
         )
         if self.config.tile.output_register is not None:
             energy = self.config.tile.output_register.energy_per_byte_pj
@@ -240,7 +254,9 @@ class _Lowering:
             energy = config.core.sample_hold.energy_per_sample_pj
             self.ledger.add("core.sample_hold", name, reads * array.columns, energy)
         self.ledger.add("core.adc", name, reads * array.columns, adc.energy_per_convert_pj)
-        self.ledger.add("core.shift_add", name, reads * array.columns, config.core.shift_add.energy_per_add_pj)
+        self.ledger.add(
+            "core.shift_add", name, reads * array.columns, config.core.shift_add.energy_per_add_pj
+        )
         return Step(
             resource,
             0,
@@ -305,12 +321,16 @@ class _Lowering:
             part=HOST if tile == HOST_TILE else "tile.buffer",
         )
         for index, actor, _ in readers:
-            after = np.append(low[index::copies][1:], tokens + low[index])  # what its next position still needs
+            after = np.append(
+                low[index::copies][1:], tokens + low[index]
+            )  # what its next position still needs
             own_need, own_after = self.net.add_table(need[index::copies]), self.net.add_table(after)
             self.net.add_input(actor, stream, own_need, own_after, int(low[index]))
         share = 1.0
         if op.tiling is not None:
-            share = op.tiling.share(block for _, _, chunk in readers if chunk is not None for block in chunk.blocks)
+            share = op.tiling.share(
+                block for _, _, chunk in readers if chunk is not None for block in chunk.blocks
+            )
         bits = int(np.ceil(source.node.features * share)) * self.input_bits
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)

@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory")
+CAUSES = (
+    "compute",
+    "transport",
+    "contention",
+    "dependence",
+    "backpressure",
+    "clock",
+    "programming",
+    "memory",
+)
 HOST = "host"  # the part that waiting for the host is charged to; always the last one
 
 

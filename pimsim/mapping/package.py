@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pimsim.chip import ChipConfig
@@ -77,7 +78,7 @@ class Package:
             here = start if chip == first else gateway
             there = end if chip == last else gateway
             nodes = self._route(here, there)
-            hops += [(chip, a, b) for a, b in zip(nodes, nodes[1:], strict=False)]
+            hops += [(chip, a, b) for a, b in pairwise(nodes)]
             if chip != last:
                 hops.append((min(chip, chip + step), "right" if step > 0 else "left", EXTERNAL))
         if target == HOST_TILE:

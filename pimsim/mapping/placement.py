@@ -60,7 +60,9 @@ class Floor:
         """Return the bytes of one token of a source, or of the share of its features that a tile reads."""
         return math.ceil(source.features * share * self.input_bits / 8)
 
-    def reserve(self, number: int, op: PlannedOp, ops: list[PlannedOp], tile: int, blocks: Iterable[Block]) -> bool:
+    def reserve(
+        self, number: int, op: PlannedOp, ops: list[PlannedOp], tile: int, blocks: Iterable[Block]
+    ) -> bool:
         """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough."""
         key = (number, tile)
         seated = self.seats.get(key, set()) | set(blocks)

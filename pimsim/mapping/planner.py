@@ -9,7 +9,7 @@ import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import Edge, Node, build
+from pimsim.mapping.dataflow import Edge, Node, Table, build
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
 from pimsim.mapping.plan import Plan, PlannedOp, Replica
@@ -52,7 +52,9 @@ def make_plan(
     weight_bits = weight_bits or _stated(trace, "weight") or config.precision.weight_bits
     input_bits = input_bits or _stated(trace, "activation") or config.precision.input_bits
     nodes = build(trace)
-    tilings = [tile_op(node.op, config, weight_bits) if node.on_arrays and node.op else None for node in nodes]
+    tilings = [
+        tile_op(node.op, config, weight_bits) if node.on_arrays and node.op else None for node in nodes
+    ]
     units = [None if node.on_arrays else unit_of(node, config) for node in nodes]
     needed = sum(tiling.arrays for tiling in tilings if tiling)
     per_chip = config.tiles * config.tile.cores * config.core.arrays
@@ -100,8 +102,12 @@ def _fill(
     sizes = [tiling.arrays for tiling in tilings if tiling is not None]
     steps = [step] * len(on_arrays)
     # A tile that needs all of a tensor takes it in over one link, at best.
-    per_element = plan.input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
-    whole = [nodes[e.source].features * nodes[e.source].tokens for x in nodes for e in x.edges if not _own_token(e)]
+    per_element = (
+        plan.input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
+    )
+    whole = [
+        nodes[e.source].features * nodes[e.source].tokens for x in nodes for e in x.edges if not _own_token(e)
+    ]
     slowest = max(whole, default=0) * per_element
     copies = dict(zip(on_arrays, balance(positions, steps, sizes, budget, slowest), strict=True))
     plan.pace_fs = pace_fs(positions, steps, list(copies.values()))
@@ -121,6 +127,7 @@ def _fill(
             whole = tiling is not None and not nodes[n].pointwise
             tiles += -(-tiling.arrays * copies[n] // per_tile) if whole and tiling is not None else 1
         return tiles
+
     for n, node in enumerate(nodes):
         if n in copies:
             continue
@@ -142,7 +149,9 @@ def _fill(
         service = max(service, at_link)
         accumulates = node.tokens != node.positions  # over positions: only one replica sees them all
         pace = plan.pace_fs or service * node.positions
-        copies[n] = 1 if accumulates else max(1, min(node.positions, math.ceil(node.positions * service / pace)))
+        copies[n] = (
+            1 if accumulates else max(1, min(node.positions, math.ceil(node.positions * service / pace)))
+        )
         demand[n] = -(-node.positions // copies[n]) * service / pace
     ahead = np.array([2 * copies[n] for n in range(len(nodes))], dtype=np.int64)
     # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
@@ -174,7 +183,7 @@ def _own_token(edge: Edge) -> bool:
     return bool((edge.need - edge.low == 1).all())
 
 
-def _places(nodes: list[Node], ahead: np.ndarray) -> list[list[int]]:  # type: ignore[type-arg]
+def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
     """Return the places that each edge of each node needs, by the token game."""
     from pimsim_core.token_game import play
 
@@ -224,5 +233,7 @@ def _check_buffers(
 
 def _stated(trace: Trace, role: str) -> int | None:
     """Return the bits that a trace states for its weights or activations, None if it leaves them to the chip."""
-    bits = {o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None}
+    bits = {
+        o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None
+    }
     return max(bits) if bits else None

@@ -44,7 +44,8 @@ def balance(
             break
         left -= (wanted - replicas[i]) * arrays[i]
         replicas[i] = wanted
-        heapq.heappush(slowest, (-(-(-positions[i] // wanted)) * step_fs[i], i))
+        rounds = -(-positions[i] // wanted)
+        heapq.heappush(slowest, (-rounds * step_fs[i], i))
     return replicas
 
 

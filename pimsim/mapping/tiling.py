@@ -111,7 +111,9 @@ def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
         )
     rows, outputs, groups = matrix_of(op)
     blocks = []
-    together = min(array.rows // rows, per_array // outputs) if rows <= array.rows and outputs <= per_array else 0
+    together = (
+        min(array.rows // rows, per_array // outputs) if rows <= array.rows and outputs <= per_array else 0
+    )
     if together >= 1:
         for n, first in enumerate(range(0, groups, together)):
             count = min(together, groups - first)

@@ -73,7 +73,9 @@ class Transport:
         accesses = -(-bits // buffer.width_bits)
         period = self.config.clocks[buffer.clock].period_fs
         self.ledger.add("tile.buffer", op, firings * accesses, buffer.energy_per_access_pj)
-        return Step(self._port(tile), accesses * period, (accesses - 1 + max(1, buffer.latency_cycles)) * period)
+        return Step(
+            self._port(tile), accesses * period, (accesses - 1 + max(1, buffer.latency_cycles)) * period
+        )
 
     def _port(self, tile: int) -> int:
         buffer = self.config.tile.buffer

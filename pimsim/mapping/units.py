@@ -28,7 +28,8 @@ def unit_of(node: Node, config: ChipConfig) -> str | None:
     raise MappingError(
         f"no digital unit of {config.name} does {node.type}",
         where=f"op '{node.name}'",
-        mend=f"add it to a unit's operations in the chip file, with its cycles per element; {nearest(node.type, known)}",
+        mend="add it to a unit's operations in the chip file, with its cycles per element; "
+        + nearest(node.type, known),
     )
 
 

@@ -1,0 +1,1 @@
+"""Reports: what a run and a plan look like to a reader."""

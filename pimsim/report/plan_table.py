@@ -45,8 +45,8 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
     config, chips = plan.chip.config, plan.package.chips
     how = "chosen automatically" if chips_requested is None else "as asked for"
     yield heading(
-        f"Plan of {printable(model)} on {printable(config.name)}: {plan.weight_bits}-bit weights, "
-        f"{plan.input_bits}-bit inputs, {chips} chip{'s' if chips > 1 else ''} ({how})",
+        f"Plan of {printable(model)} on {printable(config.name)}\n{plan.weight_bits}-bit weights, "
+        f"{plan.input_bits}-bit inputs, {chips} chip{'s' if chips > 1 else ''} ({how})\n",
         first=True,
     )
     yield plan_table(plan.rows())
@@ -55,9 +55,8 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
     if chips > 1:
         yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
     if plan.pace_fs:
-        yield plain(
-            f"The slowest layer on arrays takes {format_time(plan.pace_fs)} an inference, if nothing holds it up."
-        )
+        pace = format_time(plan.pace_fs)
+        yield plain(f"The slowest layer on arrays takes {pace} an inference, if nothing holds it up.")
 
 
 def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,4 +1,4 @@
-"""The report of a run for a terminal: what came out, what bounds it, and where the time and the energy went."""
+"""The report of a run for a terminal: what came out, what bounds it, where time and energy went."""
 
 from __future__ import annotations
 
@@ -66,6 +66,9 @@ def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[Re
         yield resources_table(result)
         yield heading("What it was made of")
         yield origin_table(result)
+        yield heading("What is not modelled, or does not follow from the parts")
+        for note in result.notes:
+            yield plain(f"- {note}")
 
 
 def headline(result: Result) -> str:
@@ -79,7 +82,7 @@ def headline(result: Result) -> str:
     )
 
 
-# -- figures ---------------------------------------------------------------------------------------------------
+# -- figures -------------------------------------------------------------------------------------------------
 
 
 def figures_table(result: Result) -> Table:
@@ -88,9 +91,10 @@ def figures_table(result: Result) -> Table:
     made.show_header = False
     made.columns[2].justify, made.columns[2].no_wrap = "left", False
     for group in (_times, _rates, _costs, _use):
+        if made.rows:
+            made.add_row()
         for name, value, note in group(result):
             made.add_row(name, value, note)
-        made.add_row()
     return made
 
 
@@ -161,7 +165,7 @@ def _use(result: Result) -> Iterator[tuple[str, str, str]]:
     yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"
 
 
-# -- bounds ----------------------------------------------------------------------------------------------------
+# -- bounds --------------------------------------------------------------------------------------------------
 
 
 def bounds_table(result: Result) -> Table:
@@ -180,7 +184,7 @@ def bounds_table(result: Result) -> Table:
     return made
 
 
-# -- the latency -----------------------------------------------------------------------------------------------
+# -- the latency ---------------------------------------------------------------------------------------------
 
 
 def causes_table(result: Result, top: int | None = TOP) -> Table:
@@ -209,7 +213,7 @@ def closure(result: Result) -> str:
 
 def ops_table(result: Result, top: int | None = TOP) -> Table:
     """Return the attribution by op, the longest first, and what took most of each."""
-    made = table("op", "type", "time", "fs", "share", "most of it", left=2)
+    made = table("op", "type", "time", "fs", "share", "most of it", left=2, gap=1)
     made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
     made.columns[-1].overflow = "fold"
     types = {row["op"]: row["type"] for row in result.plan}
@@ -241,7 +245,7 @@ def _time_cells(fs: int, latency_fs: int) -> tuple[str, str, str]:
     return format_time(fs), f"{fs:,}", share(fs / latency_fs)
 
 
-# -- energy, area, parts ---------------------------------------------------------------------------------------
+# -- energy, area, parts -------------------------------------------------------------------------------------
 
 
 def energy_table(result: Result) -> Table:

@@ -48,7 +48,9 @@ class Result:
         return self.data[name]
 
     def __repr__(self) -> str:
-        return f"Result({self.data['model']!r} on {self.data['chip']!r}, {self.data['identity']['digest'][:12]})"
+        return (
+            f"Result({self.data['model']!r} on {self.data['chip']!r}, {self.data['identity']['digest'][:12]})"
+        )
 
     def __str__(self) -> str:
         from pimsim.report.terminal import to_text
@@ -159,7 +161,9 @@ class Result:
         found = data.get("schema") if isinstance(data, dict) else None
         if found != SCHEMA:
             raise ResultError(
-                f"found schema {found!r}, expected {SCHEMA!r}", where=str(path), mend="run it again with this version"
+                f"found schema {found!r}, expected {SCHEMA!r}",
+                where=str(path),
+                mend="run it again with this version",
             )
         return cls(data)
 

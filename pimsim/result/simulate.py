@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pimsim import __version__
 from pimsim.chip import Chip
@@ -21,19 +22,14 @@ from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
 
 INTERVAL_BATCH = 3  # inferences of the extra run that measures the interval of a single one
+Figures = npt.NDArray[np.int64]
+
 NOT_MODELLED = (
     "Weights are in the arrays before time 0; writing them is not modelled.",
     "The network moves whole packets; flits, virtual channels and multicast are not modelled.",
     "Nothing depends on values: noise, drift and sparsity are not modelled.",
 )
 MOST = {"batch": 1_000_000, "chips": 100_000, "weight_bits": 64, "input_bits": 64}
-
-NOT_MODELLED = [  # by pimsim as a whole; what a chip file leaves out stands in its own notes
-    "Writing the weights is not modelled: they are resident before time 0.",
-    "Flits, virtual channels and multicast are not modelled: a token that ten tiles need is sent ten times.",
-    "Values are not modelled: noise, drift, sparsity and saturation change no figure.",
-    "Instruction fetch, control and off-chip memories are not modelled.",
-]
 
 
 def simulate(
@@ -113,7 +109,9 @@ def check_options(**options: int | None) -> None:
         if value is None and name != "batch":
             continue
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST[name]:
-            raise ConfigError(f"found {value!r:.30}, expected a whole number from 1 to {MOST[name]}", where=name)
+            raise ConfigError(
+                f"found {value!r:.30}, expected a whole number from 1 to {MOST[name]}", where=name
+            )
 
 
 def interval_fs(outputs: list[int]) -> int:
@@ -225,9 +223,7 @@ def _energy(machine: Machine, latency_fs: int) -> dict[str, Any]:
 def _area(plan: Plan) -> dict[str, Any]:
     """Area of all chips by part, in square micrometres."""
     rows = plan.chip.peak.rows
-    by_part = {
-        row.part: row.area_mm2 * 1e6 * plan.package.chips for row in rows if row.area_mm2 is not None
-    }
+    by_part = {row.part: row.area_mm2 * 1e6 * plan.package.chips for row in rows if row.area_mm2 is not None}
     return {
         "total": math.fsum(by_part.values()),
         "by_part": by_part,
@@ -235,7 +231,7 @@ def _area(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _utilisation(machine: Machine, latency_fs: int, busy: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, float]:
     """Shares of the arrays and converters of all chips that were in use, and busy, over the run."""
     plan = machine.plan
     core = plan.chip.config.core
@@ -253,7 +249,7 @@ def _utilisation(machine: Machine, latency_fs: int, busy: np.ndarray) -> dict[st
     }
 
 
-def _bounds(machine: Machine, busy: np.ndarray) -> dict[str, Any]:  # type: ignore[type-arg]
+def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
     """The two lower bounds of the latency, and the resource that sets the first."""
     shares = [-(-int(held) // row.servers) for held, row in zip(busy, machine.net.resources, strict=True)]
     busiest = int(np.argmax(shares))
@@ -278,9 +274,9 @@ def _attribution(machine: Machine) -> list[dict[str, Any]]:
 
 def _resources(
     machine: Machine,
-    visits: np.ndarray,  # type: ignore[type-arg]
-    busy: np.ndarray,  # type: ignore[type-arg]
-    waited: np.ndarray,  # type: ignore[type-arg]
+    visits: Figures,
+    busy: Figures,
+    waited: Figures,
 ) -> dict[str, dict[str, Any]]:
     """Visits, busy and waiting time by kind of part, and its busiest instance."""
     found: dict[str, dict[str, Any]] = {}

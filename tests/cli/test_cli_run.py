@@ -18,10 +18,10 @@ import pimsim
 
 from .runner import PROGRAM, call, small_file, spawn
 
-KEYS = {  # of pimsim-result/1, as the format's description lists them
-    "schema", "identity", "latency_fs", "interval_fs", "first_output_fs", "macs", "energy_pj", "area_um2", "peak",
-    "bounds", "attribution", "plan", "chips", "engine",
-}  # fmt: skip
+KEYS = {  # of pimsim-result/1, as the description of the format lists them
+    *("schema", "identity", "chips", "latency_fs", "interval_fs", "first_output_fs", "macs", "energy_pj"),
+    *("area_um2", "peak", "bounds", "attribution", "plan", "engine"),
+}
 INNER_KEYS = {
     "energy_pj": {"total", "by_part"},
     "area_um2": {"total", "by_part"},
@@ -116,7 +116,7 @@ def test_a_slow_adc_is_a_warning_only(run):
     assert "warning: core.adc.convert_cycles: one phase takes 100 ms" in done.err
 
 
-def test_plan_shows_rows_and_does_not_simulate(run, monkeypatch):
+def test_plan_shows_rows_and_does_not_simulate(run, small, monkeypatch):
     def fail(*_args, **_kwargs):
         raise AssertionError("simulated")
 
@@ -124,16 +124,11 @@ def test_plan_shows_rows_and_does_not_simulate(run, monkeypatch):
     done = run("--plan")
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
-    plan = pimsim.make_plan(pimsim.Chip.load("isaac"), pimsim.Trace.load(small_of(run)))
+    plan = pimsim.make_plan(pimsim.Chip.load("isaac"), pimsim.Trace.load(small))
     row = next(line.split() for line in done.out.splitlines() if line.startswith("conv "))
     conv = next(op for op in plan.ops if op.node.name == "conv")
     assert row[:4] == ["conv", "Conv", "arrays", str(conv.arrays)]
     assert json.loads(run("--plan", "--json").out) == plan.rows()
-
-
-def small_of(run):
-    """The trace that the fixture runs."""
-    return next(cell.cell_contents for cell in run.__closure__ if str(cell.cell_contents).endswith(".jsonl"))
 
 
 def test_top_limits_the_rows_and_verbose_gives_all(run):
@@ -150,7 +145,7 @@ def test_a_full_disk_behind_the_output_still_leaves_the_report(run):
     assert done.out.startswith("small on isaac")
 
 
-# -- the world around it ---------------------------------------------------------------------------------------
+# -- the world around it -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [["--json"], [], ["--plan"]], ids=" ".join)
@@ -220,7 +215,7 @@ def test_help_comes_before_anything_heavy_and_fast():
     assert min(took) < 0.3
 
 
-# -- Ctrl-C and progress ---------------------------------------------------------------------------------------
+# -- Ctrl-C and progress -------------------------------------------------------------------------------------
 
 
 def start(*arguments: str, **kwargs) -> subprocess.Popen[bytes]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pimsim.cli import cli
 from click.testing import CliRunner
+
+from pimsim.cli import cli
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -8,8 +8,8 @@ import pytest
 
 from pimsim.errors import SimulationError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planner import make_plan
 from pimsim.mapping.netlist import CAUSES
+from pimsim.mapping.planner import make_plan
 from tests.random_models import Builder, small_chip
 
 GAP = 50_000_000_000  # 50 us, longer than an inference
@@ -80,8 +80,13 @@ def test_a_machine_that_cannot_go_on_names_who_waits_for_what():
     assert text.startswith("the machine cannot go on at ")
     assert "after 0 of 1 inferences" in text
     # The stream holds one token of the nine that the second one needs, and the first has no room for the next.
-    assert re.search(r"conv1\.\d+\S* at firing \d+ waits for room in 'conv1 -> conv2 at tile \d' \(all 1 places full\)", text)
-    assert re.search(r"conv2\.0\S* at firing 0 waits for token 9 of 'conv1 -> conv2 at tile \d', which has had 1", text)
+    assert re.search(
+        r"conv1\.\d+\S* at firing \d+ waits for room in 'conv1 -> conv2 at tile \d' \(all 1 places full\)",
+        text,
+    )
+    assert re.search(
+        r"conv2\.0\S* at firing 0 waits for token 9 of 'conv1 -> conv2 at tile \d', which has had 1", text
+    )
 
 
 def test_a_process_that_goes_on_for_ever_does_not_hide_that_the_machine_cannot():

@@ -100,7 +100,9 @@ def test_packets_of_the_machine_wait_for_a_process_and_the_wait_is_charged():
     assert busy.host.outputs[0] > quiet.host.outputs[0]
     charges = busy.engine.charges()
     assert charges.sum() == busy.host.outputs[0]
-    assert charges[CAUSES.index("contention")].sum() > quiet.engine.charges()[CAUSES.index("contention")].sum()
+    assert (
+        charges[CAUSES.index("contention")].sum() > quiet.engine.charges()[CAUSES.index("contention")].sum()
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ def last_edges(model: Builder) -> list[Edge]:
 
 
 def last_node(model: Builder) -> Node:
-    return [node for node in build(model.trace()) if node.type != "Output" and node.name == model.ops[-1].name][0]
+    return [
+        node for node in build(model.trace()) if node.type != "Output" and node.name == model.ops[-1].name
+    ][0]
 
 
 def fresh(model: Builder, *shape: int) -> str:
@@ -61,7 +63,10 @@ def window_reads(
         for place in itertools.product(*map(range, out)):
             tokens = set()
             for tap in itertools.product(*map(range, kernel)):
-                at = [p * s - pad + t * d for p, s, pad, t, d in zip(place, strides, pads, tap, dilations, strict=False)]
+                at = [
+                    p * s - pad + t * d
+                    for p, s, pad, t, d in zip(place, strides, pads, tap, dilations, strict=False)
+                ]
                 if all(0 <= a < n for a, n in zip(at, size, strict=True)):
                     tokens.add(image * math.prod(size) + int(np.ravel_multi_index(at, size)))
             reads.append(tokens)
@@ -75,7 +80,8 @@ def windows(draw: st.DrawFn) -> tuple[int, tuple[int, int], dict[str, tuple[int,
     dilations = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     pads = tuple(draw(st.integers(0, 3)) for _ in range(4))
     size = tuple(
-        max(1, (kernel[i] - 1) * dilations[i] + 1 - pads[i] - pads[i + 2]) + draw(st.integers(0, 5)) for i in (0, 1)
+        max(1, (kernel[i] - 1) * dilations[i] + 1 - pads[i] - pads[i + 2]) + draw(st.integers(0, 5))
+        for i in (0, 1)
     )
     strides = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
@@ -158,18 +164,23 @@ def elements(shape):
     return np.arange(math.prod(shape)).reshape(shape)
 
 
-def position_of(shape):
-    """For each element of a tensor, the position that carries it: N, H, W of four dimensions, else all but the last."""
+def position_of(shape, channels=None):
+    """For each element of a tensor, the position that carries it.
+
+    By channels that is N and all from the third dimension on (the last two of four or more); else all but the last.
+    """
     index = np.indices(shape)
-    if len(shape) >= 4:
+    channels = len(shape) >= 4 if channels is None else channels
+    if channels and len(shape) >= 4:
         return (index[0] * shape[-2] + index[-2]) * shape[-1] + index[-1]
-    flat = elements((*shape[:-1], 1))
-    return np.broadcast_to(flat, shape)
+    if channels and len(shape) == 3:
+        return index[0] * shape[2] + index[2]
+    return np.broadcast_to(elements((*shape[:-1], 1)), shape)
 
 
-def reads_of(operand, read_by, out):
-    """Tokens of an operand that each output position reads; `read_by` has operand elements, output-shaped, or more."""
-    where, into = position_of(operand), position_of(out)
+def reads_of(operand, read_by, out, channels=None):
+    """Positions of an operand that each output position reads; `read_by` has operand elements, one row an element."""
+    where, into = position_of(operand, channels), position_of(out, channels)
     reads: Reads = [set() for _ in range(int(into.max()) + 1)]
     for position, element in zip(into.ravel(), read_by.reshape(into.size, -1), strict=True):
         reads[position] |= {int(where.ravel()[e]) for e in element}
@@ -186,7 +197,8 @@ def test_broadcasting_waits_for_all_that_a_position_reads(left, right):
 
 
 @pytest.mark.parametrize(
-    ("left", "right"), [((4, 4), (4, 6)), ((5, 3), (3, 5)), ((2, 4, 4), (2, 4, 4)), ((1, 2, 4, 4), (1, 2, 4, 4))]
+    ("left", "right"),
+    [((4, 4), (4, 6)), ((5, 3), (3, 5)), ((2, 4, 4), (2, 4, 4)), ((1, 2, 4, 4), (1, 2, 4, 4))],
 )
 def test_a_product_of_two_activations_needs_a_row_of_one_and_all_of_the_other(left, right):
     model = Builder()
@@ -195,18 +207,27 @@ def test_a_product_of_two_activations_needs_a_row_of_one_and_all_of_the_other(le
     model.add("MatMul", (a, b), out)
     rows = np.broadcast_to(elements(left)[..., :, None, :], (*out, left[-1]))
     columns = np.broadcast_to(np.swapaxes(elements(right), -1, -2)[..., None, :, :], (*out, left[-1]))
-    one, two = last_edges(model)
-    check(one, reads_of(left, rows, out))
-    check(two, reads_of(right, columns, out))
+    node = last_node(model)
+    assert node.positions == math.prod(out[:-1])  # a firing is a row of the result
+    for edge, shape, read in zip(node.edges, (left, right), (rows, columns), strict=True):
+        reads = reads_of(shape, read, out, channels=False)
+        if len(shape) >= 4:  # it comes as N, C, H, W, so that a row is not complete before the last pixel
+            assert edge.whole
+            reads = [set(range(math.prod(shape[-2:]))) for _ in reads]
+        check(edge, reads)
 
 
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((1, 3, 2, 2), 1), ((1, 3, 2, 2), 3), ((2, 3, 4), 2), ((2, 3, 4), 1), ((3, 5), 0), ((3, 5), 1)]
+    ("shape", "axis"),
+    [((1, 3, 2, 2), 1), ((1, 3, 2, 2), 3), ((2, 3, 4), 2), ((2, 3, 4), 1), ((3, 5), 0), ((3, 5), 1)],
 )
 def test_softmax_needs_all_along_its_axis(shape, axis):
     model = Builder()
     model.softmax(fresh(model, *shape), axis)
-    along = np.broadcast_to(np.moveaxis(elements(shape), axis, -1)[..., None, :], (*np.moveaxis(elements(shape), axis, -1).shape, shape[axis]))
+    along = np.broadcast_to(
+        np.moveaxis(elements(shape), axis, -1)[..., None, :],
+        (*np.moveaxis(elements(shape), axis, -1).shape, shape[axis]),
+    )
     check(last_edges(model)[0], reads_of(shape, np.moveaxis(along, -2, axis), shape))
 
 
@@ -216,7 +237,9 @@ def test_layer_normalization_needs_all_dimensions_from_its_axis_on(shape, axis):
     scale = ("constant", shape[axis:])
     model.add("LayerNormalization", (fresh(model, *shape),), shape, [scale], axis=axis, epsilon=1e-5)
     block = elements(shape).reshape(*shape[:axis], -1)
-    read = np.broadcast_to(block[(..., *[None] * (len(shape) - axis), slice(None))], (*shape, block.shape[-1]))
+    read = np.broadcast_to(
+        block[(..., *[None] * (len(shape) - axis), slice(None))], (*shape, block.shape[-1])
+    )
     check(last_edges(model)[0], reads_of(shape, read, shape))
 
 
@@ -282,7 +305,7 @@ def test_a_view_reads_the_tokens_that_hold_its_elements(before, after, at_input)
     where = position_of(before)
     if at_input:
         where = where // (before[-1] if len(before) >= 4 else before[0])
-    into = position_of(after)
+    into = position_of(after, last_node(model).layout.channels)
     reads: Reads = [set() for _ in range(int(into.max()) + 1)]
     for position, token in zip(into.ravel(), where.ravel(), strict=True):
         reads[position].add(int(token))
@@ -325,7 +348,7 @@ def test_a_mean_needs_all_that_it_averages_before_it_puts_a_token_out(shape, axe
     out = kept if keepdims else tuple(size for axis, size in enumerate(shape) if axis not in axes)
     model.add("ReduceMean", (fresh(model, *shape),), out, axes=axes, keepdims=keepdims)
     node = last_node(model)
-    into, where = position_of(out).reshape(kept), position_of(shape)
+    into, where = position_of(out, node.layout.channels).reshape(kept), position_of(shape)
     ready = node.edges[0].need[np.searchsorted(node.token, np.arange(node.tokens))] if node.tokens == node.positions else (
         node.edges[0].need[node.token >= 0]
     )  # fmt: skip
@@ -342,4 +365,3 @@ def test_both_outputs_of_a_split_are_as_wide_as_they_are():
     model.ops.append(Op("second", "Relu", (second,), (Tensor((1, 3, 2, 2)),)))
     nodes = {node.name: node for node in build(model.trace())}
     assert nodes[split].features >= 3
-

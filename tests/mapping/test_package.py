@@ -21,7 +21,8 @@ TILES = 6
 
 def package(topology, chips, gateway=0):
     return Package(
-        changed("isaac", {"tiles": TILES, "network.topology": topology, "network.gateway": gateway}).config, chips
+        changed("isaac", {"tiles": TILES, "network.topology": topology, "network.gateway": gateway}).config,
+        chips,
     )
 
 

@@ -51,7 +51,9 @@ def check_buffers(plan: Plan) -> None:
         op = plan.ops[number]
         if op.attached:
             continue
-        here = {block for r in op.replicas for chunk in r.chunks if chunk.tile == tile for block in chunk.blocks}
+        here = {
+            block for r in op.replicas for chunk in r.chunks if chunk.tile == tile for block in chunk.blocks
+        }
         share = op.tiling.share(here) if op.tiling else 1.0
         source = plan.ops[op.node.edges[edge].source].node
         used[tile] = used.get(tile, 0) + places * math.ceil(source.features * share * plan.input_bits / 8)
@@ -70,7 +72,8 @@ def check_lowered_buffers(plan: Plan) -> None:
                 places
                 for (number, edge, on), places in plan.places.items()
                 if on == int(tile)
-                and f"{plan.ops[plan.ops[number].node.edges[edge].source].node.name} -> {plan.ops[number].node.name}" == ends
+                and f"{plan.ops[plan.ops[number].node.edges[edge].source].node.name} -> {plan.ops[number].node.name}"
+                == ends
             ]
             assert stream.capacity <= max(granted)
 
@@ -115,7 +118,9 @@ def test_vgg19_needs_five_isaac_chips():
     plan = make_plan(Chip.load("isaac"), Trace.load("vgg19"))
     assert plan.package.chips == 5
     least = sum(
-        -(-op.tiling.rows // 128) * -(-op.node.op.weight.tensor.shape[0] // 16) for op in plan.ops if op.tiling
+        -(-op.tiling.rows // 128) * -(-op.node.op.weight.tensor.shape[0] // 16)
+        for op in plan.ops
+        if op.tiling
     )
     assert 4 * 16128 < least <= 5 * 16128
 
@@ -174,7 +179,10 @@ print(json.dumps([plan.rows(), sorted(map(repr, plan.places.items())), [repr(op.
 def test_the_plan_does_not_depend_on_hash_seeds():
     shown = {
         subprocess.run(
-            [sys.executable, "-c", SHOW], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+            [sys.executable, "-c", SHOW],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }

@@ -18,7 +18,9 @@ ROWS, COLUMNS, CELL_BITS = 8, 12, 2
 
 
 def chip(rows: int = ROWS, columns: int = COLUMNS):
-    return small_chip({"core.array.rows": rows, "core.array.columns": columns, "core.array.bits_per_cell": CELL_BITS})
+    return small_chip(
+        {"core.array.rows": rows, "core.array.columns": columns, "core.array.bits_per_cell": CELL_BITS}
+    )
 
 
 def conv(channels: int, outputs: int, kernel: tuple[int, int] = (1, 1), group: int = 1) -> Op:
@@ -43,9 +45,7 @@ def spans(tiling: Tiling, rows: int, outputs: int) -> list[list[tuple[range, ran
             first = start.setdefault("next", 0)
             start["next"] = first + together
             groups = range(first, first + together)
-            held = [
-                (range(g * rows, (g + 1) * rows), range(g * outputs, (g + 1) * outputs)) for g in groups
-            ]
+            held = [(range(g * rows, (g + 1) * rows), range(g * outputs, (g + 1) * outputs)) for g in groups]
             assert block.outputs == together * outputs
         else:
             across = max(b.column for b in tiling.blocks) // tiling.groups + 1
@@ -61,7 +61,13 @@ def spans(tiling: Tiling, rows: int, outputs: int) -> list[list[tuple[range, ran
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 20), st.integers(1, 9), st.integers(1, 5), st.sampled_from([(1, 1), (1, 3), (2, 2)]), st.sampled_from([2, 3, 8]))
+@given(
+    st.integers(1, 20),
+    st.integers(1, 9),
+    st.integers(1, 5),
+    st.sampled_from([(1, 1), (1, 3), (2, 2)]),
+    st.sampled_from([2, 3, 8]),
+)
 def test_blocks_hold_every_weight_exactly_once(inputs, outputs, groups, kernel, bits):
     op = conv(inputs * groups, outputs * groups, kernel, groups)
     tiling = tile_op(op, chip().config, bits)
@@ -90,7 +96,13 @@ def test_depthwise_groups_share_an_array_along_the_diagonal():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 20), st.integers(1, 9), st.integers(1, 3), st.sampled_from([(1, 1), (1, 3), (3, 3)]), st.data())
+@given(
+    st.integers(1, 20),
+    st.integers(1, 9),
+    st.integers(1, 3),
+    st.sampled_from([(1, 1), (1, 3), (3, 3)]),
+    st.data(),
+)
 def test_share_is_the_part_of_the_channels_that_some_blocks_read(inputs, outputs, groups, kernel, data):
     """Brute force: row r of a group's matrix reads channel ``r % inputs`` of the group."""
     tiling = tile_op(conv(inputs * groups, outputs * groups, kernel, groups), chip().config, 4)

@@ -65,7 +65,12 @@ def test_a_small_network_on_each_preset(preset, batch):
     ids=["two banks", "one bank", "narrow links", "ring", "small buffers"],
 )
 def test_a_small_network_on_several_small_chips(changes):
-    cells = {"core.array.rows": 32, "core.array.columns": 32, "precision.weight_bits": 8, "precision.input_bits": 8}
+    cells = {
+        "core.array.rows": 32,
+        "core.array.columns": 32,
+        "precision.weight_bits": 8,
+        "precision.input_bits": 8,
+    }
     chip = small_chip({**cells, **changes})
     assert make_plan(chip, small_cnn()).package.chips > 1
     compare(chip, small_cnn(), 2)

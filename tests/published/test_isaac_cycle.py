@@ -11,8 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planner import make_plan
@@ -53,7 +51,9 @@ def visits() -> list[Visit]:
             continue
         outputs = [row for row in net.outputs if row.actor == actor]
         path = net.actors[actor].path if output < 0 else outputs[output].path
-        found.append(Visit(net.actors[actor].op, net.resources[net.paths[path][step].resource].part, start, end))
+        found.append(
+            Visit(net.actors[actor].op, net.resources[net.paths[path][step].resource].part, start, end)
+        )
     return found
 
 
@@ -93,7 +93,9 @@ def stages() -> list[Stage]:
 def waits(found: list[Visit]) -> list[tuple[str, int]]:
     """Time between visits, all of it for an edge of the next part's clock."""
     return [
-        (later.part, later.start - earlier.end) for earlier, later in zip(found, found[1:], strict=False) if later.start > earlier.end
+        (later.part, later.start - earlier.end)
+        for earlier, later in zip(found, found[1:], strict=False)
+        if later.start > earlier.end
     ]
 
 
@@ -104,7 +106,11 @@ def test_isaacs_own_account_is_22_cycles():
 def test_every_visit_takes_what_its_formula_says():
     found, expected = visits(), stages()
     multiplication = sum(stage.fs for stage in expected if stage.part is None)
-    parts = [(s.part, s.fs) for s in expected[:2]] + [("core.array", multiplication)] + [(s.part, s.fs) for s in expected[5:]]
+    parts = (
+        [(s.part, s.fs) for s in expected[:2]]
+        + [("core.array", multiplication)]
+        + [(s.part, s.fs) for s in expected[5:]]
+    )
     assert [(visit.part, visit.duration) for visit in found] == parts
 
 
@@ -131,7 +137,14 @@ def page() -> str:
     for stage in stages():
         rows.append((stage.name, str(stage.isaac), stage.fs, stage.why))
         if stage.name == "bus to the input register":
-            rows.append(("wait for the array's clock", "0", dict(waits(found))["core.array"], "reads begin on an edge of the 100 ns clock; 0 to 100 ns, as the data comes"))
+            rows.append(
+                (
+                    "wait for the array's clock",
+                    "0",
+                    dict(waits(found))["core.array"],
+                    "reads begin on an edge of the 100 ns clock; 0 to 100 ns, as the data comes",
+                )
+            )
         if stage.name == "shift-and-add":
             rows.append(("wait for the bus's clock", "0", dict(waits(found))["tile.bus"], "an edge of the 1.2 GHz clock"))  # fmt: skip
     lines = [f"| {name} | {isaac} | {fs:,} | {fs / CYCLE:.3f} | {why} |" for name, isaac, fs, why in rows]
@@ -181,7 +194,11 @@ def test_operations_follow_every_16_cycles():
     )
     machine = Machine(make_plan(one, model.trace()), record=True)
     machine.run()
-    starts = [s for a, _, o, step, s, _ in machine.engine.visit_log if machine.net.actors[a].op == "gemm1" and o < 0 and step == 2]
+    starts = [
+        s
+        for a, _, o, step, s, _ in machine.engine.visit_log
+        if machine.net.actors[a].op == "gemm1" and o < 0 and step == 2
+    ]
     gaps = {after - before for before, after in zip(starts, starts[1:], strict=False)}
     assert gaps == {16 * CYCLE}
 

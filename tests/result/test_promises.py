@@ -152,7 +152,9 @@ def test_every_promise_is_kept(chip: Chip, trace: Trace) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chips(), traces())
-def test_a_result_is_the_same_after_saving_and_when_run_again(tmp_path_factory, chip: Chip, trace: Trace) -> None:
+def test_a_result_is_the_same_after_saving_and_when_run_again(
+    tmp_path_factory, chip: Chip, trace: Trace
+) -> None:
     try:
         result = simulate(chip, trace)
     except MappingError:
@@ -222,6 +224,10 @@ def test_an_output_takes_the_time_of_its_bytes_over_the_external_link() -> None:
     """1000 outputs of 2 bytes at 0.01 GB/s: 200 us; two such tokens of two inferences go side by side at best."""
     model = Builder()
     model.gemm(model.input(1, 4), 1000)
-    changes = {"external.bandwidth_gb_per_s": 0.01, "tiles": 64, "network.topology": {"kind": "crossbar", "nodes": 64}}
+    changes = {
+        "external.bandwidth_gb_per_s": 0.01,
+        "tiles": 64,
+        "network.topology": {"kind": "crossbar", "nodes": 64},
+    }
     run = keep_all(model, changes)
     assert run.alone_fs >= 1000 * 2 * 100_000_000
