@@ -628,7 +628,7 @@ cdef class Engine:
         if self.resources[r].buffered:
             self.resources[r].places -= 1
         self.resources[r].visits += 1
-        self.resources[r].waited += wait
+        self.resources[r].waited = min(self.resources[r].waited, NEVER - wait) + wait  # rather full than negative
         self.walkers[w].grant = self.now
         if wait > 0:
             label = self.label_of(CONTENTION, self.resources[r].part, op)

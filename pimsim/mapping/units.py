@@ -43,8 +43,18 @@ def cycles_of(config: ChipConfig, operation: str, elements: float) -> tuple[str,
         In cycles of the unit's clock.
     cost : float
         Elements times the operation's cost, which energy is counted by.
+
+    Raises
+    ------
+    MappingError
+        If no unit does it.
     """
-    name = next(n for n, unit in config.tile.digital.items() if operation in unit.operations)
+    name = next((n for n, unit in config.tile.digital.items() if operation in unit.operations), None)
+    if name is None:
+        raise MappingError(
+            f"no digital unit of {config.name} does {operation}, which adds the partial sums of several cores",
+            mend="add it to a unit's operations in the chip file, with its cycles per element",
+        )
     unit = config.tile.digital[name]
     cost = elements * unit.operations[operation]
     occupancy = max(1, math.ceil(cost / unit.lanes))

@@ -99,16 +99,18 @@ def figures_table(result: Result) -> Table:
 
 
 def _times(result: Result) -> Iterator[tuple[str, str, str]]:
-    batch = "" if result.batch == 1 else f", {result.batch} inferences"
-    source = (
-        f"from a second run of {result.interval_batch} inferences"
-        if result.batch == 1
-        else f"over the last {result.batch - 1 - (result.batch - 1) // 2} of them"
-    )
-    yield "latency", format_time(result.latency_fs), f"first input in to last output out{batch}"
+    batch, later = result.batch, result.batch - 1 - (result.batch - 1) // 2
+    over = f"in a run of {result.interval_batch}" if batch == 1 else f"the last {later} of {batch}"
+    rate = result.inferences_per_s
+    of_all = "" if batch == 1 else f" of all {batch}"
+    yield "latency", format_time(result.latency_fs), f"first input in to last output out{of_all}"
     yield "first output", format_time(result.first_output_fs), "after the first input"
-    yield "interval", format_time(result.interval_fs), f"between outputs in steady state, {source}"
-    yield "throughput", format_si(result.inferences_per_s, "inf/s"), "inferences per second at that interval"
+    yield "interval", format_time(result.interval_fs), f"between outputs in steady state ({over})"
+    yield (
+        "throughput",
+        f"{rate:,.0f} inf/s" if rate >= 1000 else f"{rate:.4g} inf/s",
+        "inferences, at that interval",
+    )
 
 
 def _rates(result: Result) -> Iterator[tuple[str, str, str]]:
@@ -149,9 +151,7 @@ def _costs(result: Result) -> Iterator[tuple[str, str, str]]:
 def _without(figures: Mapping[str, Any]) -> str:
     """Say how many parts a sum lacks."""
     count = len(figures["not_modelled"])
-    if count == 0:
-        return ""
-    return f", without {count} part{'s that are' if count > 1 else ' that is'} not modelled"
+    return f"; {count} part{'s' if count > 1 else ''} not modelled" if count else ""
 
 
 def _use(result: Result) -> Iterator[tuple[str, str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from pimsim.mapping.package import EXTERNAL, HOST_TILE, Package
@@ -67,7 +69,7 @@ def test_the_snake_visits_each_tile_once_chip_by_chip(topology):
 def test_neighbours_on_the_snake_are_neighbours_on_the_mesh():
     pack = package({"kind": "mesh", "width": 3, "height": 2}, 1)
     order = pack.order()
-    assert all(len(pack.way(a, b)) == 3 for a, b in zip(order, order[1:], strict=False))  # in, one link, out
+    assert all(len(pack.way(a, b)) == 3 for a, b in itertools.pairwise(order))  # in, one link, out
 
 
 @pytest.mark.parametrize(("links", "bundle"), [(1, 1), (2, 1), (3, 1), (4, 2), (9, 4)])

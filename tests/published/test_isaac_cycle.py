@@ -8,13 +8,14 @@ sigmoid unit and the write into the eDRAM buffer. ``docs/isaac-cycle.md`` holds 
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planner import make_plan
-from tests.random_models import Builder
+from tests.random_models import Builder, changed
 
 PAGE = Path(__file__).parents[2] / "docs" / "isaac-cycle.md"
 CYCLE = 100_000_000  # fs, ISAAC's
@@ -77,24 +78,30 @@ def stages() -> list[Stage]:
     transfers = -(-ROWS * BITS // 384)
     words = max(accesses, transfers)
     digital = "a 1.2 GHz part, not held to the 100 ns cycle"
+    read = f"first of {accesses} words of 256 bits after 2 cycles; {digital}"
+    load = f"{words} words at the buffer's pace and 1 cycle; ISAAC has it in the eDRAM read"
+    same = "the same: 128 samples at 1.28 GS/s, beside the next read for all phases but the last"
+    sums = f"{OUTPUTS} sums of {BITS} bits, one transfer and 1 cycle; {digital}"
+    lookup = f"{OUTPUTS} elements, one a cycle, and 2 cycles; {digital}"
+    store = "one transfer and 1 cycle; ISAAC has it in the eDRAM write"
     return [
-        Stage("eDRAM read", 1, "tile.buffer", 2 * DIGITAL, f"first of {accesses} words of 256 bits after 2 cycles; {digital}"),
-        Stage("bus to the input register", 0, "tile.bus", (words + 1) * DIGITAL, f"{words} words at the buffer's pace and 1 cycle; ISAAC has it in the eDRAM read"),
+        Stage("eDRAM read", 1, "tile.buffer", 2 * DIGITAL, read),
+        Stage("bus to the input register", 0, "tile.bus", (words + 1) * DIGITAL, load),
         Stage("crossbar reads", 16, None, 16 * CYCLE, "the same: 16 reads of 1 bit, 100 ns each"),
-        Stage("last conversion", 1, None, 128 * ADC, "the same: 128 samples at 1.28 GS/s, beside the next read for all phases but the last"),
+        Stage("last conversion", 1, None, 128 * ADC, same),
         Stage("shift-and-add", 1, None, CYCLE, "the same: one cycle of 100 ns behind the converter"),
-        Stage("output register, over the bus", 1, "tile.bus", 2 * DIGITAL, f"{OUTPUTS} sums of {BITS} bits, one transfer and 1 cycle; {digital}"),
-        Stage("sigmoid", 1, "tile.digital.sigmoid", (OUTPUTS + 2) * DIGITAL, f"{OUTPUTS} elements, one a cycle, and 2 cycles; {digital}"),
-        Stage("bus to the buffer", 0, "tile.bus", 2 * DIGITAL, "one transfer and 1 cycle; ISAAC has it in the eDRAM write"),
+        Stage("output register, over the bus", 1, "tile.bus", 2 * DIGITAL, sums),
+        Stage("sigmoid", 1, "tile.digital.sigmoid", (OUTPUTS + 2) * DIGITAL, lookup),
+        Stage("bus to the buffer", 0, "tile.bus", 2 * DIGITAL, store),
         Stage("eDRAM write", 1, "tile.buffer", 2 * DIGITAL, f"one word, 2 cycles; {digital}"),
-    ]  # fmt: skip
+    ]
 
 
 def waits(found: list[Visit]) -> list[tuple[str, int]]:
     """Time between visits, all of it for an edge of the next part's clock."""
     return [
         (later.part, later.start - earlier.end)
-        for earlier, later in zip(found, found[1:], strict=False)
+        for earlier, later in itertools.pairwise(found)
         if later.start > earlier.end
     ]
 
@@ -117,7 +124,7 @@ def test_every_visit_takes_what_its_formula_says():
 def test_the_time_between_visits_is_the_wait_for_a_clock_edge_and_nothing_else():
     clocks = {"core.array": CYCLE}
     found = visits()
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in itertools.pairwise(found):
         assert later.start == edge(earlier.end, clocks.get(later.part, DIGITAL))
 
 
@@ -146,7 +153,8 @@ def page() -> str:
                 )
             )
         if stage.name == "shift-and-add":
-            rows.append(("wait for the bus's clock", "0", dict(waits(found))["tile.bus"], "an edge of the 1.2 GHz clock"))  # fmt: skip
+            wait = dict(waits(found))["tile.bus"]
+            rows.append(("wait for the bus's clock", "0", wait, "an edge of the 1.2 GHz clock"))
     lines = [f"| {name} | {isaac} | {fs:,} | {fs / CYCLE:.3f} | {why} |" for name, isaac, fs, why in rows]
     assert sum(row[2] for row in rows) == total
     return f"""# One operation on an idle ISAAC tile
@@ -162,10 +170,10 @@ A cycle here is ISAAC's, 100 ns.
 | **total** | **22** | **{total:,}** | **{total / CYCLE:.3f}** | |
 
 ISAAC gives every stage a whole cycle of 100 ns, because its tile works to one schedule. pimsim lets each part
-work to its own clock, so what is digital takes the few cycles of 1.2 GHz that it needs. Where both count the same thing,
-the reads, the last conversion and shift-and-add, they agree: 18 cycles. The other four of ISAAC's cycles
-are {(total - 18 * CYCLE) / CYCLE:.3f} here, most of it the wait for the next edge of the array's clock. In steady state neither
-matters: both start an operation every 16 cycles.
+work to its own clock, so what is digital takes the few cycles of 1.2 GHz that it needs. Where both count the same
+thing, the reads, the last conversion and shift-and-add, they agree: 18 cycles. The other four of ISAAC's cycles
+are {(total - 18 * CYCLE) / CYCLE:.3f} here, most of it the wait for the next edge of the array's clock. In steady
+state neither matters: both start an operation every 16 cycles.
 
 `tests/published/test_isaac_cycle.py` checks every line; `python -m tests.published.test_isaac_cycle` writes this page.
 """
@@ -180,8 +188,6 @@ def test_operations_follow_every_16_cycles():
     model = Builder()
     model.gemm(model.input(40, ROWS), OUTPUTS)
     # One tile of one core of one array, so that nothing is replicated.
-    from tests.random_models import changed
-
     one = changed(
         "isaac",
         {
@@ -199,7 +205,7 @@ def test_operations_follow_every_16_cycles():
         for a, _, o, step, s, _ in machine.engine.visit_log
         if machine.net.actors[a].op == "gemm1" and o < 0 and step == 2
     ]
-    gaps = {after - before for before, after in zip(starts, starts[1:], strict=False)}
+    gaps = {after - before for before, after in itertools.pairwise(starts)}
     assert gaps == {16 * CYCLE}
 
 
