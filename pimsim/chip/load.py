@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,9 @@ def _build(layers: Sequence[Layer], overrides: Overrides = ()) -> ChipConfig:
             change = {key: change}
         layers.append(Layer(label, change))
         merged = _replace(merged, path, value)
-        config = _validate(merged, layers)
-    return config
+        with suppress(ConfigError):  # what one override breaks, a later one may mend
+            config = _validate(merged, layers)
+    return _validate(merged, layers)
 
 
 def _validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:

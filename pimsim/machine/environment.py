@@ -42,6 +42,7 @@ class Environment(simpy.Environment):
         self.engine = engine
         self.on_progress = on_progress
         self.horizon = horizon
+        self.on_idle: Callable[[], None] | None = None
         self._jobs: dict[int, simpy.Event] = {}
         self._next_job = 0
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
@@ -67,6 +68,8 @@ class Environment(simpy.Environment):
         while True:
             mine = super().peek()
             core = self.engine.next_time
+            if core is None and self.on_idle is not None:
+                self.on_idle()
             if core is None or core >= mine:
                 super().step()
                 return

@@ -90,14 +90,23 @@ class Machine:
             comes to its end.
         """
         everything = self.host.request(self.batch)
-        try:
-            self.env.run(until=everything)
-        except RuntimeError:  # SimPy: nothing left to do, but the process has not ended
-            raise self.stuck() from None
+        self.env.on_idle = self.check_alive
+        self.env.run(until=everything)
+        self.env.on_idle = None
         self.figures = self.engine.resource_figures()
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon)
-        if not self.engine.finished:
+        self.check_alive()
+
+    def check_alive(self) -> None:
+        """Raise if the engine has nothing left to do, but firings to go: nothing that the host does can help.
+
+        Raises
+        ------
+        SimulationError
+            If so; says which streams are full and which actors wait for what.
+        """
+        if self.engine.next_time is None and not self.engine.finished:
             raise self.stuck()
 
     def stuck(self) -> SimulationError:

@@ -1,8 +1,8 @@
 """What each op needs of its inputs before it can fire: the trace as a graph of streams.
 
-A tensor is cut into positions (pixels, rows) that carry features (channels); an op fires once a position, and
-its `need` and `low` tables say which positions of each input must have come, and which are still of use. Ops that
-only rename positions (Reshape, Flatten, …) vanish.
+A tensor is cut into positions (pixels, rows) that carry features (channels); an op fires once a position,
+and its `need` and `low` tables say which positions of each input must have come, and which are still of use.
+Ops that only rename positions (Reshape, Flatten, …) vanish.
 """
 
 from __future__ import annotations
@@ -29,28 +29,39 @@ GATHERING = {"Reshape", "Transpose", "Concat", "Slice", "Split", "Pad", "DataMov
 class Layout:
     """A tensor as ``images * height * width`` positions of ``features`` elements each.
 
-    Rank 4 and above is taken as NC…HW; below that the last dimension holds the features.
+    By `channels` the tensor is NC…HW (or NCL), else its last dimension holds the features and all others count
+    positions.
     """
 
     images: int
     height: int
     width: int
     features: int
+    channels: bool
 
     @classmethod
-    def of(cls, tensor: Tensor) -> Layout:
-        """Return the layout of a tensor."""
+    def of(cls, tensor: Tensor, channels: bool) -> Layout:
+        """Return the layout of a tensor; below three dimensions there is but one."""
         shape = tensor.shape
-        if len(shape) >= 4:
-            return cls(shape[0], shape[-2], shape[-1], math.prod(shape[1:-2]))
+        if channels and len(shape) == 3:
+            return cls(shape[0], 1, shape[2], shape[1], True)
+        if channels and len(shape) >= 4:
+            return cls(shape[0], shape[-2], shape[-1], math.prod(shape[1:-2]), True)
         if not shape:
-            return cls(1, 1, 1, 1)
-        return cls(1, 1, math.prod(shape[:-1]), shape[-1])
+            return cls(1, 1, 1, 1, False)
+        return cls(1, 1, math.prod(shape[:-1]), shape[-1], False)
 
     @property
     def positions(self) -> int:
         """Positions of one inference."""
         return self.images * self.height * self.width
+
+    @property
+    def strides(self) -> tuple[int, int, int]:
+        """How elements lie in memory: positions outside of the features, features, positions inside."""
+        inner = self.height * self.width if self.channels else 1
+        outer = self.positions // inner
+        return (outer * inner, 1, 1) if self.features == 1 else (outer, self.features, inner)
 
 
 @dataclass(slots=True)
@@ -62,15 +73,15 @@ class Edge:
     source : int
         Number of the node that fills it.
     need, low : int64, shape (positions of the consumer,)
-        Tokens that must have come before a position fires; the first token that it or a later one still needs.
-    whole : bool
-        Whether the consumer reads every position's features as rows of one long vector (after a Flatten).
+        Tokens that must have come before a position fires; the first token that it or a later one needs.
+    reads : int
+        Elements that one firing reads from its buffer.
     """
 
     source: int
     need: Table
     low: Table
-    whole: bool = False
+    reads: int
 
 
 @dataclass(slots=True)
@@ -93,6 +104,8 @@ class Node:
         The token that a firing puts out, -1 for none.
     work : float
         Elements that one firing processes on a digital unit (before the unit's cost per element).
+    layout : Layout
+        Of the tensor that its tokens make up.
     edges : list of Edge
         Its inputs.
     """
@@ -105,6 +118,7 @@ class Node:
     tokens: int
     token: Table
     work: float
+    layout: Layout
     edges: list[Edge] = field(default_factory=list)
 
     @property
@@ -131,11 +145,13 @@ def build(trace: Trace) -> list[Node]:
     """
     nodes: list[Node] = []
     found: dict[str, int] = {}  # op -> the node that computes its tensor
+    channels: dict[str, bool] = {}  # op -> whether its tensor is laid out by channels
     for op in trace.ops:
+        channels[op.name] = _by_channels(op, channels)
         if op.type in VIEWS and len(op.activations) == 1 and op.activations[0].source is not None:
             found[op.name] = found[op.activations[0].source]
             continue
-        nodes.append(_node(op, nodes, found))
+        nodes.append(_node(op, nodes, found, channels[op.name]))
         found[op.name] = len(nodes) - 1
     for name in trace.outputs:
         source = found[name]
@@ -151,53 +167,80 @@ def build(trace: Trace) -> list[Node]:
                 tokens=0,
                 token=np.full(count, -1, dtype=np.int64),
                 work=0,
-                edges=[Edge(source, steps + 1, steps)],
+                layout=nodes[source].layout,
+                edges=[Edge(source, steps + 1, steps, nodes[source].features)],
             )
         )
     return nodes
 
 
-def _node(op: Op, nodes: list[Node], found: dict[str, int]) -> Node:
-    layout = Layout.of(op.output)
+def _by_channels(op: Op, channels: dict[str, bool]) -> bool:
+    """Whether an op's tensor is NC…HW rather than rows; what does not care takes after its first operand."""
+    if op.type in MATRIX:
+        return op.type == "Conv"
+    if op.type in WINDOWED or op.type in ("GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LRN"):
+        return True
+    sources = [o.source for o in op.activations if o.source is not None]
+    return channels[sources[0]] if sources else len(op.output.shape) >= 4
+
+
+def _node(op: Op, nodes: list[Node], found: dict[str, int], channels: bool) -> Node:
+    # What comes out of a split is read from tokens as wide as what went in.
+    layout = Layout.of(op.inputs[0].tensor if op.type == "Split" else op.output, channels)
     if op.type == "Input":
         # The host sends a row of pixels at a time: one burst, not one packet a pixel.
         rows = layout.images * layout.height
-        return Node(op.name, op.type, op, rows, layout.width * layout.features, rows, np.arange(rows), 0)
+        size = layout.width * layout.features
+        return Node(op.name, op.type, op, rows, size, rows, np.arange(rows), 0, layout)
     sources = [(found[o.source], o.tensor) for o in op.activations if o.source is not None]
-    if not sources:
-        raise MappingError(
-            f"op '{op.name}' ({op.type}) computes from constants alone", mend="fold it when exporting"
-        )
     positions, token = layout.positions, np.arange(layout.positions, dtype=np.int64)
     reducing = _reduces(op, layout)
     if reducing:  # fires as its input comes and puts out a token at the end of each image
-        before = Layout.of(sources[0][1])
+        before = Layout.of(sources[0][1], channels)
         each = before.height * before.width
         positions = before.positions
         token = np.full(positions, -1, dtype=np.int64)
         token[each - 1 :: each] = np.arange(before.images)
     work = float(layout.features) if reducing else _work(op, layout)
-    node = Node(op.name, op.type, op, positions, layout.features, int((token >= 0).sum()), token, work)
-    for number, tensor in sources:
-        seen = Layout.of(tensor)
-        need, low = _tables(op, layout, seen, positions, reducing)
-        node.edges.append(_edge(nodes[number], number, seen.positions, need, low))
+    node = Node(
+        op.name, op.type, op, positions, layout.features, int((token >= 0).sum()), token, work, layout
+    )
+    for number, (source, tensor) in enumerate(sources):
+        seen = Layout.of(tensor, channels)
+        need, low = _tables(op, number, layout, seen, positions, reducing)
+        reads = seen.features if reducing else _reads(op, number, seen, positions)
+        node.edges.append(_edge(nodes[source], source, seen, need, low, reads))
     return node
 
 
-def _edge(source: Node, number: int, seen: int, need: Table, low: Table) -> Edge:
-    """Turn tables over the `seen` positions of an operand into tables over its source's tokens."""
-    if seen == source.tokens:
-        return Edge(number, need, low)
-    if source.type == "Input" and seen % source.tokens == 0:  # a token is a row of positions
-        grain = seen // source.tokens
-        return Edge(number, -(-need // grain), low // grain)
+def _edge(source: Node, number: int, seen: Layout, need: Table, low: Table, reads: int) -> Edge:
+    """Turn tables over the positions of an operand into tables over its source's tokens."""
+    parts = source.type == "Split" and seen.strides[::2] == source.layout.strides[::2]
+    if parts or seen.strides == source.layout.strides:
+        if seen.positions == source.tokens:
+            return Edge(number, need, low, reads)
+        if source.type == "Input":  # a token is a row of positions
+            grain = seen.positions // source.tokens
+            return Edge(number, -(-need // grain), low // grain, reads)
     # A view has cut the tensor otherwise: every firing needs all of it.
-    return Edge(number, np.full_like(need, source.tokens), np.zeros_like(low), whole=True)
+    return Edge(number, np.full_like(need, source.tokens), np.zeros_like(low), reads)
 
 
-def _tables(op: Op, out: Layout, seen: Layout, positions: int, reducing: bool) -> tuple[Table, Table]:
-    """Return `need` and `low` of an op over the positions of one operand."""
+def _reads(op: Op, operand: int, seen: Layout, positions: int) -> int:
+    """Return the elements of an operand that one firing reads; what lies in a window is read again each time."""
+    if op.type in WINDOWED:
+        return int(seen.features * math.prod(op.attributes["kernel_shape"]))
+    if op.type in MATRIX and operand > 0:
+        return seen.positions * seen.features
+    if seen.positions == 1:  # broadcast to every position
+        return seen.features
+    return -(-seen.positions * seen.features // positions)
+
+
+def _tables(
+    op: Op, operand: int, out: Layout, seen: Layout, positions: int, reducing: bool
+) -> tuple[Table, Table]:
+    """Return `need` and `low` of an op over the positions of one of its activations."""
     steps = np.arange(positions, dtype=np.int64)
     if reducing:
         return steps + 1, steps
@@ -205,11 +248,22 @@ def _tables(op: Op, out: Layout, seen: Layout, positions: int, reducing: bool) -
         return _window_tables(op, out, seen)
     if seen.positions == 1 and positions > 1:  # broadcast
         return np.ones_like(steps), np.zeros_like(steps)
-    rowwise = op.type not in ("Softmax", "LayerNormalization", "Concat", "Transpose") or _within_features(op)
-    second = op.type in ("MatMul", "Gemm") and op.weight is None and seen.positions != out.positions
-    if seen.positions == positions and rowwise and not second:
+    if op.type in MATRIX and (operand > 0 or op.attributes.get("transA")):  # all of the second matrix
+        pointwise = False
+    else:
+        pointwise = _within_features(op, out)
+    shape = op.activations[operand].tensor.shape
+    result = op.inputs[0].tensor.shape if op.type == "Split" else op.output.shape
+    if pointwise and _grid(shape, len(result), out.channels) == _grid(result, len(result), out.channels):
         return steps + 1, steps
     return np.full_like(steps, seen.positions), np.zeros_like(steps)
+
+
+def _grid(shape: tuple[int, ...], rank: int, channels: bool) -> tuple[int, ...] | None:
+    """Return the dimensions that count positions once a tensor is broadcast to a rank; None if it cannot be."""
+    if channels and rank >= 3:
+        return (shape[0], *shape[2:][-2:]) if len(shape) == rank else None
+    return (1,) * (rank - len(shape)) + shape[:-1]
 
 
 def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
@@ -217,6 +271,11 @@ def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
     kernel, strides = op.attributes["kernel_shape"], op.attributes["strides"]
     dilations = op.attributes.get("dilations", (1,) * len(kernel))
     pads = op.attributes["pads"]
+    if len(kernel) > 2:
+        raise MappingError(
+            f"its window slides over {len(kernel)} dimensions, one or two can be mapped",
+            where=f"op '{op.name}' ({op.type})",
+        )
     y, x = np.divmod(np.arange(out.height * out.width, dtype=np.int64), out.width)
     if len(kernel) == 1:  # one spatial dimension, laid out along the width
         kernel, strides, dilations, pads = (
@@ -235,18 +294,27 @@ def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
     return (image + last).ravel(), (image + first).ravel()
 
 
-def _within_features(op: Op) -> bool:
-    """Whether an op with an axis works inside each position, so that positions do not wait for one another."""
+def _within_features(op: Op, out: Layout) -> bool:
+    """Whether an op works inside each position, so that positions do not wait for one another."""
     rank = len(op.output.shape)
-    feature_axes = set(range(1, rank - 2)) if rank >= 4 else {rank - 1}
+    features = {rank - 1} if not out.channels or rank < 3 else {1} if rank == 3 else set(range(1, rank - 2))
+    attributes = op.attributes
     if op.type == "Transpose":
-        perm = op.attributes["perm"]
-        return all(perm[axis] == axis for axis in range(rank) if axis not in feature_axes)
-    axis = op.attributes.get("axis", -1) % max(rank, 1)
-    if axis in feature_axes:
-        return True
-    # Reducing over positions that number one is the same as staying inside the position.
-    return op.type != "Concat" and Layout.of(op.output).positions == 1
+        return all(attributes["perm"][axis] == axis for axis in range(rank) if axis not in features)
+    if op.type == "Pad":
+        return not any(
+            attributes["pads"][axis] or attributes["pads"][axis + rank]
+            for axis in set(range(rank)) - features
+        )
+    if op.type in ("Slice", "ReduceMean"):
+        return set(attributes["axes"]) <= features and attributes.get("keepdims", 1) == 1
+    if op.type == "LayerNormalization":  # over all dimensions from its axis on
+        over = set(range(attributes["axis"], rank))
+        return all(axis in features or op.output.shape[axis] == 1 for axis in over)
+    if op.type in ("Softmax", "Concat", "Split"):
+        # Softmax over positions that number one is the same as staying inside the position.
+        return attributes["axis"] in features or (op.type == "Softmax" and out.positions == 1)
+    return True
 
 
 def _reduces(op: Op, out: Layout) -> bool:
@@ -255,7 +323,7 @@ def _reduces(op: Op, out: Layout) -> bool:
         "MaxPool",
         "AveragePool",
     )  # a single window sees each pixel once
-    return pools and len(op.inputs[0].tensor.shape) == 4 and out.positions == out.images
+    return pools and out.channels and len(op.inputs[0].tensor.shape) == 4 and out.positions == out.images
 
 
 def _work(op: Op, out: Layout) -> float:
@@ -264,7 +332,7 @@ def _work(op: Op, out: Layout) -> float:
         return float(out.features * math.prod(op.attributes["kernel_shape"]))
     if op.type in MATRIX:
         return op.macs / out.positions
-    operands = [Layout.of(o.tensor).features for o in op.activations]
+    operands = [Layout.of(o.tensor, out.channels).features for o in op.activations]
     if op.type in GATHERING:
         return float(max(out.features, 1))
     return float(max(operands) * max(1, len(operands) - 1))

@@ -128,7 +128,7 @@ class _Lowering:
         node, firings = op.node, self.firings(op, index)
         path = []
         if not op.attached:
-            bits = sum(self.plan.ops[edge.source].node.features for edge in node.edges) * self.input_bits
+            bits = sum(edge.reads for edge in node.edges) * self.input_bits
             path = self.transport.read_buffer(replica.home, bits, node.name, firings)
         path.append(self.unit_step(replica.home, node.type, node.work, node.name, firings))
         actor = self.actor(op, index, "", path, depth=2)

@@ -85,7 +85,13 @@ def matrix_of(op: Op) -> tuple[int, int, int]:
     if op.type == "Gemm":
         rows, outputs = shape if not op.attributes.get("transB", 0) else shape[::-1]
         return rows, outputs, 1
-    return shape[-2], shape[-1], math.prod(shape[:-2])
+    if math.prod(shape[:-2]) > 1:
+        raise MappingError(
+            f"its weight stacks {math.prod(shape[:-2])} matrices, expected one",
+            where=f"op '{op.name}' (MatMul)",
+            mend="split it into one MatMul a matrix when exporting",
+        )
+    return shape[-2], shape[-1], 1
 
 
 def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
@@ -97,8 +103,14 @@ def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
     Raises
     ------
     MappingError
-        If one weight's bit slices do not fit into the columns of an array.
+        If one weight's bit slices do not fit into the columns of an array, or the weight is the left operand.
     """
+    if op.inputs[0].role == "weight":
+        raise MappingError(
+            "its weight is the left operand, arrays multiply rows of an input by a weight on its right",
+            where=f"op '{op.name}' ({op.type})",
+            mend="transpose the product when exporting",
+        )
     array = config.core.array
     slices = -(-weight_bits // array.bits_per_cell)
     per_array = array.columns // slices

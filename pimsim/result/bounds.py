@@ -40,7 +40,8 @@ def dependence_fs(net: Netlist) -> int:
         for stream, need in inputs[actor]:
             np.maximum(start, ready[stream][net.tables[need]], out=start)
         end = np.maximum.accumulate(start) + latency[net.actors[actor].path]
-        longest = max(longest, int(end[-1]))
+        if net.actors[actor].milestone:  # an output of the model
+            longest = max(longest, int(end[-1]))
         for stream, token, transport in outputs[actor]:
             tokens = net.tables[token]
             put = tokens >= 0

@@ -212,7 +212,6 @@ def test_a_product_of_two_activations_needs_a_row_of_one_and_all_of_the_other(le
     for edge, shape, read in zip(node.edges, (left, right), (rows, columns), strict=True):
         reads = reads_of(shape, read, out, channels=False)
         if len(shape) >= 4:  # it comes as N, C, H, W, so that a row is not complete before the last pixel
-            assert edge.whole
             reads = [set(range(math.prod(shape[-2:]))) for _ in reads]
         check(edge, reads)
 
@@ -317,8 +316,22 @@ def test_a_flattened_tensor_is_needed_whole():
     x = model.flatten(fresh(model, 1, 3, 4, 5))
     model.gemm(x, 7)
     edge = last_edges(model)[0]
-    assert edge.whole
     assert (edge.need.tolist(), edge.low.tolist()) == ([20], [0])
+    assert edge.reads == 3 * 4 * 5
+
+
+@pytest.mark.parametrize(
+    ("build", "elements"),
+    [
+        (lambda m: m.relu(m.input(1, 16, 7, 7)), 16),  # a pixel, though the host sends rows
+        (lambda m: m.pool(m.input(1, 16, 8, 8), (3, 3)), 9 * 16),  # all that lies in the window
+        (lambda m: m.softmax(m.flatten(m.input(1, 16, 7, 7)), 1), 16 * 49),  # one firing reads it all
+    ],
+)
+def test_a_firing_reads_from_its_buffer_what_it_works_on(build, elements):
+    model = Builder()
+    build(model)
+    assert [edge.reads for edge in last_edges(model)] == [elements]
 
 
 @pytest.mark.parametrize("images", [1, 3])

@@ -114,9 +114,11 @@ def test_share_is_the_part_of_the_channels_that_some_blocks_read(inputs, outputs
     assert share == pytest.approx(len(channels) / (inputs * groups))
 
 
-def test_a_stack_of_matrices_is_a_matrix_each():
-    assert matrix_of(matmul(3, 4, 5)) == (4, 5, 3)
-    assert matrix_of(matmul(4, 5)) == (4, 5, 1)
+def test_a_stack_of_matrices_is_refused():
+    """Each position would use one of them only, but all positions of an op do the same."""
+    with pytest.raises(MappingError, match="stacks 3 matrices"):
+        matrix_of(matmul(3, 4, 5))
+    assert matrix_of(matmul(1, 4, 5)) == matrix_of(matmul(4, 5)) == (4, 5, 1)
 
 
 @pytest.mark.parametrize("kind", ["Gemm", "MatMul"])
