@@ -4,21 +4,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-CAUSES: tuple[str, ...]
+from pimsim_core.kernel import CAUSES as CAUSES
+from pimsim_core.kernel import Kernel
+from pimsim_core.kernel import record_dtype as record_dtype
 
-def record_dtype(name: str) -> np.dtype[np.void]: ...
-
-class Engine:
-    @property
-    def now(self) -> int: ...
-    @property
-    def events(self) -> int: ...
-    @property
-    def firings(self) -> int: ...
-    @property
-    def packets(self) -> int: ...
-    @property
-    def last_end(self) -> int: ...
+class Engine(Kernel):
     def __init__(
         self, net: Mapping[str, npt.NDArray[Any]], parts: int, ops: int, record: bool = False
     ) -> None: ...

@@ -1,0 +1,228 @@
+"""Contract of the kernel: what a machine is made of once it is numbers, and what happens in an instant."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from pimsim_core.critical_path cimport CriticalPath
+from pimsim_core.event_queue cimport EventQueue
+
+# Causes that the kernel charges by itself; the numbers are places in `CAUSES`.
+cdef enum:
+    CONTENTION = 2
+    DEPENDENCE = 3
+    BACKPRESSURE = 4
+    CLOCK = 5
+
+# Kinds of events; a payload is the index of a walker, hold or actor times eight plus the kind.
+cdef enum:
+    GO = 0  # a walker's visit is over for it
+    RELEASE = 1  # a server becomes free
+    ARRIVE = 2  # a walker reaches a clock edge
+    PLACE = 3  # a place in a router's buffer becomes free
+    SAMPLE = 4  # a crossbar's sample-and-holds take the bit lines' values
+    KICK = 5  # an actor may be able to start: time 0, or the host allowed more
+    SUBMIT = 6  # a job of a SimPy process begins
+    LET_GO = -1  # nothing can start from time 0 any more: its node need not be kept
+
+cdef struct Resource:
+    int64_t period  # of its clock, fs
+    int64_t busy  # fs held, summed over servers
+    int64_t waited  # fs that visitors waited
+    int64_t visits
+    int64_t drained  # crossbar: when the sample-and-holds are empty again
+    int64_t credit_time
+    int32_t servers
+    int32_t idle  # servers that nobody holds
+    int32_t buffered  # 1 if a visit takes a place in the buffer behind
+    int32_t places  # free places in that buffer
+    int32_t cause
+    int32_t part
+    int32_t head  # waiting walkers, in order of service
+    int32_t tail
+    int32_t fresh  # walkers that arrived at this instant
+    int32_t touched
+    int32_t release_node
+    int32_t release_actor
+    int32_t release_label
+    int32_t credit_node
+    int32_t had_places  # places before this instant's first credit
+    int32_t unsampled  # crossbar: walker whose last phase has not begun to convert, or -1
+    int32_t sampler  # crossbar: walker that waits for it, or -1
+    int32_t unused
+
+cdef struct Step:
+    int64_t occupancy
+    int64_t latency
+    int32_t resource
+    int32_t mvm  # row of the table of multiplications, or -1
+
+cdef struct Mvm:
+    int64_t setup
+    int64_t read
+    int64_t convert
+    int64_t tail
+    int32_t phases
+    int32_t bank  # resource that converts
+    int32_t shared  # 1 if other actors convert there too
+    int32_t unused
+
+cdef struct Actor:
+    int64_t firings
+    int64_t period  # firings an inference
+    int64_t started
+    int64_t ended
+    int64_t ended_before  # before this instant
+    int64_t ended_time
+    int64_t limit  # firings that the host has allowed
+    int64_t milestone  # report every so many ends; 0 is never
+    int32_t depth
+    int32_t path
+    int32_t op
+    int32_t first_input
+    int32_t last_input
+    int32_t first_output
+    int32_t last_output
+    int32_t touched
+    int32_t end_node
+    int32_t unused
+
+cdef struct Input:
+    int64_t freed
+    int32_t stream
+    int32_t need
+    int32_t free
+    int32_t unused
+
+cdef struct Output:
+    int32_t stream
+    int32_t token
+    int32_t path
+    int32_t unused
+
+cdef struct Stream:
+    int64_t capacity
+    int64_t tokens  # an inference
+    int64_t delivered  # tokens in order
+    int64_t freed  # by the slowest consumer
+    int64_t delivered_before  # before this instant
+    int64_t freed_before
+    int64_t first_place  # of its ring of delivered tokens
+    int32_t part
+    int32_t touched
+    int32_t arrivals  # this instant's deliveries, a list of notes
+    int32_t credits  # this instant's frees, a list of notes
+
+cdef struct Note:
+    int64_t index
+    int32_t node
+    int32_t next
+
+cdef struct Walker:
+    int64_t firing
+    int64_t token  # of a packet; of a firing in a crossbar: when it got the array
+    int64_t arrival
+    int64_t grant
+    int64_t ready  # crossbar: when the read of the coming phase is done
+    int64_t inference
+    int64_t position
+    int32_t actor
+    int32_t output  # -1 for a firing
+    int32_t step
+    int32_t end
+    int32_t node
+    int32_t start_node
+    int32_t label
+    int32_t next
+    int32_t place_of  # resource whose buffer it stands in, or -1
+    int32_t phase
+    int32_t in_bank
+    int32_t op
+    int32_t sample_node
+    int32_t unused
+
+cdef struct Hold:
+    int64_t begin
+    int32_t resource
+    int32_t node
+    int32_t actor
+    int32_t label  # what the visit did, for an own visit that waits for its end
+    int32_t place_of  # resource whose buffer is left when this visit ends, or -1
+    int32_t walker  # that goes on at the same time, or -1
+
+cdef class Kernel:
+    cdef EventQueue queue
+    cdef CriticalPath path
+    cdef readonly int64_t now
+    cdef readonly int64_t events
+    cdef readonly int64_t firings
+    cdef readonly int64_t packets
+    cdef Resource[::1] resources
+    cdef Step[::1] steps
+    cdef int32_t[::1] path_ptr
+    cdef Mvm[::1] mvms
+    cdef Actor[::1] actors
+    cdef Input[::1] inputs
+    cdef Output[::1] outputs
+    cdef Stream[::1] streams
+    cdef int64_t[::1] table
+    cdef int64_t[::1] table_ptr
+    cdef int32_t[::1] consumer_ptr
+    cdef int32_t[::1] consumers  # input rows of a stream
+    cdef int32_t[::1] input_actor
+    cdef int32_t[::1] producer_ptr
+    cdef int32_t[::1] producers  # actors of a stream
+    cdef unsigned char[::1] ring
+    cdef Walker[::1] walkers
+    cdef Hold[::1] holds
+    cdef Note[::1] notes
+    cdef int32_t free_walker
+    cdef int32_t free_hold
+    cdef int32_t free_note
+    cdef int32_t[::1] hot_actors
+    cdef int32_t[::1] hot_resources
+    cdef int32_t[::1] hot_streams
+    cdef int32_t n_hot_actors
+    cdef int32_t n_hot_resources
+    cdef int32_t n_hot_streams
+    cdef int32_t n_parts
+    cdef int32_t n_ops
+    cdef int32_t n_actors
+    cdef int64_t unfinished
+    cdef int64_t gated
+    cdef int32_t last_node
+    cdef readonly int64_t last_end
+    cdef bint recording
+    cdef object log
+    cdef object milestones
+    cdef object finished_jobs
+    cdef bint noticed
+
+    cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1
+    cdef int32_t new_hold(self, int32_t resource, int32_t node, int32_t actor, int32_t label) except -1
+    cdef int32_t new_note(self, int32_t following, int64_t index, int32_t node) except -1
+    cdef void touch_actor(self, int32_t a) noexcept
+    cdef void touch_resource(self, int32_t r) noexcept
+    cdef void touch_stream(self, int32_t s) noexcept
+    cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept
+    cdef int dispatch(self, int64_t payload) except -1
+    cdef int request(self, int32_t w) except -1
+    cdef int arrive(self, int32_t w) except -1
+    cdef int advance(self, int32_t w) except -1
+    cdef int finish(self, int32_t w) except -1
+    cdef int end_firing(self, int32_t w, int32_t node) except -1
+    cdef int deliver(self, int32_t s, int64_t token, int32_t node) except -1
+    cdef int give_back(self, int32_t i, int64_t upto, int32_t node) except -1
+    cdef int release(self, int32_t h) except -1
+    cdef int leave_buffer(self, int32_t r, int32_t node) except -1
+    cdef int return_place(self, int32_t r, int32_t node) except -1
+    cdef int try_start(self, int32_t a) except -1
+    cdef int32_t start_cause(self, int32_t a, int32_t previous) except -2
+    cdef int grant_all(self, int32_t r) except -1
+    cdef int enter_visit(self, int32_t w, int32_t r) except -1
+    cdef int grant_visit(self, int32_t w, int32_t r) except -1
+    cdef int grant_mvm(self, int32_t w, int32_t r) except -1
+    cdef int schedule_sample(self, int32_t w, int32_t r) except -1
+    cdef int sample(self, int32_t w) except -1
+    cdef int grant_conversion(self, int32_t w, int32_t bank) except -1
+    cdef int instant(self, int64_t time) except -1
+    cdef void clear_instant(self) noexcept
+    cdef int log_visit(self, int32_t w, int64_t leave) except -1

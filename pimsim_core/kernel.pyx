@@ -1,0 +1,755 @@
+"""What happens in an instant: the three beats, on a machine made of numbers.
+
+First everything that ends or is delivered; then the actors that can fire now ask for their first resource; then
+resources grant. No stage takes zero time, so the order inside a beat does not matter. Nothing here knows what a
+convolution is. The meaning of each rule is in ``docs/machine-model.md``; ``tests/oracle/twin.py`` says the same in
+plain SimPy.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t
+
+from pimsim_core.critical_path cimport CriticalPath
+from pimsim_core.event_queue cimport NEVER, EventQueue
+
+# Causes that time on the critical path is charged to, in the order of their numbers.
+CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory")
+_DTYPES = {
+    "resource": "period busy waited visits drained credit_time:i8 servers idle buffered places cause part head tail "
+    "fresh touched release_node release_actor release_label credit_node had_places unsampled sampler _pad:i4",
+    "step": "occupancy latency:i8 resource mvm:i4",
+    "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
+    "actor": "firings period started ended ended_before ended_time limit milestone:i8 depth path op "
+    "first_input last_input first_output last_output touched end_node _pad:i4",
+    "input": "freed:i8 stream need free _pad:i4",
+    "output": "stream token path _pad:i4",
+    "stream": "capacity tokens delivered freed delivered_before freed_before first_place:i8 "
+    "part touched arrivals credits:i4",
+    "note": "index:i8 node next:i4",
+    "walker": "firing token arrival grant ready inference position:i8 actor output step end node start_node "
+    "label next place_of phase in_bank op sample_node _pad:i4",
+    "hold": "begin:i8 resource node actor label place_of walker:i4",
+}
+
+
+def record_dtype(name):
+    """Return the numpy dtype of the engine's records called `name`, e.g. ``"actor"``."""
+    fields = []
+    pending = []
+    for word in _DTYPES[name].split():
+        field, _, kind = word.partition(":")
+        pending.append(field)
+        if kind:
+            fields += [(each, np.dtype(kind)) for each in pending]
+            pending = []
+    return np.dtype(fields)
+
+
+cdef inline int64_t align(int64_t time, int64_t period) noexcept:
+    """The first clock edge at or after a time."""
+    cdef int64_t rest = time % period
+    return time if rest == 0 else time + period - rest
+
+
+cdef _grown(view, str name):
+    old = np.asarray(view)
+    bigger = np.zeros(2 * len(old), dtype=record_dtype(name))
+    bigger[: len(old)] = old
+    return bigger
+
+
+cdef class Kernel:
+    """The state of a machine and the rules that change it; `pimsim_core.engine.Engine` drives it."""
+
+    def _free_walkers(self, int64_t first):
+        cdef int64_t i
+        for i in range(self.walkers.shape[0] - 1, first - 1, -1):
+            self.walkers[i].next = self.free_walker
+            self.free_walker = <int32_t>i
+
+    def _free_holds(self, int64_t first):
+        cdef int64_t i
+        for i in range(self.holds.shape[0] - 1, first - 1, -1):
+            self.holds[i].walker = self.free_hold
+            self.free_hold = <int32_t>i
+
+    def _free_notes(self, int64_t first):
+        cdef int64_t i
+        for i in range(self.notes.shape[0] - 1, first - 1, -1):
+            self.notes[i].next = self.free_note
+            self.free_note = <int32_t>i
+
+    # -- small things ------------------------------------------------------------------------------------------
+
+    cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1:
+        cdef int64_t old = self.walkers.shape[0]
+        if self.free_walker < 0:
+            self.walkers = _grown(self.walkers, "walker")
+            self._free_walkers(old)
+        cdef int32_t w = self.free_walker
+        self.free_walker = self.walkers[w].next
+        self.walkers[w].actor = actor
+        self.walkers[w].output = output
+        self.walkers[w].firing = firing
+        self.walkers[w].step = self.path_ptr[path]
+        self.walkers[w].end = self.path_ptr[path + 1]
+        self.walkers[w].op = op
+        self.walkers[w].place_of = -1
+        self.walkers[w].in_bank = 0
+        self.walkers[w].start_node = -1
+        self.walkers[w].label = self.label_of(DEPENDENCE, self.n_parts - 1, op)
+        return w
+
+    cdef int32_t new_hold(self, int32_t resource, int32_t node, int32_t actor, int32_t label) except -1:
+        cdef int64_t old = self.holds.shape[0]
+        if self.free_hold < 0:
+            self.holds = _grown(self.holds, "hold")
+            self._free_holds(old)
+        cdef int32_t h = self.free_hold
+        self.free_hold = self.holds[h].walker
+        self.holds[h].begin = self.now
+        self.holds[h].resource = resource
+        self.holds[h].node = node
+        self.path.hold(node)
+        self.holds[h].actor = actor
+        self.holds[h].label = label
+        self.holds[h].place_of = -1
+        self.holds[h].walker = -1
+        return h
+
+    cdef int32_t new_note(self, int32_t following, int64_t index, int32_t node) except -1:
+        cdef int64_t old = self.notes.shape[0]
+        if self.free_note < 0:
+            self.notes = _grown(self.notes, "note")
+            self._free_notes(old)
+        cdef int32_t n = self.free_note
+        self.free_note = self.notes[n].next
+        self.notes[n].index = index
+        self.notes[n].node = node
+        self.path.hold(node)
+        self.notes[n].next = following
+        return n
+
+    cdef void touch_actor(self, int32_t a) noexcept:
+        if not self.actors[a].touched:
+            self.actors[a].touched = 1
+            self.hot_actors[self.n_hot_actors] = a
+            self.n_hot_actors += 1
+
+    cdef void touch_resource(self, int32_t r) noexcept:
+        if not self.resources[r].touched:
+            self.resources[r].touched = 1
+            self.hot_resources[self.n_hot_resources] = r
+            self.n_hot_resources += 1
+
+    cdef void touch_stream(self, int32_t s) noexcept:
+        if not self.streams[s].touched:
+            self.streams[s].touched = 1
+            self.streams[s].delivered_before = self.streams[s].delivered
+            self.streams[s].freed_before = self.streams[s].freed
+            self.hot_streams[self.n_hot_streams] = s
+            self.n_hot_streams += 1
+
+    cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept:
+        return (cause * self.n_parts + part) * self.n_ops + op
+
+    # -- beat 1: everything that ends or is delivered ----------------------------------------------------------
+
+    cdef int dispatch(self, int64_t payload) except -1:
+        cdef int32_t kind = <int32_t>(payload & 7)
+        cdef int32_t i = <int32_t>(payload >> 3)
+        if kind == GO:
+            self.advance(i)
+        elif kind == RELEASE:
+            self.release(i)
+        elif kind == ARRIVE:
+            self.arrive(i)
+        elif kind == SAMPLE:
+            self.sample(i)
+        elif kind == PLACE:
+            self.return_place(self.holds[i].resource, self.holds[i].node)
+            self.path.drop(self.holds[i].node)
+            self.holds[i].walker = self.free_hold
+            self.free_hold = i
+        elif kind == KICK:
+            self.touch_actor(i)
+        else:  # SUBMIT
+            self.request(i)
+        return 0
+
+    cdef int request(self, int32_t w) except -1:
+        """Ask for the resource of the walker's present step at its next clock edge."""
+        cdef int64_t edge
+        cdef int32_t r = self.steps[self.walkers[w].step].resource
+        if self.walkers[w].in_bank:
+            r = self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        edge = align(self.now, self.resources[r].period)
+        self.walkers[w].arrival = edge
+        if edge == self.now:
+            return self.arrive(w)
+        cdef int32_t n
+        if self.path.nodes[self.walkers[w].node].begin != self.now:
+            n = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
+            self.path.drop(self.walkers[w].node)
+            self.walkers[w].node = n
+        self.walkers[w].label = self.label_of(CLOCK, self.resources[r].part, self.walkers[w].op)
+        return self.queue.push(edge, <int64_t>w * 8 + ARRIVE)
+
+    cdef int arrive(self, int32_t w) except -1:
+        cdef int32_t r = self.steps[self.walkers[w].step].resource
+        if self.walkers[w].in_bank:
+            r = self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        self.walkers[w].next = self.resources[r].fresh
+        self.resources[r].fresh = w
+        self.touch_resource(r)
+        return 0
+
+    cdef int advance(self, int32_t w) except -1:
+        cdef int32_t m = self.steps[self.walkers[w].step].mvm
+        if m >= 0 and not self.mvms[m].shared:
+            self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
+        if self.recording:
+            self.log_visit(w, self.now)
+        if self.walkers[w].step + 1 < self.walkers[w].end:
+            self.walkers[w].step += 1
+            return self.request(w)
+        return self.finish(w)
+
+    cdef int finish(self, int32_t w) except -1:
+        cdef int32_t node = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
+        cdef int32_t a = self.walkers[w].actor
+        self.path.drop(self.walkers[w].node)
+        if self.walkers[w].place_of >= 0:
+            self.leave_buffer(self.walkers[w].place_of, node)
+        if a == self.n_actors:
+            self.finished_jobs.append(self.walkers[w].firing)
+            self.noticed = True
+        elif self.walkers[w].output < 0:
+            self.end_firing(w, node)
+            self.path.drop(self.walkers[w].start_node)
+        else:
+            self.packets += 1
+            self.deliver(
+                self.outputs[self.actors[a].first_output + self.walkers[w].output].stream,
+                self.walkers[w].token,
+                node,
+            )
+        self.path.drop(node)
+        self.walkers[w].next = self.free_walker
+        self.free_walker = w
+        return 0
+
+    cdef int end_firing(self, int32_t w, int32_t node) except -1:
+        cdef int32_t a = self.walkers[w].actor
+        cdef int64_t inference = self.walkers[w].inference
+        cdef int64_t position = self.walkers[w].position
+        cdef int64_t token, upto
+        cdef int32_t i, s, packet
+        self.firings += 1
+        if self.actors[a].ended_time != self.now:
+            self.actors[a].ended_time = self.now
+            self.actors[a].ended_before = self.actors[a].ended
+        self.actors[a].ended += 1
+        if self.actors[a].end_node >= 0:
+            self.path.drop(self.actors[a].end_node)
+        self.actors[a].end_node = node
+        self.path.hold(node)
+        self.touch_actor(a)
+        for i in range(self.actors[a].first_output, self.actors[a].last_output):
+            s = self.outputs[i].stream
+            token = self.table[self.table_ptr[self.outputs[i].token] + position]
+            if token < 0:
+                continue
+            token += inference * self.streams[s].tokens
+            if self.outputs[i].path < 0:
+                self.deliver(s, token, node)
+                continue
+            packet = self.new_walker(
+                a, i - self.actors[a].first_output, self.walkers[w].firing, self.outputs[i].path, self.actors[a].op
+            )
+            self.walkers[packet].token = token
+            self.walkers[packet].node = node
+            self.path.hold(node)
+            self.request(packet)
+        for i in range(self.actors[a].first_input, self.actors[a].last_input):
+            upto = NEVER
+            if self.walkers[w].firing + 1 < self.actors[a].firings:
+                upto = self.table[self.table_ptr[self.inputs[i].free] + position]
+                upto += inference * self.streams[self.inputs[i].stream].tokens
+            self.give_back(i, upto, self.walkers[w].start_node)
+        if self.actors[a].ended == self.actors[a].firings:
+            self.unfinished -= 1
+        if self.actors[a].milestone and self.actors[a].ended % self.actors[a].milestone == 0:
+            self.milestones.append((a, self.actors[a].ended // self.actors[a].milestone, self.now))
+            self.noticed = True
+            if self.last_node >= 0:
+                self.path.drop(self.last_node)
+            self.last_node = node
+            self.path.hold(node)
+            self.last_end = self.now
+        return 0
+
+    cdef int deliver(self, int32_t s, int64_t token, int32_t node) except -1:
+        cdef int64_t first = self.streams[s].first_place
+        cdef int64_t capacity = self.streams[s].capacity
+        cdef bint makes_room = self.streams[s].freed > self.streams[s].delivered
+        cdef int32_t j
+        self.touch_stream(s)
+        self.streams[s].arrivals = self.new_note(self.streams[s].arrivals, token, node)
+        self.ring[first + token % capacity] = 1
+        if token != self.streams[s].delivered:
+            return 0
+        while self.ring[first + self.streams[s].delivered % capacity]:
+            self.ring[first + self.streams[s].delivered % capacity] = 0
+            self.streams[s].delivered += 1
+        for j in range(self.consumer_ptr[s], self.consumer_ptr[s + 1]):
+            self.touch_actor(self.input_actor[self.consumers[j]])
+        if makes_room:
+            for j in range(self.producer_ptr[s], self.producer_ptr[s + 1]):
+                self.touch_actor(self.producers[j])
+        return 0
+
+    cdef int give_back(self, int32_t i, int64_t upto, int32_t node) except -1:
+        """Free the tokens of an input below `upto`; the slowest consumer sets what the producers may fill."""
+        cdef int64_t before = self.inputs[i].freed
+        cdef int32_t s = self.inputs[i].stream
+        cdef int64_t lowest = NEVER
+        cdef int32_t j
+        if upto <= before:
+            return 0
+        self.inputs[i].freed = upto
+        if before != self.streams[s].freed:
+            return 0
+        for j in range(self.consumer_ptr[s], self.consumer_ptr[s + 1]):
+            if self.inputs[self.consumers[j]].freed < lowest:
+                lowest = self.inputs[self.consumers[j]].freed
+        if lowest == before:
+            return 0
+        self.touch_stream(s)
+        self.streams[s].credits = self.new_note(self.streams[s].credits, before, node)
+        self.streams[s].freed = lowest
+        for j in range(self.producer_ptr[s], self.producer_ptr[s + 1]):
+            self.touch_actor(self.producers[j])
+        return 0
+
+    cdef int release(self, int32_t h) except -1:
+        cdef int32_t r = self.holds[h].resource
+        cdef int32_t w = self.holds[h].walker
+        self.resources[r].idle += 1
+        self.resources[r].busy += self.now - self.holds[h].begin
+        if self.resources[r].release_node >= 0:
+            self.path.drop(self.resources[r].release_node)
+        self.resources[r].release_node = self.holds[h].node
+        self.resources[r].release_actor = self.holds[h].actor
+        self.resources[r].release_label = self.holds[h].label
+        self.touch_resource(r)
+        if self.holds[h].place_of >= 0:
+            self.leave_buffer(self.holds[h].place_of, self.holds[h].node)
+        self.holds[h].walker = self.free_hold
+        self.free_hold = h
+        return self.advance(w) if w >= 0 else 0
+
+    cdef int leave_buffer(self, int32_t r, int32_t node) except -1:
+        """The tail has left the buffer behind `r`; its sender sees the place at its own next clock edge."""
+        cdef int64_t edge = align(self.now, self.resources[r].period)
+        if edge == self.now:
+            return self.return_place(r, node)
+        return self.queue.push(edge, <int64_t>self.new_hold(r, node, -1, 0) * 8 + PLACE)
+
+    cdef int return_place(self, int32_t r, int32_t node) except -1:
+        if self.resources[r].credit_time != self.now:
+            self.resources[r].credit_time = self.now
+            self.resources[r].had_places = self.resources[r].places
+        self.resources[r].places += 1
+        if self.resources[r].credit_node >= 0:
+            self.path.drop(self.resources[r].credit_node)
+        self.resources[r].credit_node = node
+        self.path.hold(node)
+        self.touch_resource(r)
+        return 0
+
+    # -- beat 2: the actors that can fire now ------------------------------------------------------------------
+
+    cdef int try_start(self, int32_t a) except -1:
+        cdef int32_t previous = -1
+        cdef int32_t node, w
+        cdef int64_t k
+        while True:
+            k = self.actors[a].started
+            if (
+                k >= self.actors[a].firings
+                or k >= self.actors[a].limit
+                or k - self.actors[a].ended >= self.actors[a].depth
+            ):
+                return 0
+            node = self.start_cause(a, previous)
+            if node < 0:
+                return 0
+            w = self.new_walker(a, -1, k, self.actors[a].path, self.actors[a].op)
+            self.walkers[w].inference = k // self.actors[a].period
+            self.walkers[w].position = k % self.actors[a].period
+            self.walkers[w].node = node
+            self.walkers[w].start_node = node
+            self.path.hold(node)
+            self.actors[a].started += 1
+            previous = node
+            if self.recording:
+                self.log.append((a, self.walkers[w].firing, -1, -1, self.now, self.now))
+            self.request(w)
+
+    cdef int32_t start_cause(self, int32_t a, int32_t previous) except -2:
+        """Return a held node for the start of the next firing, or -1 if it has to wait.
+
+        The node is that of the last condition that this instant fulfilled: the token, the credit, or the end of
+        an earlier firing of the same actor.
+        """
+        cdef int64_t k = self.actors[a].started
+        cdef int64_t inference = k // self.actors[a].period
+        cdef int64_t position = k % self.actors[a].period
+        cdef int64_t need, token, best
+        cdef int32_t token_node = -1, credit_node = -1, credit_part = 0
+        cdef int32_t i, s, n, node
+        for i in range(self.actors[a].first_input, self.actors[a].last_input):
+            s = self.inputs[i].stream
+            need = self.table[self.table_ptr[self.inputs[i].need] + position] + inference * self.streams[s].tokens
+            if self.streams[s].delivered < need:
+                return -1
+            if self.streams[s].touched and self.streams[s].delivered_before < need:
+                n = self.streams[s].arrivals
+                best = -1
+                while n >= 0:
+                    if best < self.notes[n].index < need:
+                        best = self.notes[n].index
+                        token_node = self.notes[n].node
+                    n = self.notes[n].next
+        for i in range(self.actors[a].first_output, self.actors[a].last_output):
+            s = self.outputs[i].stream
+            token = self.table[self.table_ptr[self.outputs[i].token] + position]
+            if token < 0:
+                continue
+            token += inference * self.streams[s].tokens - self.streams[s].capacity
+            if token >= min(self.streams[s].freed, self.streams[s].delivered):
+                return -1
+            if not self.streams[s].touched:
+                continue
+            if token >= self.streams[s].freed_before:
+                n = self.streams[s].credits
+                while n >= 0 and self.notes[n].index > token:
+                    n = self.notes[n].next
+                credit_node = self.notes[n].node
+                credit_part = self.streams[s].part
+            elif token >= self.streams[s].delivered_before:  # the place's last token came and was not wanted
+                n = self.streams[s].arrivals
+                while n >= 0 and self.notes[n].index > token:
+                    n = self.notes[n].next
+                token_node = self.notes[n].node
+        if (
+            self.actors[a].ended_time == self.now
+            and self.actors[a].end_node >= 0
+            and self.actors[a].started - self.actors[a].ended_before >= self.actors[a].depth
+        ):
+            node = self.actors[a].end_node
+        elif credit_node >= 0:
+            return self.path.new(
+                credit_node, self.now, self.label_of(BACKPRESSURE, credit_part, self.actors[a].op)
+            )
+        elif token_node >= 0:
+            node = token_node
+        elif previous >= 0:
+            node = previous
+        else:  # time 0, or the host has just allowed it
+            return self.path.new(
+                self.path.root, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op)
+            )
+        self.path.hold(node)
+        return node
+
+    # -- beat 3: resources grant -------------------------------------------------------------------------------
+
+    cdef int grant_all(self, int32_t r) except -1:
+        """Queue the newcomers in order of (actor, firing, output), then serve while there is a server."""
+        cdef int32_t w = self.resources[r].fresh
+        cdef int32_t following, before, after, first = -1
+        while w >= 0:  # newcomers of one instant are few: insertion sort
+            following = self.walkers[w].next
+            before = -1
+            after = first
+            while after >= 0 and (
+                self.walkers[after].actor < self.walkers[w].actor
+                or (
+                    self.walkers[after].actor == self.walkers[w].actor
+                    and (
+                        self.walkers[after].firing < self.walkers[w].firing
+                        or (
+                            self.walkers[after].firing == self.walkers[w].firing
+                            and self.walkers[after].output < self.walkers[w].output
+                        )
+                    )
+                )
+            ):
+                before = after
+                after = self.walkers[after].next
+            self.walkers[w].next = after
+            if before < 0:
+                first = w
+            else:
+                self.walkers[before].next = w
+            w = following
+        self.resources[r].fresh = -1
+        if first >= 0:
+            if self.resources[r].head < 0:
+                self.resources[r].head = first
+            else:
+                self.walkers[self.resources[r].tail].next = first
+            w = first
+            while self.walkers[w].next >= 0:
+                w = self.walkers[w].next
+            self.resources[r].tail = w
+        while (
+            self.resources[r].head >= 0
+            and self.resources[r].idle > 0
+            and (self.resources[r].places > 0 or not self.resources[r].buffered)
+        ):
+            w = self.resources[r].head
+            self.resources[r].head = self.walkers[w].next
+            self.enter_visit(w, r)
+            if self.walkers[w].in_bank:
+                self.grant_conversion(w, r)
+            elif self.steps[self.walkers[w].step].mvm >= 0:
+                self.grant_mvm(w, r)
+            else:
+                self.grant_visit(w, r)
+        return 0
+
+    cdef int enter_visit(self, int32_t w, int32_t r) except -1:
+        """Take a server, count the visit and point back to what the walker waited for last."""
+        cdef int64_t wait = self.now - self.walkers[w].arrival
+        cdef int32_t node = self.walkers[w].node
+        cdef int32_t op = self.walkers[w].op
+        cdef int32_t parent = node, label = self.walkers[w].label
+        self.resources[r].idle -= 1
+        if self.resources[r].buffered:
+            self.resources[r].places -= 1
+        self.resources[r].visits += 1
+        self.resources[r].waited = min(self.resources[r].waited, NEVER - wait) + wait  # rather full than negative
+        self.walkers[w].grant = self.now
+        if wait > 0:
+            label = self.label_of(CONTENTION, self.resources[r].part, op)
+            if self.resources[r].credit_node >= 0 and self.resources[r].had_places == 0:
+                parent = self.resources[r].credit_node
+            elif self.resources[r].release_node >= 0:
+                parent = self.resources[r].release_node
+                if self.resources[r].release_actor == self.walkers[w].actor:
+                    label = self.resources[r].release_label
+        if self.path.nodes[node].begin != self.now:
+            self.walkers[w].node = self.path.new(parent, self.now, label)
+            self.path.drop(node)
+        self.walkers[w].label = self.label_of(self.resources[r].cause, self.resources[r].part, op)
+        return 0
+
+    cdef int grant_visit(self, int32_t w, int32_t r) except -1:
+        cdef int32_t step = self.walkers[w].step
+        cdef int32_t h = self.new_hold(r, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        cdef int64_t occupancy = self.steps[step].occupancy
+        self.holds[h].place_of = self.walkers[w].place_of
+        self.walkers[w].place_of = r if self.resources[r].buffered else -1
+        if self.steps[step].latency == occupancy:
+            self.holds[h].walker = w
+        else:
+            self.queue.push(self.now + self.steps[step].latency, <int64_t>w * 8 + GO)
+        return self.queue.push(self.now + occupancy, <int64_t>h * 8 + RELEASE)
+
+    cdef int grant_mvm(self, int32_t w, int32_t r) except -1:
+        """Run a multiplication through its phases; with a bank of its own, all of them at once."""
+        cdef int32_t m = self.steps[self.walkers[w].step].mvm
+        cdef int32_t bank = self.mvms[m].bank
+        cdef int64_t clock = self.resources[r].period
+        cdef int64_t adc_clock = self.resources[bank].period
+        cdef int64_t read = self.mvms[m].read
+        cdef int64_t convert = self.mvms[m].convert
+        cdef int64_t sampled, drained, following, middle
+        cdef int32_t left, node, h, array_label, adc_label
+        self.walkers[w].ready = self.now + self.mvms[m].setup + read
+        self.walkers[w].phase = 0
+        self.walkers[w].token = self.now
+        if self.mvms[m].shared:
+            self.walkers[w].sample_node = -1
+            if self.resources[r].unsampled >= 0:
+                self.resources[r].sampler = w
+                return 0
+            return self.schedule_sample(w, r)
+        sampled = align(max(self.walkers[w].ready, self.resources[r].drained), clock)
+        drained = align(sampled, adc_clock) + convert
+        left = self.mvms[m].phases - 1
+        while left > 0:
+            following = align(max(sampled + read, drained), clock)
+            if (following - sampled) % adc_clock == 0:  # both clocks stand as before: the rest repeats this phase
+                sampled += left * (following - sampled)
+                left = 1
+            else:
+                sampled = following
+            drained = align(sampled, adc_clock) + convert
+            left -= 1
+        array_label = self.walkers[w].label
+        adc_label = self.label_of(self.resources[bank].cause, self.resources[bank].part, self.walkers[w].op)
+        h = self.new_hold(
+            r, self.walkers[w].node, self.walkers[w].actor, array_label if read >= convert else adc_label
+        )
+        self.holds[h].place_of = self.walkers[w].place_of
+        self.walkers[w].place_of = -1
+        self.queue.push(sampled, <int64_t>h * 8 + RELEASE)
+        self.queue.push(drained + self.mvms[m].tail, <int64_t>w * 8 + GO)
+        self.resources[r].drained = drained
+        self.resources[bank].visits += self.mvms[m].phases
+        # The slower of read and conversion sets the pace of the phases and is charged for them.
+        middle = sampled if read >= convert else self.walkers[w].ready
+        node = self.path.new(self.walkers[w].node, middle, array_label)
+        self.path.drop(self.walkers[w].node)
+        self.walkers[w].node = node
+        self.walkers[w].label = adc_label
+        return 0
+
+    cdef int schedule_sample(self, int32_t w, int32_t r) except -1:
+        """The read of a phase has a known end; the samples are taken once the holds are drained as well."""
+        cdef int32_t bank = self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        cdef int32_t binding = r if self.walkers[w].ready >= self.resources[r].drained else bank
+        cdef int64_t time = align(max(self.walkers[w].ready, self.resources[r].drained), self.resources[r].period)
+        self.walkers[w].label = self.label_of(
+            self.resources[binding].cause, self.resources[binding].part, self.walkers[w].op
+        )
+        return self.queue.push(time, <int64_t>w * 8 + SAMPLE)
+
+    cdef int sample(self, int32_t w) except -1:
+        """Latch the bit lines; the array can read on, the bank is asked to convert."""
+        cdef int32_t step = self.walkers[w].step
+        cdef int32_t r = self.steps[step].resource
+        cdef int32_t m = self.steps[step].mvm
+        cdef int32_t bank = self.mvms[m].bank
+        cdef int32_t node = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
+        cdef int32_t h
+        if self.walkers[w].phase + 1 == self.mvms[m].phases:
+            h = self.new_hold(r, node, self.walkers[w].actor, self.walkers[w].label)
+            self.holds[h].place_of = self.walkers[w].place_of
+            self.walkers[w].place_of = -1
+            self.holds[h].begin = self.walkers[w].token
+            self.resources[r].unsampled = w
+            self.release(h)
+        self.path.drop(self.walkers[w].node)
+        self.walkers[w].node = node
+        self.walkers[w].sample_node = node
+        self.path.hold(node)
+        self.walkers[w].label = self.label_of(self.resources[bank].cause, self.resources[bank].part, self.walkers[w].op)
+        self.walkers[w].ready = self.now + self.mvms[m].read  # of the next phase
+        self.walkers[w].in_bank = 1
+        return self.request(w)
+
+    cdef int grant_conversion(self, int32_t w, int32_t bank) except -1:
+        cdef int32_t step = self.walkers[w].step
+        cdef int32_t r = self.steps[step].resource
+        cdef int32_t m = self.steps[step].mvm
+        cdef int32_t other
+        cdef int64_t drained = self.now + self.mvms[m].convert
+        cdef int32_t h = self.new_hold(bank, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        self.queue.push(drained, <int64_t>h * 8 + RELEASE)
+        self.resources[r].drained = drained
+        self.walkers[w].in_bank = 0
+        self.walkers[w].phase += 1
+        if self.walkers[w].phase < self.mvms[m].phases:
+            if self.walkers[w].ready >= drained:  # the next sample waits for the read that began with this one
+                self.path.drop(self.walkers[w].node)
+                self.walkers[w].node = self.walkers[w].sample_node
+            else:
+                self.path.drop(self.walkers[w].sample_node)
+            return self.schedule_sample(w, r)
+        self.path.drop(self.walkers[w].sample_node)
+        self.resources[r].unsampled = -1
+        other = self.resources[r].sampler
+        if other >= 0:
+            self.resources[r].sampler = -1
+            self.schedule_sample(other, r)
+        return self.queue.push(drained + self.mvms[m].tail, <int64_t>w * 8 + GO)
+
+    # -- one instant -------------------------------------------------------------------------------------------
+
+    cdef int instant(self, int64_t time) except -1:
+        """Run the three beats of an instant, whose events are at the head of the queue."""
+        cdef int64_t payload
+        cdef int32_t i
+        cdef bint let_go = False
+        self.now = time
+        while self.queue.next_time() == time:
+            payload = self.queue.pop()
+            self.events += 1
+            if payload == LET_GO:
+                let_go = True
+            else:
+                self.dispatch(payload)
+        for i in range(self.n_hot_actors):
+            self.try_start(self.hot_actors[i])
+        for i in range(self.n_hot_resources):
+            self.grant_all(self.hot_resources[i])
+        if let_go:  # every actor has had its chance to start at time 0 or when the host allowed it
+            self.path.drop(self.path.root)
+        self.clear_instant()
+        return 0
+
+    cdef void clear_instant(self) noexcept:
+        """Forget what only mattered inside this instant, so that it keeps no part of the path alive."""
+        cdef int32_t i, r, s, n, following
+        for i in range(self.n_hot_resources):
+            r = self.hot_resources[i]
+            self.resources[r].touched = 0
+            if self.resources[r].release_node >= 0:
+                self.path.drop(self.resources[r].release_node)
+                self.resources[r].release_node = -1
+            if self.resources[r].credit_node >= 0:
+                self.path.drop(self.resources[r].credit_node)
+                self.resources[r].credit_node = -1
+        self.n_hot_resources = 0
+        for i in range(self.n_hot_streams):
+            s = self.hot_streams[i]
+            self.streams[s].touched = 0
+            n = self.streams[s].arrivals
+            while n >= 0:
+                following = self.notes[n].next
+                self.path.drop(self.notes[n].node)
+                self.notes[n].next = self.free_note
+                self.free_note = n
+                n = following
+            n = self.streams[s].credits
+            while n >= 0:
+                following = self.notes[n].next
+                self.path.drop(self.notes[n].node)
+                self.notes[n].next = self.free_note
+                self.free_note = n
+                n = following
+            self.streams[s].arrivals = self.streams[s].credits = -1
+        self.n_hot_streams = 0
+        for i in range(self.n_hot_actors):
+            r = self.hot_actors[i]
+            self.actors[r].touched = 0
+            if self.actors[r].end_node >= 0:
+                self.path.drop(self.actors[r].end_node)
+                self.actors[r].end_node = -1
+        self.n_hot_actors = 0
+
+    cdef int log_visit(self, int32_t w, int64_t leave) except -1:
+        cdef int32_t a = self.walkers[w].actor
+        cdef int32_t step = self.walkers[w].step
+        cdef int32_t path = -1
+        if a < self.n_actors:
+            path = self.actors[a].path
+            if self.walkers[w].output >= 0:
+                path = self.outputs[self.actors[a].first_output + self.walkers[w].output].path
+        self.log.append(
+            (
+                a,
+                self.walkers[w].firing,
+                self.walkers[w].output,
+                step - (self.path_ptr[path] if path >= 0 else 0),
+                self.walkers[w].token if self.steps[step].mvm >= 0 else self.walkers[w].grant,
+                leave,
+            )
+        )
+        return 0
