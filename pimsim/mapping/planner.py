@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import Edge, Node, Table, build
+from pimsim.mapping.copies import choose_copies
+from pimsim.mapping.dataflow import Node, Table, build
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
 from pimsim.mapping.plan import Plan, PlannedOp, Replica
-from pimsim.mapping.replication import balance, pace_fs
 from pimsim.mapping.tiling import Tiling, tile_op
-from pimsim.mapping.units import service_fs, unit_of
+from pimsim.mapping.units import unit_of
 from pimsim.trace.schema import Trace
 
 BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
@@ -95,92 +94,32 @@ def _fill(
     step: int,
     budget: int,
 ) -> None:
-    """Choose replicas within a budget of arrays and place everything, or raise `NoRoom`."""
+    """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
     config = plan.chip.config
-    on_arrays = [n for n, tiling in enumerate(tilings) if tiling is not None]
-    positions = [nodes[n].positions for n in on_arrays]
-    sizes = [tiling.arrays for tiling in tilings if tiling is not None]
-    steps = [step] * len(on_arrays)
-    # A tile that needs all of a tensor takes it in over one link, at best.
-    per_element = (
-        plan.input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
-    )
-    whole = [
-        nodes[e.source].features * nodes[e.source].tokens for x in nodes for e in x.edges if not _own_token(e)
-    ]
-    slowest = max(whole, default=0) * per_element
-    copies = dict(zip(on_arrays, balance(positions, steps, sizes, budget, slowest), strict=True))
-    plan.pace_fs = pace_fs(positions, steps, list(copies.values()))
-    attached: set[int] = set()
-    demand: dict[int, float] = {}
-    readers: list[list[int]] = [[] for _ in nodes]
-    for n, node in enumerate(nodes):
-        for edge in node.edges:
-            readers[edge.source].append(n)
-
-    def spread(source: int) -> int:
-        """Tiles that each token of an op goes to, as far as it is known before placement."""
-        per_tile = config.tile.cores * config.core.arrays
-        tiles = 0
-        for n in readers[source]:
-            tiling = tilings[n]
-            whole = tiling is not None and not nodes[n].pointwise
-            tiles += -(-tiling.arrays * copies[n] // per_tile) if whole and tiling is not None else 1
-        return tiles
-
-    for n, node in enumerate(nodes):
-        if n in copies:
-            continue
-        if units[n] is None:  # the host's ends
-            copies[n] = 1
-            continue
-        service = service_fs(node, config)
-        # Copies share the outputs, and the inputs too unless each needs its neighbours' positions.
-        elements = [node.features * node.tokens * spread(n)]
-        elements += [nodes[edge.source].features * node.positions for edge in node.edges if _own_token(edge)]
-        at_link = max(elements) * per_element / node.positions
-        source = node.edges[0].source
-        if node.pointwise and nodes[source].type != "Input" and nodes[source].positions == node.positions:
-            each = -(-node.positions // copies[source]) * service
-            if plan.pace_fs == 0 or each <= plan.pace_fs:
-                attached.add(n)
-                copies[n] = copies[source]
-                continue
-        service = max(service, at_link)
-        accumulates = node.tokens != node.positions  # over positions: only one replica sees them all
-        pace = plan.pace_fs or service * node.positions
-        copies[n] = (
-            1 if accumulates else max(1, min(node.positions, math.ceil(node.positions * service / pace)))
-        )
-        demand[n] = -(-node.positions // copies[n]) * service / pace
-    ahead = np.array([2 * copies[n] for n in range(len(nodes))], dtype=np.int64)
+    copies = choose_copies(nodes, tilings, units, config, plan.input_bits, step, budget)
+    plan.pace_fs = copies.pace_fs
+    ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
     # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
     wanted = [
-        [places + 2 * copies[edge.source] for places, edge in zip(row, node.edges, strict=True)]
+        [places + 2 * copies.of[edge.source] for places, edge in zip(row, node.edges, strict=True)]
         for row, node in zip(_places(nodes, ahead), nodes, strict=True)
     ]
     floor = Floor(plan.chip, plan.package, plan.input_bits, least, wanted)
     for n, node in enumerate(nodes):
-        op = PlannedOp(node, tiling=tilings[n], unit=units[n], attached=n in attached)
+        op = PlannedOp(node, tiling=tilings[n], unit=units[n], attached=n in copies.attached)
         plan.ops.append(op)
         if op.tiling is not None:
-            floor.place_on_arrays(n, op, plan.ops, copies[n])
-        elif n in attached:
+            floor.place_on_arrays(n, op, plan.ops, copies.of[n])
+        elif op.attached:
             op.replicas = [Replica(r.home) for r in plan.ops[node.edges[0].source].replicas]
         elif op.unit is None:
             op.replicas = [Replica(HOST_TILE)]
         else:
-            floor.place_on_units(n, op, plan.ops, copies[n], demand[n])
+            floor.place_on_units(n, op, plan.ops, copies.of[n], copies.demand[n])
     plan.places = dict(floor.granted)
-    for n in attached:
-        source_copies = copies[n]
+    for n in copies.attached:
         for tile in plan.ops[n].buffer_tiles:
-            plan.places[n, 0, tile] = max(config.tile.in_flight, -(-least[n][0] // source_copies) + 1)
-
-
-def _own_token(edge: Edge) -> bool:
-    """Whether each firing needs a token of its own and no other."""
-    return bool((edge.need - edge.low == 1).all())
+            plan.places[n, 0, tile] = max(config.tile.in_flight, -(-least[n][0] // copies.of[n]) + 1)
 
 
 def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:

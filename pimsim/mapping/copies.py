@@ -1,0 +1,112 @@
+"""How many copies of each op: layers by the arrays that are left, digital work so that it keeps their pace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pimsim.chip import ChipConfig
+from pimsim.mapping.dataflow import Edge, Node
+from pimsim.mapping.replication import balance, pace_fs
+from pimsim.mapping.tiling import Tiling
+from pimsim.mapping.units import service_fs
+
+
+@dataclass(slots=True)
+class Copies:
+    """What is decided before anything is placed.
+
+    Parameters
+    ----------
+    of : dict of int to int
+        Copies of each op.
+    attached : set of int
+        Ops that take their input straight from the copy of the op before.
+    demand : dict of int to float
+        Share of a tile's units, or of its link, that a copy keeps busy at the pipeline's pace.
+    pace_fs : int
+        Time an inference of the slowest layer on arrays; 0 if there is none.
+    """
+
+    of: dict[int, int]
+    attached: set[int] = field(default_factory=set)
+    demand: dict[int, float] = field(default_factory=dict)
+    pace_fs: int = 0
+
+
+def choose_copies(
+    nodes: Sequence[Node],
+    tilings: Sequence[Tiling | None],
+    units: Sequence[str | None],
+    config: ChipConfig,
+    input_bits: int,
+    step_fs: int,
+    budget: int,
+) -> Copies:
+    """Choose copies so that the pipeline is balanced.
+
+    Parameters
+    ----------
+    nodes, tilings, units
+        The ops: their data flow, and where they run.
+    config : ChipConfig
+        The chip.
+    input_bits : int
+        Bits of an activation.
+    step_fs : int
+        Time between two multiplications of one copy, fs.
+    budget : int
+        Arrays that copies may use in all.
+    """
+    # A tile that needs all of a tensor takes it in over one link, at best.
+    per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
+    edges = [edge for node in nodes for edge in node.edges if not _own_token(edge)]
+    fed = max((nodes[edge.source].features * nodes[edge.source].tokens for edge in edges), default=0)
+    layers = {n: tiling.arrays for n, tiling in enumerate(tilings) if tiling is not None}
+    positions, steps = [nodes[n].positions for n in layers], [step_fs] * len(layers)
+    chosen = balance(positions, steps, list(layers.values()), budget, fed * per_element)
+    copies = Copies(dict(zip(layers, chosen, strict=True)), pace_fs=pace_fs(positions, steps, chosen))
+    spread = _spread(nodes, tilings, copies.of, config.tile.cores * config.core.arrays)
+    for n, node in enumerate(nodes):
+        if n in copies.of:
+            continue
+        if units[n] is None:  # the host's ends
+            copies.of[n] = 1
+            continue
+        service = service_fs(node, config)
+        source = node.edges[0].source
+        if node.pointwise and nodes[source].type != "Input" and nodes[source].positions == node.positions:
+            busy = -(-node.positions // copies.of[source]) * service
+            if copies.pace_fs == 0 or busy <= copies.pace_fs:
+                copies.attached.add(n)
+                copies.of[n] = copies.of[source]
+                continue
+        # Copies share the outputs, and the inputs too unless each needs its neighbours' positions.
+        elements = [node.features * node.tokens * spread[n]]
+        elements += [nodes[edge.source].features * node.positions for edge in node.edges if _own_token(edge)]
+        service = max(service, max(elements) * per_element / node.positions)
+        pace = copies.pace_fs or service * node.positions
+        one_sees_all = node.tokens != node.positions  # it reduces over positions
+        wanted = 1 if one_sees_all else math.ceil(node.positions * service / pace)
+        copies.of[n] = max(1, min(node.positions, wanted))
+        copies.demand[n] = -(-node.positions // copies.of[n]) * service / pace
+    return copies
+
+
+def _own_token(edge: Edge) -> bool:
+    """Whether each firing needs a token of its own and no other."""
+    return bool((edge.need - edge.low == 1).all())
+
+
+def _spread(
+    nodes: Sequence[Node], tilings: Sequence[Tiling | None], copies: dict[int, int], per_tile: int
+) -> list[int]:
+    """Return the tiles that each token of each op goes to, as far as the layers' copies tell."""
+    tiles = [0] * len(nodes)
+    for n, node in enumerate(nodes):
+        tiling = tilings[n]
+        for edge in node.edges:
+            whole = tiling is not None and not node.pointwise
+            tiles[edge.source] += -(-tiling.arrays * copies[n] // per_tile) if whole and tiling else 1
+    return tiles
