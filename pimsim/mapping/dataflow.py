@@ -64,6 +64,43 @@ class Layout:
         return (outer * inner, 1, 1) if self.features == 1 else (outer, self.features, inner)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The pixels under a sliding window, padding left out; rows are counted over all images.
+
+    Parameters
+    ----------
+    top, bottom, left, right : int64, shape (positions of the consumer,)
+        First and last row and column, both included.
+    width : int
+        Columns of the tensor that it slides over.
+    """
+
+    top: Table
+    bottom: Table
+    left: Table
+    right: Table
+    width: int
+
+    def tables(self) -> tuple[Table, Table]:
+        """Return `need` and `low` over the pixels, row by row: behind the last, and at the first one needed."""
+        last = np.maximum.accumulate(self.bottom * self.width + self.right) + 1
+        first = np.minimum.accumulate((self.top * self.width + self.left)[::-1])[::-1]
+        return last, first
+
+    def covered(self, positions: Table, pixels: int) -> npt.NDArray[np.bool_]:
+        """Return which of the pixels lie under the window at some of the positions."""
+        corners = np.zeros((pixels // self.width + 1, self.width + 1), dtype=np.int64)
+        for rows, columns, sign in (
+            (self.top, self.left, 1),
+            (self.top, self.right + 1, -1),
+            (self.bottom + 1, self.left, -1),
+            (self.bottom + 1, self.right + 1, 1),
+        ):
+            np.add.at(corners, (rows[positions], columns[positions]), sign)
+        return (corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0).ravel()
+
+
 @dataclass(slots=True)
 class Edge:
     """An input of a node: a stream of the source's tokens.
@@ -76,12 +113,24 @@ class Edge:
         Tokens that must have come before a position fires; the first token that it or a later one needs.
     reads : int
         Elements that one firing reads from its buffer.
+    window : Window, optional
+        Which tokens exactly, if they are the pixels under a window.
     """
 
     source: int
     need: Table
     low: Table
     reads: int
+    window: Window | None = None
+
+    def wanted(self, positions: Table, tokens: int) -> npt.NDArray[np.bool_]:
+        """Return which of the source's tokens some of the consumer's positions read."""
+        if self.window is not None:
+            return self.window.covered(positions, tokens)
+        edges = np.zeros(tokens + 1, dtype=np.int64)
+        np.add.at(edges, self.low[positions], 1)
+        np.add.at(edges, self.need[positions], -1)
+        return np.cumsum(edges[:-1]) > 0
 
 
 @dataclass(slots=True)
@@ -207,9 +256,13 @@ def _node(op: Op, nodes: list[Node], found: dict[str, int], channels: bool) -> N
     )
     for number, (source, tensor) in enumerate(sources):
         seen = Layout.of(tensor, channels)
-        need, low = _tables(op, number, layout, seen, positions, reducing)
+        window = _window(op, layout, seen) if op.type in WINDOWED and not reducing else None
+        need, low = window.tables() if window else _tables(op, number, layout, seen, positions, reducing)
         reads = seen.features if reducing else _reads(op, number, seen, positions)
-        node.edges.append(_edge(nodes[source], source, seen, need, low, reads))
+        edge = _edge(nodes[source], source, seen, need, low, reads)
+        if seen.positions == nodes[source].tokens and edge.need is need:
+            edge.window = window
+        node.edges.append(edge)
     return node
 
 
@@ -244,8 +297,6 @@ def _tables(
     steps = np.arange(positions, dtype=np.int64)
     if reducing:
         return steps + 1, steps
-    if op.type in WINDOWED:
-        return _window_tables(op, out, seen)
     if seen.positions == 1 and positions > 1:  # broadcast
         return np.ones_like(steps), np.zeros_like(steps)
     if op.type in MATRIX and (operand > 0 or op.attributes.get("transA")):  # all of the second matrix
@@ -266,8 +317,8 @@ def _grid(shape: tuple[int, ...], rank: int, channels: bool) -> tuple[int, ...] 
     return (1,) * (rank - len(shape)) + shape[:-1]
 
 
-def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
-    """Tables of a sliding window, row by row: the last and the first pixel under it, padding left out."""
+def _window(op: Op, out: Layout, seen: Layout) -> Window:
+    """Return the window of a convolution or pooling over an operand."""
     kernel, strides = op.attributes["kernel_shape"], op.attributes["strides"]
     dilations = op.attributes.get("dilations", (1,) * len(kernel))
     pads = op.attributes["pads"]
@@ -276,7 +327,8 @@ def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
             f"its window slides over {len(kernel)} dimensions, one or two can be mapped",
             where=f"op '{op.name}' ({op.type})",
         )
-    y, x = np.divmod(np.arange(out.height * out.width, dtype=np.int64), out.width)
+    image, pixel = np.divmod(np.arange(out.positions, dtype=np.int64), out.height * out.width)
+    y, x = np.divmod(pixel, out.width)
     if len(kernel) == 1:  # one spatial dimension, laid out along the width
         kernel, strides, dilations, pads = (
             (1, *kernel),
@@ -285,13 +337,14 @@ def _window_tables(op: Op, out: Layout, seen: Layout) -> tuple[Table, Table]:
             (0, pads[0], 0, pads[1]),
         )
     top, left = y * strides[0] - pads[0], x * strides[1] - pads[1]
-    bottom = np.clip(top + (kernel[0] - 1) * dilations[0], 0, seen.height - 1)
-    right = np.clip(left + (kernel[1] - 1) * dilations[1], 0, seen.width - 1)
-    last = np.maximum.accumulate(bottom * seen.width + right) + 1
-    first = np.clip(top, 0, seen.height - 1) * seen.width + np.clip(left, 0, seen.width - 1)
-    first = np.minimum.accumulate(first[::-1])[::-1]
-    image = np.arange(out.images, dtype=np.int64)[:, None] * (seen.height * seen.width)
-    return (image + last).ravel(), (image + first).ravel()
+    bottom, right = top + (kernel[0] - 1) * dilations[0], left + (kernel[1] - 1) * dilations[1]
+    return Window(
+        np.clip(top, 0, seen.height - 1) + image * seen.height,
+        np.clip(bottom, 0, seen.height - 1) + image * seen.height,
+        np.clip(left, 0, seen.width - 1),
+        np.clip(right, 0, seen.width - 1),
+        seen.width,
+    )
 
 
 def _within_features(op: Op, out: Layout) -> bool:

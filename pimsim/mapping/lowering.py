@@ -109,7 +109,7 @@ class _Lowering:
     @staticmethod
     def firings(op: PlannedOp, index: int) -> int:
         """Return how often a replica fires in an inference."""
-        return len(range(index, op.node.positions, len(op.replicas)))
+        return len(op.positions(index))
 
     def host_end(self, op: PlannedOp) -> tuple[list[tuple[int, Chunk | None]], int]:
         """The host: it sends a row of the input, or takes a token of the output, over its external link."""
@@ -307,25 +307,25 @@ class _Lowering:
     ) -> None:
         """A stream of those tokens that a tile's readers need, into the tile's buffer."""
         node, edge = op.node, op.node.edges[position]
-        copies = len(op.replicas)
-        replicas = sorted({index for index, _, _ in readers})
-        wanted = _wanted(edge.need, edge.low, source.node.tokens, copies, replicas)
+        positions = {index: op.positions(index) for index, _, _ in readers}
+        wanted = edge.wanted(np.concatenate(list(positions.values())), source.node.tokens)
+        if not wanted.any():
+            wanted[-1] = True  # a window that lies in the padding: it waits for the last token all the same
         seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
         places = self.plan.places.get((number, position, tile), 2 * len(source.replicas))
         stream = self.net.add_stream(
             f"{source.node.name} -> {node.name} at tile {tile}",
-            _most_in_window(wanted, places),
+            places,
             tokens,
             part=HOST if tile == HOST_TILE else "tile.buffer",
         )
         for index, actor, _ in readers:
-            after = np.append(
-                low[index::copies][1:], tokens + low[index]
-            )  # what its next position still needs
-            own_need, own_after = self.net.add_table(need[index::copies]), self.net.add_table(after)
-            self.net.add_input(actor, stream, own_need, own_after, int(low[index]))
+            own = low[positions[index]]
+            after = np.append(own[1:], tokens + own[0])  # what its next position still needs
+            own_need, own_after = self.net.add_table(need[positions[index]]), self.net.add_table(after)
+            self.net.add_input(actor, stream, own_need, own_after, int(own[0]))
         share = 1.0
         if op.tiling is not None:
             share = op.tiling.share(
@@ -335,7 +335,7 @@ class _Lowering:
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
         for index, producer in enumerate(source.replicas):
-            own = ranks[index :: len(source.replicas)]
+            own = ranks[source.positions(index)]
             sent = int((own >= 0).sum())
             if sent:
                 path = self.transport.path(producer.home, tile, bits, node.name, sent, into_buffer=True)
@@ -344,23 +344,3 @@ class _Lowering:
 
 def _distinct_outputs(chunks: list[Chunk]) -> int:
     return sum({block.column: block.outputs for chunk in chunks for block in chunk.blocks}.values())
-
-
-def _wanted(need: Table, low: Table, tokens: int, copies: int, replicas: list[int]) -> npt.NDArray[np.bool_]:
-    """Return which tokens some of the replicas read."""
-    mine = np.arange(len(need))
-    mine = mine[np.isin(mine % copies, replicas)]
-    edges = np.zeros(tokens + 1, dtype=np.int64)
-    np.add.at(edges, low[mine], 1)
-    np.add.at(edges, need[mine], -1)
-    wanted = np.cumsum(edges[:-1]) > 0
-    if not wanted.any():
-        wanted[-1] = True
-    return wanted
-
-
-def _most_in_window(wanted: npt.NDArray[np.bool_], places: int) -> int:
-    """Return the most wanted tokens among any `places` in a row, across the border of inferences too."""
-    seen = np.concatenate([[0], np.cumsum(np.tile(wanted, 1 + -(-places // len(wanted))))])
-    starts = np.arange(len(wanted))
-    return max(1, int((seen[np.minimum(starts + places, len(seen) - 1)] - seen[starts]).max()))

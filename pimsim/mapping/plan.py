@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from pimsim.chip import Chip
-from pimsim.mapping.dataflow import Node
+from pimsim.mapping.dataflow import Node, Table
 from pimsim.mapping.package import Package
 from pimsim.mapping.tiling import Block, Tiling
 
@@ -37,7 +39,7 @@ class PlannedOp:
     node : Node
         What it does.
     replicas : list of Replica
-        Its copies; position `p` is done by replica ``p % len(replicas)``.
+        Its copies.
     tiling : Tiling or None
         Its weight on arrays.
     unit : str or None
@@ -51,6 +53,10 @@ class PlannedOp:
     tiling: Tiling | None = None
     unit: str | None = None
     attached: bool = False
+
+    def positions(self, index: int) -> Table:
+        """Return the positions of a replica, in the order that it fires: they are dealt out one by one."""
+        return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
 
     @property
     def arrays(self) -> int:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import Edge, Node, build
+from pimsim.mapping.dataflow import Edge, Node, Window, build
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder
 
@@ -376,3 +376,30 @@ def test_both_outputs_of_a_split_are_as_wide_as_they_are():
     model.ops.append(Op("second", "Relu", (second,), (Tensor((1, 3, 2, 2)),)))
     nodes = {node.name: node for node in build(model.trace())}
     assert nodes[split].features >= 3
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.lists(st.integers(0, 8), min_size=1, max_size=5), st.data())
+def test_the_pixels_under_a_window_are_those_that_a_loop_finds(height, width, positions, data):
+    def spans(size):
+        ends = [sorted(data.draw(st.tuples(*[st.integers(0, size - 1)] * 2))) for _ in range(9)]
+        return np.array(ends).T
+
+    (top, bottom), (left, right) = spans(height), spans(width)
+    window = Window(top, bottom, left, right, width)
+    expected = {
+        y * width + x
+        for p in positions
+        for y in range(top[p], bottom[p] + 1)
+        for x in range(left[p], right[p] + 1)
+    }
+    covered = window.covered(np.array(positions), height * width)
+    assert set(np.flatnonzero(covered).tolist()) == expected
+
+
+def test_a_copy_that_does_every_fourth_column_is_not_sent_what_lies_between():
+    """A row of 8 and a 3x3 window: copy 0 of 4 does columns 0 and 4, and reads 0, 1, 3, 4 and 5."""
+    model = Builder()
+    x = model.conv(model.input(1, 2, 8, 8), 2, (1, 1))
+    model.conv(x, 2, (3, 3), pads=(1, 1, 1, 1))
+    wanted = last_edges(model)[0].wanted(np.arange(0, 64, 4), 64).reshape(8, 8)
+    assert wanted.tolist() == [[True, True, False, True, True, True, False, False]] * 8
