@@ -10,7 +10,8 @@ import simpy
 from pimsim.machine.horizon import past_horizon
 from pimsim.mapping.netlist import Resource, Step
 from pimsim.units import MAX_FS
-from pimsim_core.engine import CAUSES, Engine
+from pimsim_core.engine import Engine
+from pimsim_core.kernel import CAUSES
 
 INFINITY = float("inf")
 

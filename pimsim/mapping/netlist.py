@@ -12,16 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-CAUSES = (
-    "compute",
-    "transport",
-    "contention",
-    "dependence",
-    "backpressure",
-    "clock",
-    "programming",
-    "memory",
-)
+from pimsim_core.kernel import CAUSES, record_dtype
+
 HOST = "host"  # the part that waiting for the host is charged to; always the last one
 
 
@@ -166,8 +158,6 @@ class Netlist:
 
     def freeze(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays that `pimsim_core.engine.Engine` takes."""
-        from pimsim_core.engine import record_dtype
-
         part_id = {name: i for i, name in enumerate(self.parts)}
         op_id = {name: i for i, name in enumerate(self.ops)}
         mvms: dict[Mvm, int] = {}

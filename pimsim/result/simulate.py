@@ -13,13 +13,13 @@ from pimsim import __version__
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.netlist import CAUSES
 from pimsim.mapping.plan import Plan
 from pimsim.mapping.planner import make_plan
 from pimsim.result.bounds import dependence_fs
 from pimsim.result.result import SCHEMA, Result, digest_of
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
+from pimsim_core.kernel import CAUSES
 
 INTERVAL_BATCH = 3  # inferences of the extra run that measures the interval of a single one
 Figures = npt.NDArray[np.int64]
