@@ -50,7 +50,7 @@ class Floor:
         self.load: dict[tuple[int, str], float] = {}  # share of a unit's time in use
         self.per_tile = config.tile.cores * config.core.arrays
         self.next_slot = 0  # arrays are taken in the order of the tiles
-        self.seats: dict[tuple[int, int], set[Block]] = {}  # (op, tile) -> blocks there
+        self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
         self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
         self.granted: dict[tuple[int, int, int], int] = {}  # (op, edge, tile) -> places
 
@@ -65,8 +65,8 @@ class Floor:
     ) -> bool:
         """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough."""
         key = (number, tile)
-        seated = self.seats.get(key, set()) | set(blocks)
-        share = op.tiling.share(seated) if op.tiling else 1.0
+        seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
+        share = op.tiling.share(seated.values()) if op.tiling else 1.0
         sizes = [self.bytes_per_token(ops[edge.source].node, share) for edge in op.node.edges]
         free = self.room[tile] + self.taken.get(key, 0)
         least = sum(n * size for n, size in zip(self.least[number], sizes, strict=True))
@@ -92,6 +92,9 @@ class Floor:
     def place_on_arrays(self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int) -> None:
         """Give each replica its arrays, one after another along the snake."""
         assert op.tiling is not None
+        arrays = self.config.core.arrays
+        in_bank = arrays // self.config.core.adc.banks
+        together = in_bank if in_bank > 1 else arrays  # a core's arrays work in step unless they share a bank
         for _ in range(replicas):
             chunks: dict[tuple[int, int, int], list[Block]] = {}
             blocks = list(op.tiling.blocks)
@@ -104,20 +107,19 @@ class Floor:
                 if not self.reserve(number, op, ops, tile, here):
                     self.next_slot = (position + 1) * self.per_tile  # the buffer is full: leave these arrays
                     continue
-                for offset, block in enumerate(here):
-                    core, slot = divmod(used + offset, self.config.core.arrays)
-                    chunks.setdefault((tile, core, self._bank(slot)), []).append(block)
                 self.next_slot += len(here)
                 blocks = blocks[len(here) :]
+                while here:  # as many as the core, or its next bank where arrays share one, has left
+                    core, slot = divmod(used, arrays)
+                    count = together - slot % together
+                    chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
+                    used += count
+                    here = here[count:]
             weight: dict[int, int] = {}
             for (tile, _, _), held in chunks.items():
                 weight[tile] = weight.get(tile, 0) + len(held)
             home = max(weight, key=lambda tile: (weight[tile], -self.rank[tile]))
             op.replicas.append(Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()]))
-
-    def _bank(self, slot: int) -> int:
-        shared = self.config.core.arrays // self.config.core.adc.banks
-        return slot // shared if shared > 1 else 0
 
     # -- digital units -----------------------------------------------------------------------------------------
 
