@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from pimsim.chip.topology.base import Topology, router, tile
+from pimsim.chip.topology.butterfly import Butterfly
+from pimsim.chip.topology.fattree import FatTree
+from pimsim.chip.topology.free import FreeGraph
 from pimsim.chip.topology.htree import HTree
 from pimsim.chip.topology.mesh import CMesh, Mesh
+from pimsim.chip.topology.package import Package
 from pimsim.chip.topology.ring import Ring, Torus
 from pimsim.chip.topology.star import Bus, Crossbar
 
@@ -21,6 +25,10 @@ AnyTopology = (
     | Crossbar
     | Bus
     | HTree
+    | FatTree
+    | Butterfly
+    | FreeGraph
+    | Package
 )  # fmt: skip
 
 TOPOLOGIES: dict[str, type[Topology]] = {
@@ -28,10 +36,10 @@ TOPOLOGIES: dict[str, type[Topology]] = {
 }
 
 
-def route(graph: Graph[str], source: str, target: str) -> list[str]:
+def route(graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
     """Return the nodes from one tile or router of a network to another, both included."""
     topology: Topology = graph.graph["topology"]
-    return topology.route(graph, source, target)
+    return topology.route(graph, source, target, choice)
 
 
 __all__ = ["TOPOLOGIES", "AnyTopology", "Topology", "route", "router", "tile"]

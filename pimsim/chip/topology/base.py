@@ -1,9 +1,9 @@
-"""What every topology has in common: a networkx graph of routers and tiles, and a route between two nodes.
+"""What every topology has in common: a networkx graph of routers and tiles, and routes between two nodes.
 
 Nodes are strings, ``r0``, ``r1``, … for routers and ``t0``, ``t1``, … for tiles. A node has ``kind``
 (``"router"`` or ``"tile"``) and ``index``; routers of a topology with dimensions have ``x`` and ``y``.
-An edge has ``kind``: ``"link"`` between routers, ``"port"`` between a router and a tile. Nodes and edges
-are added in a fixed order, so every walk over the graph is deterministic.
+An edge has ``kind``: ``"link"`` between routers, ``"port"`` between a router and a tile, and may have ``cycles``, its
+own delay. Nodes and edges are added in a fixed order, so every walk over the graph is deterministic.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Side = Annotated[int, Field(ge=1, le=1000)]
 MAX_ROUTERS = 1_000_000
 
+ANY, LOWER, UPPER = 0, 1, 2
+"""Which virtual channels of a link a route may use: all, the lower half (the larger one), or the upper half."""
+
 
 def router(index: int) -> str:
     """Return the node of a router."""
@@ -37,6 +40,8 @@ class Topology(Model):
 
     deadlock_free: ClassVar[str]
     """Why routes of this kind cannot wait for one another in a circle."""
+    vcs_needed: ClassVar[int] = 1
+    """Virtual channels without which that does not hold."""
 
     @property
     @abstractmethod
@@ -58,18 +63,40 @@ class Topology(Model):
         """Return the graph with the first `tiles` places taken."""
 
     @abstractmethod
-    def route(self, graph: Graph[str], source: str, target: str) -> list[str]:
-        """Return the nodes from `source` to `target`, both included; either may be a tile or a router."""
+    def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
+        """Return the nodes from `source` to `target`, both included; either may be a tile or a router.
 
-    def new_graph(self) -> Graph[str]:
+        Where several routes are as good, `choice` (any whole number from 0) picks one: modulo `choices`.
+        """
+
+    def choices(self, graph: Graph[str], source: str, target: str) -> int:
+        """Return how many routes `choice` picks from."""
+        return 1
+
+    def classes(self, path: list[str]) -> list[int]:
+        """Return which virtual channels each link of a route may use: `ANY`, `LOWER` or `UPPER`."""
+        return [ANY] * (len(path) - 1)
+
+    def neighbours(self, graph: Graph[str], node: str) -> list[str]:
+        """Return what a router is joined to, in the order of its ports."""
+        import networkx
+
+        return list(networkx.all_neighbors(graph, node)) if graph.is_directed() else list(graph.adj[node])
+
+    def attach(self, graph: Graph[str], node: str, index: int, at: int, kind: str = "tile") -> None:
+        """Attach a tile, or a gateway to the links that leave the chip, to a router."""
+        graph.add_node(node, kind=kind, index=index)
+        graph.add_edge(router(at), node, kind="port")
+
+    def new_graph(self, *, directed: bool = False) -> Graph[str]:
         """Return an empty graph that remembers its topology, for `route`."""
         import networkx
 
-        return networkx.Graph(topology=self)
+        return networkx.DiGraph(topology=self) if directed else networkx.Graph(topology=self)
 
 
 def attached(graph: Graph[str], node: str) -> str:
-    """Return the router of a tile, or the router itself."""
+    """Return the router of a tile (the one that it sends to), or the router itself."""
     if graph.nodes[node]["kind"] == "router":
         return node
     return next(iter(graph.adj[node]))
@@ -82,9 +109,3 @@ def with_ends(path: list[str], source: str, target: str) -> list[str]:
     start = [] if path[0] == source else [source]
     end = [] if path[-1] == target else [target]
     return [*start, *path, *end]
-
-
-def add_tile(graph: Graph[str], index: int, at: int) -> None:
-    """Attach a tile to a router."""
-    graph.add_node(tile(index), kind="tile", index=index)
-    graph.add_edge(router(at), tile(index), kind="port")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.topology.base import Topology, add_tile, attached, router, with_ends
+from pimsim.chip.topology.base import Topology, attached, router, tile, with_ends
 
 if TYPE_CHECKING:
     from networkx import Graph
@@ -49,10 +49,10 @@ class HTree(Topology):
             graph.add_edge(router(self._parent(index)), router(index), kind="link")
         first_leaf = self.routers - self.arity ** (self.levels - 1)
         for index in range(tiles):
-            add_tile(graph, index, at=first_leaf + index // self.arity)
+            self.attach(graph, tile(index), index, at=first_leaf + index // self.arity)
         return graph
 
-    def route(self, graph: Graph[str], source: str, target: str) -> list[str]:
+    def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`: up to the common ancestor, then down."""
         up = [graph.nodes[attached(graph, source)]["index"]]
         down = [graph.nodes[attached(graph, target)]["index"]]

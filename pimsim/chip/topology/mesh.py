@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.topology.base import Side, Topology, add_tile, attached, router, with_ends
+from pimsim.chip.topology.base import Side, Topology, attached, router, tile, with_ends
 
 if TYPE_CHECKING:
     from networkx import Graph
 
 
-class Mesh(Topology):
-    """A grid of `width` by `height` routers with one tile each, numbered row by row."""
+class Grid(Topology):
+    """Routers in columns and rows, numbered row by row."""
 
-    deadlock_free: ClassVar[str] = "no route turns from y back to x, and none reverses"
-
-    kind: Literal["mesh"]
-    width: Side
-    height: Side
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Columns and rows."""
 
     @property
     def tiles_per_router(self) -> int:
@@ -34,52 +34,102 @@ class Mesh(Topology):
     @property
     def routers(self) -> int:
         """Routers."""
-        return self.width * self.height
+        return self.shape[0] * self.shape[1]
 
     @property
     def ports(self) -> int:
         """Ports of a router, all built like the one that needs most."""
-        return min(2, self.width - 1) + min(2, self.height - 1) + self.tiles_per_router
+        return sum(min(2, size - 1) for size in self.shape) + self.tiles_per_router
 
     def graph(self, tiles: int) -> Graph[str]:
         """Return the graph with the first `tiles` places taken."""
         graph = self.new_graph()
+        width, height = self.shape
         for index in range(self.routers):
             graph.add_node(
-                router(index), kind="router", index=index, x=index % self.width, y=index // self.width
+                router(index), kind="router", index=index, x=index % width, y=index // width
             )
         for index in range(self.routers):
-            x, y = index % self.width, index // self.width
-            if x + 1 < self.width:
-                graph.add_edge(router(index), router(index + 1), kind="link")
-            if y + 1 < self.height:
-                graph.add_edge(router(index), router(index + self.width), kind="link")
+            x, y = index % width, index // width
+            right, below = self.beside(x, 1, width), self.beside(y, 1, height)
+            if right is not None:
+                graph.add_edge(router(index), router(self.at(right, y)), kind="link")
+            if below is not None:
+                graph.add_edge(router(index), router(self.at(x, below)), kind="link")
         for index in range(tiles):
-            add_tile(graph, index, at=index // self.tiles_per_router)
+            self.attach(graph, tile(index), index, at=index // self.tiles_per_router)
         return graph
 
-    def route(self, graph: Graph[str], source: str, target: str) -> list[str]:
+    def at(self, x: int, y: int) -> int:
+        """Return the router at a place of the grid."""
+        return y * self.shape[0] + x
+
+    def beside(self, place: int, step: int, size: int) -> int | None:
+        """Return the place a step up or down in a dimension of so many places, if there is one."""
+        other = place + step
+        return other if 0 <= other < size else None
+
+    def neighbours(self, graph: Graph[str], node: str) -> list[str]:
+        """Return what a router is joined to: right, left, the next row, the row before, then its tiles."""
+        x, y = graph.nodes[node]["x"], graph.nodes[node]["y"]
+        along_x = [self.beside(x, step, self.shape[0]) for step in (1, -1)]
+        along_y = [self.beside(y, step, self.shape[1]) for step in (1, -1)]
+        links = [router(self.at(other, y)) for other in along_x if other is not None]
+        links += [router(self.at(x, other)) for other in along_y if other is not None]
+        return list(dict.fromkeys([*links, *graph.adj[node]]))
+
+    def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`: along x first, then along y."""
         start, end = graph.nodes[attached(graph, source)], graph.nodes[attached(graph, target)]
-        xs = walk(start["x"], end["x"])
-        ys = walk(start["y"], end["y"])
-        places = [(x, start["y"]) for x in xs] + [(end["x"], y) for y in ys[1:]]
-        return with_ends([router(y * self.width + x) for x, y in places], source, target)
+        ways = self.ways(start["x"], end["x"], self.shape[0])
+        xs = ways[choice % len(ways)]
+        choice //= len(ways)
+        ways = self.ways(start["y"], end["y"], self.shape[1])
+        ys = ways[choice % len(ways)]
+        places = [self.at(x, start["y"]) for x in xs] + [self.at(end["x"], y) for y in ys[1:]]
+        return with_ends([router(place) for place in places], source, target)
+
+    def choices(self, graph: Graph[str], source: str, target: str) -> int:
+        """Return how many routes `choice` picks from."""
+        start, end = graph.nodes[attached(graph, source)], graph.nodes[attached(graph, target)]
+        along_x = self.ways(start["x"], end["x"], self.shape[0])
+        return len(along_x) * len(self.ways(start["y"], end["y"], self.shape[1]))
+
+    def ways(self, start: int, end: int, size: int) -> list[list[int]]:
+        """Return the shortest ways from one position of a dimension to another, both included."""
+        step = 1 if end >= start else -1
+        return [list(range(start, end + step, step))]
 
 
-class CMesh(Mesh):
+class Sided(Grid):
+    """A grid whose two sides are given."""
+
+    width: Side
+    height: Side
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and rows."""
+        return self.width, self.height
+
+
+class Mesh(Sided):
+    """A grid of `width` by `height` routers with one tile each, numbered row by row."""
+
+    deadlock_free: ClassVar[str] = "no route turns from y back to x, and none reverses"
+
+    kind: Literal["mesh"]
+
+
+class CMesh(Sided):
     """A mesh whose routers serve `concentration` tiles each; tiles 0, 1, … fill router 0 first."""
 
-    kind: Literal["cmesh"]  # type: ignore[assignment]
+    deadlock_free: ClassVar[str] = Mesh.deadlock_free
+
+    kind: Literal["cmesh"]
     concentration: Annotated[int, Field(ge=1, le=1000)]
 
     @property
     def tiles_per_router(self) -> int:
         """Tiles at each router."""
         return self.concentration
-
-
-def walk(start: int, end: int) -> list[int]:
-    """Return the positions from `start` to `end`, both included."""
-    step = 1 if end >= start else -1
-    return list(range(start, end + step, step))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.topology.base import Topology, add_tile, router, tile
+from pimsim.chip.topology.base import Topology, router, tile
 
 if TYPE_CHECKING:
     from networkx import Graph
@@ -40,10 +40,10 @@ class Crossbar(Topology):
         graph = self.new_graph()
         graph.add_node(router(0), kind="router", index=0)
         for index in range(tiles):
-            add_tile(graph, index, at=0)
+            self.attach(graph, tile(index), index, at=0)
         return graph
 
-    def route(self, graph: Graph[str], source: str, target: str) -> list[str]:
+    def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`, through the switch."""
         if source == target:
             return [source]
@@ -80,11 +80,11 @@ class Bus(Topology):
         graph.add_node(router(1), kind="router", index=1)
         graph.add_edge(router(0), router(1), kind="link")
         for index in range(tiles):
-            add_tile(graph, index, at=0)
+            self.attach(graph, tile(index), index, at=0)
             graph.add_edge(router(1), tile(index), kind="port")
         return graph
 
-    def route(self, graph: Graph[str], source: str, target: str) -> list[str]:
+    def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`, over the medium."""
         if source == target:
             return [source]

@@ -1,0 +1,252 @@
+"""From a networkx graph to the numbers of `pimsim_core.network.Network`: channels, ports, routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pimsim.chip.topology import Topology
+from pimsim.errors import ConfigError
+from pimsim_core.network import Network
+
+if TYPE_CHECKING:
+    from networkx import Graph
+
+MOST = {"vcs": 64, "buffer": 100_000}
+MOST_CYCLES = 100_000
+
+
+@dataclass(frozen=True)
+class Router:
+    """How all routers of a network are built; delays in cycles of the network's clock.
+
+    Parameters
+    ----------
+    vcs : int
+        Virtual channels of each channel.
+    buffer : int
+        Flits that each of them holds at the far end.
+    rd, va, sa, st : int
+        Cycles to route, to allocate a virtual channel, to allocate the switch, and to traverse it.
+    link : int
+        Delay of a link between routers; ports of terminals take 1 cycle.
+    credit : int
+        Cycles more that a router takes to count a credit.
+    speculative : bool
+        Whether a head asks for the switch together with its virtual channel.
+
+    Raises
+    ------
+    ConfigError
+        If one is out of its range.
+    """
+
+    vcs: int = 2
+    buffer: int = 8
+    rd: int = 1
+    va: int = 1
+    sa: int = 1
+    st: int = 1
+    link: int = 1
+    credit: int = 0
+    speculative: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no router can be."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 1 if field.name in ("vcs", "buffer", "va", "sa") else 0
+            most = MOST.get(field.name, MOST_CYCLES)
+            if field.name != "speculative" and not (type(value) is int and least <= value <= most):
+                raise ConfigError(
+                    f"found {value!r:.30}, expected a whole number from {least} to {most}", where=field.name
+                )
+
+    def credit_loop(self, link: int) -> int:
+        """Return the flits that a virtual channel must hold to be sent one flit a cycle over a link."""
+        return 2 * link + self.st + self.sa + 1 + self.credit
+
+    def per_hop(self) -> int:
+        """Return the cycles of a router, from a head's arrival to its departure on an idle link."""
+        merged = max(self.va, self.sa) if self.speculative else self.va + self.sa
+        return self.rd + merged + self.st
+
+
+class Fabric:
+    """A graph of routers and terminals as channels with ports.
+
+    Parameters
+    ----------
+    graph : networkx.Graph or networkx.DiGraph
+        As `Topology.graph` returns it. Nodes that are not routers are terminals; an edge may have ``cycles``.
+    router : Router
+        How its routers are built.
+
+    Attributes
+    ----------
+    routers, terminals : list of str
+        Nodes, in the order of their numbers.
+    channels : list of (str, str)
+        From node, to node.
+
+    Raises
+    ------
+    ConfigError
+        If the topology needs more virtual channels than the routers have.
+    """
+
+    def __init__(self, graph: Graph[str], router: Router) -> None:
+        self.graph, self.router = graph, router
+        self.topology: Topology = graph.graph["topology"]
+        if router.vcs < self.topology.vcs_needed:
+            raise ConfigError(
+                f"found {router.vcs}, expected at least {self.topology.vcs_needed}: "
+                f"{self.topology.deadlock_free}",
+                where="vcs",
+                mend="more virtual channels, or a mesh instead of circles",
+            )
+        kinds = graph.nodes(data="kind")
+        self.routers = [node for node, kind in kinds if kind == "router"]
+        self.terminals = [node for node, kind in kinds if kind != "router"]
+        self.channels: list[tuple[str, str]] = []
+        self._ports: list[tuple[int, int, int, int, int]] = []
+        number = {node: index for index, node in enumerate(self.routers)}
+        number.update(dict.fromkeys(self.terminals, -1))
+        place = {
+            node: {other: port for port, other in enumerate(self.topology.neighbours(graph, node))}
+            for node in self.routers
+        }
+        for node in self.routers:
+            for other in place[node]:
+                self._add(node, other, number, place)
+                if number[other] < 0:
+                    self._add(other, node, number, place)
+        self.index = {channel: i for i, channel in enumerate(self.channels)}
+        self.injection = [self.index[node, next(iter(graph.adj[node]))] for node in self.terminals]
+
+    def _add(
+        self, source: str, target: str, number: dict[str, int], place: dict[str, dict[str, int]]
+    ) -> None:
+        if not self.graph.has_edge(source, target):  # a directed graph has one of the two
+            return
+        edge = self.graph.edges[source, target]
+        delay = edge.get("cycles", self.router.link) if edge["kind"] == "link" else 1
+        out_port = place[source][target] if number[source] >= 0 else 0
+        in_port = place[target][source] if number[target] >= 0 else 0
+        self.channels.append((source, target))
+        self._ports.append((number[source], number[target], delay, out_port, in_port))
+
+    def network(self, copies: int = 1, *, tracking: bool = False, record: bool = False) -> Network:
+        """Return so many unconnected copies of this fabric as one compiled network without routes.
+
+        Channel ``c`` of copy ``i`` is number ``i * len(channels) + c``; routers and terminals count likewise.
+        """
+        ports = np.array(self._ports, dtype=np.int64).reshape(-1, 5)
+        every = np.concatenate([ports] * copies)
+        shift = np.repeat(np.arange(copies) * len(self.routers), len(ports))
+        for column in (0, 1):
+            every[:, column] += np.where(every[:, column] >= 0, shift, 0)
+        names = ("source", "target", "delay", "out_port", "in_port")
+        injection = [c + i * len(ports) for i in range(copies) for c in self.injection]
+        model = self.router
+        return Network(
+            copies * len(self.routers),
+            {name: every[:, column] for column, name in enumerate(names)},
+            injection,
+            vcs=model.vcs,
+            buffer=model.buffer,
+            rd=model.rd,
+            va=model.va,
+            sa=model.sa,
+            st=model.st,
+            credit=model.credit,
+            speculative=model.speculative,
+            tracking=tracking,
+            record=record,
+        )
+
+    def hops(self, source: str, target: str, choice: int = 0) -> list[tuple[int, int]]:
+        """Return the channels that a route takes behind its injection, each with its class of virtual channels.
+
+        A packet to oneself goes to the terminal's router and back.
+        """
+        path = self.topology.route(self.graph, source, target, choice)
+        if len(path) == 1:
+            path = [source, next(iter(self.graph.adj[source])), source]
+        classes = self.topology.classes(path)
+        return [
+            (self.index[edge], vcs) for edge, vcs in zip(pairwise(path), classes, strict=True)
+        ][1:]
+
+    def zero_load(self, hops: Sequence[tuple[int, int]], flits: int) -> int:
+        """Return the cycles from a packet's creation to its tail's arrival if nothing is in its way."""
+        links = sum(self._ports[channel][2] for channel, _ in hops[:-1])
+        return len(hops) * self.router.per_hop() + links + 3 + flits - 1
+
+    def warnings(self) -> list[str]:
+        """Say which buffers are smaller than the credit loop of their link."""
+        delays = sorted({delay for source, target, delay, _, _ in self._ports if source >= 0 and target >= 0})
+        found = []
+        for delay in delays:
+            loop = self.router.credit_loop(delay)
+            if self.router.buffer < loop:
+                share = self.router.buffer / loop
+                together = min(1.0, share * self.router.vcs)
+                found.append(
+                    f"buffer: {self.router.buffer} flits are fewer than the {loop} of the credit loop over links of "
+                    f"{delay} cycles; a virtual channel carries at most {share:.3f} flits a cycle, "
+                    f"all {self.router.vcs} of a link {together:.3f}"
+                )
+        return found
+
+
+class Routes:
+    """Routes of a network, each added when it is first asked for.
+
+    Parameters
+    ----------
+    fabric : Fabric
+        What they lead through.
+    network : pimsim_core.network.Network
+        Where they go.
+    """
+
+    def __init__(self, fabric: Fabric, network: Network) -> None:
+        self.fabric, self.network = fabric, network
+        self._found: dict[tuple[int, int, int], int] = {}
+        self._choices: dict[tuple[int, int], int] = {}
+
+    def choices(self, source: int, target: int) -> int:
+        """Return how many routes lead from one terminal to another."""
+        key = (source, target)
+        if key not in self._choices:
+            ends = self.fabric.terminals[source], self.fabric.terminals[target]
+            self._choices[key] = self.fabric.topology.choices(self.fabric.graph, *ends)
+        return self._choices[key]
+
+    def add(self, wanted: Iterable[tuple[int, int, int]]) -> list[int]:
+        """Return the routes' numbers for each (source, target, choice), terminals by number."""
+        asked = list(wanted)
+        terminals = self.fabric.terminals
+        new = [key for key in dict.fromkeys(asked) if key not in self._found]
+        ways = [self.fabric.hops(terminals[source], terminals[target], choice) for source, target, choice in new]
+        if new:
+            first = add_ways(self.network, ways)
+            self._found.update({key: first + i for i, key in enumerate(new)})
+        return [self._found[key] for key in asked]
+
+
+def add_ways(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> int:
+    """Add routes without branches and return the number of the first."""
+    lengths = np.array([len(way) for way in ways], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    hops = np.array([hop for way in ways for hop in way], dtype=np.int64).reshape(-1, 2)
+    child = np.arange(1, len(hops) + 1)
+    child[starts + lengths - 1] = -1
+    return network.add_routes(
+        hops[:, 0], hops[:, 1], child, np.full(len(hops), -1), starts, np.ones(len(ways), dtype=np.int64)
+    )

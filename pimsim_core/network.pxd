@@ -1,0 +1,186 @@
+"""Contract of the network: routers, virtual channels and credits as numbers, one cycle after another."""
+
+from libc.stdint cimport int32_t, int64_t
+
+cdef struct Channel:
+    int64_t flits  # that it has carried
+    int64_t waited  # cycles that heads waited for it, beyond the pipeline
+    int64_t key  # scratch: as an input, of its choice
+    int64_t request  # scratch: as an output, of its best request
+    int32_t source  # router, or -1: a terminal
+    int32_t target  # router, or -1: a terminal
+    int32_t delay  # cycles
+    int32_t out_port  # at its source
+    int32_t in_port  # at its target
+    int32_t vc_pointer  # as an input: the virtual channel that comes first
+    int32_t accept_pointer  # as an input: the output that comes first
+    int32_t grant_pointer  # as an output: the input that comes first
+    int32_t best  # scratch: branch
+    int32_t choice  # scratch: output
+
+cdef struct Lane:  # one virtual channel of a channel, with the buffer at its far end
+    int64_t key
+    int32_t head  # of the ring of flits
+    int32_t here  # flits in the buffer
+    int32_t coming  # flits on the channel
+    int32_t credits
+    int32_t owner  # branch or terminal that sends on it, or -1
+    int32_t popped  # flits of the packet in front that all branches have passed on
+    int32_t branches  # of the packet in front that still send; 0 is an idle lane
+    int32_t grant_pointer  # as an output: the input lane that comes first
+    int32_t accept_pointer  # as an input: the output lane that comes first
+    int32_t best
+
+cdef struct Flit:
+    int64_t arrived
+    int32_t packet
+    int32_t hop  # of a head: its first way out; -1 is a body flit
+    int32_t chain  # of a head: its last wait
+    int32_t last  # whether it is a tail
+
+cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
+    int64_t head_left
+    int64_t key
+    int32_t lane
+    int32_t hop
+    int32_t channel
+    int32_t out  # lane, or -1
+    int32_t sent  # flits
+    int32_t sibling  # another way out of the same packet, or -1
+    int32_t listed  # NOT, ASKING or READY
+    int32_t before
+    int32_t after
+    int32_t chain
+    int32_t best
+    int32_t granted  # next of those granted a virtual channel in this cycle
+
+cdef struct Router:
+    int32_t inputs
+    int32_t outputs
+    int32_t asking  # first branch that asks for a virtual channel
+    int32_t ready  # first branch that asks for the switch
+    int32_t active
+    int32_t unused
+
+cdef struct Terminal:
+    int32_t channel
+    int32_t first  # packet
+    int32_t last
+    int32_t sent  # flits of the first packet
+    int32_t lane  # of the first packet, or -1
+    int32_t vc_pointer
+
+cdef struct Hop:
+    int32_t channel
+    int32_t vcs  # which of the channel's: 0 all, 1 the lower class, 2 the upper
+    int32_t child  # first hop at the next router; -1 after the last
+    int32_t sibling  # another hop of the same router, or -1
+
+cdef struct Packet:
+    int64_t created
+    int64_t stay  # the longest that its tail waited at a router
+    int32_t route
+    int32_t size  # flits
+    int32_t ends  # tails that have not come yet
+    int32_t tag
+    int32_t next
+    int32_t slowest  # channel that the tail waited longest for
+    int32_t waits  # all its waits
+    int32_t unused
+
+cdef struct Wait:
+    int32_t channel
+    int32_t cycles
+    int32_t parent  # the wait before on the same way
+    int32_t next  # of the same packet
+
+cdef struct Slot:
+    int32_t value
+    int32_t next
+
+cdef struct Arrival:
+    int64_t cycle
+    int64_t rest  # cycles of the latency that no head's wait explains
+    int32_t packet
+    int32_t hop
+    int32_t chain
+    int32_t tag
+
+cdef class Network:
+    cdef readonly int64_t now
+    cdef readonly int64_t flit_hops
+    cdef readonly int64_t last_arrival
+    cdef readonly int64_t packets_sent
+    cdef readonly int64_t packets_done
+    cdef int32_t vcs
+    cdef int32_t lower  # virtual channels of the lower class
+    cdef int32_t buffer
+    cdef int32_t ask  # cycles from a head's arrival to its first request for a virtual channel
+    cdef int32_t pipeline  # cycles from a head's arrival to its first request for the switch
+    cdef int32_t leave  # cycles from a grant of the switch to the far end, beyond the channel's delay
+    cdef int32_t enter  # cycles of a router's entrance
+    cdef int32_t credit
+    cdef bint speculative
+    cdef bint tracking
+    cdef bint recording
+    cdef Channel[::1] channels
+    cdef Lane[::1] lanes
+    cdef Flit[::1] flits
+    cdef Branch[::1] branches
+    cdef Router[::1] routers
+    cdef Terminal[::1] terminals
+    cdef Hop[::1] hops
+    cdef int32_t[::1] route_first
+    cdef int32_t[::1] route_ends
+    cdef int32_t n_hops
+    cdef int32_t n_routes
+    cdef Packet[::1] packets
+    cdef Wait[::1] waits
+    cdef Slot[::1] slots
+    cdef int32_t[::1] wheel
+    cdef int64_t wheel_mask
+    cdef int64_t in_wheel
+    cdef int32_t free_packet
+    cdef int32_t free_wait
+    cdef int32_t free_slot
+    cdef int32_t free_branch
+    cdef int32_t[::1] active
+    cdef int32_t n_active
+    cdef int32_t[::1] sending
+    cdef int32_t n_sending
+    cdef int32_t[::1] touched  # outputs that somebody asks for in this cycle
+    cdef int32_t n_touched
+    cdef int32_t[::1] wanted  # lanes that somebody asks for
+    cdef int32_t[::1] accepted
+    cdef int64_t[::1] due  # packets to create: cycles, in order
+    cdef int32_t[::1] due_terminal
+    cdef int32_t[::1] due_route
+    cdef int32_t[::1] due_size
+    cdef int64_t next_due
+    cdef int64_t[::1] entered
+    cdef int64_t[::1] arrived
+    cdef Arrival[::1] arrivals  # tails sent to a terminal since the driver looked last
+    cdef int32_t n_arrivals
+    cdef int32_t[::1] left  # tags of packets whose tail has left its terminal since then
+    cdef int32_t n_left
+    cdef object log
+
+    cdef int at(self, int64_t cycle, int32_t value) except -1
+    cdef int32_t inject(self, int32_t terminal, int32_t route, int32_t size, int32_t tag, int64_t cycle) except -1
+    cdef void forget(self, int32_t packet) noexcept
+    cdef int64_t next_cycle(self) noexcept
+    cdef int step(self, int64_t cycle) except -1
+    cdef int send_from(self, int32_t t) except -1
+    cdef int arrive(self, int32_t lane) except -1
+    cdef int front(self, int32_t lane, int64_t cycle) except -1
+    cdef void list_in(self, int32_t b, int32_t kind) noexcept
+    cdef void list_out(self, int32_t b) noexcept
+    cdef void consider(self, int32_t b) noexcept
+    cdef int32_t allocate_vcs(self, int32_t r) noexcept
+    cdef int32_t match_switch(self, int32_t r) noexcept
+    cdef void ask_switch(self, int32_t b, int32_t r, int32_t speculative) noexcept
+    cdef int traverse(self, int32_t b) except -1
+    cdef int pop(self, int32_t l, int32_t c, bint last) except -1
+    cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1
+    cdef int32_t new_wait(self, int32_t packet, int32_t parent, int32_t channel, int64_t cycles) except -1
+    cdef int work(self, int32_t r) except -1

@@ -1,0 +1,816 @@
+"""A network of input-queued routers with virtual channels and credits, flit by flit.
+
+The rules are in ``docs/network.md``; ``tests/oracle/router.py`` says the same in plain Python. Work is kept in lists:
+a router without a request costs nothing, and a cycle in which nothing happens is skipped.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t
+
+from pimsim_core.event_queue cimport NEVER
+
+cdef enum:
+    NOT = 0
+    ASKING = 1  # for a virtual channel
+    READY = 2  # for the switch
+
+# What comes due in a cycle: a lane's index times four plus the kind.
+cdef enum:
+    ARRIVE = 0
+    CREDIT = 1
+    ASK = 2
+
+_DTYPES = {
+    "channel": "flits waited key request:i8 source target delay out_port in_port vc_pointer accept_pointer grant_pointer "
+    "best choice:i4",
+    "lane": "key:i8 head here coming credits owner popped branches grant_pointer accept_pointer best:i4",
+    "flit": "arrived:i8 packet hop chain last:i4",
+    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted:i4",
+    "router": "inputs outputs asking ready active _pad:i4",
+    "terminal": "channel first last sent lane vc_pointer:i4",
+    "hop": "channel vcs child sibling:i4",
+    "packet": "created stay:i8 route size ends tag next slowest waits _pad:i4",
+    "wait": "channel cycles parent next:i4",
+    "slot": "value next:i4",
+    "arrival": "cycle rest:i8 packet hop chain tag:i4",
+}
+
+
+def network_dtype(name):
+    """Return the numpy dtype of the network's records called `name`, e.g. ``"channel"``."""
+    fields = []
+    pending = []
+    for word in _DTYPES[name].split():
+        field, _, kind = word.partition(":")
+        pending.append(field)
+        if kind:
+            fields += [(each, np.dtype(kind)) for each in pending]
+            pending = []
+    return np.dtype(fields)
+
+
+cdef _grown(view, dtype):
+    old = np.asarray(view)
+    bigger = np.zeros(2 * len(old), dtype=dtype)
+    bigger[: len(old)] = old
+    return bigger
+
+
+cdef class Network:
+    """Routers joined by channels, and terminals where packets begin and end.
+
+    Parameters
+    ----------
+    routers : int
+        How many; a channel names them by number.
+    channels : mapping of str to array_like of int
+        ``source`` and ``target`` (router, or -1 for a terminal), ``delay`` (cycles, at least 0), ``out_port`` at the
+        source and ``in_port`` at the target (numbers from 0, that order requests).
+    injection : array_like of int
+        The channel on which each terminal sends.
+    vcs, buffer : int
+        Virtual channels of a channel, and flits that each holds at the channel's far end.
+    rd, va, sa, st : int
+        Cycles to route, to allocate a virtual channel and the switch (1 or more), and to traverse it.
+    credit : int
+        Cycles more for a credit that a router takes.
+    speculative : bool
+        Whether a head asks for the switch before it has a virtual channel.
+    tracking : bool
+        Keep where each packet waited, for `take_arrivals` and the critical path.
+    record : bool
+        Keep a log of every flit that leaves a router (slow, for tests).
+    """
+
+    def __init__(
+        self, int32_t routers, channels, injection, *, int32_t vcs, int32_t buffer, int32_t rd=1, int32_t va=1,
+        int32_t sa=1, int32_t st=1, int32_t credit=0, bint speculative=False, bint tracking=False, bint record=False,
+    ):
+        cdef int64_t i
+        cdef int64_t n = len(channels["source"])
+        rows = np.zeros(n, dtype=network_dtype("channel"))
+        for name in ("source", "target", "delay", "out_port", "in_port"):
+            rows[name] = channels[name]
+        self.channels = rows
+        self.vcs, self.lower, self.buffer = vcs, vcs - vcs // 2, buffer
+        self.ask = rd + (max(0, va - sa) if speculative else va - 1)
+        self.pipeline = self.ask + (0 if speculative else 1)
+        self.leave, self.enter, self.credit, self.speculative = 1 + st, sa - 1, credit, speculative
+        self.tracking, self.recording, self.log = tracking, record, []
+        lanes = np.zeros(n * vcs, dtype=network_dtype("lane"))
+        lanes["credits"], lanes["owner"], lanes["best"] = buffer, -1, -1
+        self.lanes = lanes
+        rows["best"], rows["choice"] = -1, -1
+        self.flits = np.zeros(max(1, n * vcs * buffer), dtype=network_dtype("flit"))
+        branches = np.zeros(max(1, n * vcs) + 16, dtype=network_dtype("branch"))
+        branches["lane"], branches["out"], branches["sibling"], branches["best"] = -1, -1, -1, -1
+        branches["lane"][: n * vcs] = np.arange(n * vcs)
+        self.branches = branches
+        self.free_branch = -1
+        for i in range(len(branches) - 1, n * vcs - 1, -1):
+            self.branches[i].sibling = self.free_branch
+            self.free_branch = <int32_t>i
+        table = np.zeros(max(1, routers), dtype=network_dtype("router"))
+        table["asking"], table["ready"] = -1, -1
+        for i in range(n):
+            if rows["target"][i] >= 0:
+                table["inputs"][rows["target"][i]] += 1
+            if rows["source"][i] >= 0:
+                table["outputs"][rows["source"][i]] += 1
+        self.routers = table
+        ends = np.zeros(max(1, len(injection)), dtype=network_dtype("terminal"))
+        ends["channel"][: len(injection)] = injection
+        ends["first"], ends["last"], ends["lane"] = -1, -1, -1
+        self.terminals = ends
+        self.hops = np.zeros(64, dtype=network_dtype("hop"))
+        self.route_first = np.zeros(16, dtype=np.int32)
+        self.route_ends = np.zeros(16, dtype=np.int32)
+        self.packets = np.zeros(256, dtype=network_dtype("packet"))
+        self.free_packet = -1
+        self._free_packets(0)
+        self.waits = np.zeros(256, dtype=network_dtype("wait"))
+        self.free_wait = -1
+        self._free_waits(0)
+        self.slots = np.zeros(1024, dtype=network_dtype("slot"))
+        self.free_slot = -1
+        self._free_slots(0)
+        longest = int(rows["delay"].max(initial=0))
+        span = 2 * longest + 4 + st + sa + credit + rd + va
+        self.wheel = np.full(1 << int(span).bit_length(), -1, dtype=np.int32)
+        self.wheel_mask = self.wheel.shape[0] - 1
+        self.active = np.zeros(max(1, routers), dtype=np.int32)
+        self.sending = np.zeros(max(1, len(injection)), dtype=np.int32)
+        self.touched = np.zeros(max(1, n), dtype=np.int32)
+        self.wanted = np.zeros(max(1, n * vcs), dtype=np.int32)
+        self.accepted = np.zeros(max(1, n), dtype=np.int32)
+        self.arrivals = np.zeros(64, dtype=network_dtype("arrival"))
+        self.left = np.zeros(max(1, len(injection)), dtype=np.int32)
+        self.entered = self.arrived = np.zeros(0, dtype=np.int64)
+        self.now = -1
+        self.load([], [], [], [])
+
+    def _free_packets(self, int64_t first):
+        cdef int64_t i
+        for i in range(self.packets.shape[0] - 1, first - 1, -1):
+            self.packets[i].next = self.free_packet
+            self.free_packet = <int32_t>i
+
+    def _free_waits(self, int64_t first):
+        cdef int64_t i
+        for i in range(self.waits.shape[0] - 1, first - 1, -1):
+            self.waits[i].next = self.free_wait
+            self.free_wait = <int32_t>i
+
+    def _free_slots(self, int64_t first):
+        cdef int64_t i
+        for i in range(self.slots.shape[0] - 1, first - 1, -1):
+            self.slots[i].next = self.free_slot
+            self.free_slot = <int32_t>i
+
+    # -- from Python: routes, packets, time --------------------------------------------------------------------
+
+    def add_routes(self, channel, vcs, child, sibling, first, ends):
+        """Append routes, each a tree of hops; one way is a tree without branches.
+
+        Parameters
+        ----------
+        channel, vcs, child, sibling : array_like of int, shape (hops,)
+            A hop leaves a router on `channel`, on the virtual channels of a class (0 all, 1 lower, 2 upper half);
+            `child` is its first hop at the next router (-1: a terminal is reached), `sibling` another hop of the same
+            packet at the same router. Hops are counted within this call.
+        first, ends : array_like of int, shape (routes,)
+            The first hop of each route, and how many terminals it reaches.
+
+        Returns
+        -------
+        int
+            Number of the first of these routes; the others follow it.
+        """
+        cdef int64_t n = len(channel), m = len(first)
+        while self.n_hops + n > self.hops.shape[0]:
+            self.hops = _grown(self.hops, network_dtype("hop"))
+        while self.n_routes + m > self.route_first.shape[0]:
+            self.route_first = _grown(self.route_first, np.int32)
+            self.route_ends = _grown(self.route_ends, np.int32)
+        rows = np.asarray(self.hops)[self.n_hops : self.n_hops + n]
+        rows["channel"], rows["vcs"] = channel, vcs
+        rows["child"] = np.where(np.asarray(child) >= 0, np.asarray(child) + self.n_hops, -1)
+        rows["sibling"] = np.where(np.asarray(sibling) >= 0, np.asarray(sibling) + self.n_hops, -1)
+        np.asarray(self.route_first)[self.n_routes : self.n_routes + m] = np.asarray(first) + self.n_hops
+        np.asarray(self.route_ends)[self.n_routes : self.n_routes + m] = ends
+        self.n_hops += <int32_t>n
+        self.n_routes += <int32_t>m
+        return self.n_routes - m
+
+    def load(self, cycle, terminal, route, size):
+        """Set the packets to come; those loaded before must all have been created.
+
+        Parameters
+        ----------
+        cycle : array_like of int, shape (packets,)
+            When each is created, in increasing order, none before the present.
+        terminal, route, size : array_like of int, shape (packets,)
+            Where it begins, its route, and its flits (1 or more).
+        """
+        self.due = np.ascontiguousarray(cycle, dtype=np.int64)
+        self.due_terminal = np.ascontiguousarray(terminal, dtype=np.int32)
+        self.due_route = np.ascontiguousarray(route, dtype=np.int32)
+        self.due_size = np.ascontiguousarray(size, dtype=np.int32)
+        self.next_due = 0
+
+    def watch(self, int64_t packets):
+        """Make room for the cycles at which packets 0 to `packets` enter and arrive; -1 is not yet."""
+        before, after = np.asarray(self.entered), np.asarray(self.arrived)
+        room = np.full(max(1, packets), -1, dtype=np.int64)
+        self.entered, self.arrived = room.copy(), room
+        np.asarray(self.entered)[: len(before)] = before
+        np.asarray(self.arrived)[: len(after)] = after
+
+    def run(self, int64_t until, int64_t packets=NEVER):
+        """Process the cycles before `until`, or until so many packets have come in all; return the cycles done."""
+        cdef int64_t cycle, first = self.flit_hops, done = 0
+        while self.packets_done < packets:
+            cycle = self.next_cycle()
+            if cycle >= until:
+                break
+            self.step(cycle)
+            done += 1
+        return done
+
+    @property
+    def next_event(self):
+        """The next cycle in which something may happen, or None."""
+        cdef int64_t cycle = self.next_cycle()
+        return None if cycle == NEVER else cycle
+
+    def packet_cycles(self):
+        """Return copies of when each watched packet's head entered the network and its last tail arrived."""
+        return np.array(self.entered), np.array(self.arrived)
+
+    def channel_figures(self):
+        """Return copies of the ``flits`` each channel carried and the cycles that heads ``waited`` for it."""
+        rows = np.asarray(self.channels)
+        return rows["flits"].copy(), rows["waited"].copy()
+
+    @property
+    def flit_log(self):
+        """Rows of (cycle, channel, virtual channel, tag of the packet, flit), if recording."""
+        return list(self.log)
+
+    # -- small things ------------------------------------------------------------------------------------------
+
+    cdef int at(self, int64_t cycle, int32_t value) except -1:
+        """Note what comes due in a cycle, which must be close enough for the wheel."""
+        cdef int64_t old = self.slots.shape[0]
+        cdef int32_t n
+        if self.free_slot < 0:
+            self.slots = _grown(self.slots, network_dtype("slot"))
+            self._free_slots(old)
+        n = self.free_slot
+        self.free_slot = self.slots[n].next
+        self.slots[n].value = value
+        self.slots[n].next = self.wheel[cycle & self.wheel_mask]
+        self.wheel[cycle & self.wheel_mask] = n
+        self.in_wheel += 1
+        return 0
+
+    cdef int32_t inject(self, int32_t terminal, int32_t route, int32_t size, int32_t tag, int64_t cycle) except -1:
+        """Create a packet behind those that its terminal still has to send."""
+        cdef int64_t old = self.packets.shape[0]
+        cdef int32_t p
+        if self.free_packet < 0:
+            self.packets = _grown(self.packets, network_dtype("packet"))
+            self._free_packets(old)
+        p = self.free_packet
+        self.free_packet = self.packets[p].next
+        self.packets[p].created = cycle
+        self.packets[p].stay = -1
+        self.packets[p].route = route
+        self.packets[p].size = size
+        self.packets[p].ends = self.route_ends[route]
+        self.packets[p].tag = tag
+        self.packets[p].next = -1
+        self.packets[p].waits = -1
+        self.packets_sent += 1
+        if self.terminals[terminal].first < 0:
+            self.terminals[terminal].first = p
+            self.sending[self.n_sending] = terminal
+            self.n_sending += 1
+        else:
+            self.packets[self.terminals[terminal].last].next = p
+        self.terminals[terminal].last = p
+        return p
+
+    cdef void forget(self, int32_t packet) noexcept:
+        """One of a packet's ends has been dealt with; after the last one nothing of it is kept."""
+        cdef int32_t w
+        self.packets[packet].ends -= 1
+        if self.packets[packet].ends > 0:
+            return
+        while self.packets[packet].waits >= 0:
+            w = self.packets[packet].waits
+            self.packets[packet].waits = self.waits[w].next
+            self.waits[w].next = self.free_wait
+            self.free_wait = w
+        self.packets[packet].next = self.free_packet
+        self.free_packet = packet
+
+    cdef int32_t new_wait(self, int32_t packet, int32_t parent, int32_t channel, int64_t cycles) except -1:
+        cdef int64_t old = self.waits.shape[0]
+        cdef int32_t w
+        if self.free_wait < 0:
+            self.waits = _grown(self.waits, network_dtype("wait"))
+            self._free_waits(old)
+        w = self.free_wait
+        self.free_wait = self.waits[w].next
+        self.waits[w].channel = channel
+        self.waits[w].cycles = <int32_t>min(cycles, 0x7FFFFFFF)
+        self.waits[w].parent = parent
+        self.waits[w].next = self.packets[packet].waits
+        self.packets[packet].waits = w
+        return w
+
+    cdef int64_t next_cycle(self) noexcept:
+        """The next cycle in which something may happen, `NEVER` if there is none."""
+        cdef int64_t cycle
+        if self.n_active or self.n_sending:
+            return self.now + 1
+        cdef int64_t created = NEVER
+        if self.next_due < self.due.shape[0]:
+            created = max(self.due[self.next_due], self.now + 1)
+        if self.in_wheel:
+            cycle = self.now + 1
+            while self.wheel[cycle & self.wheel_mask] < 0:
+                cycle += 1
+            return min(cycle, created)
+        return created
+
+    cdef void list_in(self, int32_t b, int32_t kind) noexcept:
+        """Put a branch into its router's list of those that ask for a virtual channel, or for the switch."""
+        cdef int32_t r = self.channels[self.branches[b].lane // self.vcs].target
+        cdef int32_t first
+        if kind == ASKING:
+            first = self.routers[r].asking
+            self.routers[r].asking = b
+        else:
+            first = self.routers[r].ready
+            self.routers[r].ready = b
+        self.branches[b].listed = kind
+        self.branches[b].before = -1
+        self.branches[b].after = first
+        if first >= 0:
+            self.branches[first].before = b
+        if not self.routers[r].active:
+            self.routers[r].active = 1
+            self.active[self.n_active] = r
+            self.n_active += 1
+
+    cdef void list_out(self, int32_t b) noexcept:
+        cdef int32_t r
+        if self.branches[b].before >= 0:
+            self.branches[self.branches[b].before].after = self.branches[b].after
+        else:
+            r = self.channels[self.branches[b].lane // self.vcs].target
+            if self.branches[b].listed == ASKING:
+                self.routers[r].asking = self.branches[b].after
+            else:
+                self.routers[r].ready = self.branches[b].after
+        if self.branches[b].after >= 0:
+            self.branches[self.branches[b].after].before = self.branches[b].before
+        self.branches[b].listed = NOT
+
+    cdef void consider(self, int32_t b) noexcept:
+        """List a branch that holds a virtual channel if it has a flit and a credit."""
+        cdef int32_t l = self.branches[b].lane
+        if (
+            self.branches[b].listed == NOT
+            and self.branches[b].out >= 0
+            and self.lanes[self.branches[b].out].credits > 0
+            and self.lanes[l].here > self.branches[b].sent - self.lanes[l].popped
+        ):
+            self.list_in(b, READY)
+
+    # -- a cycle -----------------------------------------------------------------------------------------------
+
+    cdef int step(self, int64_t cycle) except -1:
+        """Process one cycle: arrivals and credits, terminals, then the allocators of each router with requests."""
+        cdef int32_t n, value, l, b, i
+        self.now = cycle
+        n = self.wheel[cycle & self.wheel_mask]
+        self.wheel[cycle & self.wheel_mask] = -1
+        while n >= 0:
+            value = self.slots[n].value
+            l = value >> 2
+            i = self.slots[n].next
+            self.slots[n].next = self.free_slot
+            self.free_slot = n
+            self.in_wheel -= 1
+            n = i
+            if value & 3 == ARRIVE:
+                self.arrive(l)
+            elif value & 3 == CREDIT:
+                self.lanes[l].credits += 1
+                b = self.lanes[l].owner
+                if b >= 0:
+                    self.consider(b)
+            else:
+                b = l
+                while b >= 0:
+                    self.list_in(b, ASKING)
+                    b = self.branches[b].sibling
+        while self.next_due < self.due.shape[0] and self.due[self.next_due] <= cycle:
+            i = <int32_t>self.next_due
+            self.inject(self.due_terminal[i], self.due_route[i], self.due_size[i], <int32_t>self.packets_sent, self.due[i])
+            self.next_due += 1
+        i = 0
+        while i < self.n_sending:
+            if self.send_from(self.sending[i]):
+                self.n_sending -= 1
+                self.sending[i] = self.sending[self.n_sending]
+            else:
+                i += 1
+        i = 0
+        while i < self.n_active:
+            if self.work(self.active[i]):
+                i += 1
+            else:
+                self.routers[self.active[i]].active = 0
+                self.n_active -= 1
+                self.active[i] = self.active[self.n_active]
+        return 0
+
+    cdef int send_from(self, int32_t t) except -1:
+        """Send a flit from a terminal, if there is a credit; return whether the terminal has nothing left to send."""
+        cdef int32_t p = self.terminals[t].first
+        cdef int32_t c = self.terminals[t].channel
+        cdef int32_t l = self.terminals[t].lane
+        cdef int32_t i, vc, place, sent = self.terminals[t].sent
+        cdef int64_t wait
+        if l < 0:
+            for i in range(self.vcs):
+                vc = self.terminals[t].vc_pointer + i
+                if vc >= self.vcs:
+                    vc -= self.vcs
+                if self.lanes[c * self.vcs + vc].credits > 0:
+                    l = c * self.vcs + vc
+                    break
+            if l < 0:
+                return 0
+            self.terminals[t].lane = l
+            self.terminals[t].vc_pointer = vc + 1 if vc + 1 < self.vcs else 0
+            if self.packets[p].tag < self.entered.shape[0]:
+                self.entered[self.packets[p].tag] = self.now
+            wait = self.now - self.packets[p].created
+            if wait > 0:
+                self.channels[c].waited += wait
+                if self.tracking:
+                    self.new_wait(p, -1, c, wait)
+        elif self.lanes[l].credits == 0:
+            return 0
+        place = self.lanes[l].head + self.lanes[l].here + self.lanes[l].coming
+        if place >= self.buffer:
+            place -= self.buffer
+        place += l * self.buffer
+        self.lanes[l].coming += 1
+        self.lanes[l].credits -= 1
+        self.channels[c].flits += 1
+        self.flits[place].arrived = self.now + 1 + self.channels[c].delay + self.enter
+        self.flits[place].packet = p
+        self.flits[place].hop = self.route_first[self.packets[p].route] if sent == 0 else -1
+        self.flits[place].chain = self.packets[p].waits
+        self.at(self.flits[place].arrived, l * 4 + ARRIVE)
+        sent += 1
+        self.flits[place].last = sent == self.packets[p].size
+        self.terminals[t].sent = sent
+        if sent < self.packets[p].size:
+            return 0
+        if self.tracking:
+            self.left[self.n_left] = self.packets[p].tag
+            self.n_left += 1
+        self.terminals[t].first = self.packets[p].next
+        self.terminals[t].sent = 0
+        self.terminals[t].lane = -1
+        return self.terminals[t].first < 0
+
+    cdef int arrive(self, int32_t lane) except -1:
+        cdef int32_t b = lane
+        self.lanes[lane].coming -= 1
+        self.lanes[lane].here += 1
+        if self.lanes[lane].branches == 0:
+            return self.front(lane, self.now)
+        while b >= 0:
+            self.consider(b)
+            b = self.branches[b].sibling
+        return 0
+
+    cdef int front(self, int32_t lane, int64_t cycle) except -1:
+        """A head is at the front of a lane as of a cycle: open a branch for each way out, and ask after routing."""
+        cdef int32_t f = lane * self.buffer + self.lanes[lane].head
+        cdef int32_t h = self.hops[self.flits[f].hop].sibling
+        cdef int32_t b = lane, extra
+        cdef int64_t old
+        self.lanes[lane].popped = 0
+        self.lanes[lane].branches = 1
+        self.branches[b].hop = self.flits[f].hop
+        self.branches[b].channel = self.hops[self.flits[f].hop].channel
+        self.branches[b].sent = 0
+        self.branches[b].sibling = -1
+        while h >= 0:
+            if self.free_branch < 0:
+                old = self.branches.shape[0]
+                self.branches = _grown(self.branches, network_dtype("branch"))
+                for extra in range(<int32_t>self.branches.shape[0] - 1, <int32_t>old - 1, -1):
+                    self.branches[extra].out = self.branches[extra].best = -1
+                    self.branches[extra].sibling = self.free_branch
+                    self.free_branch = extra
+            extra = self.free_branch
+            self.free_branch = self.branches[extra].sibling
+            self.branches[extra].lane = lane
+            self.branches[extra].hop = h
+            self.branches[extra].channel = self.hops[h].channel
+            self.branches[extra].sent = 0
+            self.branches[extra].sibling = -1
+            self.branches[b].sibling = extra
+            self.lanes[lane].branches += 1
+            b = extra
+            h = self.hops[h].sibling
+        if cycle + self.ask > self.now:
+            return self.at(cycle + self.ask, lane * 4 + ASK)
+        b = lane
+        while b >= 0:
+            self.list_in(b, ASKING)
+            b = self.branches[b].sibling
+        return 0
+
+    cdef int work(self, int32_t r) except -1:
+        """Allocate the switch and virtual channels of a router; return whether requests are left.
+
+        Both allocators read the state that the cycle began with: the switch is matched first, and its flits leave last.
+        """
+        cdef int32_t matched = self.match_switch(r)
+        cdef int32_t granted = -1, b, i, c
+        if self.routers[r].asking >= 0:
+            granted = self.allocate_vcs(r)
+        for i in range(matched):
+            c = self.accepted[i]
+            b = self.channels[self.channels[c].choice].best
+            self.channels[c].choice = -1
+            if self.branches[b].out >= 0 and self.lanes[self.branches[b].out].credits > 0:
+                self.traverse(b)
+        while granted >= 0:
+            b = granted
+            granted = self.branches[b].granted
+            self.consider(b)
+        # What a match leaves behind is cleared here, after `traverse` has read it.
+        for i in range(self.n_touched):
+            self.channels[self.touched[i]].best = -1
+        self.n_touched = 0
+        return self.routers[r].ready >= 0 or self.routers[r].asking >= 0
+
+    cdef int32_t allocate_vcs(self, int32_t r) noexcept:
+        """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
+        cdef int32_t v, low, high, c, l, out, place, size, n = 0, i
+        cdef int32_t inputs = self.routers[r].inputs * self.vcs
+        cdef int32_t outputs = self.routers[r].outputs * self.vcs
+        cdef int32_t b = self.routers[r].asking
+        cdef int32_t granted = -1, winners = -1
+        while b >= 0:  # each free lane notes the first that asks for it, from its pointer
+            c = self.branches[b].channel
+            l = self.branches[b].lane
+            low, high = 0, self.vcs
+            if self.hops[self.branches[b].hop].vcs == 1:
+                high = self.lower
+            elif self.hops[self.branches[b].hop].vcs == 2:
+                low = self.lower
+            place = self.channels[l // self.vcs].in_port * self.vcs + l % self.vcs
+            for v in range(low, high):
+                out = c * self.vcs + v
+                if self.lanes[out].owner >= 0:
+                    continue
+                size = place - self.lanes[out].grant_pointer
+                if size < 0:
+                    size += inputs
+                if self.lanes[out].best < 0:
+                    self.wanted[n] = out
+                    n += 1
+                elif size >= self.lanes[out].key:
+                    continue
+                self.lanes[out].best = b
+                self.lanes[out].key = size
+            b = self.branches[b].after
+        for i in range(n):  # each head accepts the first lane that would take it, from its pointer
+            out = self.wanted[i]
+            b = self.lanes[out].best
+            self.lanes[out].best = -1
+            l = self.branches[b].lane
+            place = self.channels[out // self.vcs].out_port * self.vcs + out % self.vcs
+            size = place - self.lanes[l].accept_pointer
+            if size < 0:
+                size += outputs
+            if self.branches[b].best < 0:
+                self.branches[b].granted = winners
+                winners = b
+            elif size >= self.branches[b].key:
+                continue
+            self.branches[b].best = out
+            self.branches[b].key = size
+        while winners >= 0:
+            b = winners
+            winners = self.branches[b].granted
+            out = self.branches[b].best
+            l = self.branches[b].lane
+            self.branches[b].best = -1
+            self.branches[b].out = out
+            self.lanes[out].owner = b
+            place = self.channels[l // self.vcs].in_port * self.vcs + l % self.vcs + 1
+            self.lanes[out].grant_pointer = place if place < inputs else 0
+            place = self.channels[out // self.vcs].out_port * self.vcs + out % self.vcs + 1
+            self.lanes[l].accept_pointer = place if place < outputs else 0
+            self.list_out(b)
+            self.branches[b].granted = granted
+            granted = b
+        return granted
+
+    cdef int32_t match_switch(self, int32_t r) noexcept:
+        """Match inputs and outputs (iSLIP, one iteration); return how many of `accepted` are matched.
+
+        An input's ``choice`` is its output, whose ``best`` is the branch that goes.
+        """
+        cdef int32_t b = self.routers[r].ready, i, c, o, place, n = 0
+        cdef int32_t v, low, high
+        while b >= 0:
+            self.ask_switch(b, r, 0)
+            b = self.branches[b].after
+        if self.speculative:
+            b = self.routers[r].asking
+            while b >= 0:
+                low, high = 0, self.vcs
+                if self.hops[self.branches[b].hop].vcs == 1:
+                    high = self.lower
+                elif self.hops[self.branches[b].hop].vcs == 2:
+                    low = self.lower
+                for v in range(low, high):
+                    o = self.branches[b].channel * self.vcs + v
+                    if self.lanes[o].owner < 0 and self.lanes[o].credits > 0:
+                        self.ask_switch(b, r, 1)
+                        break
+                b = self.branches[b].after
+        for i in range(self.n_touched):  # each input accepts the first output that would take it, from its pointer
+            o = self.touched[i]
+            c = self.branches[self.channels[o].best].lane // self.vcs
+            place = self.channels[o].out_port - self.channels[c].accept_pointer
+            if place < 0:
+                place += self.routers[r].outputs
+            if self.channels[c].choice < 0:
+                self.accepted[n] = c
+                n += 1
+            elif place >= self.channels[c].key:
+                continue
+            self.channels[c].choice = o
+            self.channels[c].key = place
+        for i in range(n):
+            c = self.accepted[i]
+            o = self.channels[c].choice
+            place = self.channels[c].in_port + 1
+            self.channels[o].grant_pointer = place if place < self.routers[r].inputs else 0
+            place = self.channels[o].out_port + 1
+            self.channels[c].accept_pointer = place if place < self.routers[r].outputs else 0
+            place = self.branches[self.channels[o].best].lane % self.vcs + 1
+            self.channels[c].vc_pointer = place if place < self.vcs else 0
+        return n
+
+    cdef void ask_switch(self, int32_t b, int32_t r, int32_t speculative) noexcept:
+        """Note a request at its output, which keeps the first from its pointer over inputs."""
+        cdef int32_t o = self.branches[b].channel
+        cdef int32_t l = self.branches[b].lane
+        cdef int32_t c = l // self.vcs
+        cdef int32_t place = self.channels[c].in_port - self.channels[o].grant_pointer
+        cdef int32_t vc = l % self.vcs - self.channels[c].vc_pointer
+        if place < 0:
+            place += self.routers[r].inputs
+        if vc < 0:
+            vc += self.vcs
+        # In order of input, then those that hold a virtual channel, then from the input's pointer.
+        cdef int64_t key = (<int64_t>place * 2 + speculative) * self.vcs + vc
+        if self.channels[o].best < 0:
+            self.touched[self.n_touched] = o
+            self.n_touched += 1
+        elif key >= self.channels[o].request:
+            return
+        self.channels[o].best = b
+        self.channels[o].request = key
+
+    cdef int traverse(self, int32_t b) except -1:
+        """Send the next flit of a branch over the switch and its channel."""
+        cdef int32_t l = self.branches[b].lane
+        cdef int32_t c = l // self.vcs
+        cdef int32_t o = self.branches[b].channel
+        cdef int32_t out = self.branches[b].out
+        cdef int32_t place = self.lanes[l].head + self.branches[b].sent - self.lanes[l].popped
+        cdef int32_t packet, chain, last, other
+        cdef int64_t wait, time = self.now + self.leave + self.channels[o].delay
+        cdef bint to_router = self.channels[o].target >= 0
+        if place >= self.buffer:
+            place -= self.buffer
+        place += l * self.buffer
+        packet = self.flits[place].packet
+        last = self.flits[place].last
+        if self.recording:
+            self.log.append((self.now, o, out % self.vcs, self.packets[packet].tag, self.branches[b].sent))
+        self.flit_hops += 1
+        self.channels[o].flits += 1
+        if self.branches[b].sent == 0:
+            chain = self.flits[place].chain
+            wait = self.now - self.flits[place].arrived - self.pipeline
+            if wait > 0:
+                self.channels[o].waited += wait
+                if self.tracking:
+                    chain = self.new_wait(packet, chain, o, wait)
+            self.branches[b].chain = chain
+            self.branches[b].head_left = self.now
+        elif last and self.now - self.flits[place].arrived > self.packets[packet].stay:
+            self.packets[packet].stay = self.now - self.flits[place].arrived
+            self.packets[packet].slowest = o
+        self.lanes[out].credits -= 1
+        if to_router:
+            time += self.enter
+            other = self.lanes[out].head + self.lanes[out].here + self.lanes[out].coming
+            if other >= self.buffer:
+                other -= self.buffer
+            other += out * self.buffer
+            self.lanes[out].coming += 1
+            self.flits[other].arrived = time
+            self.flits[other].packet = packet
+            self.flits[other].hop = self.hops[self.branches[b].hop].child if self.branches[b].sent == 0 else -1
+            self.flits[other].chain = self.branches[b].chain
+            self.flits[other].last = last
+            self.at(time, out * 4 + ARRIVE)
+        else:  # consumed as it arrives
+            self.at(time + 1 + self.channels[o].delay, out * 4 + CREDIT)
+        self.branches[b].sent += 1
+        if last:
+            self.lanes[out].owner = -1
+            self.branches[b].out = -1
+            self.lanes[l].branches -= 1
+            if self.branches[b].listed != NOT:
+                self.list_out(b)
+            if not to_router:
+                self.finish(b, packet, time)
+        elif (
+            self.branches[b].listed != NOT
+            and (self.lanes[out].credits == 0 or self.lanes[l].here <= self.branches[b].sent - self.lanes[l].popped)
+        ):
+            self.list_out(b)
+        if self.branches[l].sibling < 0:
+            return self.pop(l, c, last)
+        # The slowest branch sets what the buffer may forget.
+        other = l
+        while other >= 0:
+            if self.branches[other].sent <= self.lanes[l].popped:
+                return 0
+            other = self.branches[other].sibling
+        return self.pop(l, c, last and self.lanes[l].branches == 0)
+
+    cdef int pop(self, int32_t l, int32_t c, bint last) except -1:
+        """Take the front flit out of a lane's buffer and return its credit; behind a tail the next head is in front."""
+        cdef int32_t b
+        self.lanes[l].head += 1
+        if self.lanes[l].head == self.buffer:
+            self.lanes[l].head = 0
+        self.lanes[l].here -= 1
+        self.lanes[l].popped += 1
+        self.at(
+            self.now + 1 + self.channels[c].delay + (self.credit if self.channels[c].source >= 0 else 0),
+            l * 4 + CREDIT,
+        )
+        if not last:
+            return 0
+        while self.branches[l].sibling >= 0:
+            b = self.branches[l].sibling
+            self.branches[l].sibling = self.branches[b].sibling
+            self.branches[b].sibling = self.free_branch
+            self.free_branch = b
+        return self.front(l, self.now + 1) if self.lanes[l].here > 0 else 0
+
+    cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1:
+        """The tail of a packet will arrive at a terminal at `time`."""
+        cdef int64_t old = self.arrivals.shape[0]
+        cdef int32_t tag = self.packets[packet].tag
+        self.packets_done += 1
+        self.last_arrival = max(self.last_arrival, time)
+        if not self.tracking:
+            if tag < self.arrived.shape[0]:
+                self.arrived[tag] = time
+            self.forget(packet)
+            return 0
+        if self.n_arrivals == old:
+            self.arrivals = _grown(self.arrivals, network_dtype("arrival"))
+        self.arrivals[self.n_arrivals].cycle = time
+        self.arrivals[self.n_arrivals].rest = self.now - self.branches[b].head_left - (self.packets[packet].size - 1)
+        self.arrivals[self.n_arrivals].packet = packet
+        self.arrivals[self.n_arrivals].hop = self.branches[b].hop
+        self.arrivals[self.n_arrivals].chain = self.branches[b].chain
+        self.arrivals[self.n_arrivals].tag = tag
+        self.n_arrivals += 1
+        return 0
