@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
     from pimsim.mapping.planner import make_plan as make_plan
+    from pimsim.network.fabric import Router as Router
+    from pimsim.network.noc import NocResult as NocResult
+    from pimsim.network.noc import noc as noc
     from pimsim.result.result import Result as Result
     from pimsim.result.simulate import simulate as simulate
     from pimsim.trace.schema import Op as Op
@@ -29,16 +32,19 @@ _HOMES = {
     "Chip": "pimsim.chip",
     "ConfigError": "pimsim.errors",
     "MappingError": "pimsim.errors",
+    "NocResult": "pimsim.network.noc",
     "Op": "pimsim.trace.schema",
     "Operand": "pimsim.trace.schema",
     "PimsimError": "pimsim.errors",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",
+    "Router": "pimsim.network.fabric",
     "SimulationError": "pimsim.errors",
     "Tensor": "pimsim.trace.schema",
     "Trace": "pimsim.trace.schema",
     "TraceError": "pimsim.errors",
     "make_plan": "pimsim.mapping.planner",
+    "noc": "pimsim.network.noc",
     "simulate": "pimsim.result.simulate",
 }
 

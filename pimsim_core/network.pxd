@@ -81,12 +81,12 @@ cdef struct Packet:
     int64_t stay  # the longest that its tail waited at a router
     int32_t route
     int32_t size  # flits
-    int32_t ends  # tails that have not come yet
+    int32_t ends  # that have not been dealt with
+    int32_t coming  # tails that have not come yet
     int32_t tag
     int32_t next
     int32_t slowest  # channel that the tail waited longest for
     int32_t waits  # all its waits
-    int32_t unused
 
 cdef struct Wait:
     int32_t channel
@@ -173,6 +173,7 @@ cdef class Network:
     cdef int send_from(self, int32_t t) except -1
     cdef int arrive(self, int32_t lane) except -1
     cdef int front(self, int32_t lane, int64_t cycle) except -1
+    cdef int32_t place_of(self, int32_t out) noexcept
     cdef void list_in(self, int32_t b, int32_t kind) noexcept
     cdef void list_out(self, int32_t b) noexcept
     cdef void consider(self, int32_t b) noexcept

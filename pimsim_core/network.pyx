@@ -30,7 +30,7 @@ _DTYPES = {
     "router": "inputs outputs asking ready active _pad:i4",
     "terminal": "channel first last sent lane vc_pointer:i4",
     "hop": "channel vcs child sibling:i4",
-    "packet": "created stay:i8 route size ends tag next slowest waits _pad:i4",
+    "packet": "created stay:i8 route size ends coming tag next slowest waits:i4",
     "wait": "channel cycles parent next:i4",
     "slot": "value next:i4",
     "arrival": "cycle rest:i8 packet hop chain tag:i4",
@@ -288,7 +288,7 @@ cdef class Network:
         self.packets[p].stay = -1
         self.packets[p].route = route
         self.packets[p].size = size
-        self.packets[p].ends = self.route_ends[route]
+        self.packets[p].ends = self.packets[p].coming = self.route_ends[route]
         self.packets[p].tag = tag
         self.packets[p].next = -1
         self.packets[p].waits = -1
@@ -345,6 +345,10 @@ cdef class Network:
                 cycle += 1
             return min(cycle, created)
         return created
+
+    cdef int32_t place_of(self, int32_t out) noexcept:
+        """The number of an output lane at its router."""
+        return self.channels[out // self.vcs].out_port * self.vcs + out % self.vcs
 
     cdef void list_in(self, int32_t b, int32_t kind) noexcept:
         """Put a branch into its router's list of those that ask for a virtual channel, or for the switch."""
@@ -604,8 +608,7 @@ cdef class Network:
             b = self.lanes[out].best
             self.lanes[out].best = -1
             l = self.branches[b].lane
-            place = self.channels[out // self.vcs].out_port * self.vcs + out % self.vcs
-            size = place - self.lanes[l].accept_pointer
+            size = self.place_of(out) - self.lanes[l].accept_pointer
             if size < 0:
                 size += outputs
             if self.branches[b].best < 0:
@@ -615,6 +618,19 @@ cdef class Network:
                 continue
             self.branches[b].best = out
             self.branches[b].key = size
+        b = winners
+        while b >= 0:  # of the branches of one packet that accept in one cycle, the highest lane sets the pointer
+            out = self.branches[b].best
+            l = self.branches[b].lane
+            place = self.place_of(out) + 1
+            size = b if self.lanes[l].branches == 1 else l
+            while size >= 0:
+                if size != b and self.branches[size].best >= 0 and self.place_of(self.branches[size].best) >= place:
+                    break
+                size = self.branches[size].sibling
+            if size < 0:
+                self.lanes[l].accept_pointer = place if place < outputs else 0
+            b = self.branches[b].granted
         while winners >= 0:
             b = winners
             winners = self.branches[b].granted
@@ -625,8 +641,6 @@ cdef class Network:
             self.lanes[out].owner = b
             place = self.channels[l // self.vcs].in_port * self.vcs + l % self.vcs + 1
             self.lanes[out].grant_pointer = place if place < inputs else 0
-            place = self.channels[out // self.vcs].out_port * self.vcs + out % self.vcs + 1
-            self.lanes[l].accept_pointer = place if place < outputs else 0
             self.list_out(b)
             self.branches[b].granted = granted
             granted = b
@@ -797,7 +811,9 @@ cdef class Network:
         """The tail of a packet will arrive at a terminal at `time`."""
         cdef int64_t old = self.arrivals.shape[0]
         cdef int32_t tag = self.packets[packet].tag
-        self.packets_done += 1
+        self.packets[packet].coming -= 1
+        if self.packets[packet].coming == 0:
+            self.packets_done += 1
         self.last_arrival = max(self.last_arrival, time)
         if not self.tracking:
             if tag < self.arrived.shape[0]:

@@ -20,6 +20,7 @@ CORE = Path(pimsim_core.__file__).parent
 LINE = [
     {"errors", "units", "presets"},
     {"trace", "chip"},
+    {"network"},
     {"mapping"},
     {"machine"},
     {"result"},

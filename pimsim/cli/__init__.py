@@ -15,6 +15,7 @@ from pimsim.errors import PimsimError
 
 _COMMANDS = {  # name: (module, help line)
     "run": ("pimsim.cli.run", "Simulate a trace on a chip."),
+    "noc": ("pimsim.cli.noc", "Simulate a network on its own."),
     "trace": ("pimsim.cli.trace", "Export, check and show traces."),
     "chip": ("pimsim.cli.chip", "List, show and check chips."),
 }

@@ -24,6 +24,13 @@ class Progress:
     what is under way may turn that into another exception (NumPy does, where it parses a buffer's format) or
     lose it, so it is noted as well.
 
+    Parameters
+    ----------
+    unit : str
+        What is counted.
+    stage : str
+        Where the run is before anything has been counted, in words.
+
     Attributes
     ----------
     stage : str
@@ -32,9 +39,9 @@ class Progress:
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str, stage: str) -> None:
         """Take the time."""
-        self.stage = "while reading the chip and the trace; nothing is written"
+        self.unit, self.stage = unit, stage
         self.interrupted = False
         self._began = self._shown = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
@@ -64,29 +71,30 @@ class Progress:
         self.interrupted = True
         raise KeyboardInterrupt
 
-    def __call__(self, done: int, total: int, now_fs: int) -> None:
-        """Note the firings done, the firings in all, and the simulated time."""
+    def __call__(self, done: int, total: int, now_fs: int | None = None) -> None:
+        """Note how many are done, how many there are in all, and the simulated time if it is known."""
         if self.interrupted:
             raise KeyboardInterrupt
-        now, simulated = time.monotonic(), f"{format_time(now_fs)} simulated"
-        self.stage = f"at {100 * done / max(1, total):.0f} % of the firings, {simulated}; nothing is written"
+        now = time.monotonic()
+        simulated = "" if now_fs is None else f", {format_time(now_fs)} simulated"
+        self.stage = f"at {100 * done / max(1, total):.0f} % of the {self.unit}{simulated}; nothing is written"
         if not self._is_terminal or now - self._began < PATIENCE_S or now - self._shown < REFRESH_S:
             return
         self._shown = now
         if self._bar is None:
-            self._bar = _open(done, total, simulated)
+            self._bar = _open(self.unit, done, total, simulated)
         bar, task = self._bar
         bar.update(task, completed=done, simulated=simulated)
 
 
-def _open(done: int, total: int, simulated: str) -> tuple[Bar, TaskID]:
+def _open(unit: str, done: int, total: int, simulated: str) -> tuple[Bar, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     bar = Progress(
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("of firings, {task.fields[simulated]}, left"),
+        TextColumn(f"of {unit}{{task.fields[simulated]}}, left"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from pimsim.cli import INTERRUPTED
+from pimsim.cli.output import print_bytes, print_pieces
 from pimsim.cli.progress import Progress
 from pimsim.errors import ConfigError, ResultError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from pimsim.chip import Chip
     from pimsim.result.result import Result
     from pimsim.trace import Trace
@@ -80,7 +78,7 @@ def command(
     if plan_only and output is not None:
         raise ConfigError("--plan does not simulate, so there is no result to write", where="-o")
     counts = Counts(chips=chips, weight_bits=weight_bits, input_bits=input_bits)
-    with Progress() as progress:
+    with Progress("firings", "while reading the chip and the trace; nothing is written") as progress:
         try:
             loaded = _load(chip, trace, overrides, output)
             from pimsim.result.simulate import check_options, simulate
@@ -122,11 +120,11 @@ def _show_plan(chip: Chip, trace: Trace, counts: Counts, as_json: bool) -> None:
 
     plan = make_plan(chip, trace, **counts)
     if as_json:
-        _print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
+        print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return
     from pimsim.report.plan_table import plan_report
 
-    _print_pieces(*plan_report(plan, trace.model, counts["chips"]))
+    print_pieces(*plan_report(plan, trace.model, counts["chips"]))
 
 
 def _hand_over(result: Result, output: Path | None, as_json: bool, top: int, verbose: bool) -> None:
@@ -138,28 +136,10 @@ def _hand_over(result: Result, output: Path | None, as_json: bool, top: int, ver
         except ResultError as error:
             failure = error
     if as_json:
-        _print_bytes(result.to_json().encode())
+        print_bytes(result.to_json().encode())
     else:
         from pimsim.report.terminal import report
 
-        _print_pieces(*report(result, top, verbose))
+        print_pieces(*report(result, top, verbose))
     if failure is not None:
         raise failure
-
-
-def _print_bytes(raw: bytes) -> None:
-    """Print JSON as UTF-8, whatever the locale is."""
-    sys.stdout.buffer.write(raw)
-    sys.stdout.buffer.flush()
-
-
-def _print_pieces(*pieces: RenderableType) -> None:
-    """Print pieces of a report, with bold headings if stdout is a terminal that wants them."""
-    from pimsim.report.tables import WIDTH, to_plain_text
-
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        click.echo(to_plain_text(*pieces))
-        return
-    from rich.console import Console
-
-    Console(width=WIDTH, highlight=False, markup=False).print(*pieces, sep="\n")

@@ -116,29 +116,29 @@ class Fabric:
         self._ports: list[tuple[int, int, int, int, int]] = []
         number = {node: index for index, node in enumerate(self.routers)}
         number.update(dict.fromkeys(self.terminals, -1))
-        place = {
-            node: {other: port for port, other in enumerate(self.topology.neighbours(graph, node))}
-            for node in self.routers
-        }
+        outputs: dict[str, dict[str, int]] = {}
+        inputs: dict[str, dict[str, int]] = {}
         for node in self.routers:
-            for other in place[node]:
-                self._add(node, other, number, place)
-                if number[other] < 0:
-                    self._add(other, node, number, place)
+            beside = self.topology.neighbours(graph, node)
+            outputs[node] = {other: i for i, other in enumerate(n for n in beside if graph.has_edge(node, n))}
+            inputs[node] = {other: i for i, other in enumerate(n for n in beside if graph.has_edge(n, node))}
+
+        def add(source: str, target: str) -> None:
+            edge = graph.edges[source, target]
+            delay = edge.get("cycles", router.link) if edge["kind"] == "link" else 1
+            out_port = outputs[source][target] if source in outputs else 0
+            in_port = inputs[target][source] if target in inputs else 0
+            self.channels.append((source, target))
+            self._ports.append((number[source], number[target], delay, out_port, in_port))
+
+        for node in self.routers:
+            for other in outputs[node]:
+                add(node, other)
+        for node in self.terminals:
+            for other in graph.adj[node]:
+                add(node, other)
         self.index = {channel: i for i, channel in enumerate(self.channels)}
         self.injection = [self.index[node, next(iter(graph.adj[node]))] for node in self.terminals]
-
-    def _add(
-        self, source: str, target: str, number: dict[str, int], place: dict[str, dict[str, int]]
-    ) -> None:
-        if not self.graph.has_edge(source, target):  # a directed graph has one of the two
-            return
-        edge = self.graph.edges[source, target]
-        delay = edge.get("cycles", self.router.link) if edge["kind"] == "link" else 1
-        out_port = place[source][target] if number[source] >= 0 else 0
-        in_port = place[target][source] if number[target] >= 0 else 0
-        self.channels.append((source, target))
-        self._ports.append((number[source], number[target], delay, out_port, in_port))
 
     def network(self, copies: int = 1, *, tracking: bool = False, record: bool = False) -> Network:
         """Return so many unconnected copies of this fabric as one compiled network without routes.
@@ -217,6 +217,8 @@ class Routes:
 
     def __init__(self, fabric: Fabric, network: Network) -> None:
         self.fabric, self.network = fabric, network
+        self.length: dict[int, int] = {}
+        """Routers that each route crosses."""
         self._found: dict[tuple[int, int, int], int] = {}
         self._choices: dict[tuple[int, int], int] = {}
 
@@ -237,6 +239,7 @@ class Routes:
         if new:
             first = add_ways(self.network, ways)
             self._found.update({key: first + i for i, key in enumerate(new)})
+            self.length.update({first + i: len(way) for i, way in enumerate(ways)})
         return [self._found[key] for key in asked]
 
 
@@ -250,3 +253,44 @@ def add_ways(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> int
     return network.add_routes(
         hops[:, 0], hops[:, 1], child, np.full(len(hops), -1), starts, np.ones(len(ways), dtype=np.int64)
     )
+
+
+def add_tree(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> tuple[int, list[int]]:
+    """Add a route that branches where the ways part, so that a packet crosses what they share once.
+
+    Parameters
+    ----------
+    network : pimsim_core.network.Network
+        Where it goes.
+    ways : sequence of sequence of (channel, class)
+        From one terminal, each to another one.
+
+    Returns
+    -------
+    int
+        Number of the route.
+    list of int
+        The last hop of each way, counted within this route: what `Network` names where a copy arrives.
+    """
+    rows: list[list[int]] = []  # channel, class, child, sibling
+    root: list[int] = [-1]
+    last = []
+    for way in ways:
+        parent = -1
+        for channel, vcs in way:
+            first = root[0] if parent < 0 else rows[parent][2]
+            hop = first
+            while hop >= 0 and rows[hop][0] != channel:
+                hop = rows[hop][3]
+            if hop < 0:
+                hop = len(rows)
+                rows.append([channel, vcs, -1, first])
+                if parent < 0:
+                    root[0] = hop
+                else:
+                    rows[parent][2] = hop
+            parent = hop
+        last.append(parent)
+    table = np.array(rows, dtype=np.int64)
+    number = network.add_routes(table[:, 0], table[:, 1], table[:, 2], table[:, 3], root, [len(ways)])
+    return number, last

@@ -31,13 +31,10 @@ class Pattern:
     target : callable
         Of a random generator, the packets' sources, and each packet's number at its source; all terminals are numbers
         along the rows of the network.
-    is_random : bool
-        Whether it draws.
     """
 
     name: str
     target: Callable[[np.random.Generator, Ints, Ints], Ints]
-    is_random: bool
 
 
 def order(topology: Topology) -> Ints:
@@ -98,13 +95,13 @@ def pattern(text: str, topology: Topology) -> Pattern:
         raise ConfigError(f"found '{text}', expected '{name}' alone", where=where)
     n = topology.places
     if name == "uniform":
-        return Pattern(text, lambda rng, s, i: rng.integers(0, n, len(s)), True)
+        return Pattern(text, lambda rng, s, i: rng.integers(0, n, len(s)))
     if name == "hotspot":
         return _hotspot(text, n)
     if name == "alltoall":
-        return Pattern(text, lambda rng, s, i: (s + 1 + i % max(1, n - 1)) % n, False)
+        return Pattern(text, lambda rng, s, i: (s + 1 + i % max(1, n - 1)) % n)
     table = _permutation(name, topology)
-    return Pattern(text, lambda rng, s, i: table[s], False)
+    return Pattern(text, lambda rng, s, i: table[s])
 
 
 def _permutation(name: str, topology: Topology) -> Ints:
@@ -158,7 +155,7 @@ def _hotspot(text: str, n: int) -> Pattern:
         to_hot = rng.random(len(s)) < share
         return np.where(to_hot, hot[rng.integers(0, len(hot), len(s))], rng.integers(0, n, len(s)))
 
-    return Pattern(text, target, True)
+    return Pattern(text, target)
 
 
 def packet_list(path: Path, terminals: int) -> tuple[Ints, Ints, Ints, Ints]:

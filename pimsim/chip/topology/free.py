@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from pimsim.errors import ConfigError
 from pimsim.chip.topology.base import Topology, attached, router, tile, with_ends
 
 if TYPE_CHECKING:
@@ -38,6 +39,26 @@ class FreeGraph(Topology):
     edges: Annotated[list[Edge], Field(max_length=1_000_000)]
     at: list[Index] | None = None
     routing: Literal["updown", "shortest"] = "updown"
+
+    @classmethod
+    def of(cls, graph: Graph[Any], routing: Literal["updown", "shortest"] = "updown") -> FreeGraph:
+        """Return the topology of any undirected graph: a router with a tile at each node, in the nodes' order.
+
+        Raises
+        ------
+        ConfigError
+            If it is directed, not connected, or its routes can deadlock.
+        """
+        if graph.is_directed():
+            raise ConfigError("found a directed graph, expected links that lead both ways", where="graph")
+        number = {node: index for index, node in enumerate(graph.nodes)}
+        edges = []
+        for a, b, cycles in graph.edges(data="cycles"):
+            edges.append([number[a], number[b], *([] if cycles is None else [int(cycles)])])
+        try:
+            return cls(kind="graph", edges=edges, at=list(range(len(number))), routing=routing)
+        except ValidationError as error:
+            raise ConfigError(error.errors()[0]["msg"], where="graph") from None
 
     @model_validator(mode="after")
     def _is_connected(self) -> FreeGraph:
@@ -72,7 +93,8 @@ class FreeGraph(Topology):
     @property
     def routers(self) -> int:
         """Routers."""
-        return 1 + max((max(edge[:2]) for edge in self.edges), default=0)
+        named = [index for edge in self.edges for index in edge[:2]]
+        return 1 + max(named, default=0)
 
     @property
     def ports(self) -> int:

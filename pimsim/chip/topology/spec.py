@@ -1,0 +1,102 @@
+"""Topologies as a user types them: ``mesh:8x8``, ``fattree:4,2``, or a file with a list of links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pimsim.chip.topology import AnyTopology, Topology
+from pimsim.errors import ConfigError, nearest
+
+SPECS: dict[str, tuple[str, tuple[str, ...]]] = {  # kind: (example, its numbers in order)
+    "mesh": ("mesh:8x8", ("width", "height")),
+    "torus": ("torus:8x8", ("width", "height")),
+    "cmesh": ("cmesh:4x4x4", ("width", "height", "concentration")),
+    "ring": ("ring:16", ("nodes",)),
+    "fattree": ("fattree:4,2", ("arity", "levels")),
+    "fly": ("fly:4,2", ("arity", "stages")),
+    "htree": ("htree:4,2", ("arity", "levels")),
+    "crossbar": ("crossbar:16", ("nodes",)),
+    "bus": ("bus:8", ("nodes",)),
+}
+MOST_TERMINALS = 4096
+
+
+def from_spec(text: str) -> Topology:
+    """Return the topology that a text names: a kind with its numbers, ``package:N/…``, or the path of a file.
+
+    A file holds a link a line: two routers by number and, if it is not the network's, the link's delay in cycles; what
+    follows ``#`` is a remark. One terminal sits at each router.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind or file, or it makes no network.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "package" and re.fullmatch(r"\d+/.+", rest):
+        chips, _, inner = rest.partition("/")
+        data = {"kind": "package", "chips": int(chips), "of": _numbers(inner)}
+    elif kind in SPECS:
+        data = _numbers(text)
+    elif Path(text).is_file():
+        data = {"kind": "graph", "edges": _edges(Path(text))}
+    else:
+        examples = ", ".join(example for example, _ in SPECS.values())
+        hint = nearest(kind, [*SPECS, "package"]) if rest else "name one or give the path of a list of links"
+        raise ConfigError(
+            f"found '{text}', expected {examples}, package:2/mesh:4x4 or a file", where="TOPOLOGY", mend=hint
+        )
+    try:
+        topology: Topology = TypeAdapter[Topology](AnyTopology).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        context = first.get("ctx", {})
+        place = ".".join(map(str, first["loc"][1:])) or str(context.get("path", ""))
+        found = f"found {first['input']!r:.60}: " if place and "path" not in context else ""
+        raise ConfigError(f"{found}{first['msg']}", where=f"{text}{': ' if place else ''}{place}") from None
+    if topology.places > MOST_TERMINALS:
+        raise ConfigError(
+            f"found {topology.places} terminals, expected at most {MOST_TERMINALS}", where=text
+        )
+    return topology
+
+
+def _numbers(text: str) -> dict[str, Any]:
+    kind, _, rest = text.partition(":")
+    if kind not in SPECS:
+        raise ConfigError(f"found '{text}'", where="TOPOLOGY", mend=nearest(kind, list(SPECS)))
+    example, names = SPECS[kind]
+    words = re.split(r"[x,]", rest) if rest else []
+    if len(words) != len(names) or not all(re.fullmatch(r"\d{1,7}", word) for word in words):
+        raise ConfigError(
+            f"found '{text}', expected {kind}:{'x'.join(names)}, whole numbers, such as {example}",
+            where="TOPOLOGY",
+        )
+    return {"kind": kind, **{name: int(word) for name, word in zip(names, words, strict=True)}}
+
+
+def _edges(path: Path) -> list[list[int]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise ConfigError("is not a text file with a link a line", where=str(path)) from None
+    edges = []
+    for number, line in enumerate(lines, 1):
+        words = re.split(r"[\s,]+", line.partition("#")[0].strip())
+        if words == [""]:
+            continue
+        if not 2 <= len(words) <= 3 or not all(re.fullmatch(r"\d{1,6}", word) for word in words):
+            raise ConfigError(
+                f"found '{line.strip():.60}', expected two routers and perhaps a delay, whole numbers from 0",
+                where=f"{path}:{number}",
+            )
+        edges.append([int(word) for word in words])
+    if not edges:
+        raise ConfigError("found no link, expected at least one line with two routers", where=str(path))
+    return edges

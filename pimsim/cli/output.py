@@ -1,0 +1,30 @@
+"""What commands print: JSON as bytes, reports as text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def print_bytes(raw: bytes) -> None:
+    """Print JSON as UTF-8, whatever the locale is."""
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()
+
+
+def print_pieces(*pieces: RenderableType) -> None:
+    """Print pieces of a report, with bold headings if stdout is a terminal that wants them."""
+    from pimsim.report.tables import WIDTH, to_plain_text
+
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        click.echo(to_plain_text(*pieces))
+        return
+    from rich.console import Console
+
+    Console(width=WIDTH, highlight=False, markup=False).print(*pieces, sep="\n")
