@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
     from pimsim.mapping.planner import make_plan as make_plan
-    from pimsim.network.fabric import Router as Router
+    from pimsim.chip.router import Router as Router
     from pimsim.network.noc import NocResult as NocResult
     from pimsim.network.noc import noc as noc
     from pimsim.result.result import Result as Result
@@ -38,7 +38,7 @@ _HOMES = {
     "PimsimError": "pimsim.errors",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",
-    "Router": "pimsim.network.fabric",
+    "Router": "pimsim.chip.router",
     "SimulationError": "pimsim.errors",
     "Tensor": "pimsim.trace.schema",
     "Trace": "pimsim.trace.schema",

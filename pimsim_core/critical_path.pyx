@@ -18,6 +18,8 @@ _NODE = np.dtype(
         ("label", np.int32),
         ("held", np.int32),
         ("children", np.int32),
+        ("link", np.int32),
+        ("_pad", np.int32),
     ]
 )
 
@@ -31,11 +33,14 @@ cdef class CriticalPath:
         How many labels there are.
     capacity : int
         Nodes to make room for at first.
+    links : int
+        How many links of a network there are, whose waits are kept apart as well.
     """
 
-    def __init__(self, int32_t labels, int64_t capacity=4096):
+    def __init__(self, int32_t labels, int64_t capacity=4096, int32_t links=0):
         self.nodes = np.zeros(max(capacity, 2), dtype=_NODE)
         self.totals = np.zeros(labels, dtype=np.int64)
+        self.link_totals = np.zeros(links, dtype=np.int64)
         self.unused = -1
         self._free_range(1)
         self.root = 0  # time 0
@@ -72,11 +77,18 @@ cdef class CriticalPath:
         self.nodes[n].held = 1
         self.nodes[n].children = 0
         self.nodes[n].children_sum = 0
+        self.nodes[n].link = -1
         self.nodes[parent].children += 1
         self.nodes[parent].children_sum += n
         self.live += 1
         if self.live > self.peak:
             self.peak = self.live
+        return n
+
+    cdef int32_t new_at(self, int32_t parent, int64_t begin, int32_t label, int32_t link) except -1:
+        """Make a node as `new` does, whose time was spent waiting for a link."""
+        cdef int32_t n = self.new(parent, begin, label)
+        self.nodes[n].link = link
         return n
 
     cdef void hold(self, int32_t node) noexcept:
@@ -85,6 +97,7 @@ cdef class CriticalPath:
     cdef void drop(self, int32_t node) noexcept:
         """Let go of a node; free what nothing can reach any more, fold what all live nodes share."""
         cdef int32_t parent, child
+        cdef int64_t time
         self.nodes[node].held -= 1
         while self.nodes[node].held == 0 and self.nodes[node].children == 0:
             parent = self.nodes[node].parent
@@ -98,7 +111,10 @@ cdef class CriticalPath:
             node = parent
         while self.nodes[self.root].held == 0 and self.nodes[self.root].children == 1:
             child = <int32_t>self.nodes[self.root].children_sum
-            self.totals[self.nodes[child].label] += self.nodes[child].begin - self.nodes[self.root].begin
+            time = self.nodes[child].begin - self.nodes[self.root].begin
+            self.totals[self.nodes[child].label] += time
+            if self.nodes[child].link >= 0:
+                self.link_totals[self.nodes[child].link] += time
             self.nodes[self.root].parent = self.unused
             self.unused = self.root
             self.live -= 1
@@ -122,6 +138,17 @@ cdef class CriticalPath:
             sums[self.nodes[node].label] += (
                 self.nodes[node].begin - self.nodes[self.nodes[node].parent].begin
             )
+            node = self.nodes[node].parent
+        return sums
+
+    def link_charges(self, int32_t node=-1):
+        """Return the femtoseconds spent waiting for each link on the way from time 0 to a node, int64, (links,)."""
+        sums = np.array(self.link_totals)
+        while node >= 0 and self.nodes[node].parent >= 0:
+            if self.nodes[node].link >= 0:
+                sums[self.nodes[node].link] += (
+                    self.nodes[node].begin - self.nodes[self.nodes[node].parent].begin
+                )
             node = self.nodes[node].parent
         return sums
 

@@ -6,7 +6,8 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
-from pimsim_core.kernel cimport DEPENDENCE, KICK, LET_GO, SUBMIT, Kernel
+from pimsim_core.kernel cimport KICK, LET_GO, SUBMIT, Kernel
+from pimsim_core.network cimport Network
 
 from pimsim_core.kernel import CAUSES, record_dtype
 
@@ -25,9 +26,18 @@ cdef class Engine(Kernel):
         How many kinds of parts and how many ops charges are kept for.
     record : bool
         Keep a log of every visit: slow, for tests.
+    network : pimsim_core.network.Network, optional
+        What steps with a route go through; made with `tracking`.
+    network_period : int
+        Of its clock, in fs.
+    links : int
+        Channels of the network, in either fidelity, that waits on the critical path are kept for.
     """
 
-    def __init__(self, net, int32_t parts, int32_t ops, bint record=False):
+    def __init__(
+        self, net, int32_t parts, int32_t ops, bint record=False, Network network=None, int64_t network_period=1,
+        int32_t links=0,
+    ):
         self.resources = net["resources"]
         self.steps = net["steps"]
         self.path_ptr = net["path_ptr"]
@@ -51,7 +61,10 @@ cdef class Engine(Kernel):
         self.milestones = []
         self.finished_jobs = []
         self.queue = EventQueue(max(4096, 2 * self.n_actors))
-        self.path = CriticalPath(len(CAUSES) * parts * ops)
+        self.path = CriticalPath(len(CAUSES) * parts * ops, links=links)
+        self.network = network
+        self.network_period = network_period
+        self.network_next = NEVER
         self.walkers = np.zeros(1024, dtype=record_dtype("walker"))
         self.holds = np.zeros(1024, dtype=record_dtype("hold"))
         self.notes = np.zeros(1024, dtype=record_dtype("note"))
@@ -71,9 +84,8 @@ cdef class Engine(Kernel):
         for i in range(self.resources.shape[0]):
             self.resources[i].idle = self.resources[i].servers
             self.resources[i].head = self.resources[i].tail = self.resources[i].fresh = -1
-            self.resources[i].release_node = self.resources[i].credit_node = -1
+            self.resources[i].release_node = -1
             self.resources[i].unsampled = self.resources[i].sampler = -1
-            self.resources[i].credit_time = -1
         for i in range(self.streams.shape[0]):
             self.streams[i].first_place = places
             places += self.streams[i].capacity
@@ -115,6 +127,13 @@ cdef class Engine(Kernel):
         self.noticed = False
         while self.events < stop and not self.noticed:
             time = self.queue.next_time()
+            if self.network_next < time:  # nobody else has anything to do
+                if self.network_next >= horizon:
+                    break
+                self.now = self.network_next
+                self.events += 1
+                self.network_cycle(self.network_next)
+                continue
             if time >= horizon or time == NEVER:
                 break
             self.instant(time)
@@ -125,7 +144,7 @@ cdef class Engine(Kernel):
     @property
     def next_time(self):
         """Time of the next event in fs, or None if nothing will ever happen again by itself."""
-        cdef int64_t time = self.queue.next_time()
+        cdef int64_t time = min(self.queue.next_time(), self.network_next)
         return None if time == NEVER else time
 
     @property
@@ -157,13 +176,13 @@ cdef class Engine(Kernel):
             if self.gated == 0:
                 self.queue.push(time, LET_GO)
 
-    def add_resource(self, int64_t period, int32_t servers, int32_t places, int32_t cause, int32_t part):
+    def add_resource(self, int64_t period, int32_t servers, int32_t link, int32_t cause, int32_t part):
         """Append a resource for jobs, idle, and return its number; the arguments are as in the netlist."""
         more = np.zeros(1, dtype=record_dtype("resource"))
-        more["period"], more["servers"], more["idle"], more["places"] = period, servers, servers, places
-        more["buffered"], more["cause"], more["part"] = places > 0, cause, part
-        for link in ("head", "tail", "fresh", "release_node", "credit_node", "unsampled", "sampler", "credit_time"):
-            more[link] = -1
+        more["period"], more["servers"], more["idle"], more["link"] = period, servers, servers, link
+        more["cause"], more["part"] = cause, part
+        for name in ("head", "tail", "fresh", "release_node", "unsampled", "sampler"):
+            more[name] = -1
         self.resources = np.concatenate([np.asarray(self.resources), more])
         self.hot_resources = np.concatenate([np.asarray(self.hot_resources), np.zeros(1, dtype=np.int32)])
         return self.resources.shape[0] - 1
@@ -181,12 +200,13 @@ cdef class Engine(Kernel):
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm)
-            As in the netlist; `mvm` is -1 for an ordinary visit.
+        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits)
+            As in the netlist; `mvm` and `route` are -1 for an ordinary visit.
         """
         more = np.zeros(len(steps), dtype=record_dtype("step"))
-        for row, (resource, occupancy, latency, mvm) in zip(more, steps, strict=True):
-            row["resource"], row["occupancy"], row["latency"], row["mvm"] = resource, occupancy, latency, mvm
+        for row, values in zip(more, steps, strict=True):
+            row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
+            row["route"], row["terminal"], row["flits"] = values[4:]
         self.steps = np.concatenate([np.asarray(self.steps), more])
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
         return self.path_ptr.shape[0] - 2
@@ -209,6 +229,10 @@ cdef class Engine(Kernel):
     def charges(self):
         """Return the fs charged on the critical path of the last milestone, int64, (causes, parts, ops)."""
         return np.asarray(self.path.charges(self.last_node)).reshape(len(CAUSES), self.n_parts, self.n_ops)
+
+    def link_charges(self):
+        """Return the fs that the critical path of the last milestone waited for each channel, int64, (links,)."""
+        return self.path.link_charges(self.last_node)
 
     def resource_figures(self):
         """Return copies of ``visits``, ``busy`` (fs, visits that are over) and ``waited`` (fs) of each resource."""

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport EventQueue
+from pimsim_core.network cimport Network
 
 # Causes that the kernel charges by itself; the numbers are places in `CAUSES`.
 cdef enum:
@@ -11,16 +12,16 @@ cdef enum:
     DEPENDENCE = 3
     BACKPRESSURE = 4
     CLOCK = 5
+    CONGESTION = 8
 
 # Kinds of events; a payload is the index of a walker, hold or actor times eight plus the kind.
 cdef enum:
     GO = 0  # a walker's visit is over for it
     RELEASE = 1  # a server becomes free
     ARRIVE = 2  # a walker reaches a clock edge
-    PLACE = 3  # a place in a router's buffer becomes free
-    SAMPLE = 4  # a crossbar's sample-and-holds take the bit lines' values
-    KICK = 5  # an actor may be able to start: time 0, or the host allowed more
-    SUBMIT = 6  # a job of a SimPy process begins
+    SAMPLE = 3  # a crossbar's sample-and-holds take the bit lines' values
+    KICK = 4  # an actor may be able to start: time 0, or the host allowed more
+    SUBMIT = 5  # a job of a SimPy process begins
     LET_GO = -1  # nothing can start from time 0 any more: its node need not be kept
 
 cdef struct Resource:
@@ -29,11 +30,9 @@ cdef struct Resource:
     int64_t waited  # fs that visitors waited
     int64_t visits
     int64_t drained  # crossbar: when the sample-and-holds are empty again
-    int64_t credit_time
     int32_t servers
     int32_t idle  # servers that nobody holds
-    int32_t buffered  # 1 if a visit takes a place in the buffer behind
-    int32_t places  # free places in that buffer
+    int32_t link  # channel of the network that it is the entrance of, or -1
     int32_t cause
     int32_t part
     int32_t head  # waiting walkers, in order of service
@@ -43,17 +42,18 @@ cdef struct Resource:
     int32_t release_node
     int32_t release_actor
     int32_t release_label
-    int32_t credit_node
-    int32_t had_places  # places before this instant's first credit
     int32_t unsampled  # crossbar: walker whose last phase has not begun to convert, or -1
     int32_t sampler  # crossbar: walker that waits for it, or -1
-    int32_t unused
 
 cdef struct Step:
     int64_t occupancy
     int64_t latency
     int32_t resource
     int32_t mvm  # row of the table of multiplications, or -1
+    int32_t route  # through the network, or -1
+    int32_t terminal  # where it begins
+    int32_t flits
+    int32_t unused
 
 cdef struct Mvm:
     int64_t setup
@@ -124,6 +124,7 @@ cdef struct Walker:
     int64_t ready  # crossbar: when the read of the coming phase is done
     int64_t inference
     int64_t position
+    int64_t rest  # in the network: cycles that its tail fell behind
     int32_t actor
     int32_t output  # -1 for a firing
     int32_t step
@@ -132,7 +133,9 @@ cdef struct Walker:
     int32_t start_node
     int32_t label
     int32_t next
-    int32_t place_of  # resource whose buffer it stands in, or -1
+    int32_t hold  # in the network: on its entrance
+    int32_t packet  # in the network
+    int32_t chain  # in the network: its last wait
     int32_t phase
     int32_t in_bank
     int32_t op
@@ -145,12 +148,15 @@ cdef struct Hold:
     int32_t node
     int32_t actor
     int32_t label  # what the visit did, for an own visit that waits for its end
-    int32_t place_of  # resource whose buffer is left when this visit ends, or -1
     int32_t walker  # that goes on at the same time, or -1
+    int32_t unused
 
 cdef class Kernel:
     cdef EventQueue queue
     cdef CriticalPath path
+    cdef Network network  # or None
+    cdef int64_t network_period
+    cdef int64_t network_next  # time of its next cycle with something to do, or NEVER
     cdef readonly int64_t now
     cdef readonly int64_t events
     cdef readonly int64_t firings
@@ -212,13 +218,14 @@ cdef class Kernel:
     cdef int deliver(self, int32_t s, int64_t token, int32_t node) except -1
     cdef int give_back(self, int32_t i, int64_t upto, int32_t node) except -1
     cdef int release(self, int32_t h) except -1
-    cdef int leave_buffer(self, int32_t r, int32_t node) except -1
-    cdef int return_place(self, int32_t r, int32_t node) except -1
     cdef int try_start(self, int32_t a) except -1
     cdef int32_t start_cause(self, int32_t a, int32_t previous) except -2
     cdef int grant_all(self, int32_t r) except -1
     cdef int enter_visit(self, int32_t w, int32_t r) except -1
     cdef int grant_visit(self, int32_t w, int32_t r) except -1
+    cdef int enter_network(self, int32_t w, int32_t r) except -1
+    cdef int leave_network(self, int32_t w) except -1
+    cdef int network_cycle(self, int64_t time) except -1
     cdef int grant_mvm(self, int32_t w, int32_t r) except -1
     cdef int schedule_sample(self, int32_t w, int32_t r) except -1
     cdef int sample(self, int32_t w) except -1

@@ -12,13 +12,14 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
+from pimsim_core.network cimport Network
 
 # Causes that time on the critical path is charged to, in the order of their numbers.
-CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory")
+CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion")
 _DTYPES = {
-    "resource": "period busy waited visits drained credit_time:i8 servers idle buffered places cause part head tail "
-    "fresh touched release_node release_actor release_label credit_node had_places unsampled sampler _pad:i4",
-    "step": "occupancy latency:i8 resource mvm:i4",
+    "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
+    "fresh touched release_node release_actor release_label unsampled sampler:i4",
+    "step": "occupancy latency:i8 resource mvm route terminal flits _pad:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
     "actor": "firings period started ended ended_before ended_time limit milestone:i8 depth path op "
     "first_input last_input first_output last_output touched end_node _pad:i4",
@@ -27,9 +28,9 @@ _DTYPES = {
     "stream": "capacity tokens delivered freed delivered_before freed_before first_place:i8 "
     "part touched arrivals credits:i4",
     "note": "index:i8 node next:i4",
-    "walker": "firing token arrival grant ready inference position:i8 actor output step end node start_node "
-    "label next place_of phase in_bank op sample_node _pad:i4",
-    "hold": "begin:i8 resource node actor label place_of walker:i4",
+    "walker": "firing token arrival grant ready inference position rest:i8 actor output step end node start_node "
+    "label next hold packet chain phase in_bank op sample_node _pad:i4",
+    "hold": "begin:i8 resource node actor label walker _pad:i4",
 }
 
 
@@ -95,7 +96,6 @@ cdef class Kernel:
         self.walkers[w].step = self.path_ptr[path]
         self.walkers[w].end = self.path_ptr[path + 1]
         self.walkers[w].op = op
-        self.walkers[w].place_of = -1
         self.walkers[w].in_bank = 0
         self.walkers[w].start_node = -1
         self.walkers[w].label = self.label_of(DEPENDENCE, self.n_parts - 1, op)
@@ -114,7 +114,6 @@ cdef class Kernel:
         self.path.hold(node)
         self.holds[h].actor = actor
         self.holds[h].label = label
-        self.holds[h].place_of = -1
         self.holds[h].walker = -1
         return h
 
@@ -167,11 +166,6 @@ cdef class Kernel:
             self.arrive(i)
         elif kind == SAMPLE:
             self.sample(i)
-        elif kind == PLACE:
-            self.return_place(self.holds[i].resource, self.holds[i].node)
-            self.path.drop(self.holds[i].node)
-            self.holds[i].walker = self.free_hold
-            self.free_hold = i
         elif kind == KICK:
             self.touch_actor(i)
         else:  # SUBMIT
@@ -209,6 +203,8 @@ cdef class Kernel:
         cdef int32_t m = self.steps[self.walkers[w].step].mvm
         if m >= 0 and not self.mvms[m].shared:
             self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
+        if self.steps[self.walkers[w].step].route >= 0:
+            self.leave_network(w)
         if self.recording:
             self.log_visit(w, self.now)
         if self.walkers[w].step + 1 < self.walkers[w].end:
@@ -220,8 +216,6 @@ cdef class Kernel:
         cdef int32_t node = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
         cdef int32_t a = self.walkers[w].actor
         self.path.drop(self.walkers[w].node)
-        if self.walkers[w].place_of >= 0:
-            self.leave_buffer(self.walkers[w].place_of, node)
         if a == self.n_actors:
             self.finished_jobs.append(self.walkers[w].firing)
             self.noticed = True
@@ -344,30 +338,9 @@ cdef class Kernel:
         self.resources[r].release_actor = self.holds[h].actor
         self.resources[r].release_label = self.holds[h].label
         self.touch_resource(r)
-        if self.holds[h].place_of >= 0:
-            self.leave_buffer(self.holds[h].place_of, self.holds[h].node)
         self.holds[h].walker = self.free_hold
         self.free_hold = h
         return self.advance(w) if w >= 0 else 0
-
-    cdef int leave_buffer(self, int32_t r, int32_t node) except -1:
-        """The tail has left the buffer behind `r`; its sender sees the place at its own next clock edge."""
-        cdef int64_t edge = align(self.now, self.resources[r].period)
-        if edge == self.now:
-            return self.return_place(r, node)
-        return self.queue.push(edge, <int64_t>self.new_hold(r, node, -1, 0) * 8 + PLACE)
-
-    cdef int return_place(self, int32_t r, int32_t node) except -1:
-        if self.resources[r].credit_time != self.now:
-            self.resources[r].credit_time = self.now
-            self.resources[r].had_places = self.resources[r].places
-        self.resources[r].places += 1
-        if self.resources[r].credit_node >= 0:
-            self.path.drop(self.resources[r].credit_node)
-        self.resources[r].credit_node = node
-        self.path.hold(node)
-        self.touch_resource(r)
-        return 0
 
     # -- beat 2: the actors that can fire now ------------------------------------------------------------------
 
@@ -509,7 +482,6 @@ cdef class Kernel:
         while (
             self.resources[r].head >= 0
             and self.resources[r].idle > 0
-            and (self.resources[r].places > 0 or not self.resources[r].buffered)
         ):
             w = self.resources[r].head
             self.resources[r].head = self.walkers[w].next
@@ -518,6 +490,8 @@ cdef class Kernel:
                 self.grant_conversion(w, r)
             elif self.steps[self.walkers[w].step].mvm >= 0:
                 self.grant_mvm(w, r)
+            elif self.steps[self.walkers[w].step].route >= 0:
+                self.enter_network(w, r)
             else:
                 self.grant_visit(w, r)
         return 0
@@ -527,23 +501,21 @@ cdef class Kernel:
         cdef int64_t wait = self.now - self.walkers[w].arrival
         cdef int32_t node = self.walkers[w].node
         cdef int32_t op = self.walkers[w].op
-        cdef int32_t parent = node, label = self.walkers[w].label
+        cdef int32_t parent = node, label = self.walkers[w].label, link = -1
         self.resources[r].idle -= 1
-        if self.resources[r].buffered:
-            self.resources[r].places -= 1
         self.resources[r].visits += 1
         self.resources[r].waited = min(self.resources[r].waited, NEVER - wait) + wait  # rather full than negative
         self.walkers[w].grant = self.now
         if wait > 0:
-            label = self.label_of(CONTENTION, self.resources[r].part, op)
-            if self.resources[r].credit_node >= 0 and self.resources[r].had_places == 0:
-                parent = self.resources[r].credit_node
-            elif self.resources[r].release_node >= 0:
+            link = self.resources[r].link
+            label = self.label_of(CONTENTION if link < 0 else CONGESTION, self.resources[r].part, op)
+            if self.resources[r].release_node >= 0:
                 parent = self.resources[r].release_node
                 if self.resources[r].release_actor == self.walkers[w].actor:
                     label = self.resources[r].release_label
+                    link = -1
         if self.path.nodes[node].begin != self.now:
-            self.walkers[w].node = self.path.new(parent, self.now, label)
+            self.walkers[w].node = self.path.new_at(parent, self.now, label, link)
             self.path.drop(node)
         self.walkers[w].label = self.label_of(self.resources[r].cause, self.resources[r].part, op)
         return 0
@@ -552,13 +524,70 @@ cdef class Kernel:
         cdef int32_t step = self.walkers[w].step
         cdef int32_t h = self.new_hold(r, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
         cdef int64_t occupancy = self.steps[step].occupancy
-        self.holds[h].place_of = self.walkers[w].place_of
-        self.walkers[w].place_of = r if self.resources[r].buffered else -1
         if self.steps[step].latency == occupancy:
             self.holds[h].walker = w
         else:
             self.queue.push(self.now + self.steps[step].latency, <int64_t>w * 8 + GO)
         return self.queue.push(self.now + occupancy, <int64_t>h * 8 + RELEASE)
+
+    # -- the network: a packet holds its entrance until its tail is inside, and goes on when the tail comes out -----
+
+    cdef int enter_network(self, int32_t w, int32_t r) except -1:
+        cdef int32_t step = self.walkers[w].step
+        self.walkers[w].hold = self.new_hold(r, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        self.network.inject(
+            self.steps[step].terminal, self.steps[step].route, self.steps[step].flits, w, self.now // self.network_period
+        )
+        self.network_next = self.now
+        return 0
+
+    cdef int leave_network(self, int32_t w) except -1:
+        """Charge the time inside: what an empty network takes, then each wait to the channel it was for."""
+        cdef int32_t transport = self.walkers[w].label
+        cdef int32_t part = self.resources[self.steps[self.walkers[w].step].resource].part
+        cdef int32_t waiting = self.label_of(CONGESTION, part, self.walkers[w].op)
+        cdef int32_t chain = self.walkers[w].chain
+        cdef int64_t begin = self.walkers[w].grant + self.steps[self.walkers[w].step].latency
+        cdef int32_t node = self.path.new(self.walkers[w].node, begin, transport), following
+        self.path.drop(self.walkers[w].node)
+        while chain >= 0:
+            begin += self.network.waits[chain].cycles * self.network_period
+            following = self.path.new_at(node, begin, waiting, self.network.waits[chain].channel)
+            self.path.drop(node)
+            node = following
+            chain = self.network.waits[chain].parent
+        if self.walkers[w].rest > 0:
+            begin += self.walkers[w].rest * self.network_period
+            following = self.path.new_at(
+                node, begin, waiting, self.network.packets[self.walkers[w].packet].slowest
+            )
+            self.path.drop(node)
+            node = following
+        if begin != self.now:
+            raise AssertionError(f"the network's waits end at {begin} fs, the packet came at {self.now} fs")
+        self.walkers[w].node = node
+        self.network.forget(self.walkers[w].packet)
+        return 0
+
+    cdef int network_cycle(self, int64_t time) except -1:
+        """Run one cycle of the network, and note what its terminals have sent and will receive."""
+        cdef int32_t i, w
+        self.network.step(time // self.network_period)
+        for i in range(self.network.n_left):
+            self.queue.push(
+                time + self.network_period, <int64_t>self.walkers[self.network.left[i]].hold * 8 + RELEASE
+            )
+        self.network.n_left = 0
+        for i in range(self.network.n_arrivals):
+            w = self.network.arrivals[i].tag
+            self.walkers[w].packet = self.network.arrivals[i].packet
+            self.walkers[w].chain = self.network.arrivals[i].chain
+            self.walkers[w].rest = self.network.arrivals[i].rest
+            self.queue.push(self.network.arrivals[i].cycle * self.network_period, <int64_t>w * 8 + GO)
+        self.network.n_arrivals = 0
+        cdef int64_t cycle = self.network.next_cycle()
+        self.network_next = NEVER if cycle == NEVER else cycle * self.network_period
+        return 0
 
     cdef int grant_mvm(self, int32_t w, int32_t r) except -1:
         """Run a multiplication through its phases; with a bank of its own, all of them at once."""
@@ -596,8 +625,6 @@ cdef class Kernel:
         h = self.new_hold(
             r, self.walkers[w].node, self.walkers[w].actor, array_label if read >= convert else adc_label
         )
-        self.holds[h].place_of = self.walkers[w].place_of
-        self.walkers[w].place_of = -1
         self.queue.push(sampled, <int64_t>h * 8 + RELEASE)
         self.queue.push(drained + self.mvms[m].tail, <int64_t>w * 8 + GO)
         self.resources[r].drained = drained
@@ -630,8 +657,6 @@ cdef class Kernel:
         cdef int32_t h
         if self.walkers[w].phase + 1 == self.mvms[m].phases:
             h = self.new_hold(r, node, self.walkers[w].actor, self.walkers[w].label)
-            self.holds[h].place_of = self.walkers[w].place_of
-            self.walkers[w].place_of = -1
             self.holds[h].begin = self.walkers[w].token
             self.resources[r].unsampled = w
             self.release(h)
@@ -689,6 +714,8 @@ cdef class Kernel:
             self.try_start(self.hot_actors[i])
         for i in range(self.n_hot_resources):
             self.grant_all(self.hot_resources[i])
+        if self.network_next == time:
+            self.network_cycle(time)
         if let_go:  # every actor has had its chance to start at time 0 or when the host allowed it
             self.path.drop(self.path.root)
         self.clear_instant()
@@ -703,9 +730,6 @@ cdef class Kernel:
             if self.resources[r].release_node >= 0:
                 self.path.drop(self.resources[r].release_node)
                 self.resources[r].release_node = -1
-            if self.resources[r].credit_node >= 0:
-                self.path.drop(self.resources[r].credit_node)
-                self.resources[r].credit_node = -1
         self.n_hot_resources = 0
         for i in range(self.n_hot_streams):
             s = self.hot_streams[i]

@@ -88,8 +88,10 @@ class Chip:
                 found.append(f"{path}: one phase takes {format_time(duration)}, more than 1 ms")
         if self.mvm_period_fs() > MAX_FS:
             found.append("core: one multiplication takes more than 2.5 hours, which cannot be simulated")
-        if self.config.network.buffer_packets == 1:
-            found.append("network.buffer_packets: with one packet a router's input stalls after every packet")
+        network = self.config.network
+        shortage = network.router.shortage(network.link_cycles)
+        if shortage is not None:
+            found.append(f"network.buffer_flits: {shortage.removeprefix('buffer: ')}")
         levels = self.config.core.array.rows * (2**self.config.core.array.bits_per_cell - 1)
         if 2**self.config.core.adc.bits * 16 < levels and self.config.core.dac.bits == 1:
             found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -138,7 +139,9 @@ def _uses(config: ChipConfig) -> Iterator[_Use]:
     network, external = config.network, config.external
     routers, ports = network.topology.routers, network.topology.ports
     flits = routers * ports * _hertz(config, network.clock)  # every port takes a flit in every cycle
-    yield _Use("network", network, routers, network.energy_per_flit_pj, flits)
+    pieces = list(network.flit_energies_pj.values())
+    energy = None if None in pieces else math.fsum(piece for piece in pieces if piece is not None)
+    yield _Use("network", network, routers, energy, flits)
     bits = external.count * external.bandwidth_gb_per_s * 8e9
     yield _Use("external", external, external.count, external.energy_per_bit_pj, bits)
     owners = {"chip": 1, "tile": config.tiles, "core": config.tiles * config.tile.cores}

@@ -15,7 +15,7 @@ from pimsim.cli.progress import Progress
 from pimsim.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from pimsim.network.fabric import Router
+    from pimsim.chip.router import Router
     from pimsim.network.noc import NocResult
 
 STAGES = ("rd", "va", "sa", "st")
@@ -71,7 +71,7 @@ def command(
     to these terminals, hotspot:5,6@0.2 a fifth of them, the rest uniformly. A list of packets has the columns cycle,
     source, target and flits.
     """
-    from pimsim.network.fabric import Router
+    from pimsim.chip.router import Router
 
     router = Router(
         vcs=vcs,

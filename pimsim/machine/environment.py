@@ -120,7 +120,15 @@ class Environment(simpy.Environment):
             The op that waiting is charged to.
         """
         rows = [
-            (s.resource, s.occupancy, s.latency, -1 if s.mvm is None else self.engine.add_mvm(*s.mvm))
+            (
+                s.resource,
+                s.occupancy,
+                s.latency,
+                -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
+                -1 if s.route is None else s.route,
+                s.terminal,
+                s.flits,
+            )
             for s in steps
         ]
         path = self.engine.add_path(rows)
@@ -131,4 +139,6 @@ class Environment(simpy.Environment):
 
     def add_resource(self, row: Resource, part: int) -> int:
         """Give the engine a resource that its machine did not use so far."""
-        return self.engine.add_resource(row.period_fs, row.servers, row.places, CAUSES.index(row.cause), part)
+        return self.engine.add_resource(
+            row.period_fs, row.servers, -1 if row.link is None else row.link, CAUSES.index(row.cause), part
+        )

@@ -13,6 +13,7 @@ from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
 from pimsim.mapping.lowering import lower
 from pimsim.mapping.plan import Plan
+from pimsim.network.fabric import add_ways
 from pimsim.units import format_time
 from pimsim_core.engine import Engine
 
@@ -53,12 +54,23 @@ class Machine:
         horizon = horizon_fs(self.net)
         arrays = self.net.freeze()
         arrays["actors"]["limit"][self.sources] = 0  # the host says when
-        self.engine = Engine(arrays, len(self.parts), len(self.ops), record=record)
+        self.network = self.net.build_network()
+        period = self.net.network.period_fs if self.net.network is not None else 1
+        self.engine = Engine(
+            arrays,
+            len(self.parts),
+            len(self.ops),
+            record=record,
+            network=self.network,
+            network_period=period,
+            links=self.net.links,
+        )
         self.env = Environment(self.engine, on_progress, horizon)
         self.host = Host(self)
         self.figures = self.engine.resource_figures()
         self.interconnect = Interconnect(self)
         self._known = len(self.net.resources)
+        self._routes = len(self.net.routes)
 
     @cached_property
     def tiles(self) -> list[Tile]:
@@ -71,11 +83,14 @@ class Machine:
         return sum(actor.firings for actor in self.net.actors)
 
     def sync_resources(self) -> None:
-        """Hand the engine the resources that a process is the first to use."""
+        """Hand the engine the resources and routes that a process is the first to use."""
         for row in self.net.resources[self._known :]:
             part = self.parts.index(row.part) if row.part in self.parts else len(self.parts) - 1
             self.env.add_resource(row, part)
         self._known = len(self.net.resources)
+        if self.network is not None and self._routes < len(self.net.routes):
+            add_ways(self.network, self.net.routes[self._routes :])
+            self._routes = len(self.net.routes)
 
     def run(self) -> None:
         """Request the whole batch at time 0 and run until its outputs have come and all its work is done.

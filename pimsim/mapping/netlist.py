@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.network.fabric import Fabric, add_ways
 from pimsim_core.kernel import CAUSES, record_dtype
+from pimsim_core.network import Network
 
 HOST = "host"  # the part that waiting for the host is charged to; always the last one
 
@@ -24,7 +26,7 @@ class Resource(NamedTuple):
     part: str
     period_fs: int
     servers: int = 1
-    places: int = 0  # of the buffer behind it, in visitors; 0 is no such buffer
+    link: int | None = None  # channel of the network that it is, or that it is the entrance of
     cause: str = "compute"
 
 
@@ -41,12 +43,32 @@ class Mvm(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One visit: the resource is held for the occupancy, the visitor goes on after the latency (fs)."""
+    """One visit: the resource is held for the occupancy, the visitor goes on after the latency (fs).
+
+    With a route, the visitor is a packet that holds the network's entrance until its tail is inside, and goes on when
+    its tail has come out; occupancy and latency are then those of an empty network.
+    """
 
     resource: int
     occupancy: int
     latency: int
     mvm: Mvm | None = None
+    route: int | None = None
+    terminal: int = -1  # where the route begins
+    flits: int = 0
+
+
+Way = tuple[tuple[int, int], ...]
+"""Channels of the network, one after another, each with the class of virtual channels that may be used on it."""
+
+
+class NetworkRows(NamedTuple):
+    """The networks of all chips as one, and what its numbers mean."""
+
+    fabric: Fabric
+    copies: int
+    period_fs: int
+    by_flit: bool  # or else by packet, over resources
 
 
 class Stream(NamedTuple):
@@ -101,6 +123,9 @@ class Netlist:
         self.actors: list[Actor] = []
         self.inputs: list[Input] = []
         self.outputs: list[Output] = []
+        self.network: NetworkRows | None = None
+        self.routes: list[Way] = []
+        self._route_ids: dict[Way, int] = {}
         self._path_ids: dict[tuple[Step, ...], int] = {}
         self._table_ids: dict[bytes, int] = {}
 
@@ -116,6 +141,13 @@ class Netlist:
             self._path_ids[key] = len(self.paths)
             self.paths.append(key)
         return self._path_ids[key]
+
+    def add_route(self, way: Way) -> int:
+        """Append a way through the network, or find the equal one."""
+        if way not in self._route_ids:
+            self._route_ids[way] = len(self.routes)
+            self.routes.append(way)
+        return self._route_ids[way]
 
     def add_table(self, values: npt.ArrayLike) -> int:
         """Append a table over the firings of an inference, or find the equal one."""
@@ -143,6 +175,19 @@ class Netlist:
     def add_output(self, *args: Any, **kwargs: Any) -> None:
         """Append an `Output`; outputs are added actor by actor, in the actors' order."""
         self.outputs.append(Output(*args, **kwargs))
+
+    @property
+    def links(self) -> int:
+        """Channels of the network of all chips."""
+        return 0 if self.network is None else self.network.copies * len(self.network.fabric.channels)
+
+    def build_network(self) -> Network | None:
+        """Return the compiled network with the routes so far; None where packets go over resources."""
+        if self.network is None or not self.network.by_flit:
+            return None
+        made = self.network.fabric.network(self.network.copies, tracking=True)
+        add_ways(made, self.routes)
+        return made
 
     @property
     def parts(self) -> list[str]:
@@ -183,8 +228,7 @@ class Netlist:
                 self.resources,
                 period=(r.period_fs for r in self.resources),
                 servers=(r.servers for r in self.resources),
-                buffered=(r.places > 0 for r in self.resources),
-                places=(r.places for r in self.resources),
+                link=(-1 if r.link is None else r.link for r in self.resources),
                 cause=(CAUSES.index(r.cause) for r in self.resources),
                 part=(part_id[r.part] for r in self.resources),
             ),
@@ -195,6 +239,9 @@ class Netlist:
                 latency=(s.latency for s in steps),
                 resource=(s.resource for s in steps),
                 mvm=(-1 if s.mvm is None else mvms[s.mvm] for s in steps),
+                route=(-1 if s.route is None else s.route for s in steps),
+                terminal=(s.terminal for s in steps),
+                flits=(s.flits for s in steps),
             ),
             "path_ptr": np.cumsum([0, *(len(p) for p in self.paths)]).astype(np.int32),
             "mvms": records(

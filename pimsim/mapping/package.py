@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pimsim.chip import ChipConfig
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 HOST_TILE = -1  # where the model's inputs come from and its outputs go to
 
-Hop = tuple[int, str, str]  # chip, from node, to node
+Leg = tuple[int, str, str]  # chip, from node, to node; or chip, side, EXTERNAL
 EXTERNAL = "external"
 
 
@@ -32,11 +31,10 @@ class Package:
     config: ChipConfig
     chips: int
     graph: Graph[str] = field(init=False, repr=False)
-    _within: dict[tuple[str, str], list[str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Build the network of one chip; all are alike."""
-        self.graph = self.config.network.graph(self.config.tiles)
+        self.graph = self.config.network.graph(self.config.tiles, self.config.external.count)
 
     @property
     def tiles(self) -> int:
@@ -61,36 +59,40 @@ class Package:
         one = sorted(range(self.config.tiles), key=place)
         return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in one]
 
-    def way(self, source: int, target: int) -> list[Hop]:
-        """Return the hops from one tile to another; `HOST_TILE` is the host.
+    def legs(self, source: int, target: int, port: int = 0) -> list[Leg]:
+        """Return the stretches of the way from one tile to another; `HOST_TILE` is the host.
 
-        Hops over external links have the node `EXTERNAL` at one end, and the chip that they leave to the right or
-        reach from the right (the host is to the left of chip 0).
+        A stretch inside a chip goes from node to node of its network; one over an external link names the chip whose
+        link it is, the side (``right``, ``left``; the host is to the left of chip 0), and `EXTERNAL`.
+
+        Parameters
+        ----------
+        source, target : int
+            Tiles.
+        port : int
+            Which of the external links between two neighbours, any number from 0.
         """
-        gateway = f"r{self.config.network.gateway}"
-        first, start = (0, gateway) if source == HOST_TILE else self._place(source)
-        last, end = (0, gateway) if target == HOST_TILE else self._place(target)
-        hops: list[Hop] = []
-        if source == HOST_TILE:
-            hops.append((-1, "host", EXTERNAL))
+        first, last = max(0, source) // self.config.tiles, max(0, target) // self.config.tiles
         step = 1 if last >= first else -1
+        legs: list[Leg] = []
         for chip in range(first, last + step, step):
-            here = start if chip == first else gateway
-            there = end if chip == last else gateway
-            nodes = self._route(here, there)
-            hops += [(chip, a, b) for a, b in pairwise(nodes)]
+            here = self._tile(source) if chip == first and source != HOST_TILE else self._port(step < 0, port)
+            there = self._tile(target) if chip == last and target != HOST_TILE else self._port(step > 0, port)
+            if chip == first and source == HOST_TILE:
+                here = self._port(False, port)
+            if chip == last and target == HOST_TILE:
+                there = self._port(False, port)
+            legs.append((chip, here, there))
             if chip != last:
-                hops.append((min(chip, chip + step), "right" if step > 0 else "left", EXTERNAL))
-        if target == HOST_TILE:
-            hops.append((-1, EXTERNAL, "host"))
-        return hops
+                legs.append((min(chip, chip + step), "right" if step > 0 else "left", EXTERNAL))
+        return legs
 
-    def _place(self, tile: int) -> tuple[int, str]:
-        chip, index = divmod(tile, self.config.tiles)
-        return chip, f"t{index}"
+    def _tile(self, tile: int) -> str:
+        return f"t{tile % self.config.tiles}"
 
-    def _route(self, source: str, target: str) -> list[str]:
-        key = (source, target)
-        if key not in self._within:
-            self._within[key] = self.config.network.topology.route(self.graph, source, target)
-        return self._within[key]
+    def _port(self, right: bool, port: int) -> str:
+        """Return the gateway's port of a link to the right neighbour, or to the left one or the host."""
+        count = self.config.external.count
+        if count == 1:
+            return "g0"
+        return f"g{self.bundle + port % (count - self.bundle) if right else port % self.bundle}"

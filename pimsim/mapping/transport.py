@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from pimsim.mapping.ledger import Ledger
-from pimsim.mapping.netlist import Netlist, Step
-from pimsim.mapping.package import EXTERNAL, HOST_TILE, Hop, Package
+from pimsim.mapping.netlist import Netlist, NetworkRows, Step
+from pimsim.mapping.package import EXTERNAL, HOST_TILE, Package
+from pimsim.network.fabric import Fabric
 from pimsim.units import FS_PER_S, fs_from_ns
 
 
@@ -27,6 +28,12 @@ class Transport:
         self.package, self.config = package, package.config
         self.net, self.ledger = net, ledger
         self._made: dict[Hashable, int] = {}
+        self._paths = 0
+        network = self.config.network
+        self.fabric = Fabric(package.graph, network.router)
+        net.network = NetworkRows(
+            self.fabric, package.chips, self.config.clocks[network.clock].period_fs, network.fidelity == "flit"
+        )
 
     def resource(
         self,
@@ -35,12 +42,12 @@ class Transport:
         part: str,
         period_fs: int,
         servers: int = 1,
-        places: int = 0,
+        link: int | None = None,
         cause: str = "compute",
     ) -> int:
         """Return the resource with this key, made at its first use."""
         if key not in self._made:
-            self._made[key] = self.net.add_resource(name, part, period_fs, servers, places, cause)
+            self._made[key] = self.net.add_resource(name, part, period_fs, servers, link, cause)
         return self._made[key]
 
     # -- inside a tile -----------------------------------------------------------------------------------------
@@ -110,38 +117,59 @@ class Transport:
         into_buffer : bool
             Whether the packet ends in the target's buffer, or in a register.
         """
+        steps = []
         if source == target:
             steps = [self.over_bus(source, bits, op, packets)]
         else:
-            hops = self.package.way(source, target)
-            hops = [hop for hop in hops if hop[0] >= 0]
-            steps = [self.hop(hop, bits, op, packets) for hop in hops]
+            for chip, here, there in self.package.legs(source, target, self._paths):
+                if there == EXTERNAL:
+                    steps.append(self._external(chip, here, bits, op, packets))
+                else:
+                    steps += self._through(chip, here, there, bits, op, packets)
+            self._paths += 1
         if into_buffer and target != HOST_TILE:
             steps.append(self._write_buffer(target, bits, op, packets))
         return self.net.add_path(steps)
 
-    def hop(self, hop: Hop, bits: int, op: str, packets: int) -> Step:
-        """One link; the head of a packet goes on while its tail still holds the link (virtual cut-through)."""
-        chip, start, end = hop
-        if end == EXTERNAL:
-            return self._external(chip, start, bits, op, packets)
-        network = self.config.network
-        period = self.config.clocks[network.clock].period_fs
+    def _through(self, chip: int, source: str, target: str, bits: int, op: str, packets: int) -> list[Step]:
+        """Cross a chip's network: one step flit by flit, or one a link where packets are approximate."""
+        fabric, network = self.fabric, self.config.network
         flits = -(-bits // network.link_width_bits)
-        from_router, to_router = start[0] == "r", end[0] == "r"
-        head = max(1, (network.router_cycles if from_router else 0) + network.link_cycles)
-        if from_router:
-            self.ledger.add("network", op, packets * flits, network.energy_per_flit_pj)
-        resource = self.resource(
-            ("link", chip, start, end),
-            f"chip{chip}.{start}-{end}",
+        period = self.config.clocks[network.clock].period_fs
+        # Where several routes are as good, one path after another takes the next.
+        hops = fabric.hops(source, target, self._paths)
+        self._count_flits(hops, flits, op, packets)
+        terminal = fabric.terminals.index(source)
+        entrance = fabric.injection[terminal]
+        shift = chip * len(fabric.channels)
+        if network.fidelity == "flit":
+            route = self.net.add_route(tuple((shift + channel, vcs) for channel, vcs in hops))
+            start = chip * len(fabric.terminals) + terminal
+            latency = fabric.zero_load(hops, flits) * period
+            return [Step(self._channel(chip, entrance), flits * period, latency, None, route, start, flits)]
+        heads = fabric.head_cycles(hops)
+        heads[-1] += flits - 1  # a packet has arrived when its tail has
+        return [
+            Step(self._channel(chip, channel), flits * period, head * period)
+            for channel, head in zip([entrance, *(channel for channel, _ in hops)], heads, strict=True)
+        ]
+
+    def _channel(self, chip: int, channel: int) -> int:
+        source, target = self.fabric.channels[channel]
+        return self.resource(
+            ("channel", chip, channel),
+            f"chip{chip}.{source}-{target}",
             "network",
-            period,
-            places=network.buffer_packets if to_router else 0,
+            self.config.clocks[self.config.network.clock].period_fs,
+            link=chip * len(self.fabric.channels) + channel,
             cause="transport",
         )
-        # At its last link a packet has arrived when its tail has.
-        return Step(resource, flits * period, (head if to_router else head + flits - 1) * period)
+
+    def _count_flits(self, hops: list[tuple[int, int]], flits: int, op: str, packets: int) -> None:
+        """Count a router for every hop, and the link behind it unless it ends at a terminal."""
+        links = len(hops) - 1
+        for part, energy in self.config.network.flit_energies_pj.items():
+            self.ledger.add(part, op, packets * flits * (links if part == "network.link" else len(hops)), energy)
 
     def _external(self, chip: int, side: str, bits: int, op: str, packets: int) -> Step:
         """A packet crosses to the next chip whole; the far end stores it (bounded by its stream's places)."""

@@ -3,78 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimsim.chip.router import Router
 from pimsim.chip.topology import Topology
 from pimsim.errors import ConfigError
 from pimsim_core.network import Network
 
 if TYPE_CHECKING:
     from networkx import Graph
-
-MOST = {"vcs": 64, "buffer": 100_000}
-MOST_CYCLES = 100_000
-
-
-@dataclass(frozen=True)
-class Router:
-    """How all routers of a network are built; delays in cycles of the network's clock.
-
-    Parameters
-    ----------
-    vcs : int
-        Virtual channels of each channel.
-    buffer : int
-        Flits that each of them holds at the far end.
-    rd, va, sa, st : int
-        Cycles to route, to allocate a virtual channel, to allocate the switch, and to traverse it.
-    link : int
-        Delay of a link between routers; ports of terminals take 1 cycle.
-    credit : int
-        Cycles more that a router takes to count a credit.
-    speculative : bool
-        Whether a head asks for the switch together with its virtual channel.
-
-    Raises
-    ------
-    ConfigError
-        If one is out of its range.
-    """
-
-    vcs: int = 2
-    buffer: int = 8
-    rd: int = 1
-    va: int = 1
-    sa: int = 1
-    st: int = 1
-    link: int = 1
-    credit: int = 0
-    speculative: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what no router can be."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least = 1 if field.name in ("vcs", "buffer", "va", "sa") else 0
-            most = MOST.get(field.name, MOST_CYCLES)
-            if field.name != "speculative" and not (type(value) is int and least <= value <= most):
-                raise ConfigError(
-                    f"found {value!r:.30}, expected a whole number from {least} to {most}", where=field.name
-                )
-
-    def credit_loop(self, link: int) -> int:
-        """Return the flits that a virtual channel must hold to be sent one flit a cycle over a link."""
-        return 2 * link + self.st + self.sa + 1 + self.credit
-
-    def per_hop(self) -> int:
-        """Return the cycles of a router, from a head's arrival to its departure on an idle link."""
-        merged = max(self.va, self.sa) if self.speculative else self.va + self.sa
-        return self.rd + merged + self.st
-
 
 class Fabric:
     """A graph of routers and terminals as channels with ports.
@@ -92,6 +32,10 @@ class Fabric:
         Nodes, in the order of their numbers.
     channels : list of (str, str)
         From node, to node.
+    ports : list of (int, int, int, int, int)
+        Of each channel: source and target router (-1: a terminal), delay, and port number at the source and target.
+    injection : list of int
+        The channel on which each terminal sends.
 
     Raises
     ------
@@ -113,7 +57,7 @@ class Fabric:
         self.routers = [node for node, kind in kinds if kind == "router"]
         self.terminals = [node for node, kind in kinds if kind != "router"]
         self.channels: list[tuple[str, str]] = []
-        self._ports: list[tuple[int, int, int, int, int]] = []
+        self.ports: list[tuple[int, int, int, int, int]] = []
         number = {node: index for index, node in enumerate(self.routers)}
         number.update(dict.fromkeys(self.terminals, -1))
         outputs: dict[str, dict[str, int]] = {}
@@ -129,7 +73,7 @@ class Fabric:
             out_port = outputs[source][target] if source in outputs else 0
             in_port = inputs[target][source] if target in inputs else 0
             self.channels.append((source, target))
-            self._ports.append((number[source], number[target], delay, out_port, in_port))
+            self.ports.append((number[source], number[target], delay, out_port, in_port))
 
         for node in self.routers:
             for other in outputs[node]:
@@ -145,7 +89,7 @@ class Fabric:
 
         Channel ``c`` of copy ``i`` is number ``i * len(channels) + c``; routers and terminals count likewise.
         """
-        ports = np.array(self._ports, dtype=np.int64).reshape(-1, 5)
+        ports = np.array(self.ports, dtype=np.int64).reshape(-1, 5)
         every = np.concatenate([ports] * copies)
         shift = np.repeat(np.arange(copies) * len(self.routers), len(ports))
         for column in (0, 1):
@@ -182,26 +126,19 @@ class Fabric:
             (self.index[edge], vcs) for edge, vcs in zip(pairwise(path), classes, strict=True)
         ][1:]
 
+    def head_cycles(self, hops: Sequence[tuple[int, int]]) -> list[int]:
+        """Return the cycles a head takes for its injection and for each hop behind it, if nothing is in its way."""
+        per_hop = self.router.per_hop()
+        return [2, *(per_hop + self.ports[channel][2] for channel, _ in hops)]
+
     def zero_load(self, hops: Sequence[tuple[int, int]], flits: int) -> int:
         """Return the cycles from a packet's creation to its tail's arrival if nothing is in its way."""
-        links = sum(self._ports[channel][2] for channel, _ in hops[:-1])
-        return len(hops) * self.router.per_hop() + links + 3 + flits - 1
+        return sum(self.head_cycles(hops)) + flits - 1
 
     def warnings(self) -> list[str]:
         """Say which buffers are smaller than the credit loop of their link."""
-        delays = sorted({delay for source, target, delay, _, _ in self._ports if source >= 0 and target >= 0})
-        found = []
-        for delay in delays:
-            loop = self.router.credit_loop(delay)
-            if self.router.buffer < loop:
-                share = self.router.buffer / loop
-                together = min(1.0, share * self.router.vcs)
-                found.append(
-                    f"buffer: {self.router.buffer} flits are fewer than the {loop} of the credit loop over links of "
-                    f"{delay} cycles; a virtual channel carries at most {share:.3f} flits a cycle, "
-                    f"all {self.router.vcs} of a link {together:.3f}"
-                )
-        return found
+        delays = sorted({delay for source, target, delay, _, _ in self.ports if source >= 0 and target >= 0})
+        return [text for delay in delays if (text := self.router.shortage(delay)) is not None]
 
 
 class Routes:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pimsim.chip.topology import Topology
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import ConfigError
-from pimsim.network.fabric import Fabric, Router
+from pimsim.chip.router import Router
+from pimsim.network.fabric import Fabric
 from pimsim.network.measure import Batch, Load, curve, run_batch, run_packets
 from pimsim.network.traffic import packet_list, pattern
 

@@ -7,8 +7,9 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pimsim.chip.router import Router
 from pimsim.chip.topology import TOPOLOGIES
-from pimsim.network.fabric import Fabric, Router, add_tree, add_ways
+from pimsim.network.fabric import Fabric, add_tree, add_ways
 from tests.oracle.router import Packet, Routers
 
 EXAMPLES = int(os.environ.get("PIMSIM_ROUTER_EXAMPLES", "300"))
@@ -73,7 +74,7 @@ def tree(hops):
 def run_plain(fabric, packets, trees, limit=20_000):
     model = fabric.router
     names = ("vcs", "buffer", "rd", "va", "sa", "st", "credit", "speculative")
-    plain = Routers(fabric._ports, fabric.injection, **{name: getattr(model, name) for name in names})
+    plain = Routers(fabric.ports, fabric.injection, **{name: getattr(model, name) for name in names})
     for tag, ((created, source, _, size, _), onward) in enumerate(zip(packets, trees, strict=True)):
         plain.inject(source, Packet(tag, onward, size, created))
     now = 0

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from pimsim.chip.parts.base import Bits, ClockName, Cycles, EnergyPj, Part
+from pimsim.chip.parts.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive
+from pimsim.chip.router import Router
 from pimsim.chip.topology import AnyTopology
 
 if TYPE_CHECKING:
     from networkx import Graph
+
+AtLeastOne = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Network(Part):
@@ -24,12 +28,29 @@ class Network(Part):
         Bits of one flit, which a link carries in one cycle.
     clock : str
         Name of its clock.
-    router_cycles, link_cycles : int
-        Cycles to pass a router, and to pass a link.
-    buffer_packets : int
-        Whole packets that the buffer at a router's input holds.
+    fidelity : str
+        ``flit``: exact, every flit through every router. ``packet``: approximate and faster; packets hold each link
+        for their flits and wait before it without bound.
+    vcs : int
+        Virtual channels of a link.
+    buffer_flits : int
+        Flits that each of them holds at a router's input.
+    route_cycles, vc_allocation_cycles, switch_allocation_cycles, traversal_cycles : int
+        Cycles of a router's stages.
+    link_cycles, credit_cycles : int
+        Cycles of a link between routers, and cycles more that a router takes to count a credit.
+    speculative : bool
+        Whether a head asks for the switch together with its virtual channel.
+    multicast : bool
+        Whether routers copy packets, so that what several tiles need crosses the links that they share once.
     energy_per_flit_pj : float, optional
         Energy of one flit over one hop, router and link, in picojoules.
+    buffer_energy_per_flit_pj, crossbar_energy_per_flit_pj : float, optional
+        Instead, of its write and read in a router's input buffer, and of its way through the switch.
+    link_energy_per_flit_mm_pj : float, optional
+        Instead, of one flit over one millimetre of link.
+    link_mm : float, optional
+        Length of a link between routers.
     gateway : int
         Index of the router that carries the external links.
     """
@@ -37,16 +58,81 @@ class Network(Part):
     topology: Annotated[AnyTopology, Field(discriminator="kind")]
     link_width_bits: Bits
     clock: ClockName
-    router_cycles: Annotated[int, Field(ge=1, le=1_000_000)]
-    link_cycles: Cycles
-    buffer_packets: Annotated[int, Field(ge=1, le=1_000_000)]
+    fidelity: Literal["flit", "packet"] = "flit"
+    vcs: Annotated[int, Field(ge=1, le=64)]
+    buffer_flits: AtLeastOne
+    route_cycles: Annotated[int, Field(ge=0, le=1000)]
+    vc_allocation_cycles: Annotated[int, Field(ge=1, le=1000)]
+    switch_allocation_cycles: Annotated[int, Field(ge=1, le=1000)]
+    traversal_cycles: Annotated[int, Field(ge=0, le=1000)]
+    link_cycles: Annotated[int, Field(ge=0, le=100_000)]
+    credit_cycles: Annotated[int, Field(ge=0, le=1000)] = 0
+    speculative: bool = False
+    multicast: bool = False
     energy_per_flit_pj: EnergyPj | None = None
+    buffer_energy_per_flit_pj: EnergyPj | None = None
+    crossbar_energy_per_flit_pj: EnergyPj | None = None
+    link_energy_per_flit_mm_pj: EnergyPj | None = None
+    link_mm: Positive | None = None
     gateway: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
-    def graph(self, tiles: int) -> Graph[str]:
-        """Return the network of a chip with so many tiles; every edge has ``width_bits`` and ``cycles``."""
+    @model_validator(mode="after")
+    def _energies_are_one_way(self) -> Network:
+        split = {
+            "buffer_energy_per_flit_pj": self.buffer_energy_per_flit_pj,
+            "crossbar_energy_per_flit_pj": self.crossbar_energy_per_flit_pj,
+            "link_energy_per_flit_mm_pj": self.link_energy_per_flit_mm_pj,
+        }
+        given = [name for name, value in split.items() if value is not None]
+        if given and self.energy_per_flit_pj is not None:
+            self._refuse(given[0], split[given[0]], "either energy_per_flit_pj or its pieces, not both")
+        if self.link_energy_per_flit_mm_pj is not None and self.link_mm is None:
+            self._refuse("link_mm", None, "the length that link_energy_per_flit_mm_pj is for, in millimetres")
+        if self.vcs < self.topology.vcs_needed and self.fidelity == "flit":
+            expected = f"at least {self.topology.vcs_needed} ({self.topology.deadlock_free})"
+            self._refuse("vcs", self.vcs, expected)
+        return self
+
+    @staticmethod
+    def _refuse(path: str, found: object, expected: str) -> None:
+        raise PydanticCustomError(
+            "chip",
+            "found {found}, expected {expected}",
+            {"path": f"network.{path}", "found": repr(found), "expected": expected},
+        )
+
+    @property
+    def router(self) -> Router:
+        """How its routers are built."""
+        return Router(
+            vcs=self.vcs,
+            buffer=self.buffer_flits,
+            rd=self.route_cycles,
+            va=self.vc_allocation_cycles,
+            sa=self.switch_allocation_cycles,
+            st=self.traversal_cycles,
+            link=self.link_cycles,
+            credit=self.credit_cycles,
+            speculative=self.speculative,
+        )
+
+    @property
+    def flit_energies_pj(self) -> dict[str, float | None]:
+        """Energy of one flit in each piece of a hop, in picojoules, by the name it is charged to."""
+        pieces = {
+            "network.buffer": self.buffer_energy_per_flit_pj,
+            "network.crossbar": self.crossbar_energy_per_flit_pj,
+            "network.link": None
+            if self.link_energy_per_flit_mm_pj is None or self.link_mm is None
+            else self.link_energy_per_flit_mm_pj * self.link_mm,
+        }
+        if all(value is None for value in pieces.values()):
+            return {"network": self.energy_per_flit_pj}
+        return pieces
+
+    def graph(self, tiles: int, gateways: int = 0) -> Graph[str]:
+        """Return the network of a chip with so many tiles, and ports of external links ``g0``, ``g1``, …."""
         graph = self.topology.graph(tiles)
-        for _, _, edge in graph.edges(data=True):
-            edge["width_bits"] = self.link_width_bits
-            edge["cycles"] = self.link_cycles
+        for index in range(gateways):
+            self.topology.attach(graph, f"g{index}", index, at=self.gateway, kind="gateway")
         return graph
