@@ -164,13 +164,23 @@ def small_chip(changes: dict[str, Any] | None = None, preset: str = "isaac") -> 
 def topologies(draw: st.DrawFn, tiles: int) -> dict[str, Any]:
     """A network with room for so many tiles."""
     width = draw(st.integers(1, tiles))
-    kind = draw(st.sampled_from(["mesh", "cmesh", "torus", "ring", "crossbar", "bus", "htree"]))
+    kinds = ["mesh", "cmesh", "torus", "ring", "crossbar", "bus", "htree", "fattree", "fly", "graph", "package"]
+    kind = draw(st.sampled_from(kinds))
     if kind in ("mesh", "torus"):
         return {"kind": kind, "width": width, "height": -(-tiles // width)}
     if kind == "cmesh":
         concentration = draw(st.integers(1, 4))
         height = -(-tiles // (width * concentration))
         return {"kind": kind, "width": width, "height": height, "concentration": concentration}
+    if kind == "fattree":
+        return {"kind": kind, "arity": 2, "levels": 3}
+    if kind == "fly":
+        return {"kind": kind, "arity": 2, "stages": 3}
+    if kind == "graph":
+        return {"kind": kind, "edges": [[i, i + 1] for i in range(tiles)] + [[0, tiles]]}
+    if kind == "package":
+        inner = {"kind": "mesh", "width": width, "height": -(-tiles // (2 * width))}
+        return {"kind": kind, "chips": 2, "of": inner}
     if kind == "htree":
         return {"kind": kind, "levels": 3, "arity": 2}
     return {"kind": kind, "nodes": tiles + draw(st.integers(0, 2))}
@@ -211,9 +221,13 @@ def chips(draw: st.DrawFn) -> Chip:
         "precision.input_bits": draw(pick([4, 8])),
         "network.topology": draw(topologies(tiles)),
         "network.link_width_bits": draw(pick([4, 32, 256])),
-        "network.router_cycles": draw(number(1, 4)),
+        "network.fidelity": draw(pick(["flit", "flit", "packet"])),
+        "network.vcs": draw(number(2, 4)),
+        "network.buffer_flits": draw(pick([1, 2, 5, 8])),
+        "network.route_cycles": draw(number(0, 1)),
+        "network.traversal_cycles": draw(number(0, 2)),
+        "network.speculative": draw(st.booleans()),
         "network.link_cycles": draw(number(0, 2)),
-        "network.buffer_packets": draw(pick([1, 1, 2, 4])),
         "network.clock": draw(pick(["digital", "adc", "array"])),
         "external.count": draw(number(1, 4)),
         "external.bandwidth_gb_per_s": draw(pick([0.01, 6.4, 400.0])),

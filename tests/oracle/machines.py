@@ -5,9 +5,31 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from pimsim.mapping.netlist import Mvm, Netlist, Step
+from pimsim.chip.router import Router
+from pimsim.chip.topology import TOPOLOGIES
+from pimsim.mapping.netlist import Mvm, Netlist, NetworkRows, Step
+from pimsim.network.fabric import Fabric
+from pimsim_core.engine import Engine
 
 PERIODS = [1, 2, 3, 5, 8]
+SHAPES = [
+    {"kind": "mesh", "width": 2, "height": 2},
+    {"kind": "cmesh", "width": 2, "height": 1, "concentration": 2},
+    {"kind": "ring", "nodes": 5},
+]
+
+
+def engine_of(net):
+    """The compiled engine of a netlist, with its network, keeping a log."""
+    return Engine(
+        net.freeze(),
+        len(net.parts),
+        len(net.ops),
+        record=True,
+        network=net.build_network(),
+        network_period=net.network.period_fs if net.network is not None else 1,
+        links=net.links,
+    )
 
 
 @st.composite
@@ -29,7 +51,6 @@ def machines(draw):
             f"link{i}",
             "link",
             draw(st.sampled_from(PERIODS)),
-            places=draw(number(1, 3)),
             cause="transport",
         )
         for i in range(draw(number(0, 3)))
@@ -38,13 +59,47 @@ def machines(draw):
         net.add_resource(f"adc{i}", "adc", draw(st.sampled_from(PERIODS))) for i in range(draw(number(0, 2)))
     ]
 
+    fabric = None
+    if draw(st.booleans()):
+        shape = draw(st.sampled_from(SHAPES))
+        topology = TOPOLOGIES[shape["kind"]].model_validate(shape)
+        router = Router(
+            vcs=draw(number(2, 3)),
+            buffer=draw(number(1, 5)),
+            rd=draw(number(0, 1)),
+            st=draw(number(0, 1)),
+            link=draw(number(0, 2)),
+            speculative=draw(st.booleans()),
+        )
+        fabric = Fabric(topology.graph(topology.places), router)
+        net.network = NetworkRows(fabric, draw(number(1, 2)), draw(st.sampled_from(PERIODS)), True)
+        entrances = {}
+
+    def through():
+        """A packet of a few flits from one terminal of a copy of the network to another."""
+        terminals, channels = len(fabric.terminals), len(fabric.channels)
+        copy = draw(number(0, net.network.copies - 1))
+        source, target = draw(number(0, terminals - 1)), draw(number(0, terminals - 1))
+        hops = fabric.hops(fabric.terminals[source], fabric.terminals[target], draw(number(0, 1)))
+        start, flits, period = copy * terminals + source, draw(number(1, 7)), net.network.period_fs
+        if start not in entrances:
+            entrance = copy * channels + fabric.injection[source]
+            entrances[start] = net.add_resource(
+                f"entrance{start}", "network", period, link=entrance, cause="transport"
+            )
+        route = net.add_route(tuple((copy * channels + channel, vcs) for channel, vcs in hops))
+        latency = fabric.zero_load(hops, flits) * period
+        return Step(entrances[start], flits * period, latency, None, route, start, flits)
+
     def visit(resource):
         period = net.resources[resource].period_fs
         return Step(resource, draw(number(1, 4)) * period, draw(number(1, 4)) * period)
 
     def route():
-        # Links in increasing order, as a deadlock-free routing would visit them; then perhaps a port.
+        # Some links, perhaps the network, then perhaps a port.
         steps = [visit(link) for link in links if draw(st.booleans())]
+        if fabric is not None and draw(st.booleans()):
+            steps.append(through())
         if draw(st.booleans()):
             steps.append(visit(draw(st.sampled_from(plain))))
         return net.add_path(steps) if steps else None

@@ -43,6 +43,14 @@ class Lane:
     accept_pointer: int = 0
 
 
+def way_of(hops):
+    """A way without branches, a list of (channel, class), as nested hops."""
+    onward = []
+    for channel, vcs in reversed(hops):
+        onward = [(channel, vcs, onward)]
+    return onward
+
+
 class Routers:
     """A network and its terminals; `cycle` is called for every cycle, in order."""
 

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from pimsim.errors import MappingError
 from pimsim.mapping.lowering import lower
 from pimsim.mapping.planner import make_plan
-from pimsim_core.engine import Engine
+from tests.oracle.machines import engine_of
+from tests.oracle.test_twin import check_closure
 from tests.oracle.twin import run_twin
 from tests.random_models import Builder, changed, chips, small_chip, traces
 
@@ -16,14 +17,14 @@ from tests.random_models import Builder, changed, chips, small_chip, traces
 def compare(chip, trace, batch):
     """Run the netlist of a plan on both; the host allows everything at time 0."""
     net = lower(make_plan(chip, trace), batch).net
-    engine = Engine(net.freeze(), len(net.parts), len(net.ops), record=True)
+    engine = engine_of(net)
     while engine.next_time is not None:
         engine.run()
     log, finished = run_twin(net)
     assert finished
     assert engine.finished
     assert sorted(engine.visit_log) == sorted(log)
-    assert engine.charges().sum() == engine.last_end
+    check_closure(engine)
     return engine
 
 
@@ -58,11 +59,12 @@ def test_a_small_network_on_each_preset(preset, batch):
     [
         SHARED,
         {**SHARED, "core.adc.banks": 1, "core.adc.adcs_per_bank": 3},
-        {"network.buffer_packets": 1, "network.link_width_bits": 4},
+        {"network.buffer_flits": 1, "network.link_width_bits": 4},
         {"tiles": 3, "network.topology": {"kind": "ring", "nodes": 3}},
         {"tile.buffer.capacity_kib": 1.5, "tile.in_flight": 1},
+        {"network.fidelity": "packet", "network.link_width_bits": 4},
     ],
-    ids=["two banks", "one bank", "narrow links", "ring", "small buffers"],
+    ids=["two banks", "one bank", "narrow links", "ring", "small buffers", "by packet"],
 )
 def test_a_small_network_on_several_small_chips(changes):
     cells = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pimsim.chip.router import Router
 from pimsim.chip.topology import TOPOLOGIES
 from pimsim.network.fabric import Fabric, add_tree, add_ways
-from tests.oracle.router import Packet, Routers
+from tests.oracle.router import Packet, Routers, way_of
 
 EXAMPLES = int(os.environ.get("PIMSIM_ROUTER_EXAMPLES", "300"))
 SHAPES = [
@@ -63,14 +63,6 @@ def cases(draw):
     return fabric, sorted(packets, key=lambda row: row[0])
 
 
-def tree(hops):
-    """A way as the nested hops that the plain router takes."""
-    onward = []
-    for channel, vcs in reversed(hops):
-        onward = [(channel, vcs, onward)]
-    return onward
-
-
 def run_plain(fabric, packets, trees, limit=20_000):
     model = fabric.router
     names = ("vcs", "buffer", "rd", "va", "sa", "st", "credit", "speculative")
@@ -99,7 +91,7 @@ def test_every_flit_takes_the_same_channel_in_the_same_cycle(case):
     created, sources, _, sizes, _ = zip(*packets, strict=True)
     network.load(created, sources, range(first, first + len(ways)), sizes)
     network.run(20_000)
-    plain = run_plain(fabric, packets, [tree(way) for way in ways])
+    plain = run_plain(fabric, packets, [way_of(way) for way in ways])
     assert sorted(network.flit_log) == sorted(plain.log), (fabric.router, fabric.topology)
     entered, arrived = network.packet_cycles()
     assert dict(enumerate(entered.tolist())) == plain.entered

@@ -7,15 +7,15 @@ import os
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
-from pimsim_core.engine import CAUSES, Engine
-from tests.oracle.machines import machines
+from pimsim_core.engine import CAUSES
+from tests.oracle.machines import engine_of, machines
 from tests.oracle.twin import run_twin
 
 EXAMPLES = int(os.environ.get("PIMSIM_TWIN_EXAMPLES", "500"))
 
 
 def run_engine(net):
-    engine = Engine(net.freeze(), len(net.parts), len(net.ops), record=True)
+    engine = engine_of(net)
     while engine.next_time is not None:
         engine.run()
     return engine
@@ -43,3 +43,6 @@ def check_closure(engine):
     assert (np.asarray(charges) >= 0).all()
     if engine.last_end:
         assert charges.sum() == engine.last_end
+    waits = engine.link_charges()
+    assert (waits >= 0).all()
+    assert waits.sum() == charges[CAUSES.index("congestion")].sum()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import simpy
 
-FIRE, GRANT = 10, 20  # priorities of the second and third beat; SimPy's own are 0 and 1
+from tests.oracle.router import Packet, Routers, way_of
+
+FIRE, GRANT, ROUTE = 10, 20, 30  # priorities of the second and third beat; SimPy's own are 0 and 1
 FOREVER = 2**63 - 1
 
 
@@ -19,12 +21,11 @@ def edge(time: int, period: int) -> int:
 
 
 class TwinResource:
-    """Servers that grant by (arrival, actor, firing, output), behind a clock and perhaps a buffer."""
+    """Servers that grant by (arrival, actor, firing, output), behind a clock."""
 
     def __init__(self, twin, row):
         self.twin, self.env, self.row = twin, twin.env, row
         self.idle = row.servers
-        self.places = row.places
         self.waiting = []
         self.grant_due = False
         # A crossbar's sample-and-holds: when they are empty again, or an event while that is not known.
@@ -32,7 +33,7 @@ class TwinResource:
         self.converting = None
 
     def request(self, key):
-        """A process: come to a clock edge, wait for a server and for a place behind it, take both."""
+        """A process: come to a clock edge, wait for a server and take it."""
         yield from self.to_edge()
         turn = self.env.event()
         self.waiting.append(((self.env.now, *key), turn))
@@ -55,26 +56,77 @@ class TwinResource:
     def grant(self, _):
         self.grant_due = False
         self.waiting.sort(key=lambda entry: entry[0])
-        while self.waiting and self.idle and (self.places or not self.row.places):
+        while self.waiting and self.idle:
             self.idle -= 1
-            self.places -= 1 if self.row.places else 0
             self.waiting.pop(0)[1].succeed()
 
-    def release_after(self, time, left=None):
-        """Free the server after `time`; the place behind `left`, the resource before, is left with it."""
+    def release_after(self, time):
+        """Free the server after `time`."""
         yield self.env.timeout(time)
-        self.release_now(left)
+        self.release_now()
 
-    def release_now(self, left=None):
+    def release_now(self):
         self.idle += 1
         self.grant_soon()
-        if left is not None:
-            self.env.process(left.place_back())
 
-    def place_back(self):
-        yield from self.to_edge()
-        self.places += 1
-        self.grant_soon()
+
+class TwinNetwork:
+    """The plain Python routers on SimPy's clock: a cycle after everything else of its instant."""
+
+    def __init__(self, env, rows, ways):
+        self.env, self.period = env, rows.period_fs
+        fabric, model = rows.fabric, rows.fabric.router
+        size, channels, injection = len(fabric.routers), [], []
+        for copy in range(rows.copies):
+            for source, target, *rest in fabric.ports:
+                ends = [end + copy * size if end >= 0 else -1 for end in (source, target)]
+                channels.append((*ends, *rest))
+            injection += [channel + copy * len(fabric.channels) for channel in fabric.injection]
+        names = ("vcs", "buffer", "rd", "va", "sa", "st", "credit", "speculative")
+        self.routers = Routers(channels, injection, **{name: getattr(model, name) for name in names})
+        self.ways = ways
+        self.sent, self.came = {}, {}
+        self.due = None
+        self.next_tag = 0
+
+    def send(self, step):
+        """Return the events of the tail leaving its terminal and of its arrival."""
+        now = self.env.now // self.period
+        tag = self.next_tag
+        self.next_tag += 1
+        self.sent[tag], self.came[tag] = self.env.event(), self.env.event()
+        packet = Packet(tag, way_of(self.ways[step.route]), step.flits, now)
+        self.routers.inject(step.terminal, packet)
+        if self.due != self.env.now:  # nobody will look at this cycle otherwise
+            self.tick_at(self.env.now)
+        return self.sent[tag], self.came[tag]
+
+    def tick_at(self, time):
+        self.due = time
+        later = self.env.event()
+        later._ok, later._value = True, None
+        later.callbacks.append(self.tick)
+        self.env.schedule(later, priority=ROUTE, delay=time - self.env.now)
+
+    def tick(self, _):
+        if self.env.now != self.due:
+            return
+        routers = self.routers
+        now = self.env.now // self.period
+        routers.cycle(now)
+        for tag, cycle in routers.left:
+            self.env.process(self.happen(self.sent.pop(tag), cycle + 1))
+        routers.left.clear()
+        for tag, cycles in routers.arrived.items():
+            for cycle in cycles:
+                self.env.process(self.happen(self.came[tag], cycle))
+        routers.arrived.clear()
+        if not routers.idle:
+            self.tick_at((now + 1) * self.period)
+
+    def happen(self, event, cycle):
+        yield self.env.timeout(cycle * self.period - self.env.now)
+        event.succeed()
 
 
 class TwinStream:
@@ -111,6 +163,9 @@ class Twin:
         self.net = net
         self.env = simpy.Environment(initial_time=0)
         self.resources = [TwinResource(self, row) for row in net.resources]
+        self.network = None
+        if net.network is not None and net.network.by_flit:
+            self.network = TwinNetwork(self.env, net.network, net.routes)
         self.streams = [TwinStream(row) for row in net.streams]
         self.inputs = [[] for _ in net.actors]
         self.outputs = [[] for _ in net.actors]
@@ -203,24 +258,23 @@ class Twin:
         self.fire_soon(self.streams[row.stream].ends)
 
     def walk(self, key, path):
-        """Visit the path's resources one after another, leaving each buffer when the tail has left it."""
-        behind = None  # the resource whose buffer we stand in
+        """Visit the path's resources one after another."""
         for number, step in enumerate(self.net.paths[path]):
             resource = self.resources[step.resource]
             yield from resource.request(key)
             granted = self.env.now
             if step.mvm is not None:
-                yield from self.multiply(key, resource, step.mvm, behind)
-                behind = None
+                yield from self.multiply(key, resource, step.mvm)
+            elif step.route is not None:
+                sent, came = self.network.send(step)
+                sent.callbacks.append(lambda _, entrance=resource: entrance.release_now())
+                yield came
             else:
-                self.env.process(resource.release_after(step.occupancy, behind))
-                behind = resource if resource.row.places else None
+                self.env.process(resource.release_after(step.occupancy))
                 yield self.env.timeout(step.latency)
             self.log.append((*key, number, granted, self.env.now))
-        if behind is not None:
-            self.env.process(behind.place_back())
 
-    def multiply(self, key, array, mvm, behind):
+    def multiply(self, key, array, mvm):
         """A multiplication, phase by phase: read, sample once the holds are drained, convert."""
         bank = self.resources[mvm.bank]
         yield self.env.timeout(mvm.setup)
@@ -233,7 +287,7 @@ class Twin:
             array.converting = self.env.event()
             conversion = self.env.process(self.convert(key, array, bank, mvm))
             if phase + 1 == mvm.phases:
-                array.release_now(behind)
+                array.release_now()
         yield conversion
         yield self.env.timeout(mvm.tail)
 

@@ -81,8 +81,12 @@ class Bus(Topology):
         graph.add_edge(router(0), router(1), kind="link")
         for index in range(tiles):
             self.attach(graph, tile(index), index, at=0)
-            graph.add_edge(router(1), tile(index), kind="port")
         return graph
+
+    def attach(self, graph: Graph[str], node: str, index: int, at: int, kind: str = "tile") -> None:
+        """Attach a tile or gateway to both ends of the medium."""
+        super().attach(graph, node, index, 0, kind)
+        graph.add_edge(router(1), node, kind="port")
 
     def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`, over the medium."""
