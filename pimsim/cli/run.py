@@ -38,6 +38,11 @@ class Counts(TypedDict):
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value: path.to.key=value."
 )
+@click.option(
+    "--network",
+    type=click.Choice(["flit", "packet"]),
+    help="Every flit through every router, or approximate and faster; without it, as the chip says.",
+)
 @click.option("--plan", "plan_only", is_flag=True, help="Show the plan; do not simulate.")
 @click.option(
     "-o",
@@ -45,6 +50,9 @@ class Counts(TypedDict):
     type=click.Path(path_type=Path),
     metavar="RESULT",
     help="Write the result as JSON; gzipped if the name ends in .gz.",
+)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the network, its links coloured by load."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result (with --plan, its rows) as JSON.")
 @click.option(
@@ -59,8 +67,10 @@ def command(
     weight_bits: int | None,
     input_bits: int | None,
     overrides: tuple[str, ...],
+    network: str | None,
     plan_only: bool,
     output: Path | None,
+    plot: Path | None,
     as_json: bool,
     top: int,
     verbose: bool,
@@ -75,8 +85,15 @@ def command(
     """
     if top < 1:
         raise ConfigError(f"found {top}, expected a number of rows from 1", where="--top")
-    if plan_only and output is not None:
-        raise ConfigError("--plan does not simulate, so there is no result to write", where="-o")
+    for option, path in (("-o", output), ("--plot", plot)):
+        if plan_only and path is not None:
+            raise ConfigError("--plan does not simulate, so there is no result to write", where=option)
+    if plot is not None:
+        from pimsim.report.network_plot import check_plot
+
+        check_plot(plot)
+    if network is not None:
+        overrides = (*overrides, f"network.fidelity={network}")
     counts = Counts(chips=chips, weight_bits=weight_bits, input_bits=input_bits)
     with Progress("firings", "while reading the chip and the trace; nothing is written") as progress:
         try:
@@ -91,7 +108,7 @@ def command(
             result = simulate(*loaded, batch, **counts, on_progress=progress)
             progress.stage = "while writing the result"
             progress.hide()
-            _hand_over(result, output, as_json, top, verbose)
+            _hand_over(result, output, plot, as_json, top, verbose)
         except BaseException:
             if not progress.interrupted:
                 raise
@@ -127,14 +144,20 @@ def _show_plan(chip: Chip, trace: Trace, counts: Counts, as_json: bool) -> None:
     print_pieces(*plan_report(plan, trace.model, counts["chips"]))
 
 
-def _hand_over(result: Result, output: Path | None, as_json: bool, top: int, verbose: bool) -> None:
+def _hand_over(
+    result: Result, output: Path | None, plot: Path | None, as_json: bool, top: int, verbose: bool
+) -> None:
     """Write the file first, since a pipe may break; print even if that fails, since the run took its time."""
     failure = None
-    if output is not None:
-        try:
+    try:
+        if output is not None:
             result.save(output)
-        except ResultError as error:
-            failure = error
+        if plot is not None:
+            from pimsim.report.network_plot import plot_chips
+
+            plot_chips(result, plot)
+    except ResultError as error:
+        failure = error
     if as_json:
         print_bytes(result.to_json().encode())
     else:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from pimsim.errors import SimulationError
 from pimsim.machine.environment import Environment
 from pimsim.machine.horizon import horizon_fs
@@ -16,6 +19,8 @@ from pimsim.mapping.plan import Plan
 from pimsim.network.fabric import add_ways
 from pimsim.units import format_time
 from pimsim_core.engine import Engine
+
+Figures = npt.NDArray[np.int64]
 
 
 class Machine:
@@ -68,6 +73,7 @@ class Machine:
         self.env = Environment(self.engine, on_progress, horizon)
         self.host = Host(self)
         self.figures = self.engine.resource_figures()
+        self.links = self.link_figures()
         self.interconnect = Interconnect(self)
         self._known = len(self.net.resources)
         self._routes = len(self.net.routes)
@@ -81,6 +87,26 @@ class Machine:
     def firings(self) -> int:
         """Firings that the whole run takes."""
         return sum(actor.firings for actor in self.net.actors)
+
+    def link_figures(self) -> tuple[Figures, Figures]:
+        """Return the flits that each channel of the network has carried, and the time (fs) that packets waited for it."""
+        assert self.net.network is not None
+        period = self.net.network.period_fs
+        if self.network is not None:
+            flits, waited = self.network.channel_figures()
+            # The network counts from a packet's entrance; who waits for the entrance itself waits for its channel too.
+            waited = waited * period
+            figures = self.engine.resource_figures()
+            for index, row in enumerate(self.net.resources[: len(figures[2])]):
+                if row.link is not None:
+                    waited[row.link] += figures[2][index]
+            return flits, waited
+        flits, waited = (np.zeros(self.net.links, dtype=np.int64) for _ in range(2))
+        _, busy, queued = self.engine.resource_figures()
+        for index, row in enumerate(self.net.resources[: len(busy)]):
+            if row.link is not None:
+                flits[row.link], waited[row.link] = busy[index] // period, queued[index]
+        return flits, waited
 
     def sync_resources(self) -> None:
         """Hand the engine the resources and routes that a process is the first to use."""
@@ -108,7 +134,7 @@ class Machine:
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
         self.env.on_idle = None
-        self.figures = self.engine.resource_figures()
+        self.figures, self.links = self.engine.resource_figures(), self.link_figures()
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon)
         self.check_alive()

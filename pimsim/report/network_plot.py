@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from networkx import Graph
 
     from pimsim.network.noc import NocResult
+    from pimsim.result.result import Result
 
+Use = Mapping[tuple[str, str], float]
 Point = tuple[float, float]
 LABELLED = 80  # routers up to which their numbers are written
+MOST_CHIPS = 16
 
 
 def check_plot(path: Path) -> None:
@@ -72,13 +75,7 @@ def plot_curve(result: NocResult, path: Path) -> None:
     save(figure, path)
 
 
-def plot_links(
-    graph: Graph[str],
-    use: Mapping[tuple[str, str], float],
-    path: Path,
-    title: str,
-    notes: Mapping[str, str] | None = None,
-) -> None:
+def plot_links(graph: Graph[str], use: Use, path: Path, title: str) -> None:
     """Draw a network with every channel coloured by its share of time in use.
 
     Parameters
@@ -91,8 +88,6 @@ def plot_links(
         Where to, by its ending PNG, SVG or PDF.
     title : str
         What is shown.
-    notes : mapping of str to str, optional
-        What to write at a node.
 
     Raises
     ------
@@ -101,52 +96,101 @@ def plot_links(
     ResultError
         If the file cannot be written.
     """
+    _plot([graph], [use], [""], path, title)
+
+
+def plot_chips(result: Result, path: Path) -> None:
+    """Draw the networks of a run's chips, every channel coloured by its share of the latency in use.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is missing.
+    ResultError
+        If the file cannot be written.
+    """
+    from pimsim.chip.schema import ChipConfig
+
+    config = ChipConfig.model_validate(result.config)
+    graph = config.network.graph(config.tiles, config.external.count)
+    shown = min(result.chips, MOST_CHIPS)
+    uses: list[dict[tuple[str, str], float]] = [
+        dict.fromkeys(_both_ways(graph), 0.0) for _ in range(shown)
+    ]
+    for row in result.network["links"]:
+        if row["chip"] < shown:
+            uses[row["chip"]][row["from"], row["to"]] = row["utilisation"]
+    names = [f"chip {chip}" for chip in range(shown)] if result.chips > 1 else [""]
+    rest = "" if shown == result.chips else f", the first {shown} of {result.chips} chips"
+    by_packet = ", by packet (approximate)" if result.network["approximate"] else ""
+    _plot([graph] * shown, uses, names, path, f"{result.model} on {result.chip}{rest}{by_packet}")
+
+
+def _both_ways(graph: Graph[str]) -> list[tuple[str, str]]:
+    edges = list(graph.edges)
+    return edges if graph.is_directed() else [*edges, *((b, a) for a, b in edges)]
+
+
+def _plot(graphs: list[Graph[str]], uses: list[Any], names: list[str], path: Path, title: str) -> None:
+    """Draw networks of one kind beside one another, on one scale of colours."""
+    places = layout(graphs[0])
+    xs, ys = [p[0] for p in places.values()], [p[1] for p in places.values()]
+    wide, high = max(xs) - min(xs) + 1, max(ys) - min(ys) + 1
+    columns = min(len(graphs), 4)
+    rows = -(-len(graphs) // columns)
+    scale = min(1.4, 13 / (wide * columns), 10 / (high * rows))
+    figure = _figure(max(5.0, wide * scale * columns + 1.5), max(3.5, high * scale * rows + 1))
+    highest = max((share for use in uses for share in use.values()), default=0) or 1
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    made: Any = None
+    for graph, use, name, each in zip(graphs, uses, names, axes, strict=False):
+        made = _draw(each, graph, places, use, scale, 100 * highest)
+        each.set_title(name, fontsize=9)
+    for each in list(axes)[len(graphs) :]:
+        each.set_axis_off()
+    bar = figure.colorbar(made, ax=figure.axes, shrink=0.8)
+    bar.set_label("in use, % of the time, each direction")
+    figure.suptitle(title)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    save(figure, path)
+
+
+def _draw(
+    axes: Any, graph: Graph[str], places: dict[str, Point], use: Use, scale: float, highest: float
+) -> Any:
     from matplotlib.collections import LineCollection
 
-    places = layout(graph)
-    xs, ys = [p[0] for p in places.values()], [p[1] for p in places.values()]
-    wide, high = max(xs) - min(xs) + 2, max(ys) - min(ys) + 2
-    scale = min(1.6, 12 / wide, 10 / high)
-    figure = _figure(max(5.0, wide * scale + 1.5), max(3.5, high * scale + 1))
-    axes = figure.add_subplot()
     lines, shares, widths = [], [], []
     for (a, b), share in use.items():
-        if a not in places or b not in places:
-            continue
         lines.append(_beside(places[a], places[b]))
         shares.append(100 * share)
-        widths.append(3.5 if graph.nodes[a]["kind"] == graph.nodes[b]["kind"] == "router" else 1.5)
+        widths.append((3.5 if graph.nodes[a]["kind"] == graph.nodes[b]["kind"] else 1.8) * min(1, scale))
     made = LineCollection(lines, linewidths=widths, cmap="viridis_r", capstyle="butt")
     made.set_array(shares)
-    made.set_clim(0, max(shares, default=0) or 1)
+    made.set_clim(0, highest)
     axes.add_collection(made)
-    size = 120 * scale
-    for kind, colour, share in (("router", "#333333", 1.0), ("tile", "#9aa4ad", 0.25), ("gateway", "#a02020", 0.5)):
-        nodes = [node for node, data in graph.nodes(data=True) if data["kind"] == kind and node in places]
-        axes.scatter(
-            [places[node][0] for node in nodes],
-            [places[node][1] for node in nodes],
-            s=size * share,
-            c=colour,
-            zorder=2,
-            marker="s" if kind == "router" else "o",
-            label={"router": "router", "tile": "tile", "gateway": "external link"}[kind],
-        )
+    for kind, colour, size in (("router", "#333333", 120), ("tile", "#9aa4ad", 30), ("gateway", "#a02020", 60)):
+        nodes = [node for node, data in graph.nodes(data=True) if data["kind"] == kind]
+        if nodes:
+            axes.scatter(
+                [places[node][0] for node in nodes],
+                [places[node][1] for node in nodes],
+                s=size * scale,
+                c=colour,
+                zorder=2,
+                marker="s" if kind == "router" else "o",
+                label={"gateway": "external link"}.get(kind, kind),
+            )
     routers = [node for node, kind in graph.nodes(data="kind") if kind == "router"]
     if len(routers) <= LABELLED:
         for node in routers:
-            text = (notes or {}).get(node, node[1:])
-            axes.annotate(
-                text, places[node], color="white", ha="center", va="center", fontsize=5 * scale, zorder=3
-            )
-    bar = figure.colorbar(made, ax=axes, shrink=0.8)
-    bar.set_label("in use, % of the time, each direction")
-    axes.set_title(title)
+            style = {"ha": "center", "va": "center", "color": "white", "fontsize": 6 * scale, "zorder": 3}
+            axes.annotate(node[1:], places[node], **style)
     axes.set_aspect("equal")
     axes.set_axis_off()
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False)
     axes.autoscale_view()
-    save(figure, path)
+    return made
 
 
 def layout(graph: Graph[str]) -> dict[str, Point]:

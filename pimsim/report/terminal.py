@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pimsim.result.result import Result
 
 TOP = 10
+LINKS = 5
 
 MEANINGS = {
     "compute": "a part at work",
@@ -26,6 +27,7 @@ MEANINGS = {
     "clock": "waiting for a clock edge",
     "programming": "weights being written",
     "memory": "a memory at work",
+    "congestion": "links, virtual channels or buffers of the network were taken",
 }
 
 
@@ -55,6 +57,9 @@ def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[Re
     yield heading("Where the latency went: by cause and part, along the critical path")
     yield causes_table(result, None if verbose else top)
     yield plain(closure(result))
+    if any(row["critical_fs"] for row in result.network["links"]):
+        yield heading("Congestion by link, along the critical path")
+        yield links_table(result, None if verbose else LINKS)
     yield heading("Where the latency went: by op")
     yield ops_table(result, None if verbose else top)
     yield heading("Energy of the run by part")
@@ -76,9 +81,10 @@ def headline(result: Result) -> str:
     how = "chosen automatically" if result.chips_requested is None else "as asked for"
     chips = "1 chip" if result.chips == 1 else f"{result.chips} chips"
     inferences = "1 inference" if result.batch == 1 else f"batch of {result.batch}"
+    network = "" if not result.network["approximate"] else "network by packet: approximate\n"
     return (
         f"{printable(result.model)} on {printable(result.chip)}\n"
-        f"{inferences}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, {chips} ({how})\n"
+        f"{inferences}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, {chips} ({how})\n{network}"
     )
 
 
@@ -209,6 +215,23 @@ def closure(result: Result) -> str:
     if total != result.latency_fs:
         return f"The causes sum to {total:,} fs; the latency is {result.latency_fs:,} fs: this is a bug."
     return f"The causes sum to {total:,} fs, exactly the latency."
+
+
+def links_table(result: Result, top: int | None = LINKS) -> Table:
+    """Return the links that the critical path waited for, and how busy each was."""
+    made = table("link", "waited", "fs", "share", "in use")
+    rows = sorted(
+        (row for row in result.network["links"] if row["critical_fs"]), key=lambda row: -row["critical_fs"]
+    )
+    count = len(rows) if top is None or len(rows) <= top + 1 else top
+    for row in rows[:count]:
+        name = f"chip{row['chip']}.{row['from']}-{row['to']}"
+        cells = _time_cells(row["critical_fs"], result.latency_fs)
+        made.add_row(plain(name), *cells, share(row["utilisation"]))
+    if rows[count:]:
+        rest = sum(row["critical_fs"] for row in rows[count:])
+        made.add_row(f"{len(rows) - count} other links", *_time_cells(rest, result.latency_fs), "")
+    return made
 
 
 def ops_table(result: Result, top: int | None = TOP) -> Table:

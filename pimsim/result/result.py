@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "pimsim-result/1"
 
-TABLES = ("attribution", "plan", "energy", "area", "resources")
+TABLES = ("attribution", "plan", "energy", "area", "resources", "links")
 
 
 def digest_of(about: dict[str, Any]) -> str:
@@ -69,7 +69,7 @@ class Result:
 
         Parameters
         ----------
-        table : {"attribution", "plan", "energy", "area", "resources"}
+        table : {"attribution", "plan", "energy", "area", "resources", "links"}
             Which one.
 
         Raises
@@ -100,6 +100,8 @@ class Result:
             return [{"part": part, "area_um2": size} for part, size in area["by_part"].items()] + [
                 {"part": part, "area_um2": None} for part in area["not_modelled"]
             ]
+        if table == "links":
+            return list(self.data["network"]["links"])
         if table == "resources":
             return [{"part": part, **figures} for part, figures in self.data["resources"].items()]
         raise KeyError(f"no table '{table}'; there are: {', '.join(TABLES)}")

@@ -26,8 +26,11 @@ Figures = npt.NDArray[np.int64]
 
 NOT_MODELLED = (
     "Weights are in the arrays before time 0; writing them is not modelled.",
-    "The network moves whole packets; flits, virtual channels and multicast are not modelled.",
     "Nothing depends on values: noise, drift and sparsity are not modelled.",
+)
+BY_PACKET = (
+    "The network is approximate (fidelity: packet): packets hold each link for their flits and wait before it without "
+    "bound; flits, virtual channels and credits are not modelled."
 )
 MOST = {"batch": 1_000_000, "chips": 100_000, "weight_bits": 64, "input_bits": 64}
 
@@ -164,6 +167,7 @@ def freeze(
         "bounds": _bounds(machine, busy),
         "attribution": _attribution(machine),
         "resources": _resources(machine, visits, busy, waited),
+        "network": _network(machine, latency),
         "plan": plan.rows(),
         "engine": {
             "firings": machine.engine.firings,
@@ -171,7 +175,7 @@ def freeze(
             "events": machine.engine.events,
             "live_starts": machine.engine.live_starts,
         },
-        "notes": [*plan.chip.config.notes, *NOT_MODELLED],
+        "notes": [*plan.chip.config.notes, *NOT_MODELLED, *([] if machine.network is not None else [BY_PACKET])],
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
     }
@@ -188,7 +192,7 @@ def _identity(plan: Plan, trace: Trace, batch: int) -> dict[str, Any]:
         "chips": plan.package.chips,
         "weight_bits": plan.weight_bits,
         "input_bits": plan.input_bits,
-        "network": "packet",
+        "network": plan.chip.config.network.fidelity,
         "seed": None,  # nothing is drawn at random
     }
     return {"digest": digest_of(about), **about}
@@ -251,15 +255,61 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
 
 def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
     """The two lower bounds of the latency, and the resource that sets the first."""
-    shares = [-(-int(held) // row.servers) for held, row in zip(busy, machine.net.resources, strict=True)]
-    busiest = int(np.argmax(shares))
+    shares = {
+        row.name: -(-int(held) // row.servers)
+        for held, row in zip(busy, machine.net.resources, strict=True)
+        if row.link is None
+    }
+    for channel, held in zip(_channels(machine), _link_busy(machine), strict=True):
+        shares[_name(channel)] = int(held)
+    busiest = max(shares, key=lambda name: shares[name])
     dependence = dependence_fs(machine.net)
     return {
         "resource_fs": shares[busiest],
-        "resource": machine.net.resources[busiest].name,
+        "resource": busiest,
         "dependence_fs": dependence,
         "latency_over_bound": machine.host.outputs[-1] / max(shares[busiest], dependence),
     }
+
+
+def _channels(machine: Machine) -> list[tuple[int, str, str]]:
+    """The channels of the networks of all chips: chip, from node, to node."""
+    rows = machine.net.network
+    assert rows is not None
+    return [(chip, a, b) for chip in range(rows.copies) for a, b in rows.fabric.channels]
+
+
+def _name(channel: tuple[int, str, str]) -> str:
+    return f"chip{channel[0]}.{channel[1]}-{channel[2]}"
+
+
+def _link_busy(machine: Machine) -> Figures:
+    """How long each channel carried flits, in fs."""
+    assert machine.net.network is not None
+    busy: Figures = machine.links[0] * machine.net.network.period_fs
+    return busy
+
+
+def _network(machine: Machine, latency_fs: int) -> dict[str, Any]:
+    """The network's fidelity and load, and a row for every channel in use."""
+    flits, waited = machine.links
+    critical, busy = machine.engine.link_charges(), _link_busy(machine)
+    links = [
+        {
+            "chip": channel[0],
+            "from": channel[1],
+            "to": channel[2],
+            "flits": int(flits[i]),
+            "busy_fs": int(busy[i]),
+            "utilisation": int(busy[i]) / latency_fs,
+            "waited_fs": int(waited[i]),
+            "critical_fs": int(critical[i]),
+        }
+        for i, channel in enumerate(_channels(machine))
+        if flits[i] or critical[i]
+    ]
+    by_flit = machine.network is not None
+    return {"fidelity": "flit" if by_flit else "packet", "approximate": not by_flit, "links": links}
 
 
 def _attribution(machine: Machine) -> list[dict[str, Any]]:
@@ -281,6 +331,8 @@ def _resources(
     """Visits, busy and waiting time by kind of part, and its busiest instance."""
     found: dict[str, dict[str, Any]] = {}
     for index, row in enumerate(machine.net.resources):
+        if row.link is not None:
+            continue
         entry = found.setdefault(
             row.part,
             {"instances": 0, "visits": 0, "busy_fs": 0, "waited_fs": 0, "busiest": "", "busiest_fs": -1},
@@ -292,4 +344,17 @@ def _resources(
         entry["waited_fs"] += int(waited[index])
         if share > entry["busiest_fs"]:
             entry["busiest"], entry["busiest_fs"] = row.name, share
+    flits, queued = machine.links
+    used = [i for i in range(len(flits)) if flits[i]]
+    if used:
+        held, channels = _link_busy(machine), _channels(machine)
+        busiest = max(used, key=lambda i: (int(held[i]), -i))
+        found["network"] = {
+            "instances": len(used),
+            "visits": int(flits.sum()),
+            "busy_fs": int(held.sum()),
+            "waited_fs": int(queued.sum()),
+            "busiest": _name(channels[busiest]),
+            "busiest_fs": int(held[busiest]),
+        }
     return found
