@@ -42,8 +42,10 @@ cdef struct Resource:
     int32_t release_node
     int32_t release_actor
     int32_t release_label
+    int32_t release_link
     int32_t unsampled  # crossbar: walker whose last phase has not begun to convert, or -1
     int32_t sampler  # crossbar: walker that waits for it, or -1
+    int32_t unused
 
 cdef struct Step:
     int64_t occupancy
@@ -144,6 +146,7 @@ cdef struct Walker:
 
 cdef struct Hold:
     int64_t begin
+    int64_t least  # how long it takes unless the network has no room: longer is congestion
     int32_t resource
     int32_t node
     int32_t actor

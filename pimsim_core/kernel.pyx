@@ -18,7 +18,7 @@ from pimsim_core.network cimport Network
 CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion")
 _DTYPES = {
     "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
-    "fresh touched release_node release_actor release_label unsampled sampler:i4",
+    "fresh touched release_node release_actor release_label release_link unsampled sampler _pad:i4",
     "step": "occupancy latency:i8 resource mvm route terminal flits _pad:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
     "actor": "firings period started ended ended_before ended_time limit milestone:i8 depth path op "
@@ -30,7 +30,7 @@ _DTYPES = {
     "note": "index:i8 node next:i4",
     "walker": "firing token arrival grant ready inference position rest:i8 actor output step end node start_node "
     "label next hold packet chain phase in_bank op sample_node _pad:i4",
-    "hold": "begin:i8 resource node actor label walker _pad:i4",
+    "hold": "begin least:i8 resource node actor label walker _pad:i4",
 }
 
 
@@ -109,6 +109,7 @@ cdef class Kernel:
         cdef int32_t h = self.free_hold
         self.free_hold = self.holds[h].walker
         self.holds[h].begin = self.now
+        self.holds[h].least = NEVER
         self.holds[h].resource = resource
         self.holds[h].node = node
         self.path.hold(node)
@@ -330,13 +331,22 @@ cdef class Kernel:
     cdef int release(self, int32_t h) except -1:
         cdef int32_t r = self.holds[h].resource
         cdef int32_t w = self.holds[h].walker
+        cdef int32_t node = self.holds[h].node
+        cdef int32_t label = self.holds[h].label
+        cdef int32_t link = -1
         self.resources[r].idle += 1
         self.resources[r].busy += self.now - self.holds[h].begin
+        if self.now - self.holds[h].begin > self.holds[h].least:
+            node = self.path.new(node, self.holds[h].begin + self.holds[h].least, label)
+            self.path.drop(self.holds[h].node)
+            label = self.label_of(CONGESTION, self.resources[r].part, label % self.n_ops)
+            link = self.resources[r].link
         if self.resources[r].release_node >= 0:
             self.path.drop(self.resources[r].release_node)
-        self.resources[r].release_node = self.holds[h].node
+        self.resources[r].release_node = node
         self.resources[r].release_actor = self.holds[h].actor
-        self.resources[r].release_label = self.holds[h].label
+        self.resources[r].release_label = label
+        self.resources[r].release_link = link
         self.touch_resource(r)
         self.holds[h].walker = self.free_hold
         self.free_hold = h
@@ -513,7 +523,7 @@ cdef class Kernel:
                 parent = self.resources[r].release_node
                 if self.resources[r].release_actor == self.walkers[w].actor:
                     label = self.resources[r].release_label
-                    link = -1
+                    link = self.resources[r].release_link
         if self.path.nodes[node].begin != self.now:
             self.walkers[w].node = self.path.new_at(parent, self.now, label, link)
             self.path.drop(node)
@@ -535,6 +545,7 @@ cdef class Kernel:
     cdef int enter_network(self, int32_t w, int32_t r) except -1:
         cdef int32_t step = self.walkers[w].step
         self.walkers[w].hold = self.new_hold(r, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        self.holds[self.walkers[w].hold].least = self.steps[step].occupancy
         self.network.inject(
             self.steps[step].terminal, self.steps[step].route, self.steps[step].flits, w, self.now // self.network_period
         )

@@ -1,5 +1,6 @@
 """Contract of the network: routers, virtual channels and credits as numbers, one cycle after another."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t
 
 cdef struct Channel:
@@ -17,6 +18,8 @@ cdef struct Channel:
     int32_t grant_pointer  # as an output: the input that comes first
     int32_t best  # scratch: branch
     int32_t choice  # scratch: output
+    int32_t terminal  # that sends on it, or -1
+    int32_t unused
 
 cdef struct Lane:  # one virtual channel of a channel, with the buffer at its far end
     int64_t key
@@ -30,6 +33,8 @@ cdef struct Lane:  # one virtual channel of a channel, with the buffer at its fa
     int32_t grant_pointer  # as an output: the input lane that comes first
     int32_t accept_pointer  # as an input: the output lane that comes first
     int32_t best
+    int32_t channel
+    int32_t vc
 
 cdef struct Flit:
     int64_t arrived
@@ -53,6 +58,8 @@ cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
     int32_t chain
     int32_t best
     int32_t granted  # next of those granted a virtual channel in this cycle
+    int32_t router
+    int32_t unused
 
 cdef struct Router:
     int32_t inputs
@@ -69,6 +76,8 @@ cdef struct Terminal:
     int32_t sent  # flits of the first packet
     int32_t lane  # of the first packet, or -1
     int32_t vc_pointer
+    int32_t blocked  # 1: has a packet and waits for a credit
+    int32_t unused
 
 cdef struct Hop:
     int32_t channel
@@ -94,10 +103,6 @@ cdef struct Wait:
     int32_t parent  # the wait before on the same way
     int32_t next  # of the same packet
 
-cdef struct Slot:
-    int32_t value
-    int32_t next
-
 cdef struct Arrival:
     int64_t cycle
     int64_t rest  # cycles of the latency that no head's wait explains
@@ -106,6 +111,7 @@ cdef struct Arrival:
     int32_t chain
     int32_t tag
 
+@cython.final  # so that its methods call one another directly
 cdef class Network:
     cdef readonly int64_t now
     cdef readonly int64_t flit_hops
@@ -136,13 +142,12 @@ cdef class Network:
     cdef int32_t n_routes
     cdef Packet[::1] packets
     cdef Wait[::1] waits
-    cdef Slot[::1] slots
-    cdef int32_t[::1] wheel
+    cdef int32_t[:, ::1] wheel  # what comes due in each of the next cycles
+    cdef int32_t[::1] wheel_count
     cdef int64_t wheel_mask
     cdef int64_t in_wheel
     cdef int32_t free_packet
     cdef int32_t free_wait
-    cdef int32_t free_slot
     cdef int32_t free_branch
     cdef int32_t[::1] active
     cdef int32_t n_active
@@ -166,6 +171,7 @@ cdef class Network:
     cdef object log
 
     cdef int at(self, int64_t cycle, int32_t value) except -1
+    cdef int widen(self) except -1
     cdef int32_t inject(self, int32_t terminal, int32_t route, int32_t size, int32_t tag, int64_t cycle) except -1
     cdef void forget(self, int32_t packet) noexcept
     cdef int64_t next_cycle(self) noexcept
@@ -178,10 +184,11 @@ cdef class Network:
     cdef void list_out(self, int32_t b) noexcept
     cdef void consider(self, int32_t b) noexcept
     cdef int32_t allocate_vcs(self, int32_t r) noexcept
+    cdef int traverse_alone(self, int32_t b, Router* router) except -1
     cdef int32_t match_switch(self, int32_t r) noexcept
-    cdef void ask_switch(self, int32_t b, int32_t r, int32_t speculative) noexcept
+    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept
     cdef int traverse(self, int32_t b) except -1
-    cdef int pop(self, int32_t l, int32_t c, bint last) except -1
+    cdef int pop(self, int32_t l, bint last) except -1
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1
     cdef int32_t new_wait(self, int32_t packet, int32_t parent, int32_t channel, int64_t cycles) except -1
     cdef int work(self, int32_t r) except -1

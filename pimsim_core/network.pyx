@@ -23,16 +23,15 @@ cdef enum:
 
 _DTYPES = {
     "channel": "flits waited key request:i8 source target delay out_port in_port vc_pointer accept_pointer grant_pointer "
-    "best choice:i4",
-    "lane": "key:i8 head here coming credits owner popped branches grant_pointer accept_pointer best:i4",
+    "best choice terminal _pad:i4",
+    "lane": "key:i8 head here coming credits owner popped branches grant_pointer accept_pointer best channel vc:i4",
     "flit": "arrived:i8 packet hop chain last:i4",
-    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted:i4",
+    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router _pad:i4",
     "router": "inputs outputs asking ready active _pad:i4",
-    "terminal": "channel first last sent lane vc_pointer:i4",
+    "terminal": "channel first last sent lane vc_pointer blocked _pad:i4",
     "hop": "channel vcs child sibling:i4",
     "packet": "created stay:i8 route size ends coming tag next slowest waits:i4",
     "wait": "channel cycles parent next:i4",
-    "slot": "value next:i4",
     "arrival": "cycle rest:i8 packet hop chain tag:i4",
 }
 
@@ -100,12 +99,15 @@ cdef class Network:
         self.tracking, self.recording, self.log = tracking, record, []
         lanes = np.zeros(n * vcs, dtype=network_dtype("lane"))
         lanes["credits"], lanes["owner"], lanes["best"] = buffer, -1, -1
+        lanes["channel"], lanes["vc"] = np.repeat(np.arange(n), vcs), np.tile(np.arange(vcs), n)
         self.lanes = lanes
-        rows["best"], rows["choice"] = -1, -1
+        rows["best"], rows["choice"], rows["terminal"] = -1, -1, -1
+        rows["terminal"][np.asarray(injection, dtype=np.int64)] = np.arange(len(injection))
         self.flits = np.zeros(max(1, n * vcs * buffer), dtype=network_dtype("flit"))
         branches = np.zeros(max(1, n * vcs) + 16, dtype=network_dtype("branch"))
         branches["lane"], branches["out"], branches["sibling"], branches["best"] = -1, -1, -1, -1
         branches["lane"][: n * vcs] = np.arange(n * vcs)
+        branches["router"][: n * vcs] = np.repeat(rows["target"], vcs)
         self.branches = branches
         self.free_branch = -1
         for i in range(len(branches) - 1, n * vcs - 1, -1):
@@ -132,12 +134,10 @@ cdef class Network:
         self.waits = np.zeros(256, dtype=network_dtype("wait"))
         self.free_wait = -1
         self._free_waits(0)
-        self.slots = np.zeros(1024, dtype=network_dtype("slot"))
-        self.free_slot = -1
-        self._free_slots(0)
         longest = int(rows["delay"].max(initial=0))
         span = 2 * longest + 4 + st + sa + credit + rd + va
-        self.wheel = np.full(1 << int(span).bit_length(), -1, dtype=np.int32)
+        self.wheel = np.zeros((1 << int(span).bit_length(), 16), dtype=np.int32)
+        self.wheel_count = np.zeros(self.wheel.shape[0], dtype=np.int32)
         self.wheel_mask = self.wheel.shape[0] - 1
         self.active = np.zeros(max(1, routers), dtype=np.int32)
         self.sending = np.zeros(max(1, len(injection)), dtype=np.int32)
@@ -161,12 +161,6 @@ cdef class Network:
         for i in range(self.waits.shape[0] - 1, first - 1, -1):
             self.waits[i].next = self.free_wait
             self.free_wait = <int32_t>i
-
-    def _free_slots(self, int64_t first):
-        cdef int64_t i
-        for i in range(self.slots.shape[0] - 1, first - 1, -1):
-            self.slots[i].next = self.free_slot
-            self.free_slot = <int32_t>i
 
     # -- from Python: routes, packets, time --------------------------------------------------------------------
 
@@ -262,17 +256,19 @@ cdef class Network:
 
     cdef int at(self, int64_t cycle, int32_t value) except -1:
         """Note what comes due in a cycle, which must be close enough for the wheel."""
-        cdef int64_t old = self.slots.shape[0]
-        cdef int32_t n
-        if self.free_slot < 0:
-            self.slots = _grown(self.slots, network_dtype("slot"))
-            self._free_slots(old)
-        n = self.free_slot
-        self.free_slot = self.slots[n].next
-        self.slots[n].value = value
-        self.slots[n].next = self.wheel[cycle & self.wheel_mask]
-        self.wheel[cycle & self.wheel_mask] = n
+        cdef int64_t slot = cycle & self.wheel_mask
+        cdef int32_t n = self.wheel_count[slot]
+        if n == self.wheel.shape[1]:
+            self.widen()
+        self.wheel[slot, n] = value
+        self.wheel_count[slot] = n + 1
         self.in_wheel += 1
+        return 0
+
+    cdef int widen(self) except -1:
+        wider = np.zeros((self.wheel.shape[0], 2 * self.wheel.shape[1]), dtype=np.int32)
+        wider[:, : self.wheel.shape[1]] = self.wheel
+        self.wheel = wider
         return 0
 
     cdef int32_t inject(self, int32_t terminal, int32_t route, int32_t size, int32_t tag, int64_t cycle) except -1:
@@ -341,83 +337,84 @@ cdef class Network:
             created = max(self.due[self.next_due], self.now + 1)
         if self.in_wheel:
             cycle = self.now + 1
-            while self.wheel[cycle & self.wheel_mask] < 0:
+            while self.wheel_count[cycle & self.wheel_mask] == 0:
                 cycle += 1
             return min(cycle, created)
         return created
 
     cdef int32_t place_of(self, int32_t out) noexcept:
         """The number of an output lane at its router."""
-        return self.channels[out // self.vcs].out_port * self.vcs + out % self.vcs
+        return self.channels[self.lanes[out].channel].out_port * self.vcs + self.lanes[out].vc
 
     cdef void list_in(self, int32_t b, int32_t kind) noexcept:
         """Put a branch into its router's list of those that ask for a virtual channel, or for the switch."""
-        cdef int32_t r = self.channels[self.branches[b].lane // self.vcs].target
+        cdef Branch* branch = &self.branches[b]
+        cdef Router* router = &self.routers[branch.router]
         cdef int32_t first
         if kind == ASKING:
-            first = self.routers[r].asking
-            self.routers[r].asking = b
+            first = router.asking
+            router.asking = b
         else:
-            first = self.routers[r].ready
-            self.routers[r].ready = b
-        self.branches[b].listed = kind
-        self.branches[b].before = -1
-        self.branches[b].after = first
+            first = router.ready
+            router.ready = b
+        branch.listed = kind
+        branch.before = -1
+        branch.after = first
         if first >= 0:
             self.branches[first].before = b
-        if not self.routers[r].active:
-            self.routers[r].active = 1
-            self.active[self.n_active] = r
+        if not router.active:
+            router.active = 1
+            self.active[self.n_active] = branch.router
             self.n_active += 1
 
     cdef void list_out(self, int32_t b) noexcept:
-        cdef int32_t r
-        if self.branches[b].before >= 0:
-            self.branches[self.branches[b].before].after = self.branches[b].after
+        cdef Branch* branch = &self.branches[b]
+        if branch.before >= 0:
+            self.branches[branch.before].after = branch.after
+        elif branch.listed == ASKING:
+            self.routers[branch.router].asking = branch.after
         else:
-            r = self.channels[self.branches[b].lane // self.vcs].target
-            if self.branches[b].listed == ASKING:
-                self.routers[r].asking = self.branches[b].after
-            else:
-                self.routers[r].ready = self.branches[b].after
-        if self.branches[b].after >= 0:
-            self.branches[self.branches[b].after].before = self.branches[b].before
-        self.branches[b].listed = NOT
+            self.routers[branch.router].ready = branch.after
+        if branch.after >= 0:
+            self.branches[branch.after].before = branch.before
+        branch.listed = NOT
 
     cdef void consider(self, int32_t b) noexcept:
         """List a branch that holds a virtual channel if it has a flit and a credit."""
-        cdef int32_t l = self.branches[b].lane
-        if (
-            self.branches[b].listed == NOT
-            and self.branches[b].out >= 0
-            and self.lanes[self.branches[b].out].credits > 0
-            and self.lanes[l].here > self.branches[b].sent - self.lanes[l].popped
-        ):
-            self.list_in(b, READY)
+        cdef Branch* branch = &self.branches[b]
+        cdef Lane* lane
+        if branch.listed == NOT and branch.out >= 0 and self.lanes[branch.out].credits > 0:
+            lane = &self.lanes[branch.lane]
+            if lane.here > branch.sent - lane.popped:
+                self.list_in(b, READY)
 
     # -- a cycle -----------------------------------------------------------------------------------------------
 
     cdef int step(self, int64_t cycle) except -1:
         """Process one cycle: arrivals and credits, terminals, then the allocators of each router with requests."""
-        cdef int32_t n, value, l, b, i
+        cdef int64_t slot = cycle & self.wheel_mask
+        cdef int32_t k, value, l, b, i
+        cdef int32_t n = self.wheel_count[slot]
+        cdef Lane* lane
         self.now = cycle
-        n = self.wheel[cycle & self.wheel_mask]
-        self.wheel[cycle & self.wheel_mask] = -1
-        while n >= 0:
-            value = self.slots[n].value
+        self.wheel_count[slot] = 0
+        self.in_wheel -= n
+        for k in range(n):
+            value = self.wheel[slot, k]
             l = value >> 2
-            i = self.slots[n].next
-            self.slots[n].next = self.free_slot
-            self.free_slot = n
-            self.in_wheel -= 1
-            n = i
             if value & 3 == ARRIVE:
                 self.arrive(l)
             elif value & 3 == CREDIT:
-                self.lanes[l].credits += 1
-                b = self.lanes[l].owner
-                if b >= 0:
-                    self.consider(b)
+                lane = &self.lanes[l]
+                lane.credits += 1
+                if lane.owner >= 0:
+                    self.consider(lane.owner)
+                elif self.channels[lane.channel].terminal >= 0:
+                    i = self.channels[lane.channel].terminal
+                    if self.terminals[i].blocked:
+                        self.terminals[i].blocked = 0
+                        self.sending[self.n_sending] = i
+                        self.n_sending += 1
             else:
                 b = l
                 while b >= 0:
@@ -445,63 +442,72 @@ cdef class Network:
         return 0
 
     cdef int send_from(self, int32_t t) except -1:
-        """Send a flit from a terminal, if there is a credit; return whether the terminal has nothing left to send."""
-        cdef int32_t p = self.terminals[t].first
-        cdef int32_t c = self.terminals[t].channel
-        cdef int32_t l = self.terminals[t].lane
-        cdef int32_t i, vc, place, sent = self.terminals[t].sent
+        """Send a flit from a terminal; return whether there is nothing to look at in the next cycle."""
+        cdef Terminal* terminal = &self.terminals[t]
+        cdef int32_t p = terminal.first
+        cdef Packet* packet = &self.packets[p]
+        cdef int32_t c = terminal.channel
+        cdef Channel* channel = &self.channels[c]
+        cdef Lane* lane
+        cdef Flit* flit
+        cdef int32_t l = terminal.lane
+        cdef int32_t i, vc, place, sent = terminal.sent
         cdef int64_t wait
         if l < 0:
             for i in range(self.vcs):
-                vc = self.terminals[t].vc_pointer + i
+                vc = terminal.vc_pointer + i
                 if vc >= self.vcs:
                     vc -= self.vcs
                 if self.lanes[c * self.vcs + vc].credits > 0:
                     l = c * self.vcs + vc
                     break
             if l < 0:
-                return 0
-            self.terminals[t].lane = l
-            self.terminals[t].vc_pointer = vc + 1 if vc + 1 < self.vcs else 0
-            if self.packets[p].tag < self.entered.shape[0]:
-                self.entered[self.packets[p].tag] = self.now
-            wait = self.now - self.packets[p].created
+                terminal.blocked = 1
+                return 1
+            terminal.lane = l
+            terminal.vc_pointer = vc + 1 if vc + 1 < self.vcs else 0
+            if packet.tag < self.entered.shape[0]:
+                self.entered[packet.tag] = self.now
+            wait = self.now - packet.created
             if wait > 0:
-                self.channels[c].waited += wait
+                channel.waited += wait
                 if self.tracking:
                     self.new_wait(p, -1, c, wait)
         elif self.lanes[l].credits == 0:
-            return 0
-        place = self.lanes[l].head + self.lanes[l].here + self.lanes[l].coming
+            terminal.blocked = 1
+            return 1
+        lane = &self.lanes[l]
+        place = lane.head + lane.here + lane.coming
         if place >= self.buffer:
             place -= self.buffer
-        place += l * self.buffer
-        self.lanes[l].coming += 1
-        self.lanes[l].credits -= 1
-        self.channels[c].flits += 1
-        self.flits[place].arrived = self.now + 1 + self.channels[c].delay + self.enter
-        self.flits[place].packet = p
-        self.flits[place].hop = self.route_first[self.packets[p].route] if sent == 0 else -1
-        self.flits[place].chain = self.packets[p].waits
-        self.at(self.flits[place].arrived, l * 4 + ARRIVE)
+        lane.coming += 1
+        lane.credits -= 1
+        channel.flits += 1
+        flit = &self.flits[l * self.buffer + place]
+        flit.arrived = self.now + 1 + channel.delay + self.enter
+        flit.packet = p
+        flit.hop = self.route_first[packet.route] if sent == 0 else -1
+        flit.chain = packet.waits
+        self.at(flit.arrived, l * 4 + ARRIVE)
         sent += 1
-        self.flits[place].last = sent == self.packets[p].size
-        self.terminals[t].sent = sent
-        if sent < self.packets[p].size:
+        flit.last = sent == packet.size
+        terminal.sent = sent
+        if not flit.last:
             return 0
         if self.tracking:
-            self.left[self.n_left] = self.packets[p].tag
+            self.left[self.n_left] = packet.tag
             self.n_left += 1
-        self.terminals[t].first = self.packets[p].next
-        self.terminals[t].sent = 0
-        self.terminals[t].lane = -1
-        return self.terminals[t].first < 0
+        terminal.first = packet.next
+        terminal.sent = 0
+        terminal.lane = -1
+        return terminal.first < 0
 
     cdef int arrive(self, int32_t lane) except -1:
+        cdef Lane* at = &self.lanes[lane]
         cdef int32_t b = lane
-        self.lanes[lane].coming -= 1
-        self.lanes[lane].here += 1
-        if self.lanes[lane].branches == 0:
+        at.coming -= 1
+        at.here += 1
+        if at.branches == 0:
             return self.front(lane, self.now)
         while b >= 0:
             self.consider(b)
@@ -531,6 +537,7 @@ cdef class Network:
             extra = self.free_branch
             self.free_branch = self.branches[extra].sibling
             self.branches[extra].lane = lane
+            self.branches[extra].router = self.branches[lane].router
             self.branches[extra].hop = h
             self.branches[extra].channel = self.hops[h].channel
             self.branches[extra].sent = 0
@@ -552,9 +559,13 @@ cdef class Network:
 
         Both allocators read the state that the cycle began with: the switch is matched first, and its flits leave last.
         """
-        cdef int32_t matched = self.match_switch(r)
-        cdef int32_t granted = -1, b, i, c
-        if self.routers[r].asking >= 0:
+        cdef Router* router = &self.routers[r]
+        cdef int32_t matched, granted = -1, b, i, c
+        if router.asking < 0 and self.branches[router.ready].after < 0:
+            self.traverse_alone(router.ready, router)
+            return router.ready >= 0
+        matched = self.match_switch(r)
+        if router.asking >= 0:
             granted = self.allocate_vcs(r)
         for i in range(matched):
             c = self.accepted[i]
@@ -570,7 +581,17 @@ cdef class Network:
         for i in range(self.n_touched):
             self.channels[self.touched[i]].best = -1
         self.n_touched = 0
-        return self.routers[r].ready >= 0 or self.routers[r].asking >= 0
+        return router.ready >= 0 or router.asking >= 0
+
+    cdef int traverse_alone(self, int32_t b, Router* router) except -1:
+        """Do what a match with one request does."""
+        cdef Channel* output = &self.channels[self.branches[b].channel]
+        cdef Lane* lane = &self.lanes[self.branches[b].lane]
+        cdef Channel* input = &self.channels[lane.channel]
+        output.grant_pointer = input.in_port + 1 if input.in_port + 1 < router.inputs else 0
+        input.accept_pointer = output.out_port + 1 if output.out_port + 1 < router.outputs else 0
+        input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
+        return self.traverse(b)
 
     cdef int32_t allocate_vcs(self, int32_t r) noexcept:
         """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
@@ -587,7 +608,7 @@ cdef class Network:
                 high = self.lower
             elif self.hops[self.branches[b].hop].vcs == 2:
                 low = self.lower
-            place = self.channels[l // self.vcs].in_port * self.vcs + l % self.vcs
+            place = self.channels[self.lanes[l].channel].in_port * self.vcs + self.lanes[l].vc
             for v in range(low, high):
                 out = c * self.vcs + v
                 if self.lanes[out].owner >= 0:
@@ -639,7 +660,7 @@ cdef class Network:
             self.branches[b].best = -1
             self.branches[b].out = out
             self.lanes[out].owner = b
-            place = self.channels[l // self.vcs].in_port * self.vcs + l % self.vcs + 1
+            place = self.channels[self.lanes[l].channel].in_port * self.vcs + self.lanes[l].vc + 1
             self.lanes[out].grant_pointer = place if place < inputs else 0
             self.list_out(b)
             self.branches[b].granted = granted
@@ -651,13 +672,17 @@ cdef class Network:
 
         An input's ``choice`` is its output, whose ``best`` is the branch that goes.
         """
-        cdef int32_t b = self.routers[r].ready, i, c, o, place, n = 0
+        cdef Router* router = &self.routers[r]
+        cdef Channel* output
+        cdef Channel* input
+        cdef Lane* lane
+        cdef int32_t b = router.ready, i, c, o, place, n = 0
         cdef int32_t v, low, high
         while b >= 0:
-            self.ask_switch(b, r, 0)
+            self.ask_switch(b, router.inputs, 0)
             b = self.branches[b].after
         if self.speculative:
-            b = self.routers[r].asking
+            b = router.asking
             while b >= 0:
                 low, high = 0, self.vcs
                 if self.hops[self.branches[b].hop].vcs == 1:
@@ -667,137 +692,135 @@ cdef class Network:
                 for v in range(low, high):
                     o = self.branches[b].channel * self.vcs + v
                     if self.lanes[o].owner < 0 and self.lanes[o].credits > 0:
-                        self.ask_switch(b, r, 1)
+                        self.ask_switch(b, router.inputs, 1)
                         break
                 b = self.branches[b].after
         for i in range(self.n_touched):  # each input accepts the first output that would take it, from its pointer
             o = self.touched[i]
-            c = self.branches[self.channels[o].best].lane // self.vcs
-            place = self.channels[o].out_port - self.channels[c].accept_pointer
+            output = &self.channels[o]
+            c = self.lanes[self.branches[output.best].lane].channel
+            input = &self.channels[c]
+            place = output.out_port - input.accept_pointer
             if place < 0:
-                place += self.routers[r].outputs
-            if self.channels[c].choice < 0:
+                place += router.outputs
+            if input.choice < 0:
                 self.accepted[n] = c
                 n += 1
-            elif place >= self.channels[c].key:
+            elif place >= input.key:
                 continue
-            self.channels[c].choice = o
-            self.channels[c].key = place
+            input.choice = o
+            input.key = place
         for i in range(n):
-            c = self.accepted[i]
-            o = self.channels[c].choice
-            place = self.channels[c].in_port + 1
-            self.channels[o].grant_pointer = place if place < self.routers[r].inputs else 0
-            place = self.channels[o].out_port + 1
-            self.channels[c].accept_pointer = place if place < self.routers[r].outputs else 0
-            place = self.branches[self.channels[o].best].lane % self.vcs + 1
-            self.channels[c].vc_pointer = place if place < self.vcs else 0
+            input = &self.channels[self.accepted[i]]
+            output = &self.channels[input.choice]
+            lane = &self.lanes[self.branches[output.best].lane]
+            output.grant_pointer = input.in_port + 1 if input.in_port + 1 < router.inputs else 0
+            input.accept_pointer = output.out_port + 1 if output.out_port + 1 < router.outputs else 0
+            input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
         return n
 
-    cdef void ask_switch(self, int32_t b, int32_t r, int32_t speculative) noexcept:
+    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept:
         """Note a request at its output, which keeps the first from its pointer over inputs."""
         cdef int32_t o = self.branches[b].channel
-        cdef int32_t l = self.branches[b].lane
-        cdef int32_t c = l // self.vcs
-        cdef int32_t place = self.channels[c].in_port - self.channels[o].grant_pointer
-        cdef int32_t vc = l % self.vcs - self.channels[c].vc_pointer
+        cdef Channel* output = &self.channels[o]
+        cdef Lane* lane = &self.lanes[self.branches[b].lane]
+        cdef Channel* input = &self.channels[lane.channel]
+        cdef int32_t place = input.in_port - output.grant_pointer
+        cdef int32_t vc = lane.vc - input.vc_pointer
         if place < 0:
-            place += self.routers[r].inputs
+            place += inputs
         if vc < 0:
             vc += self.vcs
         # In order of input, then those that hold a virtual channel, then from the input's pointer.
         cdef int64_t key = (<int64_t>place * 2 + speculative) * self.vcs + vc
-        if self.channels[o].best < 0:
+        if output.best < 0:
             self.touched[self.n_touched] = o
             self.n_touched += 1
-        elif key >= self.channels[o].request:
+        elif key >= output.request:
             return
-        self.channels[o].best = b
-        self.channels[o].request = key
+        output.best = b
+        output.request = key
 
     cdef int traverse(self, int32_t b) except -1:
         """Send the next flit of a branch over the switch and its channel."""
-        cdef int32_t l = self.branches[b].lane
-        cdef int32_t c = l // self.vcs
-        cdef int32_t o = self.branches[b].channel
-        cdef int32_t out = self.branches[b].out
-        cdef int32_t place = self.lanes[l].head + self.branches[b].sent - self.lanes[l].popped
-        cdef int32_t packet, chain, last, other
-        cdef int64_t wait, time = self.now + self.leave + self.channels[o].delay
-        cdef bint to_router = self.channels[o].target >= 0
+        cdef Branch* branch = &self.branches[b]
+        cdef int32_t l = branch.lane
+        cdef int32_t out = branch.out
+        cdef Lane* lane = &self.lanes[l]
+        cdef Lane* onward = &self.lanes[out]
+        cdef Channel* output = &self.channels[branch.channel]
+        cdef int32_t place = lane.head + branch.sent - lane.popped
+        cdef Flit* flit
+        cdef Flit* copy
+        cdef int32_t packet, last, other
+        cdef int64_t wait, time = self.now + self.leave + output.delay
         if place >= self.buffer:
             place -= self.buffer
-        place += l * self.buffer
-        packet = self.flits[place].packet
-        last = self.flits[place].last
+        flit = &self.flits[l * self.buffer + place]
+        packet = flit.packet
+        last = flit.last
         if self.recording:
-            self.log.append((self.now, o, out % self.vcs, self.packets[packet].tag, self.branches[b].sent))
+            self.log.append((self.now, branch.channel, onward.vc, self.packets[packet].tag, branch.sent))
         self.flit_hops += 1
-        self.channels[o].flits += 1
-        if self.branches[b].sent == 0:
-            chain = self.flits[place].chain
-            wait = self.now - self.flits[place].arrived - self.pipeline
+        output.flits += 1
+        if branch.sent == 0:
+            branch.chain = flit.chain
+            branch.head_left = self.now
+            wait = self.now - flit.arrived - self.pipeline
             if wait > 0:
-                self.channels[o].waited += wait
+                output.waited += wait
                 if self.tracking:
-                    chain = self.new_wait(packet, chain, o, wait)
-            self.branches[b].chain = chain
-            self.branches[b].head_left = self.now
-        elif last and self.now - self.flits[place].arrived > self.packets[packet].stay:
-            self.packets[packet].stay = self.now - self.flits[place].arrived
-            self.packets[packet].slowest = o
-        self.lanes[out].credits -= 1
-        if to_router:
+                    branch.chain = self.new_wait(packet, flit.chain, branch.channel, wait)
+        elif last and self.now - flit.arrived > self.packets[packet].stay:
+            self.packets[packet].stay = self.now - flit.arrived
+            self.packets[packet].slowest = branch.channel
+        onward.credits -= 1
+        if output.target >= 0:
             time += self.enter
-            other = self.lanes[out].head + self.lanes[out].here + self.lanes[out].coming
+            other = onward.head + onward.here + onward.coming
             if other >= self.buffer:
                 other -= self.buffer
-            other += out * self.buffer
-            self.lanes[out].coming += 1
-            self.flits[other].arrived = time
-            self.flits[other].packet = packet
-            self.flits[other].hop = self.hops[self.branches[b].hop].child if self.branches[b].sent == 0 else -1
-            self.flits[other].chain = self.branches[b].chain
-            self.flits[other].last = last
+            onward.coming += 1
+            copy = &self.flits[out * self.buffer + other]
+            copy.arrived = time
+            copy.packet = packet
+            copy.hop = self.hops[branch.hop].child if branch.sent == 0 else -1
+            copy.chain = branch.chain
+            copy.last = last
             self.at(time, out * 4 + ARRIVE)
         else:  # consumed as it arrives
-            self.at(time + 1 + self.channels[o].delay, out * 4 + CREDIT)
-        self.branches[b].sent += 1
+            self.at(time + 1 + output.delay, out * 4 + CREDIT)
+        branch.sent += 1
         if last:
-            self.lanes[out].owner = -1
-            self.branches[b].out = -1
-            self.lanes[l].branches -= 1
-            if self.branches[b].listed != NOT:
+            onward.owner = -1
+            branch.out = -1
+            lane.branches -= 1
+            if branch.listed != NOT:
                 self.list_out(b)
-            if not to_router:
+            if output.target < 0:
                 self.finish(b, packet, time)
-        elif (
-            self.branches[b].listed != NOT
-            and (self.lanes[out].credits == 0 or self.lanes[l].here <= self.branches[b].sent - self.lanes[l].popped)
-        ):
+        elif branch.listed != NOT and (onward.credits == 0 or lane.here <= branch.sent - lane.popped):
             self.list_out(b)
-        if self.branches[l].sibling < 0:
-            return self.pop(l, c, last)
-        # The slowest branch sets what the buffer may forget.
-        other = l
-        while other >= 0:
-            if self.branches[other].sent <= self.lanes[l].popped:
-                return 0
-            other = self.branches[other].sibling
-        return self.pop(l, c, last and self.lanes[l].branches == 0)
+        if self.branches[l].sibling >= 0:  # the slowest branch sets what the buffer may forget
+            other = l
+            while other >= 0:
+                if self.branches[other].sent <= lane.popped:
+                    return 0
+                other = self.branches[other].sibling
+            last = last and lane.branches == 0
+        return self.pop(l, last)
 
-    cdef int pop(self, int32_t l, int32_t c, bint last) except -1:
+    cdef int pop(self, int32_t l, bint last) except -1:
         """Take the front flit out of a lane's buffer and return its credit; behind a tail the next head is in front."""
+        cdef Lane* lane = &self.lanes[l]
+        cdef Channel* channel = &self.channels[lane.channel]
         cdef int32_t b
-        self.lanes[l].head += 1
-        if self.lanes[l].head == self.buffer:
-            self.lanes[l].head = 0
-        self.lanes[l].here -= 1
-        self.lanes[l].popped += 1
-        self.at(
-            self.now + 1 + self.channels[c].delay + (self.credit if self.channels[c].source >= 0 else 0),
-            l * 4 + CREDIT,
-        )
+        lane.head += 1
+        if lane.head == self.buffer:
+            lane.head = 0
+        lane.here -= 1
+        lane.popped += 1
+        self.at(self.now + 1 + channel.delay + (self.credit if channel.source >= 0 else 0), l * 4 + CREDIT)
         if not last:
             return 0
         while self.branches[l].sibling >= 0:
@@ -805,7 +828,7 @@ cdef class Network:
             self.branches[l].sibling = self.branches[b].sibling
             self.branches[b].sibling = self.free_branch
             self.free_branch = b
-        return self.front(l, self.now + 1) if self.lanes[l].here > 0 else 0
+        return self.front(l, self.now + 1) if lane.here > 0 else 0
 
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1:
         """The tail of a packet will arrive at a terminal at `time`."""
