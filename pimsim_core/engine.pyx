@@ -19,7 +19,8 @@ cdef class Engine(Kernel):
     ----------
     net : mapping of str to numpy.ndarray
         The arrays of a frozen `pimsim.mapping.netlist.Netlist`: records ``resources``, ``steps``, ``mvms``,
-        ``actors``, ``inputs``, ``outputs``, ``streams`` (see `record_dtype`), the CSR arrays ``path_ptr``,
+        ``actors``, ``inputs``, ``outputs``, ``casts``, ``trees``, ``leaves``, ``streams`` (see `record_dtype`), the
+        arrays ``first_cast``, ``last_cast`` (by actor) and ``pieces``, the CSR arrays ``path_ptr``,
         ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, and the firing
         tables ``table`` with ``table_ptr``. Times in fs.
     parts, ops : int
@@ -45,6 +46,12 @@ cdef class Engine(Kernel):
         self.actors = net["actors"]
         self.inputs = net["inputs"]
         self.outputs = net["outputs"]
+        self.first_cast = net["first_cast"]
+        self.last_cast = net["last_cast"]
+        self.casts = net["casts"]
+        self.trees = net["trees"]
+        self.pieces = net["pieces"]
+        self.leaves = net["leaves"]
         self.streams = net["streams"]
         self.table = net["table"]
         self.table_ptr = net["table_ptr"]

@@ -98,7 +98,26 @@ cdef struct Output:
     int32_t stream
     int32_t token
     int32_t path
+    int32_t cast  # 1 if a cast brings it
+
+cdef struct Cast:
+    int32_t table
+    int32_t first_tree
+
+cdef struct Tree:
+    int32_t resource
+    int32_t terminal
+    int32_t route
+    int32_t first_piece
+    int32_t last_piece
+    int32_t first_leaf
+    int32_t leaves
     int32_t unused
+
+cdef struct Leaf:
+    int64_t latency  # of one flit
+    int32_t output
+    int32_t hop
 
 cdef struct Stream:
     int64_t capacity
@@ -142,7 +161,9 @@ cdef struct Walker:
     int32_t in_bank
     int32_t op
     int32_t sample_node
-    int32_t unused
+    int32_t tree  # that it is on, or -1
+    int32_t leaf  # of the tree that it goes to, or -1
+    int32_t pieces  # that have still to come
 
 cdef struct Hold:
     int64_t begin
@@ -171,6 +192,12 @@ cdef class Kernel:
     cdef Actor[::1] actors
     cdef Input[::1] inputs
     cdef Output[::1] outputs
+    cdef int32_t[::1] first_cast
+    cdef int32_t[::1] last_cast
+    cdef Cast[::1] casts
+    cdef Tree[::1] trees
+    cdef int32_t[::1] pieces
+    cdef Leaf[::1] leaves
     cdef Stream[::1] streams
     cdef int64_t[::1] table
     cdef int64_t[::1] table_ptr
@@ -213,6 +240,7 @@ cdef class Kernel:
     cdef void touch_stream(self, int32_t s) noexcept
     cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept
     cdef int dispatch(self, int64_t payload) except -1
+    cdef int32_t resource_of(self, int32_t w) noexcept
     cdef int request(self, int32_t w) except -1
     cdef int arrive(self, int32_t w) except -1
     cdef int advance(self, int32_t w) except -1
@@ -227,6 +255,9 @@ cdef class Kernel:
     cdef int enter_visit(self, int32_t w, int32_t r) except -1
     cdef int grant_visit(self, int32_t w, int32_t r) except -1
     cdef int enter_network(self, int32_t w, int32_t r) except -1
+    cdef int enter_with_copies(self, int32_t w, int32_t r) except -1
+    cdef int start_casts(self, int32_t w, int32_t node, int64_t position) except -1
+    cdef int piece_comes(self, int32_t carrier, int32_t i) except -1
     cdef int leave_network(self, int32_t w) except -1
     cdef int network_cycle(self, int64_t time) except -1
     cdef int grant_mvm(self, int32_t w, int32_t r) except -1

@@ -24,12 +24,15 @@ _DTYPES = {
     "actor": "firings period started ended ended_before ended_time limit milestone:i8 depth path op "
     "first_input last_input first_output last_output touched end_node _pad:i4",
     "input": "freed:i8 stream need free _pad:i4",
-    "output": "stream token path _pad:i4",
+    "output": "stream token path cast:i4",
+    "cast": "table first_tree:i4",
+    "tree": "resource terminal route first_piece last_piece first_leaf leaves _pad:i4",
+    "leaf": "latency:i8 output hop:i4",
     "stream": "capacity tokens delivered freed delivered_before freed_before first_place:i8 "
     "part touched arrivals credits:i4",
     "note": "index:i8 node next:i4",
     "walker": "firing token arrival grant ready inference position rest:i8 actor output step end node start_node "
-    "label next hold packet chain phase in_bank op sample_node _pad:i4",
+    "label next hold packet chain phase in_bank op sample_node tree leaf pieces:i4",
     "hold": "begin least:i8 resource node actor label walker _pad:i4",
 }
 
@@ -93,8 +96,9 @@ cdef class Kernel:
         self.walkers[w].actor = actor
         self.walkers[w].output = output
         self.walkers[w].firing = firing
-        self.walkers[w].step = self.path_ptr[path]
-        self.walkers[w].end = self.path_ptr[path + 1]
+        self.walkers[w].step = self.path_ptr[path] if path >= 0 else -1
+        self.walkers[w].end = self.path_ptr[path + 1] if path >= 0 else 0
+        self.walkers[w].tree = self.walkers[w].leaf = -1
         self.walkers[w].op = op
         self.walkers[w].in_bank = 0
         self.walkers[w].start_node = -1
@@ -173,12 +177,18 @@ cdef class Kernel:
             self.request(i)
         return 0
 
+    cdef int32_t resource_of(self, int32_t w) noexcept:
+        """What a walker asks for."""
+        if self.walkers[w].tree >= 0:
+            return self.trees[self.walkers[w].tree].resource
+        if self.walkers[w].in_bank:
+            return self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        return self.steps[self.walkers[w].step].resource
+
     cdef int request(self, int32_t w) except -1:
         """Ask for the resource of the walker's present step at its next clock edge."""
         cdef int64_t edge
-        cdef int32_t r = self.steps[self.walkers[w].step].resource
-        if self.walkers[w].in_bank:
-            r = self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        cdef int32_t r = self.resource_of(w)
         edge = align(self.now, self.resources[r].period)
         self.walkers[w].arrival = edge
         if edge == self.now:
@@ -192,15 +202,25 @@ cdef class Kernel:
         return self.queue.push(edge, <int64_t>w * 8 + ARRIVE)
 
     cdef int arrive(self, int32_t w) except -1:
-        cdef int32_t r = self.steps[self.walkers[w].step].resource
-        if self.walkers[w].in_bank:
-            r = self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        cdef int32_t r = self.resource_of(w)
         self.walkers[w].next = self.resources[r].fresh
         self.resources[r].fresh = w
         self.touch_resource(r)
         return 0
 
     cdef int advance(self, int32_t w) except -1:
+        cdef int32_t path
+        if self.walkers[w].leaf >= 0:  # a copy has come: it goes on along its own path
+            self.leave_network(w)
+            if self.recording:
+                self.log_visit(w, self.now)
+            self.walkers[w].leaf = -1
+            path = self.outputs[self.actors[self.walkers[w].actor].first_output + self.walkers[w].output].path
+            if path < 0:
+                return self.finish(w)
+            self.walkers[w].step = self.path_ptr[path]
+            self.walkers[w].end = self.path_ptr[path + 1]
+            return self.request(w)
         cdef int32_t m = self.steps[self.walkers[w].step].mvm
         if m >= 0 and not self.mvms[m].shared:
             self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
@@ -257,6 +277,8 @@ cdef class Kernel:
             if token < 0:
                 continue
             token += inference * self.streams[s].tokens
+            if self.outputs[i].cast:
+                continue
             if self.outputs[i].path < 0:
                 self.deliver(s, token, node)
                 continue
@@ -267,6 +289,8 @@ cdef class Kernel:
             self.walkers[packet].node = node
             self.path.hold(node)
             self.request(packet)
+        if self.first_cast[a] < self.last_cast[a]:
+            self.start_casts(w, node, position)
         for i in range(self.actors[a].first_input, self.actors[a].last_input):
             upto = NEVER
             if self.walkers[w].firing + 1 < self.actors[a].firings:
@@ -496,7 +520,9 @@ cdef class Kernel:
             w = self.resources[r].head
             self.resources[r].head = self.walkers[w].next
             self.enter_visit(w, r)
-            if self.walkers[w].in_bank:
+            if self.walkers[w].tree >= 0:
+                self.enter_with_copies(w, r)
+            elif self.walkers[w].in_bank:
                 self.grant_conversion(w, r)
             elif self.steps[self.walkers[w].step].mvm >= 0:
                 self.grant_mvm(w, r)
@@ -552,13 +578,102 @@ cdef class Kernel:
         self.network_next = self.now
         return 0
 
+    cdef int start_casts(self, int32_t w, int32_t node, int64_t position) except -1:
+        """Send what a firing puts out to several places at once, a packet for each cast."""
+        cdef int32_t a = self.walkers[w].actor
+        cdef int32_t i, t, carrier
+        for i in range(self.first_cast[a], self.last_cast[a]):
+            t = <int32_t>self.table[self.table_ptr[self.casts[i].table] + position]
+            if t < 0:
+                continue
+            t += self.casts[i].first_tree
+            carrier = self.new_walker(
+                a, self.leaves[self.trees[t].first_leaf].output, self.walkers[w].firing, -1, self.actors[a].op
+            )
+            self.walkers[carrier].tree = t
+            self.walkers[carrier].inference = self.walkers[w].inference
+            self.walkers[carrier].position = position
+            self.walkers[carrier].node = node
+            self.path.hold(node)
+            self.request(carrier)
+        return 0
+
+    cdef int enter_with_copies(self, int32_t w, int32_t r) except -1:
+        """Send the pieces of a packet that branches; a walker waits for them at each of its ends."""
+        cdef int32_t t = self.walkers[w].tree
+        cdef int32_t a = self.walkers[w].actor
+        cdef int32_t i, copy, output, flits = 0, first = -1
+        cdef int64_t cycle = self.now // self.network_period
+        for i in range(self.trees[t].first_leaf + self.trees[t].leaves - 1, self.trees[t].first_leaf - 1, -1):
+            output = self.leaves[i].output
+            copy = self.new_walker(a, output, self.walkers[w].firing, -1, self.walkers[w].op)
+            self.walkers[copy].leaf = i
+            self.walkers[copy].packet = -1
+            self.walkers[copy].pieces = self.trees[t].last_piece - self.trees[t].first_piece
+            self.walkers[copy].node = self.walkers[w].node
+            self.path.hold(self.walkers[w].node)
+            self.walkers[copy].label = self.walkers[w].label
+            self.walkers[copy].grant = self.now
+            self.walkers[copy].token = self.table[
+                self.table_ptr[self.outputs[self.actors[a].first_output + output].token] + self.walkers[w].position
+            ] + self.walkers[w].inference * self.streams[
+                self.outputs[self.actors[a].first_output + output].stream
+            ].tokens
+            self.walkers[copy].next = first
+            first = copy
+        self.walkers[w].chain = first
+        self.walkers[w].phase = self.trees[t].leaves * (self.trees[t].last_piece - self.trees[t].first_piece)
+        self.walkers[w].pieces = self.trees[t].last_piece - self.trees[t].first_piece
+        self.walkers[w].hold = self.new_hold(r, self.walkers[w].node, a, self.walkers[w].label)
+        for i in range(self.trees[t].first_piece, self.trees[t].last_piece):
+            # Later pieces are created when those before can have left, so that waiting for those is no congestion.
+            self.network.inject(self.trees[t].terminal, self.trees[t].route, self.pieces[i], w, cycle + flits)
+            flits += self.pieces[i]
+        self.holds[self.walkers[w].hold].least = flits * self.network_period
+        self.network_next = self.now
+        return 0
+
+    cdef int piece_comes(self, int32_t carrier, int32_t i) except -1:
+        """A piece will arrive at one of its ends; the last one there takes the copy along."""
+        cdef int32_t leaf = self.trees[self.walkers[carrier].tree].first_leaf
+        cdef int32_t w = self.walkers[carrier].chain
+        while self.leaves[leaf].hop != self.network.arrivals[i].hop:
+            leaf += 1
+        while self.walkers[w].leaf != leaf:
+            w = self.walkers[w].next
+        self.walkers[w].pieces -= 1
+        # Pieces may overtake one another; the one that comes last tells what was waited for.
+        if self.walkers[w].packet >= 0 and self.walkers[w].ready >= self.network.arrivals[i].cycle:
+            self.network.forget(self.network.arrivals[i].packet)
+        else:
+            if self.walkers[w].packet >= 0:
+                self.network.forget(self.walkers[w].packet)
+            self.walkers[w].ready = self.network.arrivals[i].cycle
+            self.walkers[w].packet = self.network.arrivals[i].packet
+            self.walkers[w].chain = self.network.arrivals[i].chain
+            self.walkers[w].rest = self.network.arrivals[i].rest
+        if self.walkers[w].pieces == 0:
+            self.queue.push(self.walkers[w].ready * self.network_period, <int64_t>w * 8 + GO)
+        self.walkers[carrier].phase -= 1
+        if self.walkers[carrier].phase == 0:
+            self.path.drop(self.walkers[carrier].node)
+            self.walkers[carrier].next = self.free_walker
+            self.free_walker = carrier
+        return 0
+
     cdef int leave_network(self, int32_t w) except -1:
         """Charge the time inside: what an empty network takes, then each wait to the channel it was for."""
         cdef int32_t transport = self.walkers[w].label
-        cdef int32_t part = self.resources[self.steps[self.walkers[w].step].resource].part
+        cdef int32_t part = transport // self.n_ops % self.n_parts
         cdef int32_t waiting = self.label_of(CONGESTION, part, self.walkers[w].op)
         cdef int32_t chain = self.walkers[w].chain
-        cdef int64_t begin = self.walkers[w].grant + self.steps[self.walkers[w].step].latency
+        cdef int64_t begin
+        if self.walkers[w].leaf >= 0:
+            begin = self.network.packets[self.walkers[w].packet].created * self.network_period
+            begin += self.leaves[self.walkers[w].leaf].latency
+            begin += (self.network.packets[self.walkers[w].packet].size - 1) * self.network_period
+        else:
+            begin = self.walkers[w].grant + self.steps[self.walkers[w].step].latency
         cdef int32_t node = self.path.new(self.walkers[w].node, begin, transport), following
         self.path.drop(self.walkers[w].node)
         while chain >= 0:
@@ -585,12 +700,18 @@ cdef class Kernel:
         cdef int32_t i, w
         self.network.step(time // self.network_period)
         for i in range(self.network.n_left):
-            self.queue.push(
-                time + self.network_period, <int64_t>self.walkers[self.network.left[i]].hold * 8 + RELEASE
-            )
+            w = self.network.left[i]
+            if self.walkers[w].tree >= 0:
+                self.walkers[w].pieces -= 1
+                if self.walkers[w].pieces > 0:
+                    continue
+            self.queue.push(time + self.network_period, <int64_t>self.walkers[w].hold * 8 + RELEASE)
         self.network.n_left = 0
         for i in range(self.network.n_arrivals):
             w = self.network.arrivals[i].tag
+            if self.walkers[w].tree >= 0:
+                self.piece_comes(w, i)
+                continue
             self.walkers[w].packet = self.network.arrivals[i].packet
             self.walkers[w].chain = self.network.arrivals[i].chain
             self.walkers[w].rest = self.network.arrivals[i].rest
@@ -773,6 +894,9 @@ cdef class Kernel:
         cdef int32_t a = self.walkers[w].actor
         cdef int32_t step = self.walkers[w].step
         cdef int32_t path = -1
+        if self.walkers[w].leaf >= 0:
+            self.log.append((a, self.walkers[w].firing, self.walkers[w].output, -1, self.walkers[w].grant, leave))
+            return 0
         if a < self.n_actors:
             path = self.actors[a].path
             if self.walkers[w].output >= 0:

@@ -138,6 +138,7 @@ cdef class Network:
     cdef Hop[::1] hops
     cdef int32_t[::1] route_first
     cdef int32_t[::1] route_ends
+    cdef int32_t[::1] route_base  # its hops are counted from here
     cdef int32_t n_hops
     cdef int32_t n_routes
     cdef Packet[::1] packets

@@ -128,6 +128,7 @@ cdef class Network:
         self.hops = np.zeros(64, dtype=network_dtype("hop"))
         self.route_first = np.zeros(16, dtype=np.int32)
         self.route_ends = np.zeros(16, dtype=np.int32)
+        self.route_base = np.zeros(16, dtype=np.int32)
         self.packets = np.zeros(256, dtype=network_dtype("packet"))
         self.free_packet = -1
         self._free_packets(0)
@@ -187,12 +188,14 @@ cdef class Network:
         while self.n_routes + m > self.route_first.shape[0]:
             self.route_first = _grown(self.route_first, np.int32)
             self.route_ends = _grown(self.route_ends, np.int32)
+            self.route_base = _grown(self.route_base, np.int32)
         rows = np.asarray(self.hops)[self.n_hops : self.n_hops + n]
         rows["channel"], rows["vcs"] = channel, vcs
         rows["child"] = np.where(np.asarray(child) >= 0, np.asarray(child) + self.n_hops, -1)
         rows["sibling"] = np.where(np.asarray(sibling) >= 0, np.asarray(sibling) + self.n_hops, -1)
         np.asarray(self.route_first)[self.n_routes : self.n_routes + m] = np.asarray(first) + self.n_hops
         np.asarray(self.route_ends)[self.n_routes : self.n_routes + m] = ends
+        np.asarray(self.route_base)[self.n_routes : self.n_routes + m] = self.n_hops
         self.n_hops += <int32_t>n
         self.n_routes += <int32_t>m
         return self.n_routes - m
@@ -848,7 +851,7 @@ cdef class Network:
         self.arrivals[self.n_arrivals].cycle = time
         self.arrivals[self.n_arrivals].rest = self.now - self.branches[b].head_left - (self.packets[packet].size - 1)
         self.arrivals[self.n_arrivals].packet = packet
-        self.arrivals[self.n_arrivals].hop = self.branches[b].hop
+        self.arrivals[self.n_arrivals].hop = self.branches[b].hop - self.route_base[self.packets[packet].route]
         self.arrivals[self.n_arrivals].chain = self.branches[b].chain
         self.arrivals[self.n_arrivals].tag = tag
         self.n_arrivals += 1

@@ -31,6 +31,8 @@ class Environment(simpy.Environment):
         Called now and then with the firings done and the time in fs.
     horizon : int
         The engine's events at this time or later are refused, since time could not be counted on from there.
+    first_route : int
+        Where the routes of steps begin in the engine's network.
     """
 
     def __init__(
@@ -38,11 +40,12 @@ class Environment(simpy.Environment):
         engine: Engine,
         on_progress: Callable[[int, int], None] | None = None,
         horizon: int = MAX_FS,
+        first_route: int = 0,
     ) -> None:
         super().__init__(initial_time=0)
         self.engine = engine
         self.on_progress = on_progress
-        self.horizon = horizon
+        self.horizon, self.first_route = horizon, first_route
         self.on_idle: Callable[[], None] | None = None
         self._jobs: dict[int, simpy.Event] = {}
         self._next_job = 0
@@ -125,7 +128,7 @@ class Environment(simpy.Environment):
                 s.occupancy,
                 s.latency,
                 -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
-                -1 if s.route is None else s.route,
+                -1 if s.route is None else self.first_route + s.route,
                 s.terminal,
                 s.flits,
             )

@@ -70,7 +70,7 @@ class Machine:
             network_period=period,
             links=self.net.links,
         )
-        self.env = Environment(self.engine, on_progress, horizon)
+        self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees))
         self.host = Host(self)
         self.figures = self.engine.resource_figures()
         self.links = self.link_figures()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.network.fabric import Fabric, add_ways
+from pimsim.network.fabric import Fabric, add_tree, add_ways, tree_rows
 from pimsim_core.kernel import CAUSES, record_dtype
 from pimsim_core.network import Network
 
@@ -60,6 +60,31 @@ class Step(NamedTuple):
 
 Way = tuple[tuple[int, int], ...]
 """Channels of the network, one after another, each with the class of virtual channels that may be used on it."""
+
+
+class Leaf(NamedTuple):
+    """Where a copy of a packet that branches ends."""
+
+    output: int  # of the actor, counted from its first
+    way: Way
+    latency: int  # fs of a packet of one flit on an empty network
+
+
+class Tree(NamedTuple):
+    """A packet that branches in the routers, cut into pieces that a buffer can hold whole."""
+
+    resource: int  # the network's entrance
+    terminal: int
+    pieces: tuple[int, ...]  # flits of each
+    leaves: tuple[Leaf, ...]
+
+
+class Cast(NamedTuple):
+    """What an actor sends to several places at once; `tree` is a table over the firings of an inference, or -1."""
+
+    actor: int
+    tree: int
+    trees: tuple[Tree, ...]
 
 
 class NetworkRows(NamedTuple):
@@ -110,6 +135,7 @@ class Output(NamedTuple):
     stream: int
     token: int
     path: int | None = None  # of the packet; None is there at once
+    cast: int | None = None  # fs through an empty network before the path, where a `Cast` brings it
 
 
 class Netlist:
@@ -123,6 +149,7 @@ class Netlist:
         self.actors: list[Actor] = []
         self.inputs: list[Input] = []
         self.outputs: list[Output] = []
+        self.casts: list[Cast] = []
         self.network: NetworkRows | None = None
         self.routes: list[Way] = []
         self._route_ids: dict[Way, int] = {}
@@ -186,8 +213,15 @@ class Netlist:
         if self.network is None or not self.network.by_flit:
             return None
         made = self.network.fabric.network(self.network.copies, tracking=True)
+        for tree in self.trees:
+            add_tree(made, [leaf.way for leaf in tree.leaves])
         add_ways(made, self.routes)
         return made
+
+    @property
+    def trees(self) -> list[Tree]:
+        """The trees of all casts, in order; in the compiled network they come before `routes`."""
+        return [tree for cast in self.casts for tree in cast.trees]
 
     @property
     def parts(self) -> list[str]:
@@ -201,22 +235,53 @@ class Netlist:
         names = dict.fromkeys(actor.op for actor in self.actors)
         return [*(name for name in names if name != HOST), HOST]
 
+    def _freeze_casts(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays of `casts`: by actor, their trees, and the leaves of those by their last hop."""
+        casts = sorted(self.casts, key=_actor)
+        trees = [tree for cast in casts for tree in cast.trees]
+        number = {id(tree): i for i, tree in enumerate(self.trees)}
+        first_tree = np.cumsum([0, *(len(cast.trees) for cast in casts)])[: len(casts)]
+        first_leaf = np.cumsum([0, *(len(tree.leaves) for tree in trees)])[: len(trees)]
+        pieces = np.cumsum([0, *(len(tree.pieces) for tree in trees)])
+        leaves = [leaf for tree in trees for leaf in tree.leaves]
+        last = [hop for tree in trees for hop in tree_rows([leaf.way for leaf in tree.leaves])[1]]
+        first_cast, last_cast = _spans(casts, len(self.actors))
+        return {
+            "first_cast": first_cast.astype(np.int32),
+            "last_cast": last_cast.astype(np.int32),
+            "casts": records("cast", casts, table=(cast.tree for cast in casts), first_tree=first_tree),
+            "trees": records(
+                "tree",
+                trees,
+                resource=(tree.resource for tree in trees),
+                terminal=(tree.terminal for tree in trees),
+                route=(number[id(tree)] for tree in trees),
+                first_piece=pieces[:-1],
+                last_piece=pieces[1:],
+                first_leaf=first_leaf,
+                leaves=(len(tree.leaves) for tree in trees),
+            ),
+            "pieces": np.array([flits for tree in trees for flits in tree.pieces], dtype=np.int32),
+            "leaves": records(
+                "leaf",
+                leaves,
+                latency=(leaf.latency for leaf in leaves),
+                output=(leaf.output for leaf in leaves),
+                hop=last,
+            ),
+        }
+
     def freeze(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays that `pimsim_core.engine.Engine` takes."""
         part_id = {name: i for i, name in enumerate(self.parts)}
         op_id = {name: i for i, name in enumerate(self.ops)}
         mvms: dict[Mvm, int] = {}
+        first_route = len(self.trees)
         steps = [step for path in self.paths for step in path]
         for step in steps:
             if step.mvm is not None:
                 mvms.setdefault(step.mvm, len(mvms))
         inputs, outputs = sorted(self.inputs, key=_actor), sorted(self.outputs, key=_actor)
-
-        def records(kind: str, rows: Sequence[Any], **columns: Any) -> npt.NDArray[Any]:
-            array = np.zeros(len(rows), dtype=record_dtype(kind))
-            for name, values in columns.items():
-                array[name] = list(values)
-            return array
 
         first_input, last_input = _spans(inputs, len(self.actors))
         first_output, last_output = _spans(outputs, len(self.actors))
@@ -239,7 +304,7 @@ class Netlist:
                 latency=(s.latency for s in steps),
                 resource=(s.resource for s in steps),
                 mvm=(-1 if s.mvm is None else mvms[s.mvm] for s in steps),
-                route=(-1 if s.route is None else s.route for s in steps),
+                route=(-1 if s.route is None else first_route + s.route for s in steps),
                 terminal=(s.terminal for s in steps),
                 flits=(s.flits for s in steps),
             ),
@@ -284,6 +349,7 @@ class Netlist:
                 stream=(o.stream for o in outputs),
                 token=(o.token for o in outputs),
                 path=(-1 if o.path is None else o.path for o in outputs),
+                cast=(o.cast is not None for o in outputs),
             ),
             "streams": records(
                 "stream",
@@ -292,6 +358,7 @@ class Netlist:
                 tokens=(s.tokens for s in self.streams),
                 part=(part_id[s.part] for s in self.streams),
             ),
+            **self._freeze_casts(),
             "table": np.concatenate([np.zeros(0, np.int64), *self.tables]),
             "table_ptr": np.cumsum([0, *(len(t) for t in self.tables)]).astype(np.int64),
             "consumer_ptr": consumer_ptr,
@@ -302,11 +369,19 @@ class Netlist:
         }
 
 
-def _actor(row: Input | Output) -> int:
+def records(kind: str, rows: Sequence[Any], **columns: Any) -> npt.NDArray[Any]:
+    """Return an array of the engine's records, its columns filled."""
+    array = np.zeros(len(rows), dtype=record_dtype(kind))
+    for name, values in columns.items():
+        array[name] = list(values)
+    return array
+
+
+def _actor(row: Input | Output | Cast) -> int:
     return row.actor
 
 
-def _spans(rows: Sequence[Input | Output], actors: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _spans(rows: Sequence[Input | Output | Cast], actors: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     owners = np.array([row.actor for row in rows], dtype=np.int64)
     each = np.arange(actors)
     return np.searchsorted(owners, each, "left"), np.searchsorted(owners, each, "right")

@@ -192,30 +192,28 @@ def add_ways(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> int
     )
 
 
-def add_tree(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> tuple[int, list[int]]:
-    """Add a route that branches where the ways part, so that a packet crosses what they share once.
+def tree_rows(ways: Sequence[Sequence[tuple[int, int]]]) -> tuple[list[list[int]], list[int]]:
+    """Merge ways from one terminal where they agree, so that a packet crosses what they share once.
 
     Parameters
     ----------
-    network : pimsim_core.network.Network
-        Where it goes.
     ways : sequence of sequence of (channel, class)
-        From one terminal, each to another one.
+        Each to another terminal.
 
     Returns
     -------
-    int
-        Number of the route.
+    list of [channel, class, child, sibling]
+        The hops, counted from 0, as `Network.add_routes` takes them; the first hop of the route is the last
+        of those that no other hop leads to.
     list of int
-        The last hop of each way, counted within this route: what `Network` names where a copy arrives.
+        The last hop of each way.
     """
-    rows: list[list[int]] = []  # channel, class, child, sibling
-    root: list[int] = [-1]
-    last = []
+    rows: list[list[int]] = []
+    root, last = -1, []
     for way in ways:
         parent = -1
         for channel, vcs in way:
-            first = root[0] if parent < 0 else rows[parent][2]
+            first = root if parent < 0 else rows[parent][2]
             hop = first
             while hop >= 0 and rows[hop][0] != channel:
                 hop = rows[hop][3]
@@ -223,11 +221,18 @@ def add_tree(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> tup
                 hop = len(rows)
                 rows.append([channel, vcs, -1, first])
                 if parent < 0:
-                    root[0] = hop
+                    root = hop
                 else:
                     rows[parent][2] = hop
             parent = hop
         last.append(parent)
+    return rows, last
+
+
+def add_tree(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> int:
+    """Add a route that branches where the ways part, and return its number; see `tree_rows`."""
+    rows, _ = tree_rows(ways)
     table = np.array(rows, dtype=np.int64)
-    number = network.add_routes(table[:, 0], table[:, 1], table[:, 2], table[:, 3], root, [len(ways)])
-    return number, last
+    led_to = {row[2] for row in rows} | {row[3] for row in rows}
+    root = next(hop for hop in range(len(rows)) if hop not in led_to)
+    return network.add_routes(table[:, 0], table[:, 1], table[:, 2], table[:, 3], [root], [len(ways)])

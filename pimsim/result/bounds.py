@@ -30,7 +30,8 @@ def dependence_fs(net: Netlist) -> int:
         inputs[row.actor].append((row.stream, row.need))
         readers[row.stream].append(row.actor)
     for out in net.outputs:
-        outputs[out.actor].append((out.stream, out.token, 0 if out.path is None else latency[out.path]))
+        transport = (0 if out.path is None else latency[out.path]) + (out.cast or 0)
+        outputs[out.actor].append((out.stream, out.token, transport))
         missing[out.stream] += 1
     waiting = [len(rows) for rows in inputs]
     order = [actor for actor, count in enumerate(waiting) if count == 0]

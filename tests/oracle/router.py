@@ -51,6 +51,21 @@ def way_of(hops):
     return onward
 
 
+def merged(ways):
+    """The tree of several ways, as nested hops; a way that others have not begun with comes before them."""
+    onward = []
+    for way in ways:
+        if not way:
+            continue
+        (channel, vcs), *rest = way
+        found = [i for i, row in enumerate(onward) if row[0] == channel]
+        if found:
+            onward[found[0]][2].append(rest)
+        else:
+            onward.insert(0, [channel, vcs, [rest]])
+    return [(channel, vcs, merged(rest)) for channel, vcs, rest in onward]
+
+
 class Routers:
     """A network and its terminals; `cycle` is called for every cycle, in order."""
 
@@ -251,7 +266,7 @@ class Routers:
         else:
             self.credits_coming.setdefault(arrival + 1 + delay, []).append(out)
             if last:
-                self.arrived.setdefault(packet.tag, []).append(arrival)
+                self.arrived.setdefault(packet.tag, []).append((branch.channel, arrival))
         branch.sent += 1
         if last:
             self.lanes[out].owner = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import simpy
 
-from tests.oracle.router import Packet, Routers, way_of
+from tests.oracle.router import Packet, Routers, merged, way_of
 
 FIRE, GRANT, ROUTE = 10, 20, 30  # priorities of the second and third beat; SimPy's own are 0 and 1
 FOREVER = 2**63 - 1
@@ -94,12 +94,34 @@ class TwinNetwork:
         now = self.env.now // self.period
         tag = self.next_tag
         self.next_tag += 1
-        self.sent[tag], self.came[tag] = self.env.event(), self.env.event()
+        end = tag, self.ways[step.route][-1][0]
+        self.sent[tag], self.came[end] = self.env.event(), self.env.event()
         packet = Packet(tag, way_of(self.ways[step.route]), step.flits, now)
         self.routers.inject(step.terminal, packet)
         if self.due != self.env.now:  # nobody will look at this cycle otherwise
             self.tick_at(self.env.now)
-        return self.sent[tag], self.came[tag]
+        return self.sent[tag], self.came[end]
+
+    def cast(self, tree):
+        """Send the pieces of a packet that branches; return the event of the last tail's leaving, and the arrivals.
+
+        The arrivals are an event for each leaf, at which all pieces have come there.
+        """
+        now = self.env.now // self.period
+        onward = merged([leaf.way for leaf in tree.leaves])
+        flits, waits = 0, {leaf.way[-1][0]: [] for leaf in tree.leaves}
+        for size in tree.pieces:
+            tag = self.next_tag
+            self.next_tag += 1
+            self.sent[tag] = self.env.event()
+            for channel, events in waits.items():
+                self.came[tag, channel] = self.env.event()
+                events.append(self.came[tag, channel])
+            self.routers.inject(tree.terminal, Packet(tag, onward, size, now + flits))
+            flits += size
+        if self.due != self.env.now:
+            self.tick_at(self.env.now)
+        return self.sent[tag], [self.env.all_of(waits[leaf.way[-1][0]]) for leaf in tree.leaves]
 
     def tick_at(self, time):
         self.due = time
@@ -117,9 +139,9 @@ class TwinNetwork:
         for tag, cycle in routers.left:
             self.env.process(self.happen(self.sent.pop(tag), cycle + 1))
         routers.left.clear()
-        for tag, cycles in routers.arrived.items():
-            for cycle in cycles:
-                self.env.process(self.happen(self.came[tag], cycle))
+        for tag, ends in routers.arrived.items():
+            for channel, cycle in ends:
+                self.env.process(self.happen(self.came.pop((tag, channel)), cycle))
         routers.arrived.clear()
         if not routers.idle:
             self.tick_at((now + 1) * self.period)
@@ -175,6 +197,9 @@ class Twin:
         for row in net.outputs:
             self.outputs[row.actor].append(row)
             self.streams[row.stream].writers.add(row.actor)
+        self.casts = [[] for _ in net.actors]
+        for cast in net.casts:
+            self.casts[cast.actor].append(cast)
         self.started = [0] * len(net.actors)
         self.ended = [0] * len(net.actors)
         self.log = []
@@ -238,19 +263,43 @@ class Twin:
         inference, position = self.place_of(actor, k)
         for number, row in enumerate(self.outputs[a]):
             token = self.token_of(row, inference, position)
-            if token is None:
+            if token is None or row.cast is not None:
                 continue
             if row.path is None:
                 self.streams[row.stream].deliver(token)
                 self.fire_soon(self.streams[row.stream].ends)
             else:
                 self.env.process(self.packet((a, k, number), row, token))
+        for cast in self.casts[a]:
+            number = int(self.net.tables[cast.tree][position])
+            if number >= 0:
+                self.env.process(self.multicast(a, k, cast.trees[number]))
         for row in self.inputs[a]:
             stream = self.streams[row.stream]
             free = int(self.net.tables[row.free][position]) + inference * stream.tokens
             stream.freed[row] = max(stream.freed[row], free if k + 1 < actor.firings else FOREVER)
             self.fire_soon(stream.writers)
         self.fire_soon([a])
+
+    def multicast(self, a, k, tree):
+        """A packet that branches: it holds the entrance until all of it is inside."""
+        first = tree.leaves[0].output
+        yield from self.resources[tree.resource].request((a, k, first))
+        granted = self.env.now
+        sent, arrivals = self.network.cast(tree)
+        sent.callbacks.append(lambda _: self.resources[tree.resource].release_now())
+        for leaf, came in zip(tree.leaves, arrivals, strict=True):
+            self.env.process(self.copy(a, k, leaf.output, granted, came))
+
+    def copy(self, a, k, output, granted, came):
+        yield came
+        self.log.append((a, k, output, -1, granted, self.env.now))
+        row = self.outputs[a][output]
+        if row.path is not None:
+            yield from self.walk((a, k, output), row.path)
+        token = self.token_of(row, *self.place_of(self.net.actors[a], k))
+        self.streams[row.stream].deliver(token)
+        self.fire_soon(self.streams[row.stream].ends)
 
     def packet(self, key, row, token):
         yield from self.walk(key, row.path)
