@@ -622,7 +622,6 @@ cdef class Kernel:
             self.walkers[copy].next = first
             first = copy
         self.walkers[w].chain = first
-        self.walkers[w].phase = self.trees[t].leaves * (self.trees[t].last_piece - self.trees[t].first_piece)
         self.walkers[w].pieces = self.trees[t].last_piece - self.trees[t].first_piece
         self.walkers[w].hold = self.new_hold(r, self.walkers[w].node, a, self.walkers[w].label)
         for i in range(self.trees[t].first_piece, self.trees[t].last_piece):
@@ -634,28 +633,36 @@ cdef class Kernel:
         return 0
 
     cdef int piece_comes(self, int32_t carrier, int32_t i) except -1:
-        """A piece will arrive at one of its ends; the last one there takes the copy along."""
-        cdef int32_t leaf = self.trees[self.walkers[carrier].tree].first_leaf
+        """A piece will arrive at one of its ends; the last one there takes the copies for that end along."""
         cdef int32_t w = self.walkers[carrier].chain
-        while self.leaves[leaf].hop != self.network.arrivals[i].hop:
-            leaf += 1
-        while self.walkers[w].leaf != leaf:
-            w = self.walkers[w].next
-        self.walkers[w].pieces -= 1
-        # Pieces may overtake one another; the one that comes last tells what was waited for.
-        if self.walkers[w].packet >= 0 and self.walkers[w].ready >= self.network.arrivals[i].cycle:
-            self.network.forget(self.network.arrivals[i].packet)
-        else:
-            if self.walkers[w].packet >= 0:
-                self.network.forget(self.walkers[w].packet)
-            self.walkers[w].ready = self.network.arrivals[i].cycle
-            self.walkers[w].packet = self.network.arrivals[i].packet
-            self.walkers[w].chain = self.network.arrivals[i].chain
-            self.walkers[w].rest = self.network.arrivals[i].rest
-        if self.walkers[w].pieces == 0:
-            self.queue.push(self.walkers[w].ready * self.network_period, <int64_t>w * 8 + GO)
-        self.walkers[carrier].phase -= 1
-        if self.walkers[carrier].phase == 0:
+        cdef int32_t before = -1, following
+        while w >= 0:
+            following = self.walkers[w].next
+            if self.leaves[self.walkers[w].leaf].hop != self.network.arrivals[i].hop:
+                before = w
+                w = following
+                continue
+            # Pieces may overtake one another; the one that comes last tells what was waited for.
+            if self.walkers[w].packet >= 0 and self.walkers[w].ready >= self.network.arrivals[i].cycle:
+                self.network.forget(self.network.arrivals[i].packet)
+            else:
+                if self.walkers[w].packet >= 0:
+                    self.network.forget(self.walkers[w].packet)
+                self.walkers[w].ready = self.network.arrivals[i].cycle
+                self.walkers[w].packet = self.network.arrivals[i].packet
+                self.walkers[w].chain = self.network.arrivals[i].chain
+                self.walkers[w].rest = self.network.arrivals[i].rest
+            self.walkers[w].pieces -= 1
+            if self.walkers[w].pieces > 0:
+                before = w
+            else:
+                if before >= 0:
+                    self.walkers[before].next = following
+                else:
+                    self.walkers[carrier].chain = following
+                self.queue.push(self.walkers[w].ready * self.network_period, <int64_t>w * 8 + GO)
+            w = following
+        if self.walkers[carrier].chain < 0:
             self.path.drop(self.walkers[carrier].node)
             self.walkers[carrier].next = self.free_walker
             self.free_walker = carrier

@@ -91,11 +91,11 @@ cdef struct Packet:
     int32_t route
     int32_t size  # flits
     int32_t ends  # that have not been dealt with
-    int32_t coming  # tails that have not come yet
     int32_t tag
     int32_t next
     int32_t slowest  # channel that the tail waited longest for
     int32_t waits  # all its waits
+    int32_t unused
 
 cdef struct Wait:
     int32_t channel

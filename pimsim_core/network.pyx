@@ -30,7 +30,7 @@ _DTYPES = {
     "router": "inputs outputs asking ready active _pad:i4",
     "terminal": "channel first last sent lane vc_pointer blocked _pad:i4",
     "hop": "channel vcs child sibling:i4",
-    "packet": "created stay:i8 route size ends coming tag next slowest waits:i4",
+    "packet": "created stay:i8 route size ends tag next slowest waits _pad:i4",
     "wait": "channel cycles parent next:i4",
     "arrival": "cycle rest:i8 packet hop chain tag:i4",
 }
@@ -287,7 +287,7 @@ cdef class Network:
         self.packets[p].stay = -1
         self.packets[p].route = route
         self.packets[p].size = size
-        self.packets[p].ends = self.packets[p].coming = self.route_ends[route]
+        self.packets[p].ends = self.route_ends[route]
         self.packets[p].tag = tag
         self.packets[p].next = -1
         self.packets[p].waits = -1
@@ -307,6 +307,7 @@ cdef class Network:
         self.packets[packet].ends -= 1
         if self.packets[packet].ends > 0:
             return
+        self.packets_done += 1
         while self.packets[packet].waits >= 0:
             w = self.packets[packet].waits
             self.packets[packet].waits = self.waits[w].next
@@ -837,9 +838,6 @@ cdef class Network:
         """The tail of a packet will arrive at a terminal at `time`."""
         cdef int64_t old = self.arrivals.shape[0]
         cdef int32_t tag = self.packets[packet].tag
-        self.packets[packet].coming -= 1
-        if self.packets[packet].coming == 0:
-            self.packets_done += 1
         self.last_arrival = max(self.last_arrival, time)
         if not self.tracking:
             if tag < self.arrived.shape[0]:

@@ -227,6 +227,7 @@ def chips(draw: st.DrawFn) -> Chip:
         "network.route_cycles": draw(number(0, 1)),
         "network.traversal_cycles": draw(number(0, 2)),
         "network.speculative": draw(st.booleans()),
+        "network.multicast": draw(st.booleans()),
         "network.link_cycles": draw(number(0, 2)),
         "network.clock": draw(pick(["digital", "adc", "array"])),
         "external.count": draw(number(1, 4)),

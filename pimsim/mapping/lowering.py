@@ -6,6 +6,8 @@ an op on a digital unit becomes one actor a replica. A stream ends in the buffer
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy.typing as npt
 
 from pimsim.chip import ChipConfig
 from pimsim.mapping.ledger import Ledger
-from pimsim.mapping.netlist import HOST, Mvm, Netlist, Step
+from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step
 from pimsim.mapping.package import HOST_TILE
 from pimsim.mapping.plan import Chunk, Plan, PlannedOp, Replica
 from pimsim.mapping.transport import Transport
@@ -54,6 +56,19 @@ def lower(plan: Plan, batch: int) -> Lowered:
     return _Lowering(plan, batch).run()
 
 
+@dataclass(slots=True)
+class _Copy:
+    """What an actor sends to one tile: its tokens by firing, -1 where there is none."""
+
+    actor: int
+    home: int
+    tile: int
+    bits: int
+    stream: int
+    tokens: Table
+    op: str
+
+
 class _Lowering:
     """Working state of `lower`: resources made so far, and the last actor of each replica."""
 
@@ -68,6 +83,7 @@ class _Lowering:
         self.starts: list[
             list[list[tuple[int, Chunk | None]]]
         ] = []  # op -> replica -> actors that read its inputs
+        self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
         self.input_bits = plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
 
@@ -87,6 +103,7 @@ class _Lowering:
             self.ends.append(ends)
         for number, op in enumerate(self.plan.ops):
             self.connect(number, op)
+        self.send_together()
         return self.lowered
 
     # -- actors ------------------------------------------------------------------------------------------------
@@ -336,10 +353,52 @@ class _Lowering:
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
         for index, producer in enumerate(source.replicas):
             own = ranks[source.positions(index)]
-            sent = int((own >= 0).sum())
-            if sent:
-                path = self.transport.path(producer.home, tile, bits, node.name, sent, into_buffer=True)
-                self.net.add_output(self.ends[source_number][index], stream, self.net.add_table(own), path)
+            if not (own >= 0).any():
+                continue
+            copy = _Copy(self.ends[source_number][index], producer.home, tile, bits, stream, own, node.name)
+            if self.transport.branches(producer.home, tile):
+                rows = frozenset(
+                    block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks
+                )
+                key = (copy.actor, bits, rows if share < 1 else None)
+                self.together.setdefault(key, []).append(copy)
+            else:
+                self.send(copy)
+
+    def send(self, copy: _Copy) -> None:
+        """Send an actor's tokens to one tile, a packet each."""
+        sent = int((copy.tokens >= 0).sum())
+        path = self.transport.path(copy.home, copy.tile, copy.bits, copy.op, sent, into_buffer=True)
+        self.net.add_output(copy.actor, copy.stream, self.net.add_table(copy.tokens), path)
+
+    def send_together(self) -> None:
+        """Send what several tiles need in packets that branch: one for each set of tiles that want a token."""
+        for copies in self.together.values():
+            if len(copies) == 1:
+                self.send(copies[0])
+        counts = Counter(row.actor for row in self.net.outputs)
+        for copies in self.together.values():
+            if len(copies) == 1:
+                continue
+            actor = copies[0].actor
+            wanted = np.stack([copy.tokens >= 0 for copy in copies], axis=1)
+            sets, which = np.unique(wanted, axis=0, return_inverse=True)
+            number, trees = np.full(len(sets), -1), []
+            for index, members in enumerate(sets):
+                if members.any():
+                    number[index] = len(trees)
+                    chosen = [i for i, member in enumerate(members) if member]
+                    ends = [(counts[actor] + i, copies[i].tile) for i in chosen]
+                    packets, op = int((which == index).sum()), copies[chosen[0]].op
+                    trees.append(self.transport.tree(copies[0].home, ends, copies[0].bits, op, packets))
+            self.net.casts.append(Cast(actor, self.net.add_table(number[which]), tuple(trees)))
+            for copy in copies:
+                sent = int((copy.tokens >= 0).sum())
+                path = self.net.add_path([self.transport.write_buffer(copy.tile, copy.bits, copy.op, sent)])
+                latency = self.transport.through_fs(copy.home, copy.tile, copy.bits)
+                tokens = self.net.add_table(copy.tokens)
+                self.net.add_output(actor, copy.stream, tokens, path, latency)
+            counts[actor] += len(copies)
 
 
 def _distinct_outputs(chunks: list[Chunk]) -> int:

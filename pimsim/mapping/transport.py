@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from pimsim.mapping.ledger import Ledger
-from pimsim.mapping.netlist import Netlist, NetworkRows, Step
+from pimsim.mapping.netlist import Leaf, Netlist, NetworkRows, Step, Tree
 from pimsim.mapping.package import EXTERNAL, HOST_TILE, Package
-from pimsim.network.fabric import Fabric
+from pimsim.network.fabric import Fabric, tree_rows
 from pimsim.units import FS_PER_S, fs_from_ns
 
 
@@ -75,7 +75,8 @@ class Transport:
         self._count_bus(bits, op, firings)
         return Step(self._bus(tile), held, held + bus.latency_cycles * period)
 
-    def _write_buffer(self, tile: int, bits: int, op: str, firings: int) -> Step:
+    def write_buffer(self, tile: int, bits: int, op: str, firings: int) -> Step:
+        """Write to a tile's buffer."""
         buffer = self.config.tile.buffer
         accesses = -(-bits // buffer.width_bits)
         period = self.config.clocks[buffer.clock].period_fs
@@ -128,7 +129,7 @@ class Transport:
                     steps += self._through(chip, here, there, bits, op, packets)
             self._paths += 1
         if into_buffer and target != HOST_TILE:
-            steps.append(self._write_buffer(target, bits, op, packets))
+            steps.append(self.write_buffer(target, bits, op, packets))
         return self.net.add_path(steps)
 
     def _through(self, chip: int, source: str, target: str, bits: int, op: str, packets: int) -> list[Step]:
@@ -154,6 +155,58 @@ class Transport:
             for channel, head in zip([entrance, *(channel for channel, _ in hops)], heads, strict=True)
         ]
 
+    def branches(self, source: int, target: int) -> bool:
+        """Whether what goes from one tile to another may share its way with what goes to others."""
+        network, tiles = self.config.network, self.config.tiles
+        if not network.multicast or network.fidelity != "flit" or HOST_TILE in (source, target):
+            return False
+        return source != target and source // tiles == target // tiles
+
+    def tree(
+        self, source: int, ends: Sequence[tuple[int, int]], bits: int, op: str, packets: int
+    ) -> Tree:
+        """Return a packet from one tile to others of its chip that branches in the routers.
+
+        Parameters
+        ----------
+        source : int
+            Tile.
+        ends : sequence of (output, tile)
+            Which output of the actor goes where.
+        bits : int
+            Of one packet; it is cut into pieces that a router's buffer holds whole, so that no branch can hold up
+            another for ever.
+        op : str
+            The op that the energy is charged to.
+        packets : int
+            How many an inference.
+        """
+        fabric, network = self.fabric, self.config.network
+        chip, _ = divmod(source, self.config.tiles)
+        flits, most = -(-bits // network.link_width_bits), network.buffer_flits
+        pieces = [most] * (flits // most) + ([flits % most] if flits % most else [])
+        period, shift = self.config.clocks[network.clock].period_fs, chip * len(fabric.channels)
+        ways = [self._hops(source, tile) for _, tile in ends]
+        rows, _ = tree_rows(ways)
+        self._count_flits([(channel, vcs) for channel, vcs, _, _ in rows], flits, op, packets)
+        terminal = fabric.terminals.index(f"t{source % self.config.tiles}")
+        leaves = [
+            Leaf(output, tuple((shift + c, vcs) for c, vcs in way), fabric.zero_load(way, 1) * period)
+            for (output, _), way in zip(ends, ways, strict=True)
+        ]
+        entrance = self._channel(chip, fabric.injection[terminal])
+        return Tree(entrance, chip * len(fabric.terminals) + terminal, tuple(pieces), tuple(leaves))
+
+    def through_fs(self, source: int, target: int, bits: int) -> int:
+        """Return the time from one tile to another of its chip through an empty network."""
+        network = self.config.network
+        flits = -(-bits // network.link_width_bits)
+        return self.fabric.zero_load(self._hops(source, target), flits) * self.config.clocks[network.clock].period_fs
+
+    def _hops(self, source: int, target: int) -> list[tuple[int, int]]:
+        tiles = self.config.tiles
+        return self.fabric.hops(f"t{source % tiles}", f"t{target % tiles}")
+
     def _channel(self, chip: int, channel: int) -> int:
         source, target = self.fabric.channels[channel]
         return self.resource(
@@ -167,7 +220,7 @@ class Transport:
 
     def _count_flits(self, hops: list[tuple[int, int]], flits: int, op: str, packets: int) -> None:
         """Count a router for every hop, and the link behind it unless it ends at a terminal."""
-        links = len(hops) - 1
+        links = sum(self.fabric.ports[channel][1] >= 0 for channel, _ in hops)
         for part, energy in self.config.network.flit_energies_pj.items():
             self.ledger.add(part, op, packets * flits * (links if part == "network.link" else len(hops)), energy)
 

@@ -215,7 +215,7 @@ def tree_rows(ways: Sequence[Sequence[tuple[int, int]]]) -> tuple[list[list[int]
         for channel, vcs in way:
             first = root if parent < 0 else rows[parent][2]
             hop = first
-            while hop >= 0 and rows[hop][0] != channel:
+            while hop >= 0 and rows[hop][:2] != [channel, vcs]:
                 hop = rows[hop][3]
             if hop < 0:
                 hop = len(rows)

@@ -58,7 +58,7 @@ def merged(ways):
         if not way:
             continue
         (channel, vcs), *rest = way
-        found = [i for i, row in enumerate(onward) if row[0] == channel]
+        found = [i for i, row in enumerate(onward) if row[:2] == [channel, vcs]]
         if found:
             onward[found[0]][2].append(rest)
         else:

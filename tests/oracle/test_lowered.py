@@ -63,8 +63,10 @@ def test_a_small_network_on_each_preset(preset, batch):
         {"tiles": 3, "network.topology": {"kind": "ring", "nodes": 3}},
         {"tile.buffer.capacity_kib": 1.5, "tile.in_flight": 1},
         {"network.fidelity": "packet", "network.link_width_bits": 4},
+        {"network.multicast": True},
+        {"network.multicast": True, "network.buffer_flits": 2, "network.link_width_bits": 4},
     ],
-    ids=["two banks", "one bank", "narrow links", "ring", "small buffers", "by packet"],
+    ids=["two banks", "one bank", "narrow links", "ring", "small buffers", "by packet", "multicast", "in pieces"],
 )
 def test_a_small_network_on_several_small_chips(changes):
     cells = {

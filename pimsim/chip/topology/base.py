@@ -17,6 +17,7 @@ from pimsim.chip.parts.base import Model
 
 if TYPE_CHECKING:
     from networkx import Graph
+    from pydantic import ValidationError
 
 Side = Annotated[int, Field(ge=1, le=1000)]
 MAX_ROUTERS = 1_000_000
@@ -40,8 +41,11 @@ class Topology(Model):
 
     deadlock_free: ClassVar[str]
     """Why routes of this kind cannot wait for one another in a circle."""
-    vcs_needed: ClassVar[int] = 1
-    """Virtual channels without which that does not hold."""
+
+    @property
+    def vcs_needed(self) -> int:
+        """Virtual channels without which that does not hold."""
+        return 1
 
     @property
     @abstractmethod
@@ -109,3 +113,12 @@ def with_ends(path: list[str], source: str, target: str) -> list[str]:
     start = [] if path[0] == source else [source]
     end = [] if path[-1] == target else [target]
     return [*start, *path, *end]
+
+
+def describe(error: ValidationError) -> str:
+    """Say in a line what is first wrong with a topology that was refused."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "chip":
+        return first["msg"]
+    words = first["msg"].replace("Input should be ", "").replace("greater than or equal to", "at least")
+    return f"found {first['input']!r:.40}, expected {words.replace('less than or equal to', 'at most')}"

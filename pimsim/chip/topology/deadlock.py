@@ -28,7 +28,7 @@ def circle(graph: Graph[str]) -> list[Lane] | None:
 
     topology = graph.graph["topology"]
     ends = [node for node, data in graph.nodes(data=True) if data["kind"] != "router"]
-    waits = networkx.DiGraph()
+    waits: networkx.DiGraph[Lane] = networkx.DiGraph()
     for source, target in permutations(ends, 2):
         for choice in range(topology.choices(graph, source, target)):
             path = topology.route(graph, source, target, choice)
@@ -41,7 +41,7 @@ def circle(graph: Graph[str]) -> list[Lane] | None:
         return None
 
 
-def describe(lanes: list[Lane]) -> str:
+def waits_of(lanes: list[Lane]) -> str:
     """Write a circle as ``r0->r1 waits for r1->r2 waits for … r0->r1``."""
     names = [f"{a}->{b}" for a, b, _ in lanes]
     shown = names if len(names) <= 8 else [*names[:7], "…"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from pimsim.chip.topology.base import Topology, attached, describe, router, tile, with_ends
 from pimsim.errors import ConfigError
-from pimsim.chip.topology.base import Topology, attached, router, tile, with_ends
 
 if TYPE_CHECKING:
     from networkx import Graph
@@ -29,8 +30,8 @@ class FreeGraph(Topology):
         The router of each tile; one tile at every router if not given.
     routing : str
         ``updown``: the shortest of the ways that first climb and then descend a breadth-first tree from router 0
-        (Schroeder et al., Autonet, 1991), free of deadlock on any graph. ``shortest``: the shortest of all ways, refused
-        if a circle of links can wait for one another.
+        (Schroeder et al., Autonet, 1991), free of deadlock on any graph. ``shortest``: the shortest of all ways,
+        refused if a circle of links can wait for one another.
     """
 
     deadlock_free: ClassVar[str] = "no route goes up again after it has gone down; or checked link by link"
@@ -47,42 +48,70 @@ class FreeGraph(Topology):
         Raises
         ------
         ConfigError
-            If it is directed, not connected, or its routes can deadlock.
+            If it is empty, directed, not connected, has a delay that is no whole number, or its routes can deadlock.
         """
         if graph.is_directed():
             raise ConfigError("found a directed graph, expected links that lead both ways", where="graph")
         number = {node: index for index, node in enumerate(graph.nodes)}
+        if not number:
+            raise ConfigError("found a graph without nodes, expected at least one", where="graph")
         edges = []
-        for a, b, cycles in graph.edges(data="cycles"):
-            edges.append([number[a], number[b], *([] if cycles is None else [int(cycles)])])
+        for a, b, data in graph.edges(data=True):
+            cycles: Any = data.get("cycles")
+            try:
+                edges.append([number[a], number[b], *([] if cycles is None else [operator.index(cycles)])])
+            except TypeError:
+                raise ConfigError(
+                    f"found {cycles!r:.40}, expected a whole number of cycles", where=f"graph: link {a}-{b}"
+                ) from None
         try:
             return cls(kind="graph", edges=edges, at=list(range(len(number))), routing=routing)
         except ValidationError as error:
-            raise ConfigError(error.errors()[0]["msg"], where="graph") from None
+            raise ConfigError(describe(error), where="graph") from None
 
-    @model_validator(mode="after")
-    def _is_connected(self) -> FreeGraph:
-        for position, edge in enumerate(self.edges):
-            if edge[0] == edge[1]:
-                _refuse(f"edges[{position}]", edge, "two routers; a link joins a router to another")
-        for position, index in enumerate(self.at or []):
-            if index >= self.routers:
-                _refuse(f"at[{position}]", index, f"a router that an edge names, 0 to {self.routers - 1}")
+    @field_validator("edges")
+    @classmethod
+    def _are_connected(cls, edges: list[list[int]]) -> list[list[int]]:
+        """Refuse links that join nothing, or contradict one another, or leave a router out."""
         import networkx
 
-        graph = self.graph(0)
-        parts = list(networkx.connected_components(graph))
+        graph: Graph[int] = networkx.Graph()
+        graph.add_nodes_from(range(_routers(edges)))
+        for edge in edges:
+            a, b, *delay = edge
+            if a == b:
+                _refuse(edge, "two routers; a link joins a router to another")
+            if graph.has_edge(a, b) and graph.edges[a, b]["delay"] != delay:
+                _refuse(edge, f"one delay for the link from {a} to {b}")
+            graph.add_edge(a, b, delay=delay)
+        parts = [sorted(part) for part in networkx.connected_components(graph)]
         if len(parts) > 1:
-            lone = min(min(parts[1:], key=len), key=lambda node: int(node[1:]))
-            expected = f"a connected graph: no link leads from {lone} to {min(parts[0])}"
-            _refuse("edges", f"{len(parts)} parts", expected)
-        if self.routing == "shortest":
-            from pimsim.chip.topology.deadlock import circle, describe
+            lone = min((len(part), part[0]) for part in parts[1:])[1]
+            expected = f"a connected graph: no link leads from r{lone} to r{parts[0][0]}"
+            _refuse(f"{len(parts)} parts", expected)
+        return edges
 
-            found = circle(self.graph(self.places))
+    @field_validator("at")
+    @classmethod
+    def _are_at_routers(cls, at: list[int] | None, info: ValidationInfo) -> list[int] | None:
+        routers = _routers(info.data.get("edges", []))
+        for index in at or []:
+            if index >= routers and "edges" in info.data:
+                _refuse(index, f"a router that an edge names, 0 to {routers - 1}")
+        return at
+
+    @model_validator(mode="after")
+    def _cannot_deadlock(self) -> FreeGraph:
+        if self.routing == "shortest":
+            from pimsim.chip.topology.deadlock import circle, waits_of
+
+            graph = self.graph(0)
+            for index in range(self.routers):  # tiles may be anywhere, and so may the gateway
+                self.attach(graph, tile(index), index, at=index)
+            found = circle(graph)
             if found is not None:
-                expected = f"routes without a circle of waits ({describe(found)}); 'updown' never has one"
-                _refuse("routing", self.routing, expected)
+                expected = f"routes without a circle of waits ({waits_of(found)}); 'updown' never has one"
+                _refuse(self.routing, expected)
         return self
 
     @property
@@ -93,8 +122,7 @@ class FreeGraph(Topology):
     @property
     def routers(self) -> int:
         """Routers."""
-        named = [index for edge in self.edges for index in edge[:2]]
-        return 1 + max(named, default=0)
+        return _routers(self.edges)
 
     @property
     def ports(self) -> int:
@@ -154,7 +182,12 @@ class FreeGraph(Topology):
         return dict(height)
 
 
-def _refuse(path: str, found: object, expected: str) -> None:
+def _routers(edges: list[list[int]]) -> int:
+    """Return how many routers links join: one more than the last one's number."""
+    return 1 + max((index for edge in edges for index in edge[:2]), default=0)
+
+
+def _refuse(found: object, expected: str) -> None:
     raise PydanticCustomError(
-        "chip", "found {found}, expected {expected}", {"path": path, "found": repr(found), "expected": expected}
+        "chip", "found {found}, expected {expected}", {"found": repr(found), "expected": expected}
     )

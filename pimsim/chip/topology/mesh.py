@@ -46,9 +46,7 @@ class Grid(Topology):
         graph = self.new_graph()
         width, height = self.shape
         for index in range(self.routers):
-            graph.add_node(
-                router(index), kind="router", index=index, x=index % width, y=index // width
-            )
+            graph.add_node(router(index), kind="router", index=index, x=index % width, y=index // width)
         for index in range(self.routers):
             x, y = index % width, index // width
             right, below = self.beside(x, 1, width), self.beside(y, 1, height)

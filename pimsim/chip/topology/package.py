@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.topology.base import ANY, Topology, router, tile
@@ -36,8 +36,9 @@ class Package(Topology):
         Delay of these links.
     """
 
-    deadlock_free: ClassVar[str] = "each chip's routes are, and no route comes back to a chip that it has left"
-    vcs_needed: ClassVar[int] = 2
+    deadlock_free: ClassVar[str] = (
+        "each chip's routes are, and what leaves a gateway never waits for what enters it"
+    )
 
     kind: Literal["package"]
     chips: Annotated[int, Field(ge=1, le=1000)]
@@ -45,19 +46,39 @@ class Package(Topology):
     gateway: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     link_cycles: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
+    @field_validator("gateway")
+    @classmethod
+    def _is_a_router(cls, gateway: int, info: ValidationInfo) -> int:
+        of: Topology | None = info.data.get("of")
+        if of is not None and gateway >= of.routers:
+            _refuse(gateway, f"one of the {of.routers} routers of a chip, 0 to {of.routers - 1}")
+        return gateway
+
     @model_validator(mode="after")
-    def _has_its_gateway(self) -> Package:
-        if self.gateway >= self.of.routers:
-            raise PydanticCustomError(
-                "chip",
-                "found {found}, expected {expected}",
-                {
-                    "path": "gateway",
-                    "found": repr(self.gateway),
-                    "expected": f"one of the {self.of.routers} routers of a chip, 0 to {self.of.routers - 1}",
-                },
-            )
+    def _cannot_deadlock(self) -> Package:
+        """Refuse a chip whose traffic from the gateway can wait for its traffic to the gateway.
+
+        With that, a circle of waits can lead from a chip to its neighbour and back. In a tree or grid it cannot be;
+        on a graph of the user's own it depends on the gateway, and never is at the root of 'updown', router 0.
+        """
+        of = self.of
+        if isinstance(of, FreeGraph) and self.chips > 1 and (self.gateway or of.routing != "updown"):
+            from pimsim.chip.topology.deadlock import circle, waits_of
+
+            two = self.model_copy(update={"chips": 2})  # further chips make no further circles
+            graph = two.graph(0)
+            for index in range(two.routers):
+                two.attach(graph, f"g{index}", index, at=index, kind="gateway")
+            found = circle(graph)
+            if found is not None:
+                expected = f"a gateway without a circle of waits ({waits_of(found)}), such as router 0"
+                _refuse(self.gateway, expected)
         return self
+
+    @property
+    def vcs_needed(self) -> int:
+        """Virtual channels: as many as a chip's network needs."""
+        return self.of.vcs_needed
 
     @property
     def places(self) -> int:
@@ -80,7 +101,7 @@ class Package(Topology):
         one = self.of.graph(self.of.places)
         graph.graph["one"] = one
         for chip in range(self.chips):
-            for node, data in one.nodes(data=True):
+            for _, data in one.nodes(data=True):
                 if data["kind"] == "router":
                     index = chip * self.of.routers + data["index"]
                     graph.add_node(router(index), **{**data, "index": index})
@@ -152,3 +173,9 @@ class Package(Topology):
     def _outer(self, chip: int, node: str) -> str:
         count = self.of.routers if node[0] == "r" else self.of.places
         return node[0] + str(chip * count + int(node[1:]))
+
+
+def _refuse(found: object, expected: str) -> None:
+    raise PydanticCustomError(
+        "chip", "found {found}, expected {expected}", {"found": repr(found), "expected": expected}
+    )

@@ -10,16 +10,21 @@ from pydantic import Field
 from pimsim.chip.topology.base import ANY, LOWER, UPPER
 from pimsim.chip.topology.mesh import Grid, Sided
 
+
 class Circles(Grid):
     """A grid whose rows and columns are rings, with one tile a router.
 
-    On a ring a packet that ends at a lower position than it began at uses the upper virtual channels, any other the lower
-    ones. A shortest way covers at most half of the ring, so in each class and direction the ways are too short to
-    close a circle.
+    On a ring a packet that ends at a lower position than it began at uses the upper virtual channels, any other the
+    lower ones. A shortest way covers at most half of the ring, so in each class and direction the ways are too short
+    to close a circle.
     """
 
     deadlock_free: ClassVar[str] = "x before y, and within a ring two classes of virtual channels"
-    vcs_needed: ClassVar[int] = 2
+
+    @property
+    def vcs_needed(self) -> int:
+        """Virtual channels: one for each class."""
+        return 2
 
     def beside(self, place: int, step: int, size: int) -> int | None:
         """Return the place a step up or down a ring of so many places, if there is another."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pimsim.chip.topology import AnyTopology, Topology
+from pimsim.chip.topology.base import describe
 from pimsim.errors import ConfigError, nearest
 
 SPECS: dict[str, tuple[str, tuple[str, ...]]] = {  # kind: (example, its numbers in order)
@@ -37,43 +38,52 @@ def from_spec(text: str) -> Topology:
         If there is no such kind or file, or it makes no network.
     """
     kind, _, rest = text.partition(":")
-    if kind == "package" and re.fullmatch(r"\d+/.+", rest):
-        chips, _, inner = rest.partition("/")
-        data = {"kind": "package", "chips": int(chips), "of": _numbers(inner)}
+    if kind == "package":
+        found = re.fullmatch(r"(\d{1,7})/(.+)", rest)
+        if found is None:
+            raise ConfigError(
+                f"found '{text:.200}', expected package:chips/topology, such as package:2/mesh:4x4",
+                where="TOPOLOGY",
+            )
+        data = {"kind": "package", "chips": int(found[1]), "of": _numbers(found[2])}
     elif kind in SPECS:
         data = _numbers(text)
-    elif Path(text).is_file():
+    elif _is_file(text):
         data = {"kind": "graph", "edges": _edges(Path(text))}
     else:
         examples = ", ".join(example for example, _ in SPECS.values())
         hint = nearest(kind, [*SPECS, "package"]) if rest else "name one or give the path of a list of links"
         raise ConfigError(
-            f"found '{text}', expected {examples}, package:2/mesh:4x4 or a file", where="TOPOLOGY", mend=hint
+            f"found '{text:.200}', expected {examples}, package:2/mesh:4x4 or a file",
+            where="TOPOLOGY",
+            mend=hint,
         )
     try:
         topology: Topology = TypeAdapter[Topology](AnyTopology).validate_python(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        context = first.get("ctx", {})
-        place = ".".join(map(str, first["loc"][1:])) or str(context.get("path", ""))
-        found = f"found {first['input']!r:.60}: " if place and "path" not in context else ""
-        raise ConfigError(f"{found}{first['msg']}", where=f"{text}{': ' if place else ''}{place}") from None
+        place = ".".join(str(step) for step in error.errors()[0]["loc"][1:] if step not in SPECS)
+        raise ConfigError(describe(error), where=f"{text}: {place}" if place else text) from None
     if topology.places > MOST_TERMINALS:
-        raise ConfigError(
-            f"found {topology.places} terminals, expected at most {MOST_TERMINALS}", where=text
-        )
+        raise ConfigError(f"found {topology.places} terminals, expected at most {MOST_TERMINALS}", where=text)
     return topology
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _numbers(text: str) -> dict[str, Any]:
     kind, _, rest = text.partition(":")
     if kind not in SPECS:
-        raise ConfigError(f"found '{text}'", where="TOPOLOGY", mend=nearest(kind, list(SPECS)))
+        raise ConfigError(f"found '{text:.200}'", where="TOPOLOGY", mend=nearest(kind, list(SPECS)))
     example, names = SPECS[kind]
     words = re.split(r"[x,]", rest) if rest else []
     if len(words) != len(names) or not all(re.fullmatch(r"\d{1,7}", word) for word in words):
         raise ConfigError(
-            f"found '{text}', expected {kind}:{'x'.join(names)}, whole numbers, such as {example}",
+            f"found '{text:.200}', expected {kind}:{'x'.join(names)}, whole numbers, such as {example}",
             where="TOPOLOGY",
         )
     return {"kind": kind, **{name: int(word) for name, word in zip(names, words, strict=True)}}
