@@ -59,7 +59,7 @@ cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
     int32_t best
     int32_t granted  # next of those granted a virtual channel in this cycle
     int32_t router
-    int32_t unused
+    int32_t rank  # among the branches of its packet here
 
 cdef struct Router:
     int32_t inputs

@@ -26,7 +26,7 @@ _DTYPES = {
     "best choice terminal _pad:i4",
     "lane": "key:i8 head here coming credits owner popped branches grant_pointer accept_pointer best channel vc:i4",
     "flit": "arrived:i8 packet hop chain last:i4",
-    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router _pad:i4",
+    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router rank:i4",
     "router": "inputs outputs asking ready active _pad:i4",
     "terminal": "channel first last sent lane vc_pointer blocked _pad:i4",
     "hop": "channel vcs child sibling:i4",
@@ -542,6 +542,7 @@ cdef class Network:
             self.free_branch = self.branches[extra].sibling
             self.branches[extra].lane = lane
             self.branches[extra].router = self.branches[lane].router
+            self.branches[extra].rank = self.lanes[lane].branches
             self.branches[extra].hop = h
             self.branches[extra].channel = self.hops[h].channel
             self.branches[extra].sent = 0
@@ -735,8 +736,8 @@ cdef class Network:
             place += inputs
         if vc < 0:
             vc += self.vcs
-        # In order of input, then those that hold a virtual channel, then from the input's pointer.
-        cdef int64_t key = (<int64_t>place * 2 + speculative) * self.vcs + vc
+        # In order of input, then those that hold a virtual channel, then from the input's pointer, then of branches.
+        cdef int64_t key = (((<int64_t>place * 2 + speculative) * self.vcs + vc) << 20) + self.branches[b].rank
         if output.best < 0:
             self.touched[self.n_touched] = o
             self.n_touched += 1

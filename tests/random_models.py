@@ -237,6 +237,12 @@ def chips(draw: st.DrawFn) -> Chip:
         "external.static_power_mw": draw(pick([None, 3.0])),
         "clocks.array.period_ns": draw(pick([1.0, 7.0, 10.0])),
     }
+    if changes["network.topology"]["kind"] not in ("fly", "bus") and draw(st.booleans()):
+        changes["network.reduction"] = {
+            "lanes": draw(number(1, 8)),
+            "latency_cycles": draw(number(0, 2)),
+            "energy_per_add_pj": draw(pick([None, 0.1])),
+        }
     return changed("isaac", changes)
 
 

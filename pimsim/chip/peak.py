@@ -142,6 +142,9 @@ def _uses(config: ChipConfig) -> Iterator[_Use]:
     pieces = list(network.flit_energies_pj.values())
     energy = None if None in pieces else math.fsum(piece for piece in pieces if piece is not None)
     yield _Use("network", network, routers, energy, flits)
+    if network.reduction is not None:
+        adders, rate = network.reduction, _hertz(config, network.clock) * network.reduction.lanes * routers
+        yield _Use("network.adder", adders, routers, adders.energy_per_add_pj, rate)
     bits = external.count * external.bandwidth_gb_per_s * 8e9
     yield _Use("external", external, external.count, external.energy_per_bit_pj, bits)
     owners = {"chip": 1, "tile": config.tiles, "core": config.tiles * config.tile.cores}

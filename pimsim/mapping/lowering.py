@@ -18,6 +18,7 @@ from pimsim.mapping.ledger import Ledger
 from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step
 from pimsim.mapping.package import HOST_TILE
 from pimsim.mapping.plan import Chunk, Plan, PlannedOp, Replica
+from pimsim.mapping.reduction import Meeting, meetings
 from pimsim.mapping.transport import Transport
 from pimsim.mapping.units import cycles_of
 
@@ -188,15 +189,65 @@ class _Lowering:
             sums.append((tile, adder, outputs))
         if len(sums) == 1:
             return readers, sums[0][1]
-        adder = self.adder(op, index, replica.home, sum(outputs for _, _, outputs in sums), ".sum")
+        return readers, self.add_up(op, index, replica, sums, {t: [c for _, c in m] for t, m in by_tile.items()})
+
+    def add_up(
+        self,
+        op: PlannedOp,
+        index: int,
+        replica: Replica,
+        sums: list[tuple[int, int, int]],
+        chunks: dict[int, list[Chunk]],
+    ) -> int:
+        """Bring the sums of several tiles to the replica's home and add them there; some meet on the way."""
+        name, firings, tiles = op.node.name, self.firings(op, index), self.config.tiles
+        arriving: list[tuple[int, int, int | None]] = []  # actor, outputs, path
+        meeting: list[int] = []
+        actors = {tile: actor for tile, actor, _ in sums}
         for tile, actor, outputs in sums:
-            path = None
-            if tile != replica.home:
+            if tile == replica.home:
+                arriving.append((actor, outputs, None))
+            elif self.config.network.reduction is not None and tile // tiles == replica.home // tiles:
+                meeting.append(tile)
+            else:
                 bits = outputs * self.sum_bits
-                firings = self.firings(op, index)
-                path = self.transport.path(tile, replica.home, bits, op.node.name, firings, into_buffer=False)
+                path = self.transport.path(tile, replica.home, bits, name, firings, into_buffer=False)
+                arriving.append((actor, outputs, path))
+        if meeting:
+            root = meetings(self.transport.fabric, tiles, meeting, replica.home)
+            chip, home = replica.home // tiles, f"t{replica.home % tiles}"
+            node, actor, met = self.meet(op, index, chip, root, actors, chunks)
+            outputs = _distinct_outputs(met)
+            bits = outputs * self.sum_bits
+            arriving.append((actor, outputs, self.transport.between(chip, node, home, bits, name, firings)))
+        adder = self.adder(op, index, replica.home, sum(outputs for _, outputs, _ in arriving), ".sum")
+        for actor, _, path in arriving:
             self.link(op, actor, adder, path)
-        return readers, adder
+        return adder
+
+    def meet(
+        self,
+        op: PlannedOp,
+        index: int,
+        chip: int,
+        place: Meeting,
+        actors: dict[int, int],
+        chunks: dict[int, list[Chunk]],
+    ) -> tuple[str, int, list[Chunk]]:
+        """Add the sums that meet at a router; return where they come from, the actor, and what they are sums of."""
+        flows = [(f"t{tile % self.config.tiles}", actors[tile], chunks[tile]) for tile in place.tiles]
+        flows += [self.meet(op, index, chip, before, actors, chunks) for before in place.before]
+        if len(flows) == 1:
+            return flows[0]
+        name, firings = op.node.name, self.firings(op, index)
+        node = f"a{place.router[1:]}"
+        values = sum(_distinct_outputs(each) for _, _, each in flows)
+        step = self.transport.add_step(chip, place.router, values, name, firings)
+        adder = self.actor(op, index, f".chip{chip}{place.router}", [step], depth=2)
+        for source, actor, each in flows:
+            bits = _distinct_outputs(each) * self.sum_bits
+            self.link(op, actor, adder, self.transport.between(chip, source, node, bits, name, firings))
+        return node, adder, [chunk for _, _, each in flows for chunk in each]
 
     def adder(self, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
         """An actor that adds partial sums up."""

@@ -155,6 +155,22 @@ class Transport:
             for channel, head in zip([entrance, *(channel for channel, _ in hops)], heads, strict=True)
         ]
 
+    def between(self, chip: int, source: str, target: str, bits: int, op: str, packets: int) -> int:
+        """Return the path of a packet from one node of a chip's network to another, into a register."""
+        return self.net.add_path(self._through(chip, source, target, bits, op, packets))
+
+    def add_step(self, chip: int, router: str, values: int, op: str, firings: int) -> Step:
+        """One visit to a router's adder, `firings` times an inference."""
+        network = self.config.network
+        adder, period = network.reduction, self.config.clocks[network.clock].period_fs
+        assert adder is not None
+        occupancy = -(-values // adder.lanes)
+        self.ledger.add("network.adder", op, firings * values, adder.energy_per_add_pj)
+        resource = self.resource(
+            ("adder", chip, router), f"chip{chip}.{router}.adder", "network.adder", period
+        )
+        return Step(resource, occupancy * period, (occupancy + adder.latency_cycles) * period)
+
     def branches(self, source: int, target: int) -> bool:
         """Whether what goes from one tile to another may share its way with what goes to others."""
         network, tiles = self.config.network, self.config.tiles

@@ -12,6 +12,7 @@ from pimsim.chip.parts.external_links import ExternalLinks
 from pimsim.chip.parts.network import Network
 from pimsim.chip.parts.other import Other
 from pimsim.chip.parts.register import Register
+from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.parts.sample_hold import SampleHold
 from pimsim.chip.parts.shift_add import ShiftAdd
 
@@ -26,6 +27,7 @@ PARTS: dict[str, type[Part]] = {
     "bus": Bus,
     "digital_unit": DigitalUnit,
     "network": Network,
+    "router_adder": RouterAdder,
     "external_links": ExternalLinks,
     "other": Other,
 }
@@ -45,6 +47,7 @@ __all__ = [
     "Other",
     "Part",
     "Register",
+    "RouterAdder",
     "SampleHold",
     "ShiftAdd",
     "Sourced",

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.parts.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive
+from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
 from pimsim.chip.topology import AnyTopology
 
@@ -43,6 +44,8 @@ class Network(Part):
         Whether a head asks for the switch together with its virtual channel.
     multicast : bool
         Whether routers copy packets, so that what several tiles need crosses the links that they share once.
+    reduction : RouterAdder, optional
+        What adds partial sums of several tiles up where they meet; without it, they are added where they arrive.
     energy_per_flit_pj : float, optional
         Energy of one flit over one hop, router and link, in picojoules.
     buffer_energy_per_flit_pj, crossbar_energy_per_flit_pj : float, optional
@@ -69,6 +72,7 @@ class Network(Part):
     credit_cycles: Annotated[int, Field(ge=0, le=1000)] = 0
     speculative: bool = False
     multicast: bool = False
+    reduction: RouterAdder | None = None
     energy_per_flit_pj: EnergyPj | None = None
     buffer_energy_per_flit_pj: EnergyPj | None = None
     crossbar_energy_per_flit_pj: EnergyPj | None = None
@@ -88,6 +92,9 @@ class Network(Part):
             self._refuse(given[0], split[given[0]], "either energy_per_flit_pj or its pieces, not both")
         if self.link_energy_per_flit_mm_pj is not None and self.link_mm is None:
             self._refuse("link_mm", None, "the length that link_energy_per_flit_mm_pj is for, in millimetres")
+        if self.reduction is not None and self.topology.kind in ("fly", "bus"):  # type: ignore[attr-defined]
+            expected = "none: packets of a butterfly or bus cannot turn off at a router on their way"
+            self._refuse("reduction", self.reduction.lanes, expected)
         if self.vcs < self.topology.vcs_needed and self.fidelity == "flit":
             expected = f"at least {self.topology.vcs_needed} ({self.topology.deadlock_free})"
             self._refuse("vcs", self.vcs, expected)
@@ -131,8 +138,14 @@ class Network(Part):
         return pieces
 
     def graph(self, tiles: int, gateways: int = 0) -> Graph[str]:
-        """Return the network of a chip with so many tiles, and ports of external links ``g0``, ``g1``, …."""
+        """Return the network of a chip with so many tiles, and ports of external links ``g0``, ``g1``, ….
+
+        Where routers add, each has a port ``a0``, ``a1``, … to its adder.
+        """
         graph = self.topology.graph(tiles)
+        if self.reduction is not None:
+            for index in range(self.topology.routers):
+                self.topology.attach(graph, f"a{index}", index, at=index, kind="adder")
         for index in range(gateways):
             self.topology.attach(graph, f"g{index}", index, at=self.gateway, kind="gateway")
         return graph

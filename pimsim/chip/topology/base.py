@@ -85,7 +85,7 @@ class Topology(Model):
         """Return what a router is joined to, in the order of its ports."""
         import networkx
 
-        return list(networkx.all_neighbors(graph, node)) if graph.is_directed() else list(graph.adj[node])
+        return list(dict.fromkeys(networkx.all_neighbors(graph, node)))
 
     def attach(self, graph: Graph[str], node: str, index: int, at: int, kind: str = "tile") -> None:
         """Attach a tile, or a gateway to the links that leave the chip, to a router."""

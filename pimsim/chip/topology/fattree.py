@@ -80,14 +80,20 @@ class FatTree(Topology):
         return list(dict.fromkeys([*down, *up, *graph.adj[node]]))
 
     def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
-        """Return the nodes from `source` to `target`: up to a common ancestor, then down."""
+        """Return the nodes from `source` to `target`: up to a common ancestor, then down.
+
+        Raises
+        ------
+        ValueError
+            If two routers have none, such as two of the top.
+        """
         start: int = graph.nodes[attached(graph, source)]["index"]
         end: int = graph.nodes[attached(graph, target)]["index"]
         level, place = divmod(start, self.width)
         end_level, end_place = divmod(end, self.width)
         path = [start]
         while not self._above(level, place, end_level, end_place):
-            level -= 1
+            level = self._up(level, source, target)
             if level >= end_level:  # below the target's level only the way up can set this digit
                 digit = end_place // self.arity ** (self.levels - 2 - level) % self.arity
             else:
@@ -107,10 +113,17 @@ class FatTree(Topology):
         end = divmod(graph.nodes[attached(graph, target)]["index"], self.width)
         ways = 1
         while not self._above(level, place, *end):
-            level -= 1
+            level = self._up(level, source, target)
             ways *= self.arity if level < end[0] else 1
             place = self._moved(level, place, end[1] // self.arity ** (self.levels - 2 - level) % self.arity)
         return ways
+
+    @staticmethod
+    def _up(level: int, source: str, target: str) -> int:
+        """Return the next level upwards."""
+        if level == 0:
+            raise ValueError(f"no route leads from {source} to {target}: they have no common ancestor")
+        return level - 1
 
     def _moved(self, upper: int, place: int, digit: int) -> int:
         """Return the place at the other end of a link between levels `upper` and `upper + 1`."""

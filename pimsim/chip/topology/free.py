@@ -80,9 +80,9 @@ class FreeGraph(Topology):
         for edge in edges:
             a, b, *delay = edge
             if a == b:
-                _refuse(edge, "two routers; a link joins a router to another")
+                _refuse(repr(edge), "two routers; a link joins a router to another")
             if graph.has_edge(a, b) and graph.edges[a, b]["delay"] != delay:
-                _refuse(edge, f"one delay for the link from {a} to {b}")
+                _refuse(repr(edge), f"one delay for the link from {a} to {b}")
             graph.add_edge(a, b, delay=delay)
         parts = [sorted(part) for part in networkx.connected_components(graph)]
         if len(parts) > 1:
@@ -97,7 +97,7 @@ class FreeGraph(Topology):
         routers = _routers(info.data.get("edges", []))
         for index in at or []:
             if index >= routers and "edges" in info.data:
-                _refuse(index, f"a router that an edge names, 0 to {routers - 1}")
+                _refuse(repr(index), f"a router that an edge names, 0 to {routers - 1}")
         return at
 
     @model_validator(mode="after")
@@ -111,7 +111,7 @@ class FreeGraph(Topology):
             found = circle(graph)
             if found is not None:
                 expected = f"routes without a circle of waits ({waits_of(found)}); 'updown' never has one"
-                _refuse(self.routing, expected)
+                _refuse(repr(self.routing), expected)
         return self
 
     @property
@@ -187,7 +187,7 @@ def _routers(edges: list[list[int]]) -> int:
     return 1 + max((index for edge in edges for index in edge[:2]), default=0)
 
 
-def _refuse(found: object, expected: str) -> None:
+def _refuse(found: str, expected: str) -> None:
     raise PydanticCustomError(
-        "chip", "found {found}, expected {expected}", {"found": repr(found), "expected": expected}
+        "chip", "found {found}, expected {expected}", {"found": found, "expected": expected}
     )

@@ -14,6 +14,7 @@ from pimsim.chip.topology.htree import HTree
 from pimsim.chip.topology.mesh import CMesh, Mesh
 from pimsim.chip.topology.ring import Ring, Torus
 from pimsim.chip.topology.star import Crossbar
+from pimsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from networkx import Graph
@@ -118,8 +119,27 @@ class Package(Topology):
             self.attach(graph, tile(index), index, at=chip * self.of.routers + one.nodes[at]["index"])
         return graph
 
+    def attach(self, graph: Graph[str], node: str, index: int, at: int, kind: str = "tile") -> None:
+        """Attach a tile, or a gateway to the links that leave the package, to a router.
+
+        Raises
+        ------
+        ConfigError
+            If no route leads from the other chips to that router, as between two at the top of a fat tree.
+        """
+        if kind == "gateway":
+            door, inner = router(self.gateway), self._inner(router(at))
+            try:
+                for a, b in ((door, inner), (inner, door)):
+                    self.of.route(graph.graph["one"], a, b)
+            except ValueError as error:
+                raise ConfigError(f"found {at}, but {error}", where="network.gateway") from None
+        super().attach(graph, node, index, at, kind)
+
     def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`: to the chip's gateway, from gateway to gateway, and on."""
+        if source == target:
+            return [source]
         path: list[str] = []
         for chip, a, b in self._legs(graph, source, target):
             inner = self.of.route(graph.graph["one"], a, b, choice)

@@ -1,0 +1,29 @@
+"""RouterAdder: adds partial sums up where they meet on their way through the network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pimsim.chip.parts.base import Cycles, EnergyPj, Part
+
+
+class RouterAdder(Part):
+    """An adder at every router, on the network's clock; one instance is that of one router.
+
+    It takes whole packets, one from each of the ways that meet, and sends one on.
+
+    Parameters
+    ----------
+    lanes : int
+        Values that it adds in a cycle.
+    latency_cycles : int
+        Cycles more until the sums can leave.
+    energy_per_add_pj : float, optional
+        Energy of adding one value, in picojoules.
+    """
+
+    lanes: Annotated[int, Field(ge=1, le=65_536)]
+    latency_cycles: Cycles
+    energy_per_add_pj: EnergyPj | None = None
