@@ -1,7 +1,7 @@
 """How far the approximate network is from the exact one, on every shipped chip and trace, and what exactness costs.
 
-``python benchmarks/network_fidelity.py`` prints a table in Markdown; ``docs/network-fidelity.md`` is its output. Times are
-CPU seconds of the simulation of one inference, without building the machine.
+``python benchmarks/network_fidelity.py`` prints a table in Markdown; ``docs/network-fidelity.md`` is its output. Times
+are CPU seconds of the simulation of one inference, without building the machine.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ LIMIT = 0.02  # what would make `packet` the default, on every pair
 HEAD = """# By flit and by packet
 
 `python benchmarks/network_fidelity.py` makes this page: every shipped chip with every shipped trace, once with
-`network.fidelity: flit` (exact) and once with `packet` (approximate). `packet` would be the default if latency and interval
-stayed within 2 % of the exact ones on all of them.
+`network.fidelity: flit` (exact) and once with `packet` (approximate). `packet` would be the default if latency and
+interval stayed within 2 % of the exact ones on all of them.
 
 Difference: packet against flit. CPU: seconds to simulate one inference by flit, and how many times that of by packet.
-A flit-hop is a flit that leaves a router.
+A flit-hop is a flit that leaves a router; hops/s are flit-hops a CPU second.
 
-| chip | trace | latency by flit, us | difference | interval by flit, us | difference | flit-hops | CPU, s | times packet | flit-hops a CPU s |
+| chip | trace | latency, us | difference | interval, us | difference | flit-hops | CPU, s | times packet | hops/s |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|"""
 
 

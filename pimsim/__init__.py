@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pimsim.chip import Chip as Chip
+    from pimsim.chip.router import Router as Router
     from pimsim.errors import ConfigError as ConfigError
     from pimsim.errors import MappingError as MappingError
     from pimsim.errors import PimsimError as PimsimError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
     from pimsim.mapping.planner import make_plan as make_plan
-    from pimsim.chip.router import Router as Router
     from pimsim.network.noc import NocResult as NocResult
     from pimsim.network.noc import noc as noc
     from pimsim.result.result import Result as Result

@@ -12,7 +12,7 @@ import click
 from pimsim.cli import INTERRUPTED
 from pimsim.cli.output import print_bytes, print_pieces
 from pimsim.cli.progress import Progress
-from pimsim.errors import ConfigError, nearest
+from pimsim.errors import ConfigError, ResultError, nearest
 
 if TYPE_CHECKING:
     from pimsim.chip.router import Router
@@ -23,21 +23,29 @@ STAGES = ("rd", "va", "sa", "st")
 
 @click.command("noc", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("topology")
-@click.option("--pattern", default="uniform", metavar="NAME", help="Who sends to whom (default uniform); see below.")
+@click.option(
+    "--pattern", default="uniform", metavar="NAME", help="Who sends to whom (default uniform); see below."
+)
 @click.option("--rate", "rates", metavar="R,R,…", help="Loads to measure, flits a terminal and cycle.")
-@click.option("--batch", type=int, metavar="N", help="Instead of loads: N packets a terminal, as fast as it can.")
+@click.option(
+    "--batch", type=int, metavar="N", help="Instead of loads: N packets a terminal, as fast as it can."
+)
 @click.option("--packets", type=click.Path(path_type=Path), metavar="CSV", help="Instead: a list of packets.")
 @click.option("--packet-size", type=int, default=1, metavar="N", help="Flits of a packet (default 1).")
 @click.option("--vcs", type=int, default=2, metavar="N", help="Virtual channels of a link (default 2).")
 @click.option("--buffer", "buffer_", type=int, default=8, metavar="N", help="Flits each holds (default 8).")
-@click.option("--pipeline", default="rd=1,va=1,sa=1,st=1", metavar="rd=N,…", help="Cycles of the router's stages.")
+@click.option(
+    "--pipeline", default="rd=1,va=1,sa=1,st=1", metavar="rd=N,…", help="Cycles of the router's stages."
+)
 @click.option("--link-delay", type=int, default=1, metavar="N", help="Cycles of a link (default 1).")
 @click.option("--credit-delay", type=int, default=0, metavar="N", help="Cycles more of a credit (default 0).")
 @click.option("--speculative", is_flag=True, help="Heads ask for the switch together with a virtual channel.")
 @click.option("--seeds", type=int, default=1, metavar="N", help="Runs of each load (default 1).")
 @click.option("--period", type=int, metavar="N", help="Cycles of a measuring period (default: 1500 or more).")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw latency against load.")
-@click.option("--heatmap", type=click.Path(path_type=Path), metavar="FILE", help="Draw the links by their use.")
+@click.option(
+    "--heatmap", type=click.Path(path_type=Path), metavar="FILE", help="Draw the links by their use."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     topology: str,
@@ -117,7 +125,8 @@ def _run(
 
             check_plot(path)
     rates, seeds = wanted["rates"], wanted["seeds"]
-    assert isinstance(rates, list) and isinstance(seeds, int)
+    assert isinstance(rates, list)
+    assert isinstance(seeds, int)
     total, done = seeds * max(1, len(rates)), 0
     kept: list[NocResult] = []
     with Progress("runs", "before the first load was measured") as progress:
@@ -133,17 +142,37 @@ def _run(
             if not progress.interrupted:
                 raise
             progress.hide()
+            stage = progress.stage
             if kept:
                 _show(kept[-1], plot, heatmap, as_json)
-            click.echo(f"interrupted {progress.stage}", err=True)
+                came = f"{len(kept[-1].loads)} of {len(rates)} loads were measured"
+                stage = stage.replace("nothing is written", came)
+            click.echo(f"interrupted {stage}", err=True)
             sys.exit(INTERRUPTED)
         progress.hide()
     _show(result, plot, heatmap, as_json)
 
 
 def _show(result: NocResult, plot: Path | None, heatmap: Path | None, as_json: bool) -> None:
+    """Draw, and print even if that fails, since the run took its time."""
     for warning in result.about["warnings"]:
         click.echo(f"warning: {warning}", err=True)
+    failure = None
+    try:
+        _draw(result, plot, heatmap)
+    except ResultError as error:
+        failure = error
+    if as_json:
+        print_bytes(result.to_json().encode())
+    else:
+        from pimsim.report.network import network_report
+
+        print_pieces(*network_report(result))
+    if failure is not None:
+        raise failure
+
+
+def _draw(result: NocResult, plot: Path | None, heatmap: Path | None) -> None:
     if plot is not None:
         from pimsim.report.network_plot import plot_curve
 
@@ -154,13 +183,9 @@ def _show(result: NocResult, plot: Path | None, heatmap: Path | None, as_json: b
         use = {(row["from"], row["to"]): row["utilisation"] for row in result.link_rows()}
         about = result.about
         load = f"at {result.loads[-1].rate:g} flits a cycle" if result.loads else "over the batch"
-        plot_links(result.fabric.graph, use, heatmap, f"{about['topology']['kind']}, {about['pattern']}, {load}")
-    if as_json:
-        print_bytes(result.to_json().encode())
-        return
-    from pimsim.report.network import network_report
-
-    print_pieces(*network_report(result))
+        plot_links(
+            result.fabric.graph, use, heatmap, f"{about['topology']['kind']}, {about['pattern']}, {load}"
+        )
 
 
 def _at_least_one(seeds: int) -> int:
@@ -176,7 +201,8 @@ def _rates(text: str) -> list[float]:
             rates.append(float(word))
         except ValueError:
             raise ConfigError(
-                f"found '{word}', expected numbers of flits a terminal and cycle, such as 0.05,0.1", where="--rate"
+                f"found '{word}', expected numbers of flits a terminal and cycle, such as 0.05,0.1",
+                where="--rate",
             ) from None
     return rates
 

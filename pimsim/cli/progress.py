@@ -77,7 +77,9 @@ class Progress:
             raise KeyboardInterrupt
         now = time.monotonic()
         simulated = "" if now_fs is None else f", {format_time(now_fs)} simulated"
-        self.stage = f"at {100 * done / max(1, total):.0f} % of the {self.unit}{simulated}; nothing is written"
+        self.stage = (
+            f"at {100 * done / max(1, total):.0f} % of the {self.unit}{simulated}; nothing is written"
+        )
         if not self._is_terminal or now - self._began < PATIENCE_S or now - self._shown < REFRESH_S:
             return
         self._shown = now

@@ -52,7 +52,10 @@ class Counts(TypedDict):
     help="Write the result as JSON; gzipped if the name ends in .gz.",
 )
 @click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the network, its links coloured by load."
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the network, its links coloured by load.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result (with --plan, its rows) as JSON.")
 @click.option(

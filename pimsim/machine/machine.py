@@ -89,7 +89,7 @@ class Machine:
         return sum(actor.firings for actor in self.net.actors)
 
     def link_figures(self) -> tuple[Figures, Figures]:
-        """Return the flits that each channel of the network has carried, and the time (fs) that packets waited for it."""
+        """Return the flits that each channel of the network has carried, and the fs that packets waited for it."""
         assert self.net.network is not None
         period = self.net.network.period_fs
         if self.network is not None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pimsim.chip import ChipConfig
 from pimsim.mapping.ledger import Ledger
-from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step
+from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step, Tree
 from pimsim.mapping.package import HOST_TILE
 from pimsim.mapping.plan import Chunk, Plan, PlannedOp, Replica
 from pimsim.mapping.reduction import Meeting, meetings
@@ -189,7 +189,9 @@ class _Lowering:
             sums.append((tile, adder, outputs))
         if len(sums) == 1:
             return readers, sums[0][1]
-        return readers, self.add_up(op, index, replica, sums, {t: [c for _, c in m] for t, m in by_tile.items()})
+        return readers, self.add_up(
+            op, index, replica, sums, {t: [c for _, c in m] for t, m in by_tile.items()}
+        )
 
     def add_up(
         self,
@@ -221,8 +223,8 @@ class _Lowering:
             bits = outputs * self.sum_bits
             arriving.append((actor, outputs, self.transport.between(chip, node, home, bits, name, firings)))
         adder = self.adder(op, index, replica.home, sum(outputs for _, outputs, _ in arriving), ".sum")
-        for actor, _, path in arriving:
-            self.link(op, actor, adder, path)
+        for actor, _, way in arriving:
+            self.link(op, actor, adder, way)
         return adder
 
     def meet(
@@ -434,7 +436,8 @@ class _Lowering:
             actor = copies[0].actor
             wanted = np.stack([copy.tokens >= 0 for copy in copies], axis=1)
             sets, which = np.unique(wanted, axis=0, return_inverse=True)
-            number, trees = np.full(len(sets), -1), []
+            number = np.full(len(sets), -1)
+            trees: list[Tree] = []
             for index, members in enumerate(sets):
                 if members.any():
                     number[index] = len(trees)

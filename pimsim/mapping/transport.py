@@ -32,7 +32,10 @@ class Transport:
         network = self.config.network
         self.fabric = Fabric(package.graph, network.router)
         net.network = NetworkRows(
-            self.fabric, package.chips, self.config.clocks[network.clock].period_fs, network.fidelity == "flit"
+            self.fabric,
+            package.chips,
+            self.config.clocks[network.clock].period_fs,
+            network.fidelity == "flit",
         )
 
     def resource(
@@ -178,9 +181,7 @@ class Transport:
             return False
         return source != target and source // tiles == target // tiles
 
-    def tree(
-        self, source: int, ends: Sequence[tuple[int, int]], bits: int, op: str, packets: int
-    ) -> Tree:
+    def tree(self, source: int, ends: Sequence[tuple[int, int]], bits: int, op: str, packets: int) -> Tree:
         """Return a packet from one tile to others of its chip that branches in the routers.
 
         Parameters
@@ -217,7 +218,10 @@ class Transport:
         """Return the time from one tile to another of its chip through an empty network."""
         network = self.config.network
         flits = -(-bits // network.link_width_bits)
-        return self.fabric.zero_load(self._hops(source, target), flits) * self.config.clocks[network.clock].period_fs
+        return (
+            self.fabric.zero_load(self._hops(source, target), flits)
+            * self.config.clocks[network.clock].period_fs
+        )
 
     def _hops(self, source: int, target: int) -> list[tuple[int, int]]:
         tiles = self.config.tiles
@@ -238,7 +242,9 @@ class Transport:
         """Count a router for every hop, and the link behind it unless it ends at a terminal."""
         links = sum(self.fabric.ports[channel][1] >= 0 for channel, _ in hops)
         for part, energy in self.config.network.flit_energies_pj.items():
-            self.ledger.add(part, op, packets * flits * (links if part == "network.link" else len(hops)), energy)
+            self.ledger.add(
+                part, op, packets * flits * (links if part == "network.link" else len(hops)), energy
+            )
 
     def _external(self, chip: int, side: str, bits: int, op: str, packets: int) -> Step:
         """A packet crosses to the next chip whole; the far end stores it (bounded by its stream's places)."""

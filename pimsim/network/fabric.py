@@ -16,6 +16,7 @@ from pimsim_core.network import Network
 if TYPE_CHECKING:
     from networkx import Graph
 
+
 class Fabric:
     """A graph of routers and terminals as channels with ports.
 
@@ -53,9 +54,8 @@ class Fabric:
                 where="vcs",
                 mend="more virtual channels, or a mesh instead of circles",
             )
-        kinds = graph.nodes(data="kind")
-        self.routers = [node for node, kind in kinds if kind == "router"]
-        self.terminals = [node for node, kind in kinds if kind != "router"]
+        self.routers = [node for node, data in graph.nodes(data=True) if data["kind"] == "router"]
+        self.terminals = [node for node, data in graph.nodes(data=True) if data["kind"] != "router"]
         self.channels: list[tuple[str, str]] = []
         self.ports: list[tuple[int, int, int, int, int]] = []
         number = {node: index for index, node in enumerate(self.routers)}
@@ -122,9 +122,7 @@ class Fabric:
         if len(path) == 1:
             path = [source, next(iter(self.graph.adj[source])), source]
         classes = self.topology.classes(path)
-        return [
-            (self.index[edge], vcs) for edge, vcs in zip(pairwise(path), classes, strict=True)
-        ][1:]
+        return [(self.index[edge], vcs) for edge, vcs in zip(pairwise(path), classes, strict=True)][1:]
 
     def head_cycles(self, hops: Sequence[tuple[int, int]]) -> list[int]:
         """Return the cycles a head takes for its injection and for each hop behind it, if nothing is in its way."""
@@ -172,7 +170,9 @@ class Routes:
         asked = list(wanted)
         terminals = self.fabric.terminals
         new = [key for key in dict.fromkeys(asked) if key not in self._found]
-        ways = [self.fabric.hops(terminals[source], terminals[target], choice) for source, target, choice in new]
+        ways = [
+            self.fabric.hops(terminals[source], terminals[target], choice) for source, target, choice in new
+        ]
         if new:
             first = add_ways(self.network, ways)
             self._found.update({key: first + i for i, key in enumerate(new)})

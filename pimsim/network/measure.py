@@ -26,11 +26,30 @@ Ints = npt.NDArray[np.int64]
 
 WARM_UP, ALIKE, MOST_PERIODS, CHANGE = 3, 3, 10, 0.05
 PERIOD_CYCLES, PERIOD_PACKETS = 1500, 1000
-LATENCY_LIMIT = 500  # mean cycles at which a load is called unstable, as in BookSim2; more where packets are long
+LATENCY_LIMIT = (
+    500  # mean cycles at which a load is called unstable, as in BookSim2; more where packets are long
+)
 GROWTH = 0.05  # of the packets created that may stay behind in the sources before a load is called unstable
 MOST_CYCLES = 100_000_000
+LEAST_RATE = 1e-6
 # Student's t for 95 % (two-sided), by degrees of freedom from 1 on; beyond, the normal's 1.96.
-T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+T_95 = (
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+    2.201,
+    2.179,
+    2.160,
+    2.145,
+    2.131,
+)
 
 
 @dataclass
@@ -88,9 +107,7 @@ class Load:
 
     def row(self) -> dict[str, Any]:
         """Return its figures as plain data."""
-        names = (
-            "rate latency_cycles latency_ci95 network_latency_cycles accepted status percentiles routers packets"
-        )
+        names = "rate latency_cycles latency_ci95 network_latency_cycles accepted status percentiles routers packets"
         return {name: getattr(self, name) for name in names.split()}
 
 
@@ -139,9 +156,7 @@ class Source:
         targets = self.pattern.target(self.rng, sources, self._numbers(sources))
         self.load_pairs(cycles, self.order[sources], self.order[targets])
 
-    def load_pairs(
-        self, cycles: Ints, sources: Ints, targets: Ints, sizes: Ints | None = None
-    ) -> None:
+    def load_pairs(self, cycles: Ints, sources: Ints, targets: Ints, sizes: Ints | None = None) -> None:
         """Give the network packets from one tile to another each."""
         terminals = len(self.order)
         pairs, which = np.unique(sources * terminals + targets, return_inverse=True)
@@ -150,9 +165,7 @@ class Source:
         choice = self.rng.integers(0, choices) if (choices > 1).any() else np.zeros_like(choices)
         most = int(choices.max(initial=1))
         keys, which = np.unique((sources * terminals + targets) * most + choice, return_inverse=True)
-        wanted = [
-            (key // most // terminals, key // most % terminals, key % most) for key in keys.tolist()
-        ]
+        wanted = [(key // most // terminals, key // most % terminals, key % most) for key in keys.tolist()]
         numbers = np.array(self.routes.add(wanted), dtype=np.int64)
         self.count += len(cycles)
         if len(keys):
@@ -199,7 +212,7 @@ class Source:
 
 @dataclass
 class Sample:
-    """What one seed measured."""
+    """What one seed measured: the latencies (cycles) of its packets, and what was delivered."""
 
     stable: bool
     latency: Ints
@@ -209,72 +222,122 @@ class Sample:
     links: Links
 
 
-def measure_seed(
-    fabric: Fabric, pattern: Pattern, rate: float, size: int, seed: int, period: int | None = None
-) -> Sample:
-    """Offer a load with one seed; see the module for the procedure."""
-    network = fabric.network()
-    source = Source(fabric, network, pattern, size, seed)
-    terminals = len(source.order)
-    if period is None:
-        period = max(PERIOD_CYCLES, math.ceil(PERIOD_PACKETS * size / (terminals * max(rate, 1e-9))))
-    limit = max(LATENCY_LIMIT, 20 * size)
-    before, alike, began = (0.0, 0.0), 0, WARM_UP * period
-    stable, now = True, 0
-    for phase in range(MOST_PERIODS):
-        source.bernoulli(now, now + period, rate)
-        now += period
-        network.run(now)
-        created, entered, arrived, routers = source.packets()
-        since = began if phase >= WARM_UP else (0 if phase < 2 else 2 * period)
-        done = (arrived >= 0) & (arrived < now) & (entered >= since)
-        under_way = (entered >= 0) & ~done & (arrived < 0)
-        ages = np.concatenate([(arrived - created)[done], np.repeat(now - created[under_way], size)])
-        if len(ages) and ages.mean() > limit:
-            stable = False
-            break
-        latency = float((arrived - created)[done].mean()) if done.any() else 0.0
-        flits = int(((arrived >= since) & (arrived < now)).sum()) * size
-        accepted = flits / (now - since) / terminals
-        if phase >= WARM_UP:
-            close = all(abs(a - b) <= CHANGE * a for a, b in zip((latency, accepted), before, strict=True))
-            alike = alike + 1 if close else 0
-        before = latency, accepted
-        if alike == ALIKE:
-            break
-    measured_until = now
-    if stable:
-        waiting = (created < now) & ((entered < 0) | (entered >= now))
-        stayed = int(waiting.sum()) - int(((created < began) & ((entered < 0) | (entered >= began))).sum())
-        during = max(1, int(((created >= began) & (created < now)).sum()))
-        mean_stay = float((arrived - created)[arrived >= 0].mean()) if (arrived >= 0).any() else 0.0
-        if stayed > GROWTH * during and mean_stay > 3 * float(
-            (arrived - entered)[arrived >= 0].mean() if (arrived >= 0).any() else 0.0
-        ):
-            stable = False
-    recorded = (created < measured_until) & ((entered >= began) | (entered < 0))
-    while stable and (arrived[recorded[: len(arrived)]] < 0).any():
-        step = max(100, period // 10)
-        source.bernoulli(now, now + step, rate)
-        now += step
-        network.run(now)
-        created, entered, arrived, routers = source.packets()
-        recorded = (created < measured_until) & ((entered >= began) | (entered < 0))
-        ages = (np.where(arrived < 0, now, arrived) - created)[recorded]
-        stable = not len(ages) or float(ages.mean()) <= limit
-    flits, waited = network.channel_figures()
-    span = max(1, measured_until - began) if measured_until > began else measured_until
-    since = began if measured_until > began else 0
-    accepted = int(((arrived >= since) & (arrived < measured_until)).sum()) * size / span / terminals
-    keep = recorded & (arrived >= 0)
-    return Sample(
-        stable,
-        (arrived - created)[keep],
-        (arrived - entered)[keep],
-        routers[keep],
-        accepted,
-        Links(now, flits, waited),
-    )
+class Trial:
+    """One network under one load with one seed; see the module for the procedure.
+
+    Parameters
+    ----------
+    fabric, pattern, rate, size, seed, period
+        As for `measure`.
+    """
+
+    def __init__(
+        self, fabric: Fabric, pattern: Pattern, rate: float, size: int, seed: int, period: int | None
+    ) -> None:
+        self.network = fabric.network()
+        self.source = Source(fabric, self.network, pattern, size, seed)
+        self.rate, self.size, self.terminals = rate, size, len(self.source.order)
+        packets = self.terminals * rate / size  # a cycle
+        self.period = period or max(PERIOD_CYCLES, math.ceil(PERIOD_PACKETS / packets))
+        self.began = WARM_UP * self.period
+        self.limit = max(LATENCY_LIMIT, 20 * size)
+        self.now = 0
+
+    def run(self) -> Sample:
+        """Warm up, measure, and wait for the packets that were measured."""
+        stable = self._periods()
+        until = self.now
+        stable = stable and not self._falls_behind()
+        while stable and self._missing(until):
+            self._advance(max(100, self.period // 10))
+            stable = self._mean_age(until) <= self.limit
+        created, entered, arrived, routers = self.source.packets()
+        keep = self._measured(until) & (arrived >= 0)
+        links = Links(self.now, *self.network.channel_figures())
+        return Sample(
+            stable,
+            (arrived - created)[keep],
+            (arrived - entered)[keep],
+            routers[keep],
+            self._accepted(min(self.began, until - self.period), until),
+            links,
+        )
+
+    def _periods(self) -> bool:
+        """Run periods until the means settle; return whether the load is stable so far."""
+        before, alike = (0.0, 0.0), 0
+        for phase in range(MOST_PERIODS):
+            self._advance(self.period)
+            since = self.began if phase >= WARM_UP else 0 if phase < 2 else 2 * self.period
+            created, entered, arrived, _ = self.source.packets()
+            done = (arrived >= 0) & (arrived < self.now) & (entered >= since)
+            under_way = (entered >= 0) & (arrived < 0)
+            # BookSim2 counts what is under way by flit, and what has come by packet.
+            ages = np.concatenate(
+                [(arrived - created)[done], np.repeat(self.now - created[under_way], self.size)]
+            )
+            if len(ages) and ages.mean() > self.limit:
+                return False
+            latency = float((arrived - created)[done].mean()) if done.any() else 0.0
+            figures = latency, self._accepted(since, self.now)
+            close = all(abs(a - b) <= CHANGE * a for a, b in zip(figures, before, strict=True))
+            alike = alike + 1 if close and phase >= WARM_UP else 0
+            before = figures
+            if alike == ALIKE:
+                break
+        return True
+
+    def _advance(self, cycles: int) -> None:
+        self.source.bernoulli(self.now, self.now + cycles, self.rate)
+        self.now += cycles
+        self.network.run(self.now)
+
+    def _accepted(self, since: int, until: int) -> float:
+        """Flits delivered a terminal and cycle."""
+        arrived = self.source.packets()[2]
+        packets = int(((arrived >= since) & (arrived < until)).sum())
+        return packets * self.size / (until - since) / self.terminals
+
+    def _measured(self, until: int) -> npt.NDArray[np.bool_]:
+        """Which packets count: created before the end, and not on their way before the beginning."""
+        created, entered, _, _ = self.source.packets()
+        counted: npt.NDArray[np.bool_] = (created < until) & ((entered >= self.began) | (entered < 0))
+        return counted
+
+    def _missing(self, until: int) -> bool:
+        return bool((self.source.packets()[2][self._measured(until)] < 0).any())
+
+    def _mean_age(self, until: int) -> float:
+        created, _, arrived, _ = self.source.packets()
+        ages = (np.where(arrived < 0, self.now, arrived) - created)[self._measured(until)]
+        return float(ages.mean()) if len(ages) else 0.0
+
+    def _falls_behind(self) -> bool:
+        """Whether more stays behind in the sources than chance would leave there, and waits there most of its time."""
+        created, entered, arrived, _ = self.source.packets()
+
+        def waiting(at: int) -> int:
+            return int(((created < at) & ((entered < 0) | (entered >= at))).sum())
+
+        offered = max(1, int(((created >= self.began) & (created < self.now)).sum()))
+        come = arrived >= 0
+        if not come.any() or waiting(self.now) - waiting(self.began) <= GROWTH * offered:
+            return False
+        return bool((arrived - created)[come].mean() > 3 * (arrived - entered)[come].mean())
+
+
+def check_rate(rate: float) -> None:
+    """Refuse a load that no terminal can offer, or so low that it takes for ever to measure.
+
+    Raises
+    ------
+    ConfigError
+        If it is not in its range.
+    """
+    if not LEAST_RATE <= rate <= 1:
+        raise ConfigError(
+            f"found {rate:g}, expected {LEAST_RATE:g} to 1 flits a terminal and cycle", where="--rate"
+        )
 
 
 def measure(
@@ -308,18 +371,17 @@ def measure(
     Raises
     ------
     ConfigError
-        If the rate is not between 0 and 1 flit, or more than a packet, a terminal and cycle.
+        If the rate is out of its range, or the period so short that no packet was measured.
     """
-    if not 0 < rate <= min(1.0, float(size)):
-        raise ConfigError(
-            f"found {rate:g}, expected more than 0 and at most 1 flit a terminal and cycle", where="--rate"
-        )
+    check_rate(rate)
     samples = []
     for seed in seeds:
-        samples.append(measure_seed(fabric, pattern, rate, size, seed, period))
+        samples.append(Trial(fabric, pattern, rate, size, seed, period).run())
         if on_progress is not None:
             on_progress()
-    stable = all(sample.stable for sample in samples) and any(len(sample.latency) for sample in samples)
+    stable = all(sample.stable for sample in samples)
+    if stable and not any(len(sample.latency) for sample in samples):
+        raise ConfigError(f"no packet came at a rate of {rate:g}", where="--period", mend="give a longer one")
     together = np.concatenate([sample.latency for sample in samples])
     means = [float(sample.latency.mean()) for sample in samples if len(sample.latency)]
     network = [float(sample.network_latency.mean()) for sample in samples if len(sample.latency)]
@@ -422,7 +484,8 @@ def _finish(network: Network, source: Source) -> int:
         before = network.now
         network.run(before + MOST_CYCLES, source.count)
         if network.packets_done < source.count and network.next_event is None:
-            raise SimulationError(f"{source.count - network.packets_done} packets never arrive: the network is deadlocked")
+            missing = source.count - network.packets_done
+            raise SimulationError(f"{missing} packets never arrive: the network is deadlocked")
     return network.last_arrival + 1
 
 

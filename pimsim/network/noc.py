@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pimsim.chip.router import Router
 from pimsim.chip.topology import Topology
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import ConfigError
-from pimsim.chip.router import Router
 from pimsim.network.fabric import Fabric
-from pimsim.network.measure import Batch, Load, curve, run_batch, run_packets
+from pimsim.network.measure import Batch, Load, check_rate, curve, run_batch, run_packets
 from pimsim.network.traffic import packet_list, pattern
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ def noc(
         raise ConfigError(
             f"found {' and '.join(asked) or 'none'}, expected one of rates, a batch, or a list of packets"
         )
+    for rate in rates:
+        check_rate(rate)
     fabric = Fabric(made.graph(made.places), router)
     about = {
         "topology": made.model_dump(exclude_none=True),

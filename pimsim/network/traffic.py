@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def order(topology: Topology) -> Ints:
         return tiles
     x, y = tiles % (side * topology.width), tiles // (side * topology.width)
     routers = y // side * topology.width + x // side
-    return routers * topology.concentration + y % side * side + x % side
+    places: Ints = routers * topology.concentration + y % side * side + x % side
+    return places
 
 
 def sides(topology: Topology) -> list[int]:
@@ -113,7 +115,8 @@ def _permutation(name: str, topology: Topology) -> Ints:
         side = round(n**0.5)
         if side**2 != n:
             raise ConfigError(f"transpose needs a square number of terminals, found {n}", where="--pattern")
-        return every % side * side + every // side
+        swapped: Ints = every % side * side + every // side
+        return swapped
     if name in ("tornado", "neighbor"):
         moved, weight = np.zeros(n, dtype=np.int64), 1
         for size in sides(topology):
@@ -133,23 +136,28 @@ def _permutation(name: str, topology: Topology) -> Ints:
 
 
 def _hotspot(text: str, n: int) -> Pattern:
-    found = re.fullmatch(r"hotspot(?::|\(\{*)([\d,\s]*)\}*\)?(?:@([\d.]+))?", text)
-    nodes = [int(word) for word in re.findall(r"\d+", found[1])] if found else []
-    if not nodes:
+    spec, at, share_text = text.partition("@")
+    found = re.fullmatch(r"hotspot(?::|\(\{*)([\d,\s]*)\}*\)?", spec)
+    words = re.findall(r"\d+", found[1]) if found else []
+    if not words:
         raise ConfigError(
             f"found '{text}', a hotspot that names no terminal", where="--pattern", mend="write hotspot:5,6"
         )
-    for node in nodes:
-        if node >= n:
+    for word in words:
+        if len(word) > 9 or int(word) >= n:
             raise ConfigError(
-                f"found terminal {node}, expected one of the {n}, 0 to {n - 1}", where="--pattern hotspot"
+                f"found terminal {word:.20}, expected one of the {n}, 0 to {n - 1}", where="--pattern hotspot"
             )
-    share = float(found[2]) if found and found[2] else 1.0
+    try:
+        share = float(share_text) if at else 1.0
+    except ValueError:
+        share = math.nan
     if not 0 < share <= 1:
         raise ConfigError(
-            f"found a share of {share:g}, expected more than 0 and at most 1", where="--pattern hotspot"
+            f"found a share of '{share_text:.20}', expected a number above 0 and at most 1",
+            where="--pattern hotspot",
         )
-    hot = np.array(nodes, dtype=np.int64)
+    hot = np.array([int(word) for word in words], dtype=np.int64)
 
     def target(rng: np.random.Generator, s: Ints, i: Ints) -> Ints:
         to_hot = rng.random(len(s)) < share

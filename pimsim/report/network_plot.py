@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import ConfigError, ResultError
+from pimsim.result.result import check_writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,13 +32,14 @@ def check_plot(path: Path) -> None:
     ------
     ConfigError
         If matplotlib is missing or does not write such files.
+    ResultError
+        If the file cannot be written.
     """
     figure = _figure(1, 1)
     known = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix[1:].lower() not in known:
         raise ConfigError(f"found '{path.suffix}', expected one of: {', '.join(known)}", where=str(path))
-    if not path.absolute().parent.is_dir():
-        raise ConfigError("its folder does not exist", where=str(path))
+    check_writable(path)
 
 
 def plot_curve(result: NocResult, path: Path) -> None:
@@ -59,7 +62,9 @@ def plot_curve(result: NocResult, path: Path) -> None:
     low = [a - b for a, b in zip(latency, width, strict=True)]
     high = [a + b for a, b in zip(latency, width, strict=True)]
     axes.fill_between(rates, low, high, color="#1f5a96", alpha=0.2, label="95 % interval")
-    axes.plot(rates, [row["network_latency_cycles"] for row in rows], "s--", color="#b05a1e", label="in the network")
+    axes.plot(
+        rates, [row["network_latency_cycles"] for row in rows], "s--", color="#b05a1e", label="in the network"
+    )
     for position, row in enumerate(row for row in result.rows if row["status"] != "stable"):
         axes.axvline(row["rate"], color="#a02020", linestyle=":", label="unstable" if position == 0 else None)
     axes.set_xlabel("offered load, flits a terminal and cycle")
@@ -114,9 +119,7 @@ def plot_chips(result: Result, path: Path) -> None:
     config = ChipConfig.model_validate(result.config)
     graph = config.network.graph(config.tiles, config.external.count)
     shown = min(result.chips, MOST_CHIPS)
-    uses: list[dict[tuple[str, str], float]] = [
-        dict.fromkeys(_both_ways(graph), 0.0) for _ in range(shown)
-    ]
+    uses: list[dict[tuple[str, str], float]] = [dict.fromkeys(_both_ways(graph), 0.0) for _ in range(shown)]
     for row in result.network["links"]:
         if row["chip"] < shown:
             uses[row["chip"]][row["from"], row["to"]] = row["utilisation"]
@@ -170,7 +173,11 @@ def _draw(
     made.set_array(shares)
     made.set_clim(0, highest)
     axes.add_collection(made)
-    for kind, colour, size in (("router", "#333333", 120), ("tile", "#9aa4ad", 30), ("gateway", "#a02020", 60)):
+    for kind, colour, size in (
+        ("router", "#333333", 120),
+        ("tile", "#9aa4ad", 30),
+        ("gateway", "#a02020", 60),
+    ):
         nodes = [node for node, data in graph.nodes(data=True) if data["kind"] == kind]
         if nodes:
             axes.scatter(
@@ -182,7 +189,7 @@ def _draw(
                 marker="s" if kind == "router" else "o",
                 label={"gateway": "external link"}.get(kind, kind),
             )
-    routers = [node for node, kind in graph.nodes(data="kind") if kind == "router"]
+    routers = [node for node, data in graph.nodes(data=True) if data["kind"] == "router"]
     if len(routers) <= LABELLED:
         for node in routers:
             style = {"ha": "center", "va": "center", "color": "white", "fontsize": 6 * scale, "zorder": 3}
@@ -198,7 +205,7 @@ def layout(graph: Graph[str]) -> dict[str, Point]:
     import networkx
 
     topology = graph.graph["topology"]
-    routers = [node for node, kind in graph.nodes(data="kind") if kind == "router"]
+    routers = [node for node, data in graph.nodes(data=True) if data["kind"] == "router"]
     places: dict[str, Point] = {}
     shape = getattr(topology, "shape", None)
     if shape is not None and 1 in shape and len(routers) > 4 and topology.kind == "ring":
@@ -219,17 +226,21 @@ def layout(graph: Graph[str]) -> dict[str, Point]:
             flat = topology.kind == "fly"
             places[node] = (2.0 * row, -column) if flat else (column, -1.5 * row)
     else:
-        plain = networkx.Graph()
+        plain: Graph[str] = networkx.Graph()
         plain.add_nodes_from(routers)
         plain.add_edges_from(
-            (a, b) for a, b, kind in graph.edges(data="kind") if kind == "link" and a != b
+            (a, b) for a, b, edge in graph.edges(data=True) if edge["kind"] == "link" and a != b
         )
         around = 0.9 * math.sqrt(len(routers))
-        found = networkx.spring_layout(plain, seed=1, iterations=200) if len(routers) > 1 else {routers[0]: (0.0, 0.0)}
+        found = (
+            networkx.spring_layout(plain, seed=1, iterations=200)
+            if len(routers) > 1
+            else {routers[0]: (0.0, 0.0)}
+        )
         places = {node: (around * float(x), around * float(y)) for node, (x, y) in found.items()}
     ends: dict[str, list[str]] = {}
-    for node, kind in graph.nodes(data="kind"):
-        if kind != "router":
+    for node, data in graph.nodes(data=True):
+        if data["kind"] != "router":
             ends.setdefault(next(iter(graph.adj[node])), []).append(node)
     for at, nodes in ends.items():
         for i, node in enumerate(nodes):
@@ -278,4 +289,5 @@ def save(figure: Any, path: Path) -> None:
     except OSError as error:
         raise ResultError(f"cannot be written: {error.strerror}", where=str(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made cannot be removed
+            temporary.unlink(missing_ok=True)

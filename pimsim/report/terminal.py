@@ -27,7 +27,7 @@ MEANINGS = {
     "clock": "waiting for a clock edge",
     "programming": "weights being written",
     "memory": "a memory at work",
-    "congestion": "links, virtual channels or buffers of the network were taken",
+    "congestion": "links of the network were taken",
 }
 
 

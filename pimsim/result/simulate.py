@@ -175,7 +175,11 @@ def freeze(
             "events": machine.engine.events,
             "live_starts": machine.engine.live_starts,
         },
-        "notes": [*plan.chip.config.notes, *NOT_MODELLED, *([] if machine.network is not None else [BY_PACKET])],
+        "notes": [
+            *plan.chip.config.notes,
+            *NOT_MODELLED,
+            *([] if machine.network is not None else [BY_PACKET]),
+        ],
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
     }

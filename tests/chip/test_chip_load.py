@@ -39,7 +39,7 @@ def refusal(tmp_path: Path, text: str | bytes, *overrides: str) -> str:
             "a: &x 1\nb: *x\n",
             "chip.yaml:2: not valid YAML for a chip: found an alias, expected the value itself",
         ),
-        ("[" * 100_000, "chip.yaml:1: not valid YAML for a chip: found more than 50 levels, expected a chip"),
+        ("[" * 60, "chip.yaml:1: not valid YAML for a chip: found more than 50 levels, expected a chip"),
         (
             "a: !!python/name:os.system 1",
             "chip.yaml:1: not valid YAML for a chip: found the tag tag:yaml.org,2002:python/name:os.system, "
@@ -55,6 +55,14 @@ def refusal(tmp_path: Path, text: str | bytes, *overrides: str) -> str:
 )
 def test_refuses_what_is_not_a_chip(tmp_path: Path, text: str | bytes, error: str) -> None:
     assert refusal(tmp_path, text) == error
+
+
+def test_refuses_absurd_nesting_whether_the_yaml_library_does_or_not(tmp_path: Path) -> None:
+    """Newer versions of libyaml give up by themselves before they say that a level begins."""
+    assert refusal(tmp_path, "[" * 100_000) in (
+        "chip.yaml:1: not valid YAML for a chip: found more than 50 levels, expected a chip",
+        "chip.yaml:1: not valid YAML: exceeded maximum nesting depth",
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,57 @@ def test_refuses_what_is_not_a_chip(tmp_path: Path, text: str | bytes, error: st
         (
             "network: {topology: {kind: donut}}",
             "network.topology.kind: found kind 'donut', expected one of: 'mesh', 'cmesh', "
-            "'torus', 'ring', 'crossbar', 'bus', 'htree'",
+            "'torus', 'ring', 'crossbar', 'bus', 'htree', 'fattree', 'fly', 'graph', 'package'",
+        ),
+        (
+            "network: {buffer_packets: 4}",
+            "network.buffer_packets: found the unknown key 'buffer_packets', expected a known one; did you "
+            "mean 'buffer_flits'?",
+        ),
+        (
+            "network: {fidelity: exact}",
+            "network.fidelity: found the text 'exact', expected 'flit' or 'packet'",
+        ),
+        ("network: {vcs: 0}", "network.vcs: found 0, expected at least 1"),
+        ("network: {vcs: 65}", "network.vcs: found 65, expected at most 64"),
+        ("network: {buffer_flits: 0}", "network.buffer_flits: found 0, expected at least 1"),
+        ("network: {route_cycles: -1}", "network.route_cycles: found -1, expected at least 0"),
+        ("network: {vc_allocation_cycles: 0}", "network.vc_allocation_cycles: found 0, expected at least 1"),
+        (
+            "network: {switch_allocation_cycles: 0}",
+            "network.switch_allocation_cycles: found 0, expected at least 1",
+        ),
+        ("network: {traversal_cycles: -1}", "network.traversal_cycles: found -1, expected at least 0"),
+        ("network: {link_cycles: -1}", "network.link_cycles: found -1, expected at least 0"),
+        ("network: {credit_cycles: 1.5}", "network.credit_cycles: found 1.5, expected a valid integer"),
+        ("network: {speculative: 1}", "network.speculative: found 1, expected a valid boolean"),
+        (
+            "network: {vcs: 1, topology: {kind: torus, width: 14, height: 12}}",
+            "network.vcs: found 1, expected at least 2 (x before y, and within a ring two classes of virtual "
+            "channels)",
+        ),
+        (
+            "network: {buffer_energy_per_flit_pj: 1.0}",
+            "network.buffer_energy_per_flit_pj: found 1.0, expected either energy_per_flit_pj or its pieces, "
+            "not both",
+        ),
+        (
+            "network: {energy_per_flit_pj: null, link_energy_per_flit_mm_pj: 1.0}",
+            "network.link_mm: found None, expected the length that link_energy_per_flit_mm_pj is for, in "
+            "millimetres",
+        ),
+        (
+            "network: {topology: {kind: graph, edges: [[0, 1], [2, 3]]}}",
+            "network.topology.edges: found 2 parts, expected a connected graph: no link leads from r2 to r0",
+        ),
+        (
+            "network: {topology: {kind: package, chips: 2, of: {kind: mesh, width: 7, height: 12}, gateway: 84}}",
+            "network.topology.gateway: found 84, expected one of the 84 routers of a chip, 0 to 83",
+        ),
+        (
+            "network: {topology: {kind: package, chips: 2, of: {kind: fly, arity: 2, stages: 2}}}",
+            "network.topology.of.kind: found kind 'fly', expected one of: 'mesh', 'cmesh', 'torus', 'ring', "
+            "'crossbar', 'htree', 'fattree', 'graph'",
         ),
         (
             "network: {topology: {kind: mesh, width: 4}}",
@@ -220,7 +278,20 @@ def test_digest_changes_with_numbers_and_not_with_words() -> None:
     ("override", "start"),
     [
         ("clocks.adc={frequency_ghz: 1e-7}", "core.adc.convert_cycles: one phase takes 1.28 s"),
-        ("network.buffer_packets=1", "network.buffer_packets: with one packet"),
+        (
+            "network.buffer_flits=1",  # 2 links, traversal, switch and 1 make a loop of 5 cycles
+            "network.buffer_flits: 1 flits are fewer than the 5 of the credit loop over links of 1 cycles; a "
+            "virtual channel carries at most 0.200 flits a cycle, all 4 of a link 0.800",
+        ),
+        (
+            "network.link_cycles=6",  # 2 * 6 + 3
+            "network.buffer_flits: 8 flits are fewer than the 15 of the credit loop over links of 6 cycles; a "
+            "virtual channel carries at most 0.533 flits a cycle, all 4 of a link 1.000",
+        ),
+        (
+            "network.credit_cycles=4",
+            "network.buffer_flits: 8 flits are fewer than the 9 of the credit loop over links of 1 cycles",
+        ),
         ("core.adc.bits=3", "core.adc.bits: 8 codes for sums of up to 384"),
         ("core.array.read_ns=1e9", "core.array.read_ns: one phase takes 1 s"),
     ],
@@ -229,6 +300,10 @@ def test_odd_but_legal_values_are_warned_of(override: str, start: str) -> None:
     warnings = Chip.load("isaac", [override]).warnings
     assert len(warnings) == 1
     assert warnings[0].startswith(start)
+
+
+def test_a_buffer_of_the_whole_credit_loop_is_not_warned_of() -> None:
+    assert Chip.load("isaac", ["network.buffer_flits=5"]).warnings == []
 
 
 def test_presets_have_no_warnings() -> None:

@@ -144,7 +144,7 @@ def test_a_file_with_too_many_routers_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "links.bin"
     path.write_bytes(b"\x7fELF\xd0\x00")
-    with pytest.raises(ConfigError, match="links.bin: is not a text file with a link a line"):
+    with pytest.raises(ConfigError, match=r"links\.bin: is not a text file with a link a line"):
         from_spec(str(path))
 
 

@@ -55,11 +55,11 @@ def test_show_says_not_modelled_in_words() -> None:
 
 
 def test_show_json_is_alone_on_stdout_and_takes_overrides() -> None:
-    done = pimsim("chip", "show", "isaac", "--json", "--set", "network.buffer_packets=1")
+    done = pimsim("chip", "show", "isaac", "--json", "--set", "network.buffer_flits=1")
     data = json.loads(done.stdout)
-    assert "warning: network.buffer_packets" in done.stderr
+    assert "warning: network.buffer_flits" in done.stderr
     assert data["peak"]["tops"] == pytest.approx(41.288, rel=1e-4)
-    assert data["config"]["network"]["buffer_packets"] == 1
+    assert data["config"]["network"]["buffer_flits"] == 1
     vector = next(part for part in data["parts"] if part["part"] == "tile.digital.vector")
     assert vector["dynamic_mw"] is None
     assert Chip.from_dict(data["config"]).digest == data["digest"]

@@ -106,9 +106,10 @@ def test_options_reach_the_simulation(run):
 
 
 def test_the_chips_warnings_go_to_stderr(run):
-    done = run("--json", "--set", "network.buffer_packets=1")
+    done = run("--json", "--set", "network.buffer_flits=1")
     assert done.code == 0
-    assert done.err.startswith("warning: network.buffer_packets")
+    assert done.err.startswith("warning: network.buffer_flits: 1 flits are fewer than the 5 of the credit loop")
+    assert done.err.count("\n") == 1
     json.loads(done.out)
 
 

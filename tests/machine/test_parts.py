@@ -40,23 +40,49 @@ def ns(time_ns: float) -> int:
 # -- the network ---------------------------------------------------------------------------------------------------
 
 
+STAGES = {  # of a router, cycles: route, virtual channel, switch, traversal; link; both allocations at once
+    "isaac's": ((0, 1, 1, 1), 1, False),
+    "speculative": ((1, 1, 1, 1), 1, True),
+    "deep": ((2, 3, 2, 4), 5, False),
+    "deep, speculative": ((2, 3, 2, 4), 5, True),
+    "no traversal, no link": ((0, 1, 1, 0), 0, False),
+}
+
+
+@pytest.mark.parametrize("fidelity", ["flit", "packet"])
+@pytest.mark.parametrize("stages", STAGES)
 @pytest.mark.parametrize("bits", [1, 32, 33, 320])
-@pytest.mark.parametrize(("source", "target", "links"), [(0, 1, 1), (0, 3, 2)])
-def test_a_packet_takes_its_hops_then_its_tail_then_the_buffers_write(bits, source, target, links):
-    """Cut-through: into the router 1 cycle (link only), each router 3 + 1; the tail comes a flit a cycle.
+@pytest.mark.parametrize(("source", "target", "routers"), [(0, 1, 2), (0, 3, 3)])
+def test_a_packet_takes_its_hops_then_its_tail_then_the_buffers_write(
+    bits, source, target, routers, stages, fidelity
+):
+    """3 cycles for both ends, every router's stages, the links between them; the tail comes a flit a cycle.
 
     The buffer's port takes 256 bits an access and has it 2 cycles after the last one began.
     """
-    made = machine()
+    (rd, va, sa, st), link, speculative = STAGES[stages]
+    made = machine(
+        **{
+            "network.fidelity": fidelity,
+            "network.route_cycles": rd,
+            "network.vc_allocation_cycles": va,
+            "network.switch_allocation_cycles": sa,
+            "network.traversal_cycles": st,
+            "network.link_cycles": link,
+            "network.speculative": speculative,
+            "network.buffer_flits": 100,
+        }
+    )
     (arrived,) = run(made, made.interconnect.send(source, target, bits))
     flits, accesses = -(-bits // 32), -(-bits // 256)
-    head = 1 + (links + 1) * (3 + 1)
+    router = rd + (max(va, sa) if speculative else va + sa) + st
+    head = 3 + routers * router + (routers - 1) * link
     assert arrived == ns(head + flits - 1 + accesses - 1 + 2)
 
 
-def test_two_packets_over_one_link_go_one_after_another():
-    """From tiles 0 and 2 to tile 1 on a 2x2 mesh (x before y): they share the link from router 1 to tile 1 only."""
-    made = machine()
+@pytest.mark.parametrize("fidelity", ["flit", "packet"])
+def test_two_packets_over_one_link_go_one_after_another(fidelity):
+    made = machine(**{"network.fidelity": fidelity})
     bits = 320
     alone = machine()
     (first,) = run(alone, alone.interconnect.send(0, 1, bits))
@@ -65,22 +91,59 @@ def test_two_packets_over_one_link_go_one_after_another():
     assert two == first + ns(10)  # ten flits of the one before
 
 
-def test_two_packets_over_different_links_do_not_meet():
-    made = machine()
+@pytest.mark.parametrize("sources", [(0, 2), (3, 0)])
+def test_packets_of_two_tiles_share_the_link_to_a_third_flit_by_flit(sources):
+    """Both take virtual channels of their own, so flits of both alternate and both come at the end of all 20."""
+    made, alone = machine(), machine()
+    (first,) = run(alone, alone.interconnect.send(0, 1, 320))
+    away = {0: 0, 3: 0, 2: 4}  # cycles further from tile 1 than tile 0 is: 2 goes by way of router 3
+    one, two = run(made, *(made.interconnect.send(source, 1, 320) for source in sources))
+    both = max(one, two)
+    assert both <= first + ns(10 + max(away[source] for source in sources))
+    assert min(one, two) > first, "neither is kept waiting until the other is done"
+    assert both >= first + ns(10), "20 flits take 20 cycles"
+
+
+@pytest.mark.parametrize("fidelity", ["flit", "packet"])
+def test_two_packets_over_different_links_do_not_meet(fidelity):
+    made = machine(**{"network.fidelity": fidelity})
     alone = machine()
     (first,) = run(alone, alone.interconnect.send(0, 1, 320))
     assert run(made, made.interconnect.send(0, 1, 320), made.interconnect.send(2, 3, 320)) == [first, first]
 
 
-def test_a_router_with_one_place_holds_the_next_packet_back():
-    """Three packets of one flit: with places for four only the links serialize, with one each waits for a place."""
+@pytest.mark.parametrize(("link", "credit"), [(1, 0), (3, 0), (1, 4)])
+@pytest.mark.parametrize("buffer", [1, 2, 3, 5, 12])
+@pytest.mark.parametrize("flits", [1, 2, 7, 30])
+def test_a_buffer_below_the_credit_loop_slows_a_packet_down_by_it(flits, buffer, link, credit):
+    """A packet stays in one virtual channel: it sends what the buffer holds, then waits for the loop to close.
+
+    The loop is there and back over the link, traversal, allocation, a cycle to send the credit, and what counting takes.
+    """
+    made = machine(
+        **{"network.buffer_flits": buffer, "network.link_cycles": link, "network.credit_cycles": credit}
+    )
+    (arrived,) = run(made, made.interconnect.send(0, 3, 32 * flits))
+    loop = 2 * link + 1 + 1 + 1 + credit
+    head = 3 + 3 * 3 + 2 * link
+    turns, rest = divmod(flits - 1, min(buffer, loop))
+    accesses = -(-flits * 32 // 256)
+    assert arrived == ns(
+        head + turns * loop + rest + accesses - 1 + 2 if buffer < loop else head + flits + accesses
+    )
+
+
+def test_packets_that_meet_are_slower_with_small_buffers_and_never_so_by_packet():
+    """Five packets to one tile: by flit they wait in buffers for credits, by packet they wait without bound."""
     times = {}
-    for places in (1, 4):
-        made = machine(**{"network.buffer_packets": places})
-        times[places] = run(made, *(made.interconnect.send(0, 3, 32) for _ in range(3)))
-    assert times[4] == [times[4][0] + ns(k) for k in range(3)]
-    assert times[1][0] == times[4][0]
-    assert times[1][1] > times[4][1]
+    for fidelity in ("flit", "packet"):
+        for buffer in (1, 8):
+            made = machine(**{"network.buffer_flits": buffer, "network.fidelity": fidelity})
+            sends = [made.interconnect.send(source, 1, 320) for source in (0, 2, 3, 0, 2)]
+            times[fidelity, buffer] = max(run(made, *sends))
+    assert times["flit", 1] > times["flit", 8]
+    assert times["packet", 1] == times["packet", 8]
+    assert times["packet", 8] >= ns(3 + 2 * 3 + 1 + 5 * 10)  # all 50 flits leave over one link
 
 
 def test_inside_a_tile_a_packet_takes_the_bus():

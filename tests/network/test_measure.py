@@ -20,7 +20,7 @@ from pimsim.network.measure import (
     Source,
     half_width,
     measure,
-    measure_seed,
+    Trial,
     run_batch,
     run_packets,
 )
@@ -216,7 +216,7 @@ def test_figures_fit_together(loads):
 def test_percentiles_are_of_all_packets_of_all_seeds():
     built = fabric("ring:6")
     rule = pattern("uniform", built.topology)
-    samples = [measure_seed(built, rule, 0.2, 2, seed) for seed in (1, 2)]
+    samples = [Trial(built, rule, 0.2, 2, seed, None).run() for seed in (1, 2)]
     latency = np.sort(np.concatenate([sample.latency for sample in samples]))
     load = measure(built, rule, 0.2, 2, (1, 2))
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):

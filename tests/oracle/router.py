@@ -1,7 +1,7 @@
 """The network of ``docs/network.md`` in plain Python, one loop a cycle: slow, readable, sharing no code with the core.
 
-Everything is looked at in every cycle, whether it has something to do or not. Channels, ports and routes are the rows that
-`pimsim_core.network.Network` takes.
+Everything is looked at in every cycle, whether it has something to do or not. Channels, ports and routes are the rows
+that `pimsim_core.network.Network` takes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Routers:
         self.rd, self.va, self.sa, self.st, self.credit = rd, va, sa, st, credit
         self.speculative = speculative
         self.lanes = {(c, v): Lane(buffer) for c in range(len(channels)) for v in range(vcs)}
-        self.routers = sorted({row[1] for row in channels if row[1] >= 0} | {row[0] for row in channels if row[0] >= 0})
+        self.routers = sorted(
+            {row[1] for row in channels if row[1] >= 0} | {row[0] for row in channels if row[0] >= 0}
+        )
         self.inputs = {r: [c for c, row in enumerate(channels) if row[1] == r] for r in self.routers}
         self.outputs = {r: [c for c, row in enumerate(channels) if row[0] == r] for r in self.routers}
         self.out_grant = {c: 0 for c in range(len(channels))}
@@ -94,8 +96,11 @@ class Routers:
 
     @property
     def idle(self):
-        return not any(self.queues) and not self.flits_coming and not self.credits_coming and not any(
-            lane.flits for lane in self.lanes.values()
+        return (
+            not any(self.queues)
+            and not self.flits_coming
+            and not self.credits_coming
+            and not any(lane.flits for lane in self.lanes.values())
         )
 
     def ask_delay(self):
@@ -215,7 +220,10 @@ class Routers:
             self.lanes[out].grant_pointer = (number + 1) % n
             accepted.setdefault(key, []).append(place(out))
             granted.append((branch, out))
-        for key, places in accepted.items():  # several branches of a packet: the highest lane sets the pointer
+        for (
+            key,
+            places,
+        ) in accepted.items():  # several branches of a packet: the highest lane sets the pointer
             self.lanes[key].accept_pointer = (max(places) + 1) % m
         return granted
 
@@ -230,11 +238,15 @@ class Routers:
                     and self.lanes[branch.channel, branch.out].credits
                     and self.front(key, branch)
                 ):
-                    asking.setdefault((branch.channel, c), []).append((False, (v - self.in_vc[c]) % self.vcs, key, branch))
+                    asking.setdefault((branch.channel, c), []).append(
+                        (False, (v - self.in_vc[c]) % self.vcs, key, branch)
+                    )
             elif self.speculative and self.asks_vc(branch, now):
                 lanes = [self.lanes[branch.channel, w] for w in self.allowed(branch)]
                 if any(lane.owner is None and lane.credits for lane in lanes):
-                    asking.setdefault((branch.channel, c), []).append((True, (v - self.in_vc[c]) % self.vcs, key, branch))
+                    asking.setdefault((branch.channel, c), []).append(
+                        (True, (v - self.in_vc[c]) % self.vcs, key, branch)
+                    )
         n, m = len(self.inputs[r]), len(self.outputs[r])
         offers = {}
         for out in self.outputs[r]:
@@ -255,7 +267,7 @@ class Routers:
     def traverse(self, key, branch, now):
         lane, out = self.lanes[key], (branch.channel, branch.out)
         packet, number, _ = self.front(key, branch)
-        source, target, delay, _, _ = self.channels[branch.channel]
+        _, target, delay, _, _ = self.channels[branch.channel]
         self.log.append((now, branch.channel, branch.out, packet.tag, number))
         self.lanes[out].credits -= 1
         arrival = now + 1 + self.st + delay

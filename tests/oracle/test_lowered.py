@@ -67,7 +67,17 @@ def test_a_small_network_on_each_preset(preset, batch):
         {"network.reduction": {"lanes": 4, "latency_cycles": 1}, "tile.cores": 1},
         {"network.multicast": True, "network.buffer_flits": 2, "network.link_width_bits": 4},
     ],
-    ids=["two banks", "one bank", "narrow links", "ring", "small buffers", "by packet", "multicast", "reduction", "in pieces"],
+    ids=[
+        "two banks",
+        "one bank",
+        "narrow links",
+        "ring",
+        "small buffers",
+        "by packet",
+        "multicast",
+        "reduction",
+        "in pieces",
+    ],
 )
 def test_a_small_network_on_several_small_chips(changes):
     cells = {

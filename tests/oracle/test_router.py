@@ -124,6 +124,8 @@ def test_every_copy_of_a_packet_that_branches_agrees_too(data):
     plain = run_plain(fabric, packets, trees)
     assert sorted(network.flit_log) == sorted(plain.log), fabric.router
     arrived = network.packet_cycles()[1].tolist()
-    assert dict(enumerate(arrived)) == {tag: max(cycle for _, cycle in ends) for tag, ends in plain.arrived.items()}
+    assert dict(enumerate(arrived)) == {
+        tag: max(cycle for _, cycle in ends) for tag, ends in plain.arrived.items()
+    }
     assert all(len(plain.arrived[tag]) == len(targets) for tag, (_, _, targets, _, _) in enumerate(packets))
     assert network.packets_done == len(packets)

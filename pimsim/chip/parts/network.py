@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.parts.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive
+from pimsim.chip.parts.base import Bits, ClockName, EnergyPj, Part, Positive
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
 from pimsim.chip.topology import AnyTopology
@@ -92,7 +92,7 @@ class Network(Part):
             self._refuse(given[0], split[given[0]], "either energy_per_flit_pj or its pieces, not both")
         if self.link_energy_per_flit_mm_pj is not None and self.link_mm is None:
             self._refuse("link_mm", None, "the length that link_energy_per_flit_mm_pj is for, in millimetres")
-        if self.reduction is not None and self.topology.kind in ("fly", "bus"):  # type: ignore[attr-defined]
+        if self.reduction is not None and self.topology.kind in ("fly", "bus"):
             expected = "none: packets of a butterfly or bus cannot turn off at a router on their way"
             self._refuse("reduction", self.reduction.lanes, expected)
         if self.vcs < self.topology.vcs_needed and self.fidelity == "flit":

@@ -120,5 +120,7 @@ def describe(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     if first["type"] == "chip":
         return first["msg"]
+    if first["type"] == "union_tag_invalid":
+        return f"found kind '{first['ctx']['tag']:.40}', expected one of: {first['ctx']['expected_tags']}"
     words = first["msg"].replace("Input should be ", "").replace("greater than or equal to", "at least")
     return f"found {first['input']!r:.40}, expected {words.replace('less than or equal to', 'at most')}"

@@ -76,8 +76,8 @@ class Butterfly(Topology):
             If a router lies in a later stage than the target: nothing leads back.
         """
         to_router = graph.nodes[target]["kind"] == "router"
-        first = source if graph.nodes[source]["kind"] == "router" else next(iter(graph.succ[source]))
-        last = target if to_router else next(iter(graph.pred[target]))
+        first = source if graph.nodes[source]["kind"] == "router" else next(iter(graph.adj[source]))
+        last = target if to_router else next(edge[0] for edge in graph.in_edges(target))  # type: ignore[attr-defined]
         stage, place = divmod(graph.nodes[first]["index"], self.width)
         end_stage, end = divmod(graph.nodes[last]["index"], self.width)
         path = [first]

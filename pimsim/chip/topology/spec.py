@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from pimsim.chip.topology import AnyTopology, Topology
+from pimsim.chip.topology import TOPOLOGIES, Topology
 from pimsim.chip.topology.base import describe
 from pimsim.errors import ConfigError, nearest
 
@@ -45,7 +45,7 @@ def from_spec(text: str) -> Topology:
                 f"found '{text:.200}', expected package:chips/topology, such as package:2/mesh:4x4",
                 where="TOPOLOGY",
             )
-        data = {"kind": "package", "chips": int(found[1]), "of": _numbers(found[2])}
+        data: dict[str, Any] = {"kind": "package", "chips": int(found[1]), "of": _numbers(found[2])}
     elif kind in SPECS:
         data = _numbers(text)
     elif _is_file(text):
@@ -59,9 +59,9 @@ def from_spec(text: str) -> Topology:
             mend=hint,
         )
     try:
-        topology: Topology = TypeAdapter[Topology](AnyTopology).validate_python(data)
+        topology = TOPOLOGIES[data["kind"]].model_validate(data)
     except ValidationError as error:
-        place = ".".join(str(step) for step in error.errors()[0]["loc"][1:] if step not in SPECS)
+        place = ".".join(str(step) for step in error.errors()[0]["loc"] if step not in SPECS)
         raise ConfigError(describe(error), where=f"{text}: {place}" if place else text) from None
     if topology.places > MOST_TERMINALS:
         raise ConfigError(f"found {topology.places} terminals, expected at most {MOST_TERMINALS}", where=text)
