@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology import Topology
@@ -15,6 +16,10 @@ from pimsim_core.network import Network
 
 if TYPE_CHECKING:
     from networkx import Graph
+
+
+Ints = npt.NDArray[np.int64]
+MOST_CHOICES = 64
 
 
 class Fabric:
@@ -140,7 +145,7 @@ class Fabric:
 
 
 class Routes:
-    """Routes of a network, each added when it is first asked for.
+    """Routes between the terminals of a network, those of a pair added when it is first asked for.
 
     Parameters
     ----------
@@ -148,36 +153,50 @@ class Routes:
         What they lead through.
     network : pimsim_core.network.Network
         Where they go.
+    rng : numpy.random.Generator
+        Picks where several are as good, for each packet anew; of more than `MOST_CHOICES`, so many drawn once.
     """
 
-    def __init__(self, fabric: Fabric, network: Network) -> None:
-        self.fabric, self.network = fabric, network
-        self.length: dict[int, int] = {}
-        """Routers that each route crosses."""
-        self._found: dict[tuple[int, int, int], int] = {}
-        self._choices: dict[tuple[int, int], int] = {}
+    def __init__(self, fabric: Fabric, network: Network, rng: np.random.Generator) -> None:
+        self.fabric, self.network, self.rng = fabric, network, rng
+        pairs = len(fabric.terminals) ** 2
+        self._first = np.full(pairs, -1, dtype=np.int32)
+        self._count = np.zeros(pairs, dtype=np.int32)
+        self._routers = np.zeros(pairs, dtype=np.int32)
+        self._several = False
 
-    def choices(self, source: int, target: int) -> int:
-        """Return how many routes lead from one terminal to another."""
-        key = (source, target)
-        if key not in self._choices:
-            ends = self.fabric.terminals[source], self.fabric.terminals[target]
-            self._choices[key] = self.fabric.topology.choices(self.fabric.graph, *ends)
-        return self._choices[key]
+    def between(self, sources: Ints, targets: Ints) -> tuple[Ints, Ints]:
+        """Return a route for each packet, and the routers that it crosses.
 
-    def add(self, wanted: Iterable[tuple[int, int, int]]) -> list[int]:
-        """Return the routes' numbers for each (source, target, choice), terminals by number."""
-        asked = list(wanted)
-        terminals = self.fabric.terminals
-        new = [key for key in dict.fromkeys(asked) if key not in self._found]
-        ways = [
-            self.fabric.hops(terminals[source], terminals[target], choice) for source, target, choice in new
-        ]
-        if new:
-            first = add_ways(self.network, ways)
-            self._found.update({key: first + i for i, key in enumerate(new)})
-            self.length.update({first + i: len(way) for i, way in enumerate(ways)})
-        return [self._found[key] for key in asked]
+        Parameters
+        ----------
+        sources, targets : numpy.ndarray of int64, shape (packets,)
+            Terminals by number.
+        """
+        pairs = sources * len(self.fabric.terminals) + targets
+        new = np.unique(pairs[self._first[pairs] < 0])
+        if len(new):
+            self._add(new.tolist())
+        numbers = self._first[pairs].astype(np.int64)
+        if self._several:
+            numbers += self.rng.integers(0, self._count[pairs])
+        return numbers, self._routers[pairs].astype(np.int64)
+
+    def _add(self, pairs: list[int]) -> None:
+        topology, graph, terminals = self.fabric.topology, self.fabric.graph, self.fabric.terminals
+        ways: list[list[tuple[int, int]]] = []
+        first = []
+        for pair in pairs:
+            source, target = (terminals[end] for end in divmod(pair, len(terminals)))
+            choices: Sequence[int] = range(topology.choices(graph, source, target))
+            if len(choices) > MOST_CHOICES:
+                choices = self.rng.integers(0, len(choices), MOST_CHOICES).tolist()
+            found = [self.fabric.hops(source, target, choice) for choice in choices]
+            first.append(len(ways))
+            ways += found
+            self._count[pair], self._routers[pair] = len(found), len(found[0])
+        self._several = self._several or len(ways) > len(pairs)
+        self._first[pairs] = add_ways(self.network, ways) + np.array(first)
 
 
 def add_ways(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> int:

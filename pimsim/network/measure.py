@@ -32,7 +32,7 @@ LATENCY_LIMIT = (
 GROWTH = 0.05  # of the packets created that may stay behind in the sources before a load is called unstable
 MOST_CYCLES = 100_000_000
 LEAST_RATE = 1e-6
-# Student's t for 95 % (two-sided), by degrees of freedom from 1 on; beyond, the normal's 1.96.
+# Student's t for 95 % (two-sided), by degrees of freedom from 1 on; beyond, by Abramowitz and Stegun (1964), 26.7.5.
 T_95 = (
     12.706,
     4.303,
@@ -144,37 +144,28 @@ class Source:
         self.fabric, self.network, self.pattern, self.size = fabric, network, pattern, size
         self.rng = np.random.default_rng(seed)
         self.order = order(fabric.topology)
-        self.routes = Routes(fabric, network)
+        self.routes = Routes(fabric, network, self.rng)
         self.number = np.zeros(len(self.order), dtype=np.int64)
         self.created: list[Ints] = []
-        self.hops: list[Ints] = []
-        self._lengths = np.zeros(0, dtype=np.int64)
+        self.routers: list[Ints] = []
         self.count = 0
 
     def load(self, cycles: Ints, sources: Ints) -> None:
         """Give the network packets that are created at these cycles, in order."""
-        targets = self.pattern.target(self.rng, sources, self._numbers(sources))
+        numbers = self._numbers(sources) if self.pattern.by_number else sources
+        targets = self.pattern.target(self.rng, sources, numbers)
         self.load_pairs(cycles, self.order[sources], self.order[targets])
 
     def load_pairs(self, cycles: Ints, sources: Ints, targets: Ints, sizes: Ints | None = None) -> None:
         """Give the network packets from one tile to another each."""
-        terminals = len(self.order)
-        pairs, which = np.unique(sources * terminals + targets, return_inverse=True)
-        each = [self.routes.choices(int(key // terminals), int(key % terminals)) for key in pairs]
-        choices = np.array(each, dtype=np.int64)[which]
-        choice = self.rng.integers(0, choices) if (choices > 1).any() else np.zeros_like(choices)
-        most = int(choices.max(initial=1))
-        keys, which = np.unique((sources * terminals + targets) * most + choice, return_inverse=True)
-        wanted = [(key // most // terminals, key // most % terminals, key % most) for key in keys.tolist()]
-        numbers = np.array(self.routes.add(wanted), dtype=np.int64)
+        numbers, routers = self.routes.between(sources, targets)
         self.count += len(cycles)
-        if len(keys):
-            routers = np.array([self.routes.length[number] for number in numbers.tolist()], dtype=np.int64)
-            self.hops.append(routers[which])
-            self.created.append(cycles)
-            sizes = np.full(len(cycles), self.size) if sizes is None else sizes
-            self.network.watch(self.count)
-            self.network.load(cycles, sources, numbers[which], sizes)
+        self.routers.append(routers)
+        self.created.append(cycles)
+        self.network.watch(self.count)
+        self.network.load(
+            cycles, sources, numbers, np.full(len(cycles), self.size) if sizes is None else sizes
+        )
 
     def bernoulli(self, first: int, last: int, rate: float) -> None:
         """Load the packets of the cycles from `first` to before `last`: every terminal decides in every cycle."""
@@ -206,7 +197,7 @@ class Source:
         """Return when each packet was created, entered and arrived (-1: not yet), and the routers it crosses."""
         entered, arrived = self.network.packet_cycles()
         created = np.concatenate([np.zeros(0, dtype=np.int64), *self.created])
-        routers = np.concatenate([np.zeros(0, dtype=np.int64), *self.hops])
+        routers = np.concatenate([np.zeros(0, dtype=np.int64), *self.routers])
         return created, entered[: self.count], arrived[: self.count], routers
 
 
@@ -409,7 +400,12 @@ def half_width(values: Sequence[float]) -> float | None:
     """Return half the width of the 95 % confidence interval of a mean (Student's t); None for a single value."""
     if len(values) < 2:
         return None
-    t = T_95[len(values) - 2] if len(values) - 2 < len(T_95) else 1.96
+    freedom = len(values) - 1
+    if freedom <= len(T_95):
+        t = T_95[freedom - 1]
+    else:
+        z = 1.959964
+        t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
     return t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 

@@ -32,10 +32,13 @@ class Pattern:
     target : callable
         Of a random generator, the packets' sources, and each packet's number at its source; all terminals are numbers
         along the rows of the network.
+    by_number : bool
+        Whether it looks at the packets' numbers.
     """
 
     name: str
     target: Callable[[np.random.Generator, Ints, Ints], Ints]
+    by_number: bool = False
 
 
 def order(topology: Topology) -> Ints:
@@ -101,7 +104,7 @@ def pattern(text: str, topology: Topology) -> Pattern:
     if name == "hotspot":
         return _hotspot(text, n)
     if name == "alltoall":
-        return Pattern(text, lambda rng, s, i: (s + 1 + i % max(1, n - 1)) % n)
+        return Pattern(text, lambda rng, s, i: (s + 1 + i % max(1, n - 1)) % n, True)
     table = _permutation(name, topology)
     return Pattern(text, lambda rng, s, i: table[s])
 

@@ -144,12 +144,12 @@ def _plot(graphs: list[Graph[str]], uses: list[Any], names: list[str], path: Pat
     scale = min(1.4, 13 / (wide * columns), 10 / (high * rows))
     figure = _figure(max(5.0, wide * scale * columns + 1.5), max(3.5, high * scale * rows + 1))
     highest = max((share for use in uses for share in use.values()), default=0) or 1
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     made: Any = None
     for graph, use, name, each in zip(graphs, uses, names, axes, strict=False):
         made = _draw(each, graph, places, use, scale, 100 * highest)
         each.set_title(name, fontsize=9)
-    for each in list(axes)[len(graphs) :]:
+    for each in axes[len(graphs) :]:
         each.set_axis_off()
     bar = figure.colorbar(made, ax=figure.axes, shrink=0.8)
     bar.set_label("in use, % of the time, each direction")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import ConfigError
-from pimsim.network.fabric import Fabric, Routes
+from pimsim.network.fabric import Fabric, add_ways
 from pimsim.network.measure import (
     T_95,
     Source,
@@ -67,18 +67,16 @@ def traffic(draw):
 def sent(built, packets):
     """The network after all packets have arrived, with a log, and the channels of each packet's route."""
     network = built.network(record=True)
-    routes = Routes(built, network)
-    created, sources, targets, choices, sizes = zip(*packets, strict=True)
-    wanted = [
-        (a, b, choice % routes.choices(a, b)) for a, b, choice in zip(sources, targets, choices, strict=True)
-    ]
-    network.watch(len(packets))
-    network.load(created, sources, routes.add(wanted), sizes)
-    network.run(100_000)
     ends = built.terminals
-    return network, [
-        [channel for channel, _ in built.hops(ends[a], ends[b], choice)] for a, b, choice in wanted
+    created, sources, targets, choices, sizes = zip(*packets, strict=True)
+    ways = [
+        built.hops(ends[a], ends[b], choice) for a, b, choice in zip(sources, targets, choices, strict=True)
     ]
+    first = add_ways(network, ways)
+    network.watch(len(packets))
+    network.load(created, sources, range(first, first + len(ways)), sizes)
+    network.run(100_000)
+    return network, [[channel for channel, _ in way] for way in ways]
 
 
 @settings(max_examples=100, deadline=None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
-from pimsim.network.fabric import Fabric, Routes
+from pimsim.network.fabric import Fabric, add_ways
 from pimsim.network.measure import measure, run_batch
 from pimsim.network.traffic import pattern
 
@@ -87,15 +87,18 @@ def idle_latencies(topology, router: Router, sizes) -> tuple[list[int], list[int
     """Latency of one packet at a time over every route between all terminals, and what the formula says."""
     built = Fabric(topology.graph(topology.places), router)
     network = built.network()
-    routes = Routes(built, network)
-    ends = range(topology.places)
-    ways = [(a, b, c) for a in ends for b in ends for c in range(routes.choices(a, b))]
-    packets = [(*way, flits) for way in ways for flits in sizes]
+    names, ends = built.terminals, range(topology.places)
+
+    def choices(a: int, b: int) -> range:
+        return range(topology.choices(built.graph, names[a], names[b]))
+
+    packets = [(a, b, c, flits) for a in ends for b in ends for c in choices(a, b) for flits in sizes]
     expected = [formula(router, routers_crossed(topology, a, b), flits) for a, b, _, flits in packets]
     gap = max(expected) + 20  # all credits are back
     created = np.arange(len(packets)) * gap
     network.watch(len(packets))
-    numbers = routes.add([packet[:3] for packet in packets])
+    first = add_ways(network, [built.hops(names[a], names[b], choice) for a, b, choice, _ in packets])
+    numbers = first + np.arange(len(packets))
     network.load(created, [packet[0] for packet in packets], numbers, [packet[3] for packet in packets])
     network.run(len(packets) * gap)
     return (network.packet_cycles()[1] - created).tolist(), expected

@@ -85,6 +85,50 @@ def test_causes_sum_to_the_latency_and_parts_to_their_cause(result):
     assert rows[-1] == [f"The causes sum to {total:,} fs, exactly the latency."]
 
 
+@pytest.fixture(scope="module")
+def congested() -> Result:
+    """Six tiles on one chip, narrow links and buffers of one flit: packets wait for one another."""
+    changes = ["network.link_width_bits=4", "network.buffer_flits=1", "network.vcs=1"]
+    return simulate(Chip.load("hermes64", changes), small_trace(), batch=4)
+
+
+def test_congestion_by_link_sums_to_the_cause_and_names_links_that_there_are(congested):
+    rows = section(to_text(congested, verbose=True), "Congestion by link")
+    caused = sum(row["fs"] for row in congested.attribution if row["cause"] == "congestion")
+    assert caused > 0
+    assert sum(int(row[2].replace(",", "")) for row in rows) == caused
+    known = {f"chip{row['chip']}.{row['from']}-{row['to']}": row for row in congested.rows("links")}
+    for name, _, fs, _, in_use in rows:
+        assert known[name]["critical_fs"] == int(fs.replace(",", ""))
+        used = known[name]["flits"] * 1_000_000 / congested.latency_fs  # a flit takes a cycle of 1 GHz
+        assert float(in_use.split()[0]) == pytest.approx(100 * used, abs=0.051)
+
+
+def test_congestion_by_link_shows_the_longest_and_sums_up_the_rest(congested):
+    critical = sorted(
+        (row["critical_fs"] for row in congested.rows("links") if row["critical_fs"]), reverse=True
+    )
+    assert len(critical) > 6
+    rows = section(to_text(congested), "Congestion by link")
+    assert [int(row[2].replace(",", "")) for row in rows] == [*critical[:5], sum(critical[5:])]
+    assert rows[5][0] == f"{len(critical) - 5} other links"
+
+
+def test_a_run_without_congestion_has_no_such_table():
+    quiet = simulate(Chip.load("isaac"), small_trace())
+    assert not any(row["cause"] == "congestion" for row in quiet.attribution)
+    assert "Congestion by link" not in to_text(quiet)
+
+
+def test_by_packet_is_said_to_be_approximate_and_by_flit_is_not():
+    exact, rough = (
+        simulate(Chip.load("isaac", [f"network.fidelity={f}"]), small_trace()) for f in ("flit", "packet")
+    )
+    assert to_text(rough).splitlines()[2] == "network by packet: approximate"
+    assert "approximate" not in to_text(exact, verbose=True)
+    assert any("approximate" in note for note in rough.notes)
+
+
 def test_a_sum_that_is_not_the_latency_is_told():
     broken = simulate(Chip.load("isaac"), small_trace())
     broken.data["attribution"][0]["fs"] += 1

@@ -127,6 +127,33 @@ def more_inferences_take_longer(run: Run) -> None:
     assert run.result.latency_fs >= run.alone_fs
 
 
+def links_account_for_congestion(run: Run) -> None:
+    """Closure of congestion: what the critical path waited for is waited for at links, to the femtosecond."""
+    caused = sum(row["fs"] for row in run.result.attribution if row["cause"] == "congestion")
+    assert sum(row["critical_fs"] for row in run.result.network["links"]) == caused
+
+
+def links_carry_what_fits(run: Run) -> None:
+    """Bounds: a link carries a flit a cycle at most; rows are links that there are and that did something."""
+    period = run.machine.net.network.period_fs
+    graph = run.machine.plan.package.graph
+    for row in run.result.network["links"]:
+        assert graph.has_edge(row["from"], row["to"])
+        assert 0 <= row["chip"] < run.result.chips
+        assert row["flits"] or row["critical_fs"]
+        assert row["busy_fs"] == row["flits"] * period <= run.result.latency_fs
+        assert row["utilisation"] == row["busy_fs"] / run.result.latency_fs
+        assert row["critical_fs"] >= 0
+        assert row["waited_fs"] >= 0
+
+
+def the_fidelity_is_the_chips(run: Run) -> None:
+    """A run by packet says so, and only that one."""
+    wanted = run.machine.plan.chip.config.network.fidelity
+    assert run.result.network["fidelity"] == run.result.identity["network"] == wanted
+    assert run.result.network["approximate"] == (wanted == "packet")
+
+
 PROMISES: list[Callable[[Run], None]] = [
     attribution_closes,
     energy_closes,
@@ -137,6 +164,9 @@ PROMISES: list[Callable[[Run], None]] = [
     tokens_produced_are_delivered,
     outputs_come_in_order,
     more_inferences_take_longer,
+    links_account_for_congestion,
+    links_carry_what_fits,
+    the_fidelity_is_the_chips,
 ]
 
 
