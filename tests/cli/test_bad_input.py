@@ -132,6 +132,19 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "an unknown command": (words("rum"), "No such command 'rum'"),
     "nothing to run": (words("run"), "Missing argument 'CHIP'"),
     "nothing to run it on": (words("run", "isaac"), "Missing argument 'TRACE'"),
+    # the network
+    "an unknown fidelity": (options("--network", "exact"), "'exact' is not one of 'flit', 'packet'"),
+    "rings of one virtual channel": (
+        options("--set", "network.vcs=1", "--set", "network.topology={kind: ring, nodes: 168}"),
+        "network.vcs: found 1, expected at least 2",
+    ),
+    "--plan with --plot": (options("--plan", "--plot", "p.png"), "--plot: --plan does not simulate"),
+    "a picture in no folder": (options("--plot", "gone/p.png"), "gone/p.png: cannot be written: .*no folder"),
+    "a picture of no format": (options("--plot", "p.xyz"), "p.xyz: found '.xyz', expected one of: .*png"),
+    "a picture that is a folder": (
+        lambda folder: [*options("--plot", "p.png")(folder), (folder / "p.png").mkdir() or "--json"],
+        "p.png: is a folder",
+    ),
     # outputs
     "an output in no folder": (options("-o", "gone/r.json"), "gone/r.json: cannot be written: .*no folder"),
     "an output that is a folder": (options("-o", "."), "is a folder, expected a file"),

@@ -108,7 +108,9 @@ def test_options_reach_the_simulation(run):
 def test_the_chips_warnings_go_to_stderr(run):
     done = run("--json", "--set", "network.buffer_flits=1")
     assert done.code == 0
-    assert done.err.startswith("warning: network.buffer_flits: 1 flits are fewer than the 5 of the credit loop")
+    assert done.err.startswith(
+        "warning: network.buffer_flits: 1 flits are fewer than the 5 of the credit loop"
+    )
     assert done.err.count("\n") == 1
     json.loads(done.out)
 
@@ -148,6 +150,97 @@ def test_a_full_disk_behind_the_output_still_leaves_the_report(run):
     assert done.out.startswith("small on isaac")
 
 
+# -- the network ---------------------------------------------------------------------------------------------
+
+
+def test_by_packet_the_report_and_the_json_say_approximate(run):
+    done = run("--network", "packet")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[2] == "network by packet: approximate"
+    data = json.loads(run("--network", "packet", "--json").out)
+    assert (data["network"]["fidelity"], data["network"]["approximate"]) == ("packet", True)
+    assert data["identity"]["network"] == data["config"]["network"]["fidelity"] == "packet"
+    assert any("approximate" in note for note in data["notes"])
+
+
+def test_by_flit_nothing_is_approximate_and_it_is_the_default(run):
+    done = run("--network", "flit")
+    assert "approximate" not in done.out
+    assert done.out == run().out
+    data = json.loads(run("--json").out)
+    assert (data["network"]["fidelity"], data["network"]["approximate"]) == ("flit", False)
+    assert not any("approximate" in note for note in data["notes"])
+    assert data["network"]["links"]
+
+
+def test_the_option_wins_over_the_chip_and_changes_the_identity(run):
+    packet = ("--set", "network.fidelity=packet", "--json")
+    as_set, as_flit = (json.loads(run(*packet, *more).out) for more in ([], ["--network", "flit"]))
+    assert as_set["network"]["fidelity"] == "packet"
+    assert as_flit["network"]["fidelity"] == "flit"
+    assert as_set["identity"]["digest"] != as_flit["identity"]["digest"]
+
+
+def test_plot_draws_the_network_of_every_chip(run, tmp_path):
+    for name, options in (
+        ("one.png", []),
+        ("three.png", ["--chips", "3"]),
+        ("rough.png", ["--network", "packet"]),
+    ):
+        done = run("--plot", str(tmp_path / name), *options)
+        assert (done.code, done.err) == (0, "")
+        raw = (tmp_path / name).read_bytes()
+        assert raw.startswith(b"\x89PNG\r\n\x1a\n")
+        assert raw.endswith(b"IEND\xaeB`\x82")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    "topology",
+    [
+        "{kind: torus, width: 14, height: 12}",
+        "{kind: ring, nodes: 168}",
+        "{kind: fattree, arity: 6, levels: 3}",
+        "{kind: fly, arity: 6, stages: 3}",
+        "{kind: htree, arity: 6, levels: 3}",
+        "{kind: bus, nodes: 168}",
+        "{kind: crossbar, nodes: 168}",
+        "{kind: package, chips: 2, of: {kind: mesh, width: 14, height: 6}}",
+        "{kind: graph, edges: [[0, 1], [1, 2], [2, 0]], at: ["
+        + ", ".join(str(i % 3) for i in range(168))
+        + "]}",
+    ],
+)
+def test_every_topology_runs_and_is_drawn(run, tmp_path, topology):
+    path = tmp_path / "links.png"
+    done = run("--set", f"network.topology={topology}", "--plot", str(path))
+    assert (done.code, done.err) == (0, "")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_and_output_and_json_go_together(run, tmp_path):
+    result, picture = tmp_path / "r.json", tmp_path / "p.svg"
+    done = run("--plot", str(picture), "-o", str(result), "--json")
+    assert done.code == 0
+    assert result.read_text() == done.out
+    assert picture.read_text().startswith("<?xml")
+
+
+def test_a_picture_that_fails_leaves_nothing_of_itself_and_all_of_the_result(run, tmp_path, monkeypatch):
+    def full(figure, target, **kwargs):
+        Path(target).write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    result, picture = tmp_path / "r.json", tmp_path / "p.png"
+    done = run("--plot", str(picture), "-o", str(result))
+    assert done.code == 2
+    assert done.err == f"error: {picture}: cannot be written: No space left on device\n"
+    assert done.out.startswith("small on isaac")
+    assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
+    assert pimsim.Result.load(result).model == "small"
+
+
 # -- the world around it -------------------------------------------------------------------------------------
 
 
@@ -184,12 +277,12 @@ def test_a_broken_pipe_is_silent(small, arguments):
 )
 def test_the_report_is_the_same_in_odd_surroundings(tmp_path, small, environment):
     odd = tmp_path / "odd.jsonl"
-    text = Path(small).read_text().replace('"conv"', '"convé"').replace('"relu"', '"[b]relu"')
+    text = Path(small).read_text().replace('"conv"', '"[b]convé"')
     odd.write_text(text, encoding="utf-8")
     plain, strange = spawn("run", "isaac", str(odd)), spawn("run", "isaac", str(odd), **environment)
     assert strange.code == plain.code == 0
     assert strange.out == (plain.out if "é" in strange.out else plain.out.replace("é", "\\xe9"))
-    assert "[b]relu" in strange.out  # brackets in a name are no markup
+    assert "[b]conv" in strange.out  # brackets in a name are no markup
     assert "\x1b" not in strange.out
 
 
