@@ -200,15 +200,17 @@ class Routes:
 
 
 def add_ways(network: Network, ways: Sequence[Sequence[tuple[int, int]]]) -> int:
-    """Add routes without branches and return the number of the first."""
-    lengths = np.array([len(way) for way in ways], dtype=np.int64)
-    starts = np.cumsum(lengths) - lengths
-    hops = np.array([hop for way in ways for hop in way], dtype=np.int64).reshape(-1, 2)
-    child = np.arange(1, len(hops) + 1)
-    child[starts + lengths - 1] = -1
-    return network.add_routes(
-        hops[:, 0], hops[:, 1], child, np.full(len(hops), -1), starts, np.ones(len(ways), dtype=np.int64)
-    )
+    """Add routes without branches and return the number of the first; ends that they share are kept once."""
+    known: dict[tuple[int, int, int], int] = {}
+    first = []
+    for way in ways:
+        hop = -1
+        for channel, vcs in reversed(way):
+            hop = known.setdefault((channel, vcs, hop), len(known))
+        first.append(hop)
+    rows = np.array(list(known), dtype=np.int64).reshape(-1, 3)
+    nothing, one = np.full(len(rows), -1), np.ones(len(ways), dtype=np.int64)
+    return network.add_routes(rows[:, 0], rows[:, 1], rows[:, 2], nothing, first, one)
 
 
 def tree_rows(ways: Sequence[Sequence[tuple[int, int]]]) -> tuple[list[list[int]], list[int]]:

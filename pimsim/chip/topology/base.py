@@ -91,19 +91,20 @@ class Topology(Model):
         """Attach a tile, or a gateway to the links that leave the chip, to a router."""
         graph.add_node(node, kind=kind, index=index)
         graph.add_edge(router(at), node, kind="port")
+        graph.graph["attached"][node] = router(at)
 
     def new_graph(self, *, directed: bool = False) -> Graph[str]:
         """Return an empty graph that remembers its topology, for `route`."""
         import networkx
 
-        return networkx.DiGraph(topology=self) if directed else networkx.Graph(topology=self)
+        made = networkx.DiGraph if directed else networkx.Graph
+        return made(topology=self, attached={})
 
 
 def attached(graph: Graph[str], node: str) -> str:
     """Return the router of a tile (the one that it sends to), or the router itself."""
-    if graph.nodes[node]["kind"] == "router":
-        return node
-    return next(iter(graph.adj[node]))
+    at: str = graph.graph["attached"].get(node, node)
+    return at
 
 
 def with_ends(path: list[str], source: str, target: str) -> list[str]:

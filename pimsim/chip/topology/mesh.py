@@ -78,20 +78,24 @@ class Grid(Topology):
 
     def route(self, graph: Graph[str], source: str, target: str, choice: int = 0) -> list[str]:
         """Return the nodes from `source` to `target`: along x first, then along y."""
-        start, end = graph.nodes[attached(graph, source)], graph.nodes[attached(graph, target)]
-        ways = self.ways(start["x"], end["x"], self.shape[0])
+        (x, y), (to_x, to_y) = self._ends(graph, source, target)
+        ways = self.ways(x, to_x, self.shape[0])
         xs = ways[choice % len(ways)]
         choice //= len(ways)
-        ways = self.ways(start["y"], end["y"], self.shape[1])
+        ways = self.ways(y, to_y, self.shape[1])
         ys = ways[choice % len(ways)]
-        places = [self.at(x, start["y"]) for x in xs] + [self.at(end["x"], y) for y in ys[1:]]
+        places = [self.at(other, y) for other in xs] + [self.at(to_x, other) for other in ys[1:]]
         return with_ends([router(place) for place in places], source, target)
 
     def choices(self, graph: Graph[str], source: str, target: str) -> int:
         """Return how many routes `choice` picks from."""
-        start, end = graph.nodes[attached(graph, source)], graph.nodes[attached(graph, target)]
-        along_x = self.ways(start["x"], end["x"], self.shape[0])
-        return len(along_x) * len(self.ways(start["y"], end["y"], self.shape[1]))
+        (x, y), (to_x, to_y) = self._ends(graph, source, target)
+        return len(self.ways(x, to_x, self.shape[0])) * len(self.ways(y, to_y, self.shape[1]))
+
+    def _ends(self, graph: Graph[str], source: str, target: str) -> list[tuple[int, int]]:
+        """Return the places of the routers at the ends of a route."""
+        indices = (int(attached(graph, node)[1:]) for node in (source, target))
+        return [(index % self.shape[0], index // self.shape[0]) for index in indices]
 
     def ways(self, start: int, end: int, size: int) -> list[list[int]]:
         """Return the shortest ways from one position of a dimension to another, both included."""
