@@ -23,9 +23,10 @@ cdef struct Channel:
 
 cdef struct Lane:  # one virtual channel of a channel, with the buffer at its far end
     int64_t key
+    int64_t wake  # when its branches look for a flit again
     int32_t head  # of the ring of flits
-    int32_t here  # flits in the buffer
-    int32_t coming  # flits on the channel
+    int32_t flits  # in the buffer or on the channel
+    int32_t hungry  # 1: a branch waits for a flit that has not been sent
     int32_t credits
     int32_t owner  # branch or terminal that sends on it, or -1
     int32_t popped  # flits of the packet in front that all branches have passed on
@@ -178,12 +179,16 @@ cdef class Network:
     cdef int64_t next_cycle(self) noexcept
     cdef int step(self, int64_t cycle) except -1
     cdef int send_from(self, int32_t t) except -1
-    cdef int arrive(self, int32_t lane) except -1
+    cdef int put(
+        self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain, int32_t last
+    ) except -1
+    cdef int await_flit(self, Lane* lane, int32_t l, int32_t place) except -1
     cdef int front(self, int32_t lane, int64_t cycle) except -1
     cdef int32_t place_of(self, int32_t out) noexcept
+    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept
     cdef void list_in(self, int32_t b, int32_t kind) noexcept
     cdef void list_out(self, int32_t b) noexcept
-    cdef void consider(self, int32_t b) noexcept
+    cdef int consider(self, int32_t b) except -1
     cdef int32_t allocate_vcs(self, int32_t r) noexcept
     cdef int traverse_alone(self, int32_t b, Router* router) except -1
     cdef int32_t match_switch(self, int32_t r) noexcept

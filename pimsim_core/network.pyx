@@ -17,14 +17,14 @@ cdef enum:
 
 # What comes due in a cycle: a lane's index times four plus the kind.
 cdef enum:
-    ARRIVE = 0
+    WAKE = 0  # a flit has come that a branch waits for
     CREDIT = 1
     ASK = 2
 
 _DTYPES = {
     "channel": "flits waited key request:i8 source target delay out_port in_port vc_pointer accept_pointer grant_pointer "
     "best choice terminal _pad:i4",
-    "lane": "key:i8 head here coming credits owner popped branches grant_pointer accept_pointer best channel vc:i4",
+    "lane": "key wake:i8 head flits hungry credits owner popped branches grant_pointer accept_pointer best channel vc:i4",
     "flit": "arrived:i8 packet hop chain last:i4",
     "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router rank:i4",
     "router": "inputs outputs asking ready active _pad:i4",
@@ -383,14 +383,57 @@ cdef class Network:
             self.branches[branch.after].before = branch.before
         branch.listed = NOT
 
-    cdef void consider(self, int32_t b) noexcept:
+    cdef int consider(self, int32_t b) except -1:
         """List a branch that holds a virtual channel if it has a flit and a credit."""
         cdef Branch* branch = &self.branches[b]
         cdef Lane* lane
+        cdef int32_t place
         if branch.listed == NOT and branch.out >= 0 and self.lanes[branch.out].credits > 0:
             lane = &self.lanes[branch.lane]
-            if lane.here > branch.sent - lane.popped:
+            place = branch.sent - lane.popped
+            if place < lane.flits and self.flits[self.place_in(lane, branch.lane, place)].arrived <= self.now:
                 self.list_in(b, READY)
+            else:
+                self.await_flit(lane, branch.lane, place)
+        return 0
+
+    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept:
+        """Where the flit this far behind the front of a lane stands."""
+        place += lane.head
+        if place >= self.buffer:
+            place -= self.buffer
+        return l * self.buffer + place
+
+    cdef int await_flit(self, Lane* lane, int32_t l, int32_t place) except -1:
+        """Look again when the flit this far behind the front of a lane comes, once it has been sent."""
+        cdef int64_t time
+        if place >= lane.flits:
+            lane.hungry = 1
+            return 0
+        time = self.flits[self.place_in(lane, l, place)].arrived
+        if lane.wake != time:
+            lane.wake = time
+            self.at(time, l * 4 + WAKE)
+        return 0
+
+    cdef int put(self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain, int32_t last) except -1:
+        """Send a flit to a lane, where it arrives at `time`; what follows from that is noted now."""
+        cdef Lane* lane = &self.lanes[l]
+        cdef Flit* flit = &self.flits[self.place_in(lane, l, lane.flits)]
+        lane.flits += 1
+        lane.credits -= 1
+        flit.arrived = time
+        flit.packet = packet
+        flit.hop = hop
+        flit.chain = chain
+        flit.last = last
+        if lane.branches == 0:
+            return self.front(l, time)
+        if lane.hungry:
+            lane.hungry = 0
+            lane.wake = time
+            return self.at(time, l * 4 + WAKE)
+        return 0
 
     # -- a cycle -----------------------------------------------------------------------------------------------
 
@@ -406,8 +449,11 @@ cdef class Network:
         for k in range(n):
             value = self.wheel[slot, k]
             l = value >> 2
-            if value & 3 == ARRIVE:
-                self.arrive(l)
+            if value & 3 == WAKE:
+                b = l
+                while b >= 0:
+                    self.consider(b)
+                    b = self.branches[b].sibling
             elif value & 3 == CREDIT:
                 lane = &self.lanes[l]
                 lane.credits += 1
@@ -452,10 +498,8 @@ cdef class Network:
         cdef Packet* packet = &self.packets[p]
         cdef int32_t c = terminal.channel
         cdef Channel* channel = &self.channels[c]
-        cdef Lane* lane
-        cdef Flit* flit
         cdef int32_t l = terminal.lane
-        cdef int32_t i, vc, place, sent = terminal.sent
+        cdef int32_t i, vc, sent = terminal.sent
         cdef int64_t wait
         if l < 0:
             for i in range(self.vcs):
@@ -480,23 +524,18 @@ cdef class Network:
         elif self.lanes[l].credits == 0:
             terminal.blocked = 1
             return 1
-        lane = &self.lanes[l]
-        place = lane.head + lane.here + lane.coming
-        if place >= self.buffer:
-            place -= self.buffer
-        lane.coming += 1
-        lane.credits -= 1
-        channel.flits += 1
-        flit = &self.flits[l * self.buffer + place]
-        flit.arrived = self.now + 1 + channel.delay + self.enter
-        flit.packet = p
-        flit.hop = self.route_first[packet.route] if sent == 0 else -1
-        flit.chain = packet.waits
-        self.at(flit.arrived, l * 4 + ARRIVE)
         sent += 1
-        flit.last = sent == packet.size
+        channel.flits += 1
+        self.put(
+            l,
+            self.now + 1 + channel.delay + self.enter,
+            p,
+            self.route_first[packet.route] if sent == 1 else -1,
+            packet.waits,
+            sent == packet.size,
+        )
         terminal.sent = sent
-        if not flit.last:
+        if sent < packet.size:
             return 0
         if self.tracking:
             self.left[self.n_left] = packet.tag
@@ -505,18 +544,6 @@ cdef class Network:
         terminal.sent = 0
         terminal.lane = -1
         return terminal.first < 0
-
-    cdef int arrive(self, int32_t lane) except -1:
-        cdef Lane* at = &self.lanes[lane]
-        cdef int32_t b = lane
-        at.coming -= 1
-        at.here += 1
-        if at.branches == 0:
-            return self.front(lane, self.now)
-        while b >= 0:
-            self.consider(b)
-            b = self.branches[b].sibling
-        return 0
 
     cdef int front(self, int32_t lane, int64_t cycle) except -1:
         """A head is at the front of a lane as of a cycle: open a branch for each way out, and ask after routing."""
@@ -754,14 +781,9 @@ cdef class Network:
         cdef Lane* lane = &self.lanes[l]
         cdef Lane* onward = &self.lanes[out]
         cdef Channel* output = &self.channels[branch.channel]
-        cdef int32_t place = lane.head + branch.sent - lane.popped
-        cdef Flit* flit
-        cdef Flit* copy
-        cdef int32_t packet, last, other
+        cdef Flit* flit = &self.flits[self.place_in(lane, l, branch.sent - lane.popped)]
+        cdef int32_t packet, last, other, place
         cdef int64_t wait, time = self.now + self.leave + output.delay
-        if place >= self.buffer:
-            place -= self.buffer
-        flit = &self.flits[l * self.buffer + place]
         packet = flit.packet
         last = flit.last
         if self.recording:
@@ -779,21 +801,14 @@ cdef class Network:
         elif last and self.now - flit.arrived > self.packets[packet].stay:
             self.packets[packet].stay = self.now - flit.arrived
             self.packets[packet].slowest = branch.channel
-        onward.credits -= 1
         if output.target >= 0:
             time += self.enter
-            other = onward.head + onward.here + onward.coming
-            if other >= self.buffer:
-                other -= self.buffer
-            onward.coming += 1
-            copy = &self.flits[out * self.buffer + other]
-            copy.arrived = time
-            copy.packet = packet
-            copy.hop = self.hops[branch.hop].child if branch.sent == 0 else -1
-            copy.chain = branch.chain
-            copy.last = last
-            self.at(time, out * 4 + ARRIVE)
+            self.put(
+                out, time, packet, self.hops[branch.hop].child if branch.sent == 0 else -1, branch.chain, last
+            )
+            branch = &self.branches[b]  # there may be more of them now
         else:  # consumed as it arrives
+            onward.credits -= 1
             self.at(time + 1 + output.delay, out * 4 + CREDIT)
         branch.sent += 1
         if last:
@@ -804,8 +819,15 @@ cdef class Network:
                 self.list_out(b)
             if output.target < 0:
                 self.finish(b, packet, time)
-        elif branch.listed != NOT and (onward.credits == 0 or lane.here <= branch.sent - lane.popped):
-            self.list_out(b)
+        else:
+            place = branch.sent - lane.popped
+            if onward.credits == 0:
+                if branch.listed != NOT:
+                    self.list_out(b)
+            elif place >= lane.flits or self.flits[self.place_in(lane, l, place)].arrived > self.now + 1:
+                if branch.listed != NOT:
+                    self.list_out(b)
+                self.await_flit(lane, l, place)
         if self.branches[l].sibling >= 0:  # the slowest branch sets what the buffer may forget
             other = l
             while other >= 0:
@@ -823,7 +845,7 @@ cdef class Network:
         lane.head += 1
         if lane.head == self.buffer:
             lane.head = 0
-        lane.here -= 1
+        lane.flits -= 1
         lane.popped += 1
         self.at(self.now + 1 + channel.delay + (self.credit if channel.source >= 0 else 0), l * 4 + CREDIT)
         if not last:
@@ -833,7 +855,10 @@ cdef class Network:
             self.branches[l].sibling = self.branches[b].sibling
             self.branches[b].sibling = self.free_branch
             self.free_branch = b
-        return self.front(l, self.now + 1) if lane.here > 0 else 0
+        lane.hungry = 0
+        if lane.flits == 0:
+            return 0
+        return self.front(l, max(self.now + 1, self.flits[self.place_in(lane, l, 0)].arrived))
 
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1:
         """The tail of a packet will arrive at a terminal at `time`."""
