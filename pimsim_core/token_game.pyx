@@ -60,15 +60,17 @@ def play(
     counts = np.bincount(np.asarray(edge_source), minlength=ops)
     cdef int32_t[::1] out_edges = order
     cdef int64_t[::1] out_ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    cdef int32_t depth, op, e, source, sink, target
+    cdef int32_t depth, op, e, source, sink, target, turn
     cdef int64_t k, position, inference, wanted, total, held
     cdef bint ready
     for e in range(edges):
         freed[e] = low[table_ptr[e]]
     for inference in range(inferences):
-        for sink in range(ops):
-            if out_ptr[sink + 1] > out_ptr[sink]:
-                continue  # not an output of the graph
+        for turn in range(2 * ops):
+            # First what the outputs of the graph demand; then, from the last op on, the firings that nobody waits for.
+            sink = turn if turn < ops else 2 * ops - 1 - turn
+            if turn < ops and out_ptr[sink + 1] > out_ptr[sink]:
+                continue
             while fired[sink] < (inference + 1) * periods[sink]:
                 stack[0] = sink
                 depth = 1

@@ -18,9 +18,9 @@ from pimsim.network.fabric import Fabric, add_ways
 from pimsim.network.measure import (
     T_95,
     Source,
+    Trial,
     half_width,
     measure,
-    Trial,
     run_batch,
     run_packets,
 )

@@ -144,11 +144,11 @@ class Package(Topology):
         for chip, a, b in self._legs(graph, source, target):
             inner = self.of.route(graph.graph["one"], a, b, choice)
             path += [self._outer(chip, node) if node[0] in "rt" else node for node in inner]
-        if graph.nodes[source]["kind"] == "gateway":
-            path.insert(0, source)
-        if graph.nodes[target]["kind"] == "gateway":
-            path.append(target)
-        return list(dict.fromkeys(path))
+        start = (
+            [] if path[0] == source else [source]
+        )  # a port of a router, which the chip alone does not have
+        end = [] if path[-1] == target else [target]
+        return [*start, *path, *end]
 
     def choices(self, graph: Graph[str], source: str, target: str) -> int:
         """Return how many routes `choice` picks from: on the leg that has most."""
@@ -169,9 +169,9 @@ class Package(Topology):
 
     def _legs(self, graph: Graph[str], source: str, target: str) -> list[tuple[int, str, str]]:
         """Return the chips that a route passes, with its first and last node in each."""
-        if graph.nodes[source]["kind"] == "gateway":
+        if graph.nodes[source]["kind"] not in ("tile", "router"):
             source = next(iter(graph.adj[source]))
-        if graph.nodes[target]["kind"] == "gateway":
+        if graph.nodes[target]["kind"] not in ("tile", "router"):
             target = next(iter(graph.adj[target]))
         first, last, door = self._chip(source), self._chip(target), router(self.gateway)
         step = 1 if last >= first else -1
