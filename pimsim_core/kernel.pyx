@@ -14,6 +14,8 @@ from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
 from pimsim_core.network cimport Network
 
+from pimsim_core.network import dtype_of
+
 # Causes that time on the critical path is charged to, in the order of their numbers.
 CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion")
 _DTYPES = {
@@ -39,15 +41,7 @@ _DTYPES = {
 
 def record_dtype(name):
     """Return the numpy dtype of the engine's records called `name`, e.g. ``"actor"``."""
-    fields = []
-    pending = []
-    for word in _DTYPES[name].split():
-        field, _, kind = word.partition(":")
-        pending.append(field)
-        if kind:
-            fields += [(each, np.dtype(kind)) for each in pending]
-            pending = []
-    return np.dtype(fields)
+    return dtype_of(_DTYPES[name])
 
 
 cdef inline int64_t align(int64_t time, int64_t period) noexcept:

@@ -36,17 +36,22 @@ _DTYPES = {
 }
 
 
-def network_dtype(name):
-    """Return the numpy dtype of the network's records called `name`, e.g. ``"channel"``."""
+def dtype_of(words):
+    """Return the numpy dtype of fields written as ``"a b:i8 c:i4"``: `a` and `b` are int64, `c` is int32."""
     fields = []
     pending = []
-    for word in _DTYPES[name].split():
+    for word in words.split():
         field, _, kind = word.partition(":")
         pending.append(field)
         if kind:
             fields += [(each, np.dtype(kind)) for each in pending]
             pending = []
     return np.dtype(fields)
+
+
+def network_dtype(name):
+    """Return the numpy dtype of the network's records called `name`, e.g. ``"channel"``."""
+    return dtype_of(_DTYPES[name])
 
 
 cdef _grown(view, dtype):
