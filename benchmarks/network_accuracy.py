@@ -359,13 +359,17 @@ def miss_section(lines: list[Line]) -> str:
             f"{100 * (line.tolerance or 0):.1f} %",
             f"± {100 * line.noise(len(line.table)):.1f} %",
         )
+        known = [
+            float(row["avg_packet_latency"])
+            for row in tables.rows("latency_more_seeds")
+            if tables.key(row) == tables.key(line.row) and float(row["injection_rate"]) == line.rate
+        ]
+        known += line.seeds
         latency = load_of(line.row, line.rate, FORTY).latency_cycles
-        more = percent(latency / float(np.mean(line.seeds)) - 1) if latency else "unstable"
+        more = f"{percent(latency / float(np.mean(known)) - 1) if latency else 'unstable'} ({len(known)})"
         name = [line.label, f"{line.rate:g}", f"{100 * line.share:.0f} %", allowed]
         rows.append([*name, *differences, spread, more, line.reason()])
-    heading = (
-        "series|rate|share|tolerance|to the table (rows)|to all (seeds)|spread|40 seeds to all|likely reason"
-    )
+    heading = "series|rate|share|tolerance|to the table (rows)|to all (seeds)|spread|40 seeds to (seeds)|likely reason"
     return table(heading, rows)
 
 
@@ -440,8 +444,9 @@ tables are in [tests/published/booksim](../tests/published/booksim/README.md), w
 
 ### What does not hold
 
-Every rate that misses its tolerance, against the table's rows or against the mean of all seeds. *40 seeds to all* is
-the difference if pimsim runs 40 seeds instead of five; it decides nothing here, but tells chance from error.
+Every rate that misses its tolerance, against the table's rows or against the mean of all seeds. The last
+difference is that of 40 seeds of pimsim, where all miss also to more of BookSim2 (`booksim_latency_more_seeds.csv`); it
+decides nothing here, but tells chance from error.
 
 {miss_section(lines)}
 

@@ -24,9 +24,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-SATURATION = {1: 0.287, 8: 0.345}  # of BookSim2, by flits of a packet: docs/network-accuracy.md
-MORE = 10  # cycles of pimsim for each of BookSim2, so that both run for seconds
-LOADS = (("10 %", 0.1, 100_000), ("50 %", 0.5, 30_000), ("idle", None, 200_000))
+SATURATION = {1: 0.295, 8: 0.343}  # of BookSim2, by flits of a packet: docs/network-accuracy.md
+# Share of saturation, and cycles of BookSim2 and of pimsim, so that both run for seconds.
+LOADS = (
+    ("10 %", 0.1, 100_000, 1_000_000),
+    ("50 %", 0.5, 30_000, 300_000),
+    ("idle", None, 200_000, 20_000_000),
+)
 IDLE = 0.002
 CONFIG = """
 topology = mesh; k = 8; n = 2; routing_function = dor; traffic = uniform; use_noc_latency = 0;
@@ -109,15 +113,15 @@ def child(size: int, rate: float, cycles: int, seed: int) -> None:
     print(json.dumps({"hops": network.flit_hops, "cycles": network.last_arrival + 1, "inner": inner}))
 
 
-def compare(program: str | None, size: int, load: tuple[str, float | None, int], repeats: int) -> None:
+def compare(program: str | None, size: int, load: tuple[str, float | None, int, int], repeats: int) -> None:
     """Measure one load and print its line."""
-    name, share, cycles = load
+    name, share, their_cycles, cycles = load
     rate = round(share * SATURATION[size], 4) if share else IDLE
     ours, theirs = [], []
     for seed in range(1, repeats + 1):
         if program:
-            theirs.append(booksim(program, size, rate, cycles, seed).speeds())
-        ours.append(pimsim(size, rate, cycles * MORE, seed).speeds())
+            theirs.append(booksim(program, size, rate, their_cycles, seed).speeds())
+        ours.append(pimsim(size, rate, cycles, seed).speeds())
     mine = [statistics.median(values) for values in zip(*ours, strict=True)]
     cells = [f"{size}", name, f"{rate:g}", *(f"{value / 1000:,.0f}" for value in mine)]
     if theirs:
