@@ -164,7 +164,19 @@ def small_chip(changes: dict[str, Any] | None = None, preset: str = "isaac") -> 
 def topologies(draw: st.DrawFn, tiles: int) -> dict[str, Any]:
     """A network with room for so many tiles."""
     width = draw(st.integers(1, tiles))
-    kinds = ["mesh", "cmesh", "torus", "ring", "crossbar", "bus", "htree", "fattree", "fly", "graph", "package"]
+    kinds = [
+        "mesh",
+        "cmesh",
+        "torus",
+        "ring",
+        "crossbar",
+        "bus",
+        "htree",
+        "fattree",
+        "fly",
+        "graph",
+        "package",
+    ]
     kind = draw(st.sampled_from(kinds))
     if kind in ("mesh", "torus"):
         return {"kind": kind, "width": width, "height": -(-tiles // width)}

@@ -95,7 +95,7 @@ class Network(Part):
         if self.reduction is not None and self.topology.kind in ("fly", "bus"):
             expected = "none: packets of a butterfly or bus cannot turn off at a router on their way"
             self._refuse("reduction", self.reduction.lanes, expected)
-        if self.vcs < self.topology.vcs_needed and self.fidelity == "flit":
+        if self.vcs < self.topology.vcs_needed:
             expected = f"at least {self.topology.vcs_needed} ({self.topology.deadlock_free})"
             self._refuse("vcs", self.vcs, expected)
         return self
