@@ -397,7 +397,7 @@ def latency_row(line: Line) -> list[str]:
     ]
 
 
-def page(lines: list[Line], found: list[Knee]) -> str:
+def method_section() -> str:
     return f"""# How exact the network is
 
 [docs/network.md](network.md) says how the network works; this page compares it with BookSim2 (Jiang et al., ISPASS
@@ -434,7 +434,11 @@ tables are in [tests/published/booksim](../tests/published/booksim/README.md), w
   bracket it (`booksim_saturation.csv`); between two of them the inverse of the latency is interpolated, an unstable
   rate counting as 0. The share of saturation of a rate is its share of BookSim2's; where there is none below 1 flit a
   terminal and cycle, the most that can be offered, it is the share of 1.
-- Above saturation the throughput that is left says something else, and is compared by itself (overload).
+- Above saturation the throughput that is left says something else, and is compared by itself (overload)."""
+
+
+def page(lines: list[Line], found: list[Knee]) -> str:
+    return f"""{method_section()}
 
 ## Latency: summary
 
@@ -444,9 +448,9 @@ tables are in [tests/published/booksim](../tests/published/booksim/README.md), w
 
 ### What does not hold
 
-Every rate that misses its tolerance, against the table's rows or against the mean of all seeds. The last
-difference is that of 40 seeds of pimsim, where all miss also to more of BookSim2 (`booksim_latency_more_seeds.csv`); it
-decides nothing here, but tells chance from error.
+Every rate that misses its tolerance, against the table's rows or against the mean of all seeds. *40 seeds
+to* runs more seeds of pimsim, and compares a rate that misses both with more of BookSim2 as well
+(`booksim_latency_more_seeds.csv`); it decides nothing here, but tells chance from error.
 
 {miss_section(lines)}
 

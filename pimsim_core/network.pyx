@@ -231,7 +231,7 @@ cdef class Network:
 
     def run(self, int64_t until, int64_t packets=NEVER):
         """Process the cycles before `until`, or until so many packets have come in all; return the cycles done."""
-        cdef int64_t cycle, first = self.flit_hops, done = 0
+        cdef int64_t cycle, done = 0
         while self.packets_done < packets:
             cycle = self.next_cycle()
             if cycle >= until:

@@ -30,7 +30,7 @@ LATENCY_LIMIT = (
     500  # mean cycles at which a load is called unstable, as in BookSim2; more where packets are long
 )
 GROWTH = 0.05  # of the packets created that may stay behind in the sources before a load is called unstable
-MOST_CYCLES = 100_000_000
+STILL_CYCLES = 1_000_000  # without a flit moving, after which nothing will: more than any delay
 LEAST_RATE = 1e-6
 # Student's t for 95 % (two-sided), by degrees of freedom from 1 on; beyond, by Abramowitz and Stegun (1964), 26.7.5.
 T_95 = (
@@ -483,9 +483,10 @@ def run_packets(fabric: Fabric, cycles: Ints, sources: Ints, targets: Ints, size
 def _finish(network: Network, source: Source) -> int:
     """Run until all loaded packets have come; return the cycles that took."""
     while network.packets_done < source.count:
-        before = network.now
-        network.run(before + MOST_CYCLES, source.count)
-        if network.packets_done < source.count and network.next_event is None:
+        hops, event = network.flit_hops, network.next_event
+        if event is not None:
+            network.run(event + STILL_CYCLES, source.count)
+        if network.packets_done < source.count and network.flit_hops == hops:
             missing = source.count - network.packets_done
             raise SimulationError(f"{missing} packets never arrive: the network is deadlocked")
     return network.last_arrival + 1

@@ -16,8 +16,9 @@ from pimsim.chip.router import Router
 from pimsim.chip.topology import TOPOLOGIES
 from pimsim.chip.topology.ring import Ring
 from pimsim.chip.topology.spec import from_spec
+from pimsim.errors import SimulationError
 from pimsim.network.fabric import Fabric
-from pimsim.network.measure import Source
+from pimsim.network.measure import Source, run_batch
 from pimsim.network.traffic import pattern
 
 EXAMPLES = int(os.environ.get("PIMSIM_DEADLOCK_EXAMPLES", "300"))
@@ -118,3 +119,12 @@ def test_without_its_classes_of_virtual_channels_a_ring_locks_up_and_that_is_not
     topology = from_spec("ring:8")
     with pytest.raises(AssertionError, match="packets never arrive"):
         finish(topology, Router(vcs=2, buffer=1), "tornado", 50, 8, 1)
+
+
+def test_a_batch_that_is_stuck_is_an_error_and_no_endless_run(monkeypatch):
+    """A ring whose packets may all use every virtual channel closes a circle of waits: nothing moves any more."""
+    monkeypatch.setattr(Ring, "classes", lambda self, path: [0] * (len(path) - 1))
+    ring = Ring(kind="ring", nodes=8)
+    built = Fabric(ring.graph(8), Router(vcs=2, buffer=1))
+    with pytest.raises(SimulationError, match="packets never arrive"):
+        run_batch(built, pattern("tornado", ring), 50, 8, [1])
