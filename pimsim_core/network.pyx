@@ -82,7 +82,7 @@ cdef class Network:
     speculative : bool
         Whether a head asks for the switch before it has a virtual channel.
     tracking : bool
-        Keep where each packet waited, for `take_arrivals` and the critical path.
+        Keep where each packet waited, for the critical path.
     record : bool
         Keep a log of every flit that leaves a router (slow, for tests).
     """
