@@ -143,7 +143,7 @@ class Transport:
         # Where several routes are as good, one path after another takes the next.
         hops = fabric.hops(source, target, self._paths)
         self._count_flits(hops, flits, op, packets)
-        terminal = fabric.terminals.index(source)
+        terminal = fabric.terminal_number[source]
         entrance = fabric.injection[terminal]
         shift = chip * len(fabric.channels)
         if network.fidelity == "flit":
@@ -206,7 +206,7 @@ class Transport:
         ways = [self._hops(source, tile) for _, tile in ends]
         rows, _ = tree_rows(ways)
         self._count_flits([(channel, vcs) for channel, vcs, _, _ in rows], flits, op, packets)
-        terminal = fabric.terminals.index(f"t{source % self.config.tiles}")
+        terminal = fabric.terminal_number[f"t{source % self.config.tiles}"]
         leaves = [
             Leaf(output, tuple((shift + c, vcs) for c, vcs in way), fabric.zero_load(way, 1) * period)
             for (output, _), way in zip(ends, ways, strict=True)

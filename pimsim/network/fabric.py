@@ -40,6 +40,8 @@ class Fabric:
         From node, to node.
     ports : list of (int, int, int, int, int)
         Of each channel: source and target router (-1: a terminal), delay, and port number at the source and target.
+    terminal_number : dict of str to int
+        The place of each terminal in `terminals`.
     injection : list of int
         The channel on which each terminal sends.
 
@@ -87,6 +89,7 @@ class Fabric:
             for other in graph.adj[node]:
                 add(node, other)
         self.index = {channel: i for i, channel in enumerate(self.channels)}
+        self.terminal_number = {node: i for i, node in enumerate(self.terminals)}
         self.injection = [self.index[node, next(iter(graph.adj[node]))] for node in self.terminals]
 
     def network(self, copies: int = 1, *, tracking: bool = False, record: bool = False) -> Network:
