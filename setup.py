@@ -9,7 +9,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 checked = os.environ.get("PIMSIM_BOUNDS_CHECKS") == "1"
-modules = ["event_queue", "critical_path", "kernel", "engine", "token_game", "network"]
+modules = ["event_queue", "critical_path", "time_bins", "kernel", "engine", "token_game", "network"]
 
 setup(
     ext_modules=cythonize(

@@ -30,7 +30,14 @@ def main() -> int:
     def engine(record: bool) -> tuple[Engine, float]:
         fresh = {name: array.copy() for name, array in arrays.items()}
         start = time.process_time()
-        machine = Engine(fresh, len(net.parts), len(net.ops), record=record, links=net.links)
+        machine = Engine(
+            fresh,
+            len(net.parts),
+            len(net.ops),
+            record=record,
+            tiles=net.tiles,
+            energy_parts=len(net.energy_parts),
+        )
         while machine.next_time is not None:
             machine.run()
         return machine, time.process_time() - start

@@ -13,7 +13,8 @@ import pimsim
 from pimsim import presets
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.result.simulate import INTERVAL_BATCH, interval_fs
+from pimsim.result.attribution import interval_fs
+from pimsim.result.simulate import INTERVAL_BATCH
 
 LIMIT = 0.02  # what would make `packet` the default, on every pair
 

@@ -9,20 +9,31 @@ cdef struct Node:
     int32_t label  # what the time from the parent's begin to this begin is charged to
     int32_t held  # live things that point here
     int32_t children
-    int32_t link  # of the network, if the time is spent waiting for one; or -1
+    int32_t place  # where the time is spent: a row of `place_totals`, or -1
     int32_t unused
+
+cdef struct Stretch:  # of the critical path
+    int64_t begin
+    int64_t end
+    int32_t label
+    int32_t place
 
 cdef class CriticalPath:
     cdef Node[::1] nodes
-    cdef int64_t[::1] totals
-    cdef int64_t[::1] link_totals
+    cdef int64_t[:, ::1] totals  # by phase and label
+    cdef int64_t[::1] phase_begin
+    cdef int64_t[::1] place_totals
+    cdef bint recording
+    cdef Stretch[::1] stem
+    cdef int64_t n_stem
     cdef int32_t unused
     cdef int32_t root
     cdef readonly int64_t live
     cdef readonly int64_t peak
 
-    cdef int32_t new(self, int32_t parent, int64_t begin, int32_t label) except -1
-    cdef int32_t new_at(self, int32_t parent, int64_t begin, int32_t label, int32_t link) except -1
+    cdef int32_t new(self, int32_t parent, int64_t begin, int32_t label, int32_t place) except -1
     cdef void hold(self, int32_t node) noexcept
     cdef void drop(self, int32_t node) noexcept
+    cdef void fold(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept
+    cdef void _keep_stretch(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept
     cdef int grow(self) except -1

@@ -6,8 +6,9 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
-from pimsim_core.kernel cimport KICK, LET_GO, SUBMIT, Kernel
+from pimsim_core.kernel cimport KICK, LET_GO, SUBMIT, TIMELINE, VISITS, Kernel
 from pimsim_core.network cimport Network
+from pimsim_core.time_bins cimport TimeBins
 
 from pimsim_core.kernel import CAUSES, record_dtype
 
@@ -21,23 +22,29 @@ cdef class Engine(Kernel):
         The arrays of a frozen `pimsim.mapping.netlist.Netlist`: records ``resources``, ``steps``, ``mvms``,
         ``actors``, ``inputs``, ``outputs``, ``casts``, ``trees``, ``leaves``, ``streams`` (see `record_dtype`), the
         arrays ``first_cast``, ``last_cast`` (by actor) and ``pieces``, the CSR arrays ``path_ptr``,
-        ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, and the firing
+        ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, the energy of visits
+        ``charge_ptr``, ``charge_part``, ``charge_pj`` (CSR by kind of visit, pJ), ``charge_sum``, and the firing
         tables ``table`` with ``table_ptr``. Times in fs.
     parts, ops : int
         How many kinds of parts and how many ops charges are kept for.
     record : bool
-        Keep a log of every visit: slow, for tests.
+        Keep a log of every visit, and the critical path itself: for tests.
     network : pimsim_core.network.Network, optional
         What steps with a route go through; made with `tracking`.
     network_period : int
         Of its clock, in fs.
-    links : int
-        Channels of the network, in either fidelity, that waits on the critical path are kept for.
+    tiles : int
+        How many tiles energy and the fill of buffers are kept for; what is in none goes to a row after the last.
+    energy_parts : int
+        How many parts `charge_part` knows.
+    timeline : (int, int, int), optional
+        Keep a log of firings, and of what holds what: those between two times, in fs, and every so many firings of an
+        actor; and the critical path itself.
     """
 
     def __init__(
         self, net, int32_t parts, int32_t ops, bint record=False, Network network=None, int64_t network_period=1,
-        int32_t links=0,
+        int32_t tiles=0, int32_t energy_parts=0, timeline=None,
     ):
         self.resources = net["resources"]
         self.steps = net["steps"]
@@ -63,15 +70,37 @@ cdef class Engine(Kernel):
         self.n_parts = parts
         self.n_ops = ops
         self.n_actors = <int32_t>self.actors.shape[0]
-        self.recording = record
-        self.log = []
+        self.recording = (VISITS if record else 0) + (TIMELINE if timeline is not None else 0)
+        self.record_begin, self.record_end, self.record_every = timeline if timeline is not None else (0, 0, 1)
+        self.log = np.zeros(1024, dtype=record_dtype("record"))
+        if net["charge_part"].max(initial=-1) >= energy_parts:
+            raise ValueError(f"energy of part {net['charge_part'].max()}, but energy_parts is {energy_parts}")
+        if max(net["resources"]["tile"].max(initial=0), net["streams"]["tile"].max(initial=0)) > tiles:
+            raise ValueError(f"a resource or stream in tile {tiles + 1} or later, but tiles is {tiles}")
+        self.charge_ptr = net["charge_ptr"]
+        self.charge_part = net["charge_part"]
+        self.charge_pj = net["charge_pj"]
+        self.charge_sum = net["charge_sum"]
+        self.part_energy, self.tile_energy = TimeBins(energy_parts), TimeBins(tiles + 1)
+        self.activity, self.fill = TimeBins(ops), TimeBins(tiles + 1)
+        self.tile_fill, self.tile_most, self.tile_since = np.zeros((3, tiles + 1), dtype=np.int64)
+        self.op_begin = np.full(ops, NEVER, dtype=np.int64)
+        self.op_end = np.zeros(ops, dtype=np.int64)
+        self.op_waited = np.zeros((parts, ops), dtype=np.int64)
+        self.op_held_up = np.zeros((ops, ops), dtype=np.int64)
         self.milestones = []
         self.finished_jobs = []
         self.queue = EventQueue(max(4096, 2 * self.n_actors))
-        self.path = CriticalPath(len(CAUSES) * parts * ops, links=links)
+        places = [int(row["place"].max(initial=-1)) for row in (net["resources"], net["streams"])]
+        self.first_resource = int(net["resources"]["place"].min(initial=0))
+        self.path = CriticalPath(
+            len(CAUSES) * parts * ops, places=1 + max(places), record=self.recording != 0
+        )
         self.network = network
         self.network_period = network_period
         self.network_next = NEVER
+        if network is not None:
+            network.keep_crossings = timeline is not None
         self.walkers = np.zeros(1024, dtype=record_dtype("walker"))
         self.holds = np.zeros(1024, dtype=record_dtype("hold"))
         self.notes = np.zeros(1024, dtype=record_dtype("note"))
@@ -188,8 +217,10 @@ cdef class Engine(Kernel):
         more = np.zeros(1, dtype=record_dtype("resource"))
         more["period"], more["servers"], more["idle"], more["link"] = period, servers, servers, link
         more["cause"], more["part"] = cause, part
+        more["place"], more["tile"] = self.first_resource + self.resources.shape[0], self.tile_fill.shape[0] - 1
         for name in ("head", "tail", "fresh", "release_node", "unsampled", "sampler"):
             more[name] = -1
+        self.path.add_place()
         self.resources = np.concatenate([np.asarray(self.resources), more])
         self.hot_resources = np.concatenate([np.asarray(self.hot_resources), np.zeros(1, dtype=np.int32)])
         return self.resources.shape[0] - 1
@@ -214,6 +245,7 @@ cdef class Engine(Kernel):
         for row, values in zip(more, steps, strict=True):
             row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
             row["route"], row["terminal"], row["flits"] = values[4:]
+            row["charge"] = -1
         self.steps = np.concatenate([np.asarray(self.steps), more])
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
         return self.path_ptr.shape[0] - 2
@@ -229,17 +261,33 @@ cdef class Engine(Kernel):
         if time < self.now:
             raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
         cdef int32_t w = self.new_walker(self.n_actors, -1, job, path, op)
-        self.walkers[w].node = self.path.new(self.path.root, max(time, self.path.nodes[self.path.root].begin), 
-                                             self.walkers[w].label)
+        self.walkers[w].node = self.path.new(
+            self.path.root, max(time, self.path.nodes[self.path.root].begin), self.walkers[w].label, -1
+        )
         self.queue.push(time, <int64_t>w * 8 + SUBMIT)
 
-    def charges(self):
-        """Return the fs charged on the critical path of the last milestone, int64, (causes, parts, ops)."""
-        return np.asarray(self.path.charges(self.last_node)).reshape(len(CAUSES), self.n_parts, self.n_ops)
+    def open_phase(self):
+        """Charge what comes after the present to a phase of its own."""
+        self.path.open_phase(self.now)
 
-    def link_charges(self):
-        """Return the fs that the critical path of the last milestone waited for each channel, int64, (links,)."""
-        return self.path.link_charges(self.last_node)
+    def charges(self):
+        """Return the fs charged on the critical path of the last milestone, int64, (phases, causes, parts, ops)."""
+        sums = np.asarray(self.path.charges(self.last_node))
+        return sums.reshape(sums.shape[0], len(CAUSES), self.n_parts, self.n_ops)
+
+    def place_charges(self):
+        """Return the fs that the critical path of the last milestone spent at each place, int64, (places,)."""
+        return self.path.place_charges(self.last_node)
+
+    def critical_path(self):
+        """Return the critical path of the last milestone itself, if recording.
+
+        Returns
+        -------
+        numpy.ndarray of records
+            ``begin``, ``end`` in fs, ``label`` (``(cause * parts + part) * ops + op``) and ``place``, from time 0 on.
+        """
+        return self.path.stretches(self.last_node)
 
     def resource_figures(self):
         """Return copies of ``visits``, ``busy`` (fs, visits that are over) and ``waited`` (fs) of each resource."""
@@ -255,13 +303,92 @@ cdef class Engine(Kernel):
         """The most starts that the critical path kept at one time."""
         return self.path.peak
 
+    def state_figures(self):
+        """Return how long each actor's next firing has been in each state up to now, in fs.
+
+        Returns
+        -------
+        working, denied : numpy.ndarray of int64, shape (actors,)
+            As many firings under way as may be; waiting for the host.
+        starved : numpy.ndarray of int64, shape (inputs,)
+            Waiting for a token, by the row of the input.
+        blocked : numpy.ndarray of int64, shape (outputs,)
+            Waiting for a place, by the row of the output.
+        """
+        cdef int32_t a
+        for a in range(self.n_actors):
+            self.set_state(a, self.actors[a].state, self.actors[a].lacking)
+        actors = np.asarray(self.actors)
+        return (
+            actors["working"].copy(),
+            actors["denied"].copy(),
+            np.asarray(self.inputs)["starved"].copy(),
+            np.asarray(self.outputs)["blocked"].copy(),
+        )
+
+    def op_figures(self):
+        """Return the first start and the last end of each op so far, and what its visits waited in queues.
+
+        Returns
+        -------
+        begin, end : numpy.ndarray of int64, shape (ops,)
+            In fs; an op that has not fired ends at 0.
+        waited : numpy.ndarray of int64, shape (parts, ops)
+            In fs, by the part waited for.
+        held_up : numpy.ndarray of int64, shape (ops, ops)
+            In fs, by the op that waited and the op that held what it waited for; without the network's channels.
+        """
+        return np.array(self.op_begin), np.array(self.op_end), np.array(self.op_waited), np.array(self.op_held_up)
+
+    def time_figures(self):
+        """Return what the run did over time, in bins of equal width.
+
+        Returns
+        -------
+        width : int
+            Of a bin, in fs.
+        part_energy, tile_energy : numpy.ndarray of float64, (parts or tiles + 1, bins)
+            Dynamic energy of visits that are over, pJ.
+        activity : numpy.ndarray of float64, (ops, bins)
+            Firings under way times time, of firings that are over, fs.
+        fill : numpy.ndarray of float64, (tiles + 1, bins)
+            Bits in buffers times time, fs.
+        most : numpy.ndarray of int64, (tiles + 1,)
+            The most bits that each tile's buffers ever held.
+        """
+        cdef int32_t tile
+        for tile in range(self.tile_fill.shape[0]):
+            if self.tile_fill[tile] > 0 and self.now > self.tile_since[tile]:
+                self.fill.add(
+                    tile, self.tile_since[tile], self.now,
+                    <double>self.tile_fill[tile] * (self.now - self.tile_since[tile]),
+                )
+                self.tile_since[tile] = self.now
+        cdef int64_t width = max(
+            self.part_energy.width, self.tile_energy.width, self.activity.width, self.fill.width
+        )
+        return (
+            width,
+            self.part_energy.rebinned(width),
+            self.tile_energy.rebinned(width),
+            self.activity.rebinned(width),
+            self.fill.rebinned(width),
+            np.array(self.tile_most),
+        )
+
+    def records(self):
+        """Return a copy of the log, in the order in which things were over; see `record_dtype`, ``"record"``."""
+        return np.asarray(self.log)[: self.n_log].copy()
+
     @property
     def visit_log(self):
         """Rows of (actor, firing, output, step, grant, leave) in fs, if recording.
 
         Output -1 is the firing itself; its step -1 is its start.
         """
-        return list(self.log)
+        rows = self.records()
+        rows = rows[rows["kind"] <= 1]
+        return rows[["actor", "firing", "output", "step", "begin", "end"]].tolist()
 
     def stuck(self):
         """Say what each unfinished actor waits for.

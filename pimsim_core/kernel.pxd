@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport EventQueue
 from pimsim_core.network cimport Network
+from pimsim_core.time_bins cimport TimeBins
 
 # Causes that the kernel charges by itself; the numbers are places in `CAUSES`.
 cdef enum:
@@ -24,6 +25,28 @@ cdef enum:
     SUBMIT = 5  # a job of a SimPy process begins
     LET_GO = -1  # nothing can start from time 0 any more: its node need not be kept
 
+# What an actor's next firing waits for; every actor is in one of these states at any time.
+cdef enum:
+    WORKING = 0  # for nothing: as many firings are under way as may be, or as there are left
+    STARVED = 1  # for a token
+    BLOCKED = 2  # for a place
+    DENIED = 3  # for the host
+    OVER = 4  # there is none
+
+# Kinds of records of the log.
+cdef enum:
+    STARTED = 0  # a firing starts
+    VISITED = 1  # a visit is over for its visitor
+    FIRED = 2  # a firing, from its start to its end
+    HELD = 3  # a resource, from its grant to its release
+    CONVERTED = 4  # a bank of one group of arrays, from the first conversion of a multiplication to the last
+    CROSSED = 5  # a channel of the network, from the head of a packet to its tail
+
+# What the log is to keep.
+cdef enum:
+    VISITS = 1  # STARTED and VISITED
+    TIMELINE = 2  # the others
+
 cdef struct Resource:
     int64_t period  # of its clock, fs
     int64_t busy  # fs held, summed over servers
@@ -42,9 +65,11 @@ cdef struct Resource:
     int32_t release_node
     int32_t release_actor
     int32_t release_label
-    int32_t release_link
+    int32_t release_place
     int32_t unsampled  # crossbar: walker whose last phase has not begun to convert, or -1
     int32_t sampler  # crossbar: walker that waits for it, or -1
+    int32_t place
+    int32_t tile  # or the row for what is in none
     int32_t unused
 
 cdef struct Step:
@@ -55,7 +80,7 @@ cdef struct Step:
     int32_t route  # through the network, or -1
     int32_t terminal  # where it begins
     int32_t flits
-    int32_t unused
+    int32_t charge  # the energy of a visit, or -1
 
 cdef struct Mvm:
     int64_t setup
@@ -76,6 +101,9 @@ cdef struct Actor:
     int64_t ended_time
     int64_t limit  # firings that the host has allowed
     int64_t milestone  # report every so many ends; 0 is never
+    int64_t since  # it is in its state
+    int64_t working  # fs in that state, like the next one
+    int64_t denied
     int32_t depth
     int32_t path
     int32_t op
@@ -85,16 +113,20 @@ cdef struct Actor:
     int32_t last_output
     int32_t touched
     int32_t end_node
+    int32_t state
+    int32_t lacking  # the row of the input or output that it waits for
     int32_t unused
 
 cdef struct Input:
     int64_t freed
+    int64_t starved  # fs that its actor's next firing waited for it
     int32_t stream
     int32_t need
     int32_t free
     int32_t unused
 
 cdef struct Output:
+    int64_t blocked  # fs that its actor's next firing waited for a place
     int32_t stream
     int32_t token
     int32_t path
@@ -112,7 +144,7 @@ cdef struct Tree:
     int32_t last_piece
     int32_t first_leaf
     int32_t leaves
-    int32_t unused
+    int32_t charge
 
 cdef struct Leaf:
     int64_t latency  # of one flit
@@ -127,10 +159,15 @@ cdef struct Stream:
     int64_t delivered_before  # before this instant
     int64_t freed_before
     int64_t first_place  # of its ring of delivered tokens
+    int64_t bits  # of a token
+    int64_t taken  # tokens whose place has been taken
+    int64_t fill  # places taken and not free again
     int32_t part
     int32_t touched
     int32_t arrivals  # this instant's deliveries, a list of notes
     int32_t credits  # this instant's frees, a list of notes
+    int32_t place
+    int32_t tile
 
 cdef struct Note:
     int64_t index
@@ -164,16 +201,33 @@ cdef struct Walker:
     int32_t tree  # that it is on, or -1
     int32_t leaf  # of the tree that it goes to, or -1
     int32_t pieces  # that have still to come
+    int32_t place  # where it is, as its label says what it does
+    int32_t unused
 
 cdef struct Hold:
     int64_t begin
     int64_t least  # how long it takes unless the network has no room: longer is congestion
+    int64_t firing
     int32_t resource
     int32_t node
     int32_t actor
     int32_t label  # what the visit did, for an own visit that waits for its end
     int32_t walker  # that goes on at the same time, or -1
-    int32_t unused
+    int32_t place
+    int32_t charge
+    int32_t output
+
+cdef struct Record:
+    int64_t firing
+    int64_t begin
+    int64_t end
+    int64_t amount  # fs in use, or flits
+    int32_t kind
+    int32_t actor
+    int32_t output  # -1 for the firing itself
+    int32_t step  # of its path; CROSSED: the virtual channel
+    int32_t place
+    int32_t op
 
 cdef class Kernel:
     cdef EventQueue queue
@@ -222,18 +276,38 @@ cdef class Kernel:
     cdef int32_t n_parts
     cdef int32_t n_ops
     cdef int32_t n_actors
+    cdef int32_t first_resource  # its place; resources follow
+    cdef int32_t[::1] charge_ptr
+    cdef int32_t[::1] charge_part
+    cdef double[::1] charge_pj
+    cdef double[::1] charge_sum
+    cdef TimeBins part_energy  # pJ, by the parts of `charge_part`
+    cdef TimeBins tile_energy  # pJ; the last row is what is in no tile
+    cdef TimeBins activity  # fs of firings under way, by op
+    cdef TimeBins fill  # bits times fs in buffers, by tile
+    cdef int64_t[::1] tile_fill
+    cdef int64_t[::1] tile_most
+    cdef int64_t[::1] tile_since
+    cdef int64_t[::1] op_begin
+    cdef int64_t[::1] op_end
+    cdef int64_t[:, ::1] op_waited  # fs in queues, by part and op
+    cdef int64_t[:, ::1] op_held_up  # fs in queues, by op and by the op that held what it waited for
     cdef int64_t unfinished
     cdef int64_t gated
     cdef int32_t last_node
     cdef readonly int64_t last_end
-    cdef bint recording
-    cdef object log
+    cdef int32_t recording  # VISITS, TIMELINE
+    cdef int64_t record_begin
+    cdef int64_t record_end
+    cdef int64_t record_every
+    cdef Record[::1] log
+    cdef int64_t n_log
     cdef object milestones
     cdef object finished_jobs
     cdef bint noticed
 
     cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1
-    cdef int32_t new_hold(self, int32_t resource, int32_t node, int32_t actor, int32_t label) except -1
+    cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t charge) except -1
     cdef int32_t new_note(self, int32_t following, int64_t index, int32_t node) except -1
     cdef void touch_actor(self, int32_t a) noexcept
     cdef void touch_resource(self, int32_t r) noexcept
@@ -250,7 +324,15 @@ cdef class Kernel:
     cdef int give_back(self, int32_t i, int64_t upto, int32_t node) except -1
     cdef int release(self, int32_t h) except -1
     cdef int try_start(self, int32_t a) except -1
+    cdef int set_state(self, int32_t a, int32_t state, int32_t lacking) except -1
+    cdef int note_fill(self, int32_t s) except -1
+    cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1
+    cdef int keep_record(
+        self, int32_t kind, int32_t actor, int64_t firing, int32_t output, int32_t step, int32_t place, int32_t op,
+        int64_t begin, int64_t end, int64_t amount,
+    ) except -1
     cdef int32_t start_cause(self, int32_t a, int32_t previous) except -2
+    cdef int32_t op_of(self, int32_t a) noexcept
     cdef int grant_all(self, int32_t r) except -1
     cdef int enter_visit(self, int32_t w, int32_t r) except -1
     cdef int grant_visit(self, int32_t w, int32_t r) except -1

@@ -13,6 +13,7 @@ from libc.stdint cimport int32_t, int64_t
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
 from pimsim_core.network cimport Network
+from pimsim_core.time_bins cimport TimeBins
 
 from pimsim_core.network import dtype_of
 
@@ -20,22 +21,23 @@ from pimsim_core.network import dtype_of
 CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion")
 _DTYPES = {
     "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
-    "fresh touched release_node release_actor release_label release_link unsampled sampler _pad:i4",
-    "step": "occupancy latency:i8 resource mvm route terminal flits _pad:i4",
+    "fresh touched release_node release_actor release_label release_place unsampled sampler place tile _pad:i4",
+    "step": "occupancy latency:i8 resource mvm route terminal flits charge:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
-    "actor": "firings period started ended ended_before ended_time limit milestone:i8 depth path op "
-    "first_input last_input first_output last_output touched end_node _pad:i4",
-    "input": "freed:i8 stream need free _pad:i4",
-    "output": "stream token path cast:i4",
+    "actor": "firings period started ended ended_before ended_time limit milestone since working denied:i8 depth path op "
+    "first_input last_input first_output last_output touched end_node state lacking _pad:i4",
+    "input": "freed starved:i8 stream need free _pad:i4",
+    "output": "blocked:i8 stream token path cast:i4",
     "cast": "table first_tree:i4",
-    "tree": "resource terminal route first_piece last_piece first_leaf leaves _pad:i4",
+    "tree": "resource terminal route first_piece last_piece first_leaf leaves charge:i4",
     "leaf": "latency:i8 output hop:i4",
-    "stream": "capacity tokens delivered freed delivered_before freed_before first_place:i8 "
-    "part touched arrivals credits:i4",
+    "stream": "capacity tokens delivered freed delivered_before freed_before first_place bits taken fill:i8 "
+    "part touched arrivals credits place tile:i4",
     "note": "index:i8 node next:i4",
     "walker": "firing token arrival grant ready inference position rest:i8 actor output step end node start_node "
-    "label next hold packet chain phase in_bank op sample_node tree leaf pieces:i4",
-    "hold": "begin least:i8 resource node actor label walker _pad:i4",
+    "label next hold packet chain phase in_bank op sample_node tree leaf pieces place _pad:i4",
+    "hold": "begin least firing:i8 resource node actor label walker place charge output:i4",
+    "record": "firing begin end amount:i8 kind actor output step place op:i4",
 }
 
 
@@ -48,6 +50,11 @@ cdef inline int64_t align(int64_t time, int64_t period) noexcept:
     """The first clock edge at or after a time."""
     cdef int64_t rest = time % period
     return time if rest == 0 else time + period - rest
+
+
+cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept:
+    """Add times that may be more than can be counted: rather full than negative."""
+    return min(a, NEVER - b) + b
 
 
 cdef _grown(view, str name):
@@ -97,9 +104,11 @@ cdef class Kernel:
         self.walkers[w].in_bank = 0
         self.walkers[w].start_node = -1
         self.walkers[w].label = self.label_of(DEPENDENCE, self.n_parts - 1, op)
+        self.walkers[w].place = -1
         return w
 
-    cdef int32_t new_hold(self, int32_t resource, int32_t node, int32_t actor, int32_t label) except -1:
+    cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t charge) except -1:
+        """Take a server of a resource for a walker."""
         cdef int64_t old = self.holds.shape[0]
         if self.free_hold < 0:
             self.holds = _grown(self.holds, "hold")
@@ -109,10 +118,14 @@ cdef class Kernel:
         self.holds[h].begin = self.now
         self.holds[h].least = NEVER
         self.holds[h].resource = resource
-        self.holds[h].node = node
-        self.path.hold(node)
-        self.holds[h].actor = actor
+        self.holds[h].node = self.walkers[w].node
+        self.path.hold(self.walkers[w].node)
+        self.holds[h].actor = self.walkers[w].actor
+        self.holds[h].firing = self.walkers[w].firing
+        self.holds[h].output = self.walkers[w].output
         self.holds[h].label = label
+        self.holds[h].place = self.resources[resource].place
+        self.holds[h].charge = charge
         self.holds[h].walker = -1
         return h
 
@@ -189,10 +202,11 @@ cdef class Kernel:
             return self.arrive(w)
         cdef int32_t n
         if self.path.nodes[self.walkers[w].node].begin != self.now:
-            n = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
+            n = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label, self.walkers[w].place)
             self.path.drop(self.walkers[w].node)
             self.walkers[w].node = n
         self.walkers[w].label = self.label_of(CLOCK, self.resources[r].part, self.walkers[w].op)
+        self.walkers[w].place = self.resources[r].place
         return self.queue.push(edge, <int64_t>w * 8 + ARRIVE)
 
     cdef int arrive(self, int32_t w) except -1:
@@ -206,7 +220,7 @@ cdef class Kernel:
         cdef int32_t path
         if self.walkers[w].leaf >= 0:  # a copy has come: it goes on along its own path
             self.leave_network(w)
-            if self.recording:
+            if self.recording & VISITS:
                 self.log_visit(w, self.now)
             self.walkers[w].leaf = -1
             path = self.outputs[self.actors[self.walkers[w].actor].first_output + self.walkers[w].output].path
@@ -218,9 +232,15 @@ cdef class Kernel:
         cdef int32_t m = self.steps[self.walkers[w].step].mvm
         if m >= 0 and not self.mvms[m].shared:
             self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
+            if self.recording & TIMELINE:
+                self.keep_record(
+                    CONVERTED, self.walkers[w].actor, self.walkers[w].firing, self.walkers[w].output, -1,
+                    self.resources[self.mvms[m].bank].place, self.walkers[w].op,
+                    self.walkers[w].ready, self.now - self.mvms[m].tail, self.mvms[m].phases * self.mvms[m].convert,
+                )
         if self.steps[self.walkers[w].step].route >= 0:
             self.leave_network(w)
-        if self.recording:
+        if self.recording & VISITS:
             self.log_visit(w, self.now)
         if self.walkers[w].step + 1 < self.walkers[w].end:
             self.walkers[w].step += 1
@@ -228,7 +248,9 @@ cdef class Kernel:
         return self.finish(w)
 
     cdef int finish(self, int32_t w) except -1:
-        cdef int32_t node = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
+        cdef int32_t node = self.path.new(
+            self.walkers[w].node, self.now, self.walkers[w].label, self.walkers[w].place
+        )
         cdef int32_t a = self.walkers[w].actor
         self.path.drop(self.walkers[w].node)
         if a == self.n_actors:
@@ -254,8 +276,14 @@ cdef class Kernel:
         cdef int64_t inference = self.walkers[w].inference
         cdef int64_t position = self.walkers[w].position
         cdef int64_t token, upto
-        cdef int32_t i, s, packet
+        cdef int64_t begin = self.path.nodes[self.walkers[w].start_node].begin
+        cdef int32_t i, s, packet, op = self.actors[a].op
         self.firings += 1
+        self.activity.add(op, begin, self.now, self.now - begin)
+        self.op_begin[op] = min(self.op_begin[op], begin)
+        self.op_end[op] = self.now
+        if self.recording & TIMELINE:
+            self.keep_record(FIRED, a, self.walkers[w].firing, -1, -1, -1, op, begin, self.now, self.now - begin)
         if self.actors[a].ended_time != self.now:
             self.actors[a].ended_time = self.now
             self.actors[a].ended_before = self.actors[a].ended
@@ -316,6 +344,8 @@ cdef class Kernel:
         while self.ring[first + self.streams[s].delivered % capacity]:
             self.ring[first + self.streams[s].delivered % capacity] = 0
             self.streams[s].delivered += 1
+        if makes_room:
+            self.note_fill(s)
         for j in range(self.consumer_ptr[s], self.consumer_ptr[s + 1]):
             self.touch_actor(self.input_actor[self.consumers[j]])
         if makes_room:
@@ -342,6 +372,7 @@ cdef class Kernel:
         self.touch_stream(s)
         self.streams[s].credits = self.new_note(self.streams[s].credits, before, node)
         self.streams[s].freed = lowest
+        self.note_fill(s)
         for j in range(self.producer_ptr[s], self.producer_ptr[s + 1]):
             self.touch_actor(self.producers[j])
         return 0
@@ -351,20 +382,27 @@ cdef class Kernel:
         cdef int32_t w = self.holds[h].walker
         cdef int32_t node = self.holds[h].node
         cdef int32_t label = self.holds[h].label
-        cdef int32_t link = -1
+        cdef int32_t place = self.holds[h].place
         self.resources[r].idle += 1
         self.resources[r].busy += self.now - self.holds[h].begin
+        if self.holds[h].charge >= 0:
+            self.spend(self.holds[h].charge, self.resources[r].tile, self.holds[h].begin, self.now)
+        if self.recording & TIMELINE:
+            self.keep_record(
+                HELD, self.holds[h].actor, self.holds[h].firing, self.holds[h].output, -1, self.resources[r].place,
+                label % self.n_ops, self.holds[h].begin, self.now, self.now - self.holds[h].begin,
+            )
         if self.now - self.holds[h].begin > self.holds[h].least:
-            node = self.path.new(node, self.holds[h].begin + self.holds[h].least, label)
+            node = self.path.new(node, self.holds[h].begin + self.holds[h].least, label, place)
             self.path.drop(self.holds[h].node)
             label = self.label_of(CONGESTION, self.resources[r].part, label % self.n_ops)
-            link = self.resources[r].link
+            place = self.resources[r].link
         if self.resources[r].release_node >= 0:
             self.path.drop(self.resources[r].release_node)
         self.resources[r].release_node = node
         self.resources[r].release_actor = self.holds[h].actor
         self.resources[r].release_label = label
-        self.resources[r].release_link = link
+        self.resources[r].release_place = place
         self.touch_resource(r)
         self.holds[h].walker = self.free_hold
         self.free_hold = h
@@ -374,16 +412,16 @@ cdef class Kernel:
 
     cdef int try_start(self, int32_t a) except -1:
         cdef int32_t previous = -1
-        cdef int32_t node, w
+        cdef int32_t node, w, i, s
         cdef int64_t k
         while True:
             k = self.actors[a].started
-            if (
-                k >= self.actors[a].firings
-                or k >= self.actors[a].limit
-                or k - self.actors[a].ended >= self.actors[a].depth
-            ):
-                return 0
+            if k >= self.actors[a].firings:
+                return self.set_state(a, OVER if self.actors[a].ended == k else WORKING, -1)
+            if k - self.actors[a].ended >= self.actors[a].depth:
+                return self.set_state(a, WORKING, -1)
+            if k >= self.actors[a].limit:
+                return self.set_state(a, DENIED, -1)
             node = self.start_cause(a, previous)
             if node < 0:
                 return 0
@@ -395,9 +433,60 @@ cdef class Kernel:
             self.path.hold(node)
             self.actors[a].started += 1
             previous = node
-            if self.recording:
-                self.log.append((a, self.walkers[w].firing, -1, -1, self.now, self.now))
+            for i in range(self.actors[a].first_output, self.actors[a].last_output):
+                if self.table[self.table_ptr[self.outputs[i].token] + self.walkers[w].position] >= 0:
+                    s = self.outputs[i].stream
+                    self.streams[s].taken += 1
+                    self.note_fill(s)
+            if self.recording & VISITS:
+                self.keep_record(STARTED, a, k, -1, -1, -1, self.actors[a].op, self.now, self.now, 0)
             self.request(w)
+
+    cdef int set_state(self, int32_t a, int32_t state, int32_t lacking) except -1:
+        """Note what an actor's next firing waits for from now on, and charge the time up to now to its state so far."""
+        cdef int64_t time = self.now - self.actors[a].since
+        if time > 0:
+            if self.actors[a].state == WORKING:
+                self.actors[a].working += time
+            elif self.actors[a].state == STARVED:
+                self.inputs[self.actors[a].lacking].starved += time
+            elif self.actors[a].state == BLOCKED:
+                self.outputs[self.actors[a].lacking].blocked += time
+            elif self.actors[a].state == DENIED:
+                self.actors[a].denied += time
+            self.actors[a].since = self.now
+        self.actors[a].state = state
+        self.actors[a].lacking = lacking
+        return 0
+
+    cdef int note_fill(self, int32_t s) except -1:
+        """Note how full a stream's buffer is now."""
+        cdef int32_t tile = self.streams[s].tile
+        cdef int64_t fill = self.streams[s].taken - min(self.streams[s].freed, self.streams[s].delivered)
+        cdef int64_t change = (fill - self.streams[s].fill) * self.streams[s].bits
+        self.streams[s].fill = fill
+        if change == 0 or tile < 0:
+            return 0
+        if self.tile_fill[tile] > 0 and self.now > self.tile_since[tile]:
+            self.fill.add(
+                tile, self.tile_since[tile], self.now,
+                <double>self.tile_fill[tile] * (self.now - self.tile_since[tile]),
+            )
+        self.tile_since[tile] = self.now
+        self.tile_fill[tile] += change
+        self.tile_most[tile] = max(self.tile_most[tile], self.tile_fill[tile])
+        return 0
+
+    cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1:
+        """Spread the energy of a visit over its time."""
+        cdef int32_t i
+        for i in range(self.charge_ptr[charge], self.charge_ptr[charge + 1]):
+            self.part_energy.add(self.charge_part[i], begin, end, self.charge_pj[i])
+        return self.tile_energy.add(tile, begin, end, self.charge_sum[charge])
+
+    cdef int32_t op_of(self, int32_t a) noexcept:
+        """The op of an actor; what no actor does is the host's."""
+        return self.actors[a].op if a < self.n_actors else self.n_ops - 1
 
     cdef int32_t start_cause(self, int32_t a, int32_t previous) except -2:
         """Return a held node for the start of the next firing, or -1 if it has to wait.
@@ -409,12 +498,13 @@ cdef class Kernel:
         cdef int64_t inference = k // self.actors[a].period
         cdef int64_t position = k % self.actors[a].period
         cdef int64_t need, token, best
-        cdef int32_t token_node = -1, credit_node = -1, credit_part = 0
+        cdef int32_t token_node = -1, credit_node = -1, credit_stream = 0
         cdef int32_t i, s, n, node
         for i in range(self.actors[a].first_input, self.actors[a].last_input):
             s = self.inputs[i].stream
             need = self.table[self.table_ptr[self.inputs[i].need] + position] + inference * self.streams[s].tokens
             if self.streams[s].delivered < need:
+                self.set_state(a, STARVED, i)
                 return -1
             if self.streams[s].touched and self.streams[s].delivered_before < need:
                 n = self.streams[s].arrivals
@@ -431,6 +521,7 @@ cdef class Kernel:
                 continue
             token += inference * self.streams[s].tokens - self.streams[s].capacity
             if token >= min(self.streams[s].freed, self.streams[s].delivered):
+                self.set_state(a, BLOCKED, i)
                 return -1
             if not self.streams[s].touched:
                 continue
@@ -439,7 +530,7 @@ cdef class Kernel:
                 while n >= 0 and self.notes[n].index > token:
                     n = self.notes[n].next
                 credit_node = self.notes[n].node
-                credit_part = self.streams[s].part
+                credit_stream = s
             elif token >= self.streams[s].delivered_before:  # the place's last token came and was not wanted
                 n = self.streams[s].arrivals
                 while n >= 0 and self.notes[n].index > token:
@@ -453,7 +544,10 @@ cdef class Kernel:
             node = self.actors[a].end_node
         elif credit_node >= 0:
             return self.path.new(
-                credit_node, self.now, self.label_of(BACKPRESSURE, credit_part, self.actors[a].op)
+                credit_node,
+                self.now,
+                self.label_of(BACKPRESSURE, self.streams[credit_stream].part, self.actors[a].op),
+                self.streams[credit_stream].place,
             )
         elif token_node >= 0:
             node = token_node
@@ -461,7 +555,7 @@ cdef class Kernel:
             node = previous
         else:  # time 0, or the host has just allowed it
             return self.path.new(
-                self.path.root, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op)
+                self.path.root, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1
             )
         self.path.hold(node)
         return node
@@ -531,28 +625,36 @@ cdef class Kernel:
         cdef int64_t wait = self.now - self.walkers[w].arrival
         cdef int32_t node = self.walkers[w].node
         cdef int32_t op = self.walkers[w].op
-        cdef int32_t parent = node, label = self.walkers[w].label, link = -1
+        cdef int32_t part = self.resources[r].part
+        cdef int32_t holder
+        cdef int32_t parent = node, label = self.walkers[w].label, place = self.walkers[w].place
         self.resources[r].idle -= 1
         self.resources[r].visits += 1
-        self.resources[r].waited = min(self.resources[r].waited, NEVER - wait) + wait  # rather full than negative
+        self.resources[r].waited = full_sum(self.resources[r].waited, wait)
         self.walkers[w].grant = self.now
         if wait > 0:
-            link = self.resources[r].link
-            label = self.label_of(CONTENTION if link < 0 else CONGESTION, self.resources[r].part, op)
+            place = self.resources[r].link
+            label = self.label_of(CONTENTION if place < 0 else CONGESTION, part, op)
+            if place < 0:
+                place = self.resources[r].place
+            self.op_waited[part, op] = full_sum(self.op_waited[part, op], wait)
             if self.resources[r].release_node >= 0:
                 parent = self.resources[r].release_node
+                holder = self.op_of(self.resources[r].release_actor)
+                self.op_held_up[op, holder] = full_sum(self.op_held_up[op, holder], wait)
                 if self.resources[r].release_actor == self.walkers[w].actor:
                     label = self.resources[r].release_label
-                    link = self.resources[r].release_link
+                    place = self.resources[r].release_place
         if self.path.nodes[node].begin != self.now:
-            self.walkers[w].node = self.path.new_at(parent, self.now, label, link)
+            self.walkers[w].node = self.path.new(parent, self.now, label, place)
             self.path.drop(node)
-        self.walkers[w].label = self.label_of(self.resources[r].cause, self.resources[r].part, op)
+        self.walkers[w].label = self.label_of(self.resources[r].cause, part, op)
+        self.walkers[w].place = self.resources[r].place
         return 0
 
     cdef int grant_visit(self, int32_t w, int32_t r) except -1:
         cdef int32_t step = self.walkers[w].step
-        cdef int32_t h = self.new_hold(r, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        cdef int32_t h = self.new_hold(r, w, self.walkers[w].label, self.steps[step].charge)
         cdef int64_t occupancy = self.steps[step].occupancy
         if self.steps[step].latency == occupancy:
             self.holds[h].walker = w
@@ -564,7 +666,7 @@ cdef class Kernel:
 
     cdef int enter_network(self, int32_t w, int32_t r) except -1:
         cdef int32_t step = self.walkers[w].step
-        self.walkers[w].hold = self.new_hold(r, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        self.walkers[w].hold = self.new_hold(r, w, self.walkers[w].label, self.steps[step].charge)
         self.holds[self.walkers[w].hold].least = self.steps[step].occupancy
         self.network.inject(
             self.steps[step].terminal, self.steps[step].route, self.steps[step].flits, w, self.now // self.network_period
@@ -607,6 +709,7 @@ cdef class Kernel:
             self.walkers[copy].node = self.walkers[w].node
             self.path.hold(self.walkers[w].node)
             self.walkers[copy].label = self.walkers[w].label
+            self.walkers[copy].place = self.walkers[w].place
             self.walkers[copy].grant = self.now
             self.walkers[copy].token = self.table[
                 self.table_ptr[self.outputs[self.actors[a].first_output + output].token] + self.walkers[w].position
@@ -617,7 +720,7 @@ cdef class Kernel:
             first = copy
         self.walkers[w].chain = first
         self.walkers[w].pieces = self.trees[t].last_piece - self.trees[t].first_piece
-        self.walkers[w].hold = self.new_hold(r, self.walkers[w].node, a, self.walkers[w].label)
+        self.walkers[w].hold = self.new_hold(r, w, self.walkers[w].label, self.trees[t].charge)
         for i in range(self.trees[t].first_piece, self.trees[t].last_piece):
             # Later pieces are created when those before can have left, so that waiting for those is no congestion.
             self.network.inject(self.trees[t].terminal, self.trees[t].route, self.pieces[i], w, cycle + flits)
@@ -675,17 +778,20 @@ cdef class Kernel:
             begin += (self.network.packets[self.walkers[w].packet].size - 1) * self.network_period
         else:
             begin = self.walkers[w].grant + self.steps[self.walkers[w].step].latency
-        cdef int32_t node = self.path.new(self.walkers[w].node, begin, transport), following
+        cdef int32_t node = self.path.new(self.walkers[w].node, begin, transport, self.walkers[w].place), following
         self.path.drop(self.walkers[w].node)
+        self.op_waited[part, self.walkers[w].op] = full_sum(
+            self.op_waited[part, self.walkers[w].op], self.now - begin
+        )
         while chain >= 0:
             begin += self.network.waits[chain].cycles * self.network_period
-            following = self.path.new_at(node, begin, waiting, self.network.waits[chain].channel)
+            following = self.path.new(node, begin, waiting, self.network.waits[chain].channel)
             self.path.drop(node)
             node = following
             chain = self.network.waits[chain].parent
         if self.walkers[w].rest > 0:
             begin += self.walkers[w].rest * self.network_period
-            following = self.path.new_at(
+            following = self.path.new(
                 node, begin, waiting, self.network.packets[self.walkers[w].packet].slowest
             )
             self.path.drop(node)
@@ -700,6 +806,15 @@ cdef class Kernel:
         """Run one cycle of the network, and note what its terminals have sent and will receive."""
         cdef int32_t i, w
         self.network.step(time // self.network_period)
+        for i in range(self.network.n_crossings):
+            w = self.network.crossings[i].tag
+            self.keep_record(
+                CROSSED, self.walkers[w].actor, self.walkers[w].firing, self.walkers[w].output,
+                self.network.crossings[i].vc, self.network.crossings[i].channel, self.walkers[w].op,
+                self.network.crossings[i].begin * self.network_period,
+                self.network.crossings[i].end * self.network_period, self.network.crossings[i].flits,
+            )
+        self.network.n_crossings = 0
         for i in range(self.network.n_left):
             w = self.network.left[i]
             if self.walkers[w].tree >= 0:
@@ -730,7 +845,7 @@ cdef class Kernel:
         cdef int64_t adc_clock = self.resources[bank].period
         cdef int64_t read = self.mvms[m].read
         cdef int64_t convert = self.mvms[m].convert
-        cdef int64_t sampled, drained, following, middle
+        cdef int64_t sampled, drained, following, middle, first
         cdef int32_t left, node, h, array_label, adc_label
         self.walkers[w].ready = self.now + self.mvms[m].setup + read
         self.walkers[w].phase = 0
@@ -742,7 +857,8 @@ cdef class Kernel:
                 return 0
             return self.schedule_sample(w, r)
         sampled = align(max(self.walkers[w].ready, self.resources[r].drained), clock)
-        drained = align(sampled, adc_clock) + convert
+        first = align(sampled, adc_clock)
+        drained = first + convert
         left = self.mvms[m].phases - 1
         while left > 0:
             following = align(max(sampled + read, drained), clock)
@@ -756,18 +872,22 @@ cdef class Kernel:
         array_label = self.walkers[w].label
         adc_label = self.label_of(self.resources[bank].cause, self.resources[bank].part, self.walkers[w].op)
         h = self.new_hold(
-            r, self.walkers[w].node, self.walkers[w].actor, array_label if read >= convert else adc_label
+            r, w, array_label if read >= convert else adc_label, self.steps[self.walkers[w].step].charge
         )
+        if read < convert:
+            self.holds[h].place = self.resources[bank].place
         self.queue.push(sampled, <int64_t>h * 8 + RELEASE)
         self.queue.push(drained + self.mvms[m].tail, <int64_t>w * 8 + GO)
         self.resources[r].drained = drained
         self.resources[bank].visits += self.mvms[m].phases
         # The slower of read and conversion sets the pace of the phases and is charged for them.
         middle = sampled if read >= convert else self.walkers[w].ready
-        node = self.path.new(self.walkers[w].node, middle, array_label)
+        node = self.path.new(self.walkers[w].node, middle, array_label, self.resources[r].place)
         self.path.drop(self.walkers[w].node)
         self.walkers[w].node = node
         self.walkers[w].label = adc_label
+        self.walkers[w].place = self.resources[bank].place
+        self.walkers[w].ready = first
         return 0
 
     cdef int schedule_sample(self, int32_t w, int32_t r) except -1:
@@ -778,6 +898,7 @@ cdef class Kernel:
         self.walkers[w].label = self.label_of(
             self.resources[binding].cause, self.resources[binding].part, self.walkers[w].op
         )
+        self.walkers[w].place = self.resources[binding].place
         return self.queue.push(time, <int64_t>w * 8 + SAMPLE)
 
     cdef int sample(self, int32_t w) except -1:
@@ -786,18 +907,22 @@ cdef class Kernel:
         cdef int32_t r = self.steps[step].resource
         cdef int32_t m = self.steps[step].mvm
         cdef int32_t bank = self.mvms[m].bank
-        cdef int32_t node = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label)
+        cdef int32_t node = self.path.new(
+            self.walkers[w].node, self.now, self.walkers[w].label, self.walkers[w].place
+        )
         cdef int32_t h
+        self.path.drop(self.walkers[w].node)
+        self.walkers[w].node = node
         if self.walkers[w].phase + 1 == self.mvms[m].phases:
-            h = self.new_hold(r, node, self.walkers[w].actor, self.walkers[w].label)
+            h = self.new_hold(r, w, self.walkers[w].label, self.steps[step].charge)
+            self.holds[h].place = self.walkers[w].place
             self.holds[h].begin = self.walkers[w].token
             self.resources[r].unsampled = w
             self.release(h)
-        self.path.drop(self.walkers[w].node)
-        self.walkers[w].node = node
         self.walkers[w].sample_node = node
         self.path.hold(node)
         self.walkers[w].label = self.label_of(self.resources[bank].cause, self.resources[bank].part, self.walkers[w].op)
+        self.walkers[w].place = self.resources[bank].place
         self.walkers[w].ready = self.now + self.mvms[m].read  # of the next phase
         self.walkers[w].in_bank = 1
         return self.request(w)
@@ -808,7 +933,7 @@ cdef class Kernel:
         cdef int32_t m = self.steps[step].mvm
         cdef int32_t other
         cdef int64_t drained = self.now + self.mvms[m].convert
-        cdef int32_t h = self.new_hold(bank, self.walkers[w].node, self.walkers[w].actor, self.walkers[w].label)
+        cdef int32_t h = self.new_hold(bank, w, self.walkers[w].label, -1)
         self.queue.push(drained, <int64_t>h * 8 + RELEASE)
         self.resources[r].drained = drained
         self.walkers[w].in_bank = 0
@@ -895,21 +1020,34 @@ cdef class Kernel:
         cdef int32_t a = self.walkers[w].actor
         cdef int32_t step = self.walkers[w].step
         cdef int32_t path = -1
+        cdef int64_t grant = self.walkers[w].grant
         if self.walkers[w].leaf >= 0:
-            self.log.append((a, self.walkers[w].firing, self.walkers[w].output, -1, self.walkers[w].grant, leave))
-            return 0
-        if a < self.n_actors:
-            path = self.actors[a].path
-            if self.walkers[w].output >= 0:
-                path = self.outputs[self.actors[a].first_output + self.walkers[w].output].path
-        self.log.append(
-            (
-                a,
-                self.walkers[w].firing,
-                self.walkers[w].output,
-                step - (self.path_ptr[path] if path >= 0 else 0),
-                self.walkers[w].token if self.steps[step].mvm >= 0 else self.walkers[w].grant,
-                leave,
-            )
+            step = -1
+        else:
+            if self.steps[step].mvm >= 0:
+                grant = self.walkers[w].token
+            if a < self.n_actors:
+                path = self.actors[a].path
+                if self.walkers[w].output >= 0:
+                    path = self.outputs[self.actors[a].first_output + self.walkers[w].output].path
+            step -= self.path_ptr[path] if path >= 0 else 0
+        return self.keep_record(
+            VISITED, a, self.walkers[w].firing, self.walkers[w].output, step, -1, self.walkers[w].op, grant, leave, 0
         )
+
+    cdef int keep_record(
+        self, int32_t kind, int32_t actor, int64_t firing, int32_t output, int32_t step, int32_t place, int32_t op,
+        int64_t begin, int64_t end, int64_t amount,
+    ) except -1:
+        """Append to the log; of a timeline, only what lies in its window, and every so many firings."""
+        cdef Record* record
+        if kind >= FIRED and (end < self.record_begin or begin > self.record_end or firing % self.record_every):
+            return 0
+        if self.n_log == self.log.shape[0]:
+            self.log = _grown(self.log, "record")
+        record = &self.log[self.n_log]
+        record.firing, record.begin, record.end, record.amount = firing, begin, end, amount
+        record.kind, record.actor, record.output, record.step = kind, actor, output, step
+        record.place, record.op = place, op
+        self.n_log += 1
         return 0

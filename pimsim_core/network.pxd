@@ -71,6 +71,7 @@ cdef struct Router:
     int32_t unused
 
 cdef struct Terminal:
+    int64_t began  # to send the first packet
     int32_t channel
     int32_t first  # packet
     int32_t last
@@ -111,6 +112,14 @@ cdef struct Arrival:
     int32_t hop
     int32_t chain
     int32_t tag
+
+cdef struct Crossing:  # of a channel by a packet
+    int64_t begin
+    int64_t end
+    int32_t channel
+    int32_t vc
+    int32_t tag
+    int32_t flits
 
 @cython.final  # so that its methods call one another directly
 cdef class Network:
@@ -170,6 +179,9 @@ cdef class Network:
     cdef int32_t n_arrivals
     cdef int32_t[::1] left  # tags of packets whose tail has left its terminal since then
     cdef int32_t n_left
+    cdef bint keep_crossings
+    cdef Crossing[::1] crossings  # since the driver looked last, if it wants to know
+    cdef int32_t n_crossings
     cdef object log
 
     cdef int at(self, int64_t cycle, int32_t value) except -1
@@ -194,6 +206,7 @@ cdef class Network:
     cdef int32_t match_switch(self, int32_t r) noexcept
     cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept
     cdef int traverse(self, int32_t b) except -1
+    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept
     cdef int pop(self, int32_t l, bint last) except -1
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1
     cdef int32_t new_wait(self, int32_t packet, int32_t parent, int32_t channel, int64_t cycles) except -1

@@ -28,11 +28,12 @@ _DTYPES = {
     "flit": "arrived:i8 packet hop chain last:i4",
     "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router rank:i4",
     "router": "inputs outputs asking ready active _pad:i4",
-    "terminal": "channel first last sent lane vc_pointer blocked _pad:i4",
+    "terminal": "began:i8 channel first last sent lane vc_pointer blocked _pad:i4",
     "hop": "channel vcs child sibling:i4",
     "packet": "created stay:i8 route size ends tag next slowest waits _pad:i4",
     "wait": "channel cycles parent next:i4",
     "arrival": "cycle rest:i8 packet hop chain tag:i4",
+    "crossing": "begin end:i8 channel vc tag flits:i4",
 }
 
 
@@ -152,6 +153,7 @@ cdef class Network:
         self.accepted = np.zeros(max(1, n), dtype=np.int32)
         self.arrivals = np.zeros(64, dtype=network_dtype("arrival"))
         self.left = np.zeros(max(1, len(injection)), dtype=np.int32)
+        self.crossings = np.zeros(max(1, n), dtype=network_dtype("crossing"))
         self.entered = self.arrived = np.zeros(0, dtype=np.int64)
         self.now = -1
         self.load([], [], [], [])
@@ -521,6 +523,7 @@ cdef class Network:
             terminal.vc_pointer = vc + 1 if vc + 1 < self.vcs else 0
             if packet.tag < self.entered.shape[0]:
                 self.entered[packet.tag] = self.now
+            terminal.began = self.now
             wait = self.now - packet.created
             if wait > 0:
                 channel.waited += wait
@@ -545,6 +548,8 @@ cdef class Network:
         if self.tracking:
             self.left[self.n_left] = packet.tag
             self.n_left += 1
+        if self.keep_crossings:
+            self.cross(c, l % self.vcs, packet.tag, sent, terminal.began)
         terminal.first = packet.next
         terminal.sent = 0
         terminal.lane = -1
@@ -817,6 +822,10 @@ cdef class Network:
             self.at(time + 1 + output.delay, out * 4 + CREDIT)
         branch.sent += 1
         if last:
+            if self.keep_crossings:
+                self.cross(
+                    branch.channel, onward.vc, self.packets[packet].tag, self.packets[packet].size, branch.head_left
+                )
             onward.owner = -1
             branch.out = -1
             lane.branches -= 1
@@ -841,6 +850,13 @@ cdef class Network:
                 other = self.branches[other].sibling
             last = last and lane.branches == 0
         return self.pop(l, last)
+
+    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept:
+        """Note that the tail of a packet has left over a channel, on which its head left at `begin`."""
+        cdef Crossing* crossing = &self.crossings[self.n_crossings]
+        crossing.begin, crossing.end = begin, self.now + 1
+        crossing.channel, crossing.vc, crossing.tag, crossing.flits = channel, vc, tag, flits
+        self.n_crossings += 1
 
     cdef int pop(self, int32_t l, bint last) except -1:
         """Take the front flit out of a lane's buffer and return its credit; behind a tail the next head is in front."""

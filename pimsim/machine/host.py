@@ -50,3 +50,5 @@ class Host:
             outputs = [self.env.reached(sink, inference + 1) for sink in self.machine.sinks]
             times = yield self.env.all_of(outputs)
             self.outputs.append(max(times.values()))
+            if inference in self.machine.marks:
+                self.machine.engine.open_phase()

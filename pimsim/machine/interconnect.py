@@ -46,6 +46,7 @@ class Interconnect:
         if bits < 1:
             raise ValueError(f"found {bits} bits to send, expected at least 1")
         net = self.machine.net
-        path = self.machine.transport.path(source, target, bits, "host", 0, into_buffer=True)
+        path = self.machine.transport.path(source, target, bits, into_buffer=True)
+        assert path is not None  # both ends are tiles
         self.machine.sync_resources()
         return self.machine.env.submit(net.paths[path], self.machine.host_op)

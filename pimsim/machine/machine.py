@@ -35,7 +35,9 @@ class Machine:
     on_progress : callable, optional
         Called now and then with the firings done and the time in fs.
     record : bool
-        Keep the engine's log of every visit (slow; for tests).
+        Keep the engine's log of every visit, and the critical path itself (for tests).
+    timeline : (int, int, int), optional
+        Keep a log to draw: from one time to another, in fs, and every so many firings of an actor.
 
     Raises
     ------
@@ -49,12 +51,14 @@ class Machine:
         batch: int = 1,
         on_progress: Callable[[int, int], None] | None = None,
         record: bool = False,
+        timeline: tuple[int, int, int] | None = None,
     ) -> None:
         self.plan, self.batch = plan, batch
         lowered = lower(plan, batch)
-        self.net, self.ledger, self.transport = lowered.net, lowered.ledger, lowered.transport
+        self.net, self.transport = lowered.net, lowered.transport
         self.sources, self.sinks, self.instances = lowered.sources, lowered.sinks, lowered.instances
-        self.parts, self.ops = self.net.parts, self.net.ops
+        self.parts, self.ops, self.energy_parts = self.net.parts, self.net.ops, self.net.energy_parts
+        self.marks = phase_marks(batch)
         self.host_op = len(self.ops) - 1
         horizon = horizon_fs(self.net)
         arrays = self.net.freeze()
@@ -68,12 +72,13 @@ class Machine:
             record=record,
             network=self.network,
             network_period=period,
-            links=self.net.links,
+            tiles=self.net.tiles,
+            energy_parts=len(self.energy_parts),
+            timeline=timeline,
         )
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees))
         self.host = Host(self)
-        self.figures = self.engine.resource_figures()
-        self.links = self.link_figures()
+        self.take_figures()
         self.interconnect = Interconnect(self)
         self._known = len(self.net.resources)
         self._routes = len(self.net.routes)
@@ -87,6 +92,11 @@ class Machine:
     def firings(self) -> int:
         """Firings that the whole run takes."""
         return sum(actor.firings for actor in self.net.actors)
+
+    def take_figures(self) -> None:
+        """Note the figures of everything up to now."""
+        self.figures, self.links = self.engine.resource_figures(), self.link_figures()
+        self.states, self.op_figures = self.engine.state_figures(), self.engine.op_figures()
 
     def link_figures(self) -> tuple[Figures, Figures]:
         """Return the flits that each channel of the network has carried, and the fs that packets waited for it."""
@@ -122,7 +132,7 @@ class Machine:
         """Request the whole batch at time 0 and run until its outputs have come and all its work is done.
 
         What no output waits for (the pixels that a stride skips) may end later than the last output. It is done, but
-        `figures` are those of the time up to the last output.
+        `figures` and the like are those of the time up to the last output.
 
         Raises
         ------
@@ -134,7 +144,7 @@ class Machine:
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
         self.env.on_idle = None
-        self.figures, self.links = self.engine.resource_figures(), self.link_figures()
+        self.take_figures()
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon)
         self.check_alive()
@@ -171,3 +181,8 @@ class Machine:
             f"the machine cannot go on at {format_time(self.engine.now)}, after {len(self.host.outputs)} of "
             f"{self.batch} inferences:\n" + "\n".join(lines)
         )
+
+
+def phase_marks(batch: int) -> list[int]:
+    """Return the inferences whose outputs end a phase of the run: the first, and the last of the earlier half."""
+    return sorted({0, (batch - 1) // 2}) if batch > 1 else []

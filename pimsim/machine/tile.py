@@ -50,7 +50,7 @@ class Tile:
 
     def read(self, bits: int) -> simpy.Event:
         """Read from the buffer and over the bus; the event happens when the last word is there."""
-        steps = self.machine.transport.read_buffer(self.index, bits, "host", 0)
+        steps = self.machine.transport.read_buffer(self.index, bits)
         self.machine.sync_resources()
         return self.machine.env.submit(steps, self.machine.host_op)
 

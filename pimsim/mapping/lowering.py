@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.chip import ChipConfig
-from pimsim.mapping.ledger import Ledger
 from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step, Tree
 from pimsim.mapping.package import HOST_TILE
 from pimsim.mapping.plan import Chunk, Plan, PlannedOp, Replica
 from pimsim.mapping.reduction import Meeting, meetings
-from pimsim.mapping.transport import Transport
+from pimsim.mapping.transport import Transport, cost
 from pimsim.mapping.units import cycles_of
 
 Table = npt.NDArray[np.int64]
@@ -33,8 +32,6 @@ class Lowered:
     ----------
     net : Netlist
         The rows.
-    ledger : Ledger
-        Dynamic energy of one inference.
     transport : Transport
         Which resources move data.
     sources, sinks : list of int
@@ -45,7 +42,6 @@ class Lowered:
     """
 
     net: Netlist
-    ledger: Ledger
     transport: Transport
     sources: list[int]
     sinks: list[int]
@@ -67,7 +63,6 @@ class _Copy:
     bits: int
     stream: int
     tokens: Table
-    op: str
 
 
 class _Lowering:
@@ -77,9 +72,8 @@ class _Lowering:
         self.plan, self.batch = plan, batch
         self.config: ChipConfig = plan.chip.config
         self.net = Netlist()
-        self.ledger = Ledger()
-        self.transport = Transport(plan.package, self.net, self.ledger)
-        self.lowered = Lowered(self.net, self.ledger, self.transport, [], [], {})
+        self.transport = Transport(plan.package, self.net)
+        self.lowered = Lowered(self.net, self.transport, [], [], {})
         self.ends: list[list[int]] = []  # op -> the actor of each replica that puts out its tokens
         self.starts: list[
             list[list[tuple[int, Chunk | None]]]
@@ -132,9 +126,7 @@ class _Lowering:
     def host_end(self, op: PlannedOp) -> tuple[list[tuple[int, Chunk | None]], int]:
         """The host: it sends a row of the input, or takes a token of the output, over its external link."""
         bits = op.node.features * self.input_bits
-        step = self.transport.host_step(
-            out_of_chip=op.node.type == "Output", bits=bits, packets=op.node.positions
-        )
+        step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
         actor = self.actor(op, 0, "", [step], depth=2)
         (self.lowered.sources if op.node.type == "Input" else self.lowered.sinks).append(actor)
         return [(actor, None)], actor
@@ -143,26 +135,25 @@ class _Lowering:
         self, op: PlannedOp, index: int, replica: Replica
     ) -> tuple[list[tuple[int, Chunk | None]], int]:
         """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
-        node, firings = op.node, self.firings(op, index)
-        path = []
+        node, path = op.node, []
         if not op.attached:
             bits = sum(edge.reads for edge in node.edges) * self.input_bits
-            path = self.transport.read_buffer(replica.home, bits, node.name, firings)
-        path.append(self.unit_step(replica.home, node.type, node.work, node.name, firings))
+            path = self.transport.read_buffer(replica.home, bits)
+        path.append(self.unit_step(replica.home, node.type, node.work))
         actor = self.actor(op, index, "", path, depth=2)
         return [(actor, None)], actor
 
-    def unit_step(self, tile: int, operation: str, elements: float, op: str, firings: int) -> Step:
-        """One visit to a tile's digital unit, `firings` times an inference."""
-        name, occupancy, latency, cost = cycles_of(self.config, operation, elements)
+    def unit_step(self, tile: int, operation: str, elements: float) -> Step:
+        """One visit to a tile's digital unit."""
+        name, occupancy, latency, charged = cycles_of(self.config, operation, elements)
         unit = self.config.tile.digital[name]
         period = self.config.clocks[unit.clock].period_fs
         part = f"tile.digital.{name}"
-        self.ledger.add(part, op, firings * cost, unit.energy_per_element_pj)
         resource = self.transport.resource(
-            ("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count
+            ("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count, tile=tile
         )
-        return Step(resource, occupancy * period, latency * period)
+        energy = cost(part, charged, unit.energy_per_element_pj)
+        return Step(resource, occupancy * period, latency * period, energy=energy)
 
     def array_replica(
         self, op: PlannedOp, index: int, replica: Replica
@@ -202,7 +193,7 @@ class _Lowering:
         chunks: dict[int, list[Chunk]],
     ) -> int:
         """Bring the sums of several tiles to the replica's home and add them there; some meet on the way."""
-        name, firings, tiles = op.node.name, self.firings(op, index), self.config.tiles
+        tiles = self.config.tiles
         arriving: list[tuple[int, int, int | None]] = []  # actor, outputs, path
         meeting: list[int] = []
         actors = {tile: actor for tile, actor, _ in sums}
@@ -213,7 +204,7 @@ class _Lowering:
                 meeting.append(tile)
             else:
                 bits = outputs * self.sum_bits
-                path = self.transport.path(tile, replica.home, bits, name, firings, into_buffer=False)
+                path = self.transport.path(tile, replica.home, bits, into_buffer=False)
                 arriving.append((actor, outputs, path))
         if meeting:
             root = meetings(self.transport.fabric, tiles, meeting, replica.home)
@@ -221,7 +212,7 @@ class _Lowering:
             node, actor, met = self.meet(op, index, chip, root, actors, chunks)
             outputs = _distinct_outputs(met)
             bits = outputs * self.sum_bits
-            arriving.append((actor, outputs, self.transport.between(chip, node, home, bits, name, firings)))
+            arriving.append((actor, outputs, self.transport.between(chip, node, home, bits)))
         adder = self.adder(op, index, replica.home, sum(outputs for _, outputs, _ in arriving), ".sum")
         for actor, _, way in arriving:
             self.link(op, actor, adder, way)
@@ -241,20 +232,18 @@ class _Lowering:
         flows += [self.meet(op, index, chip, before, actors, chunks) for before in place.before]
         if len(flows) == 1:
             return flows[0]
-        name, firings = op.node.name, self.firings(op, index)
         node = f"a{place.router[1:]}"
         values = sum(_distinct_outputs(each) for _, _, each in flows)
-        step = self.transport.add_step(chip, place.router, values, name, firings)
+        step = self.transport.add_step(chip, place.router, values)
         adder = self.actor(op, index, f".chip{chip}{place.router}", [step], depth=2)
         for source, actor, each in flows:
             bits = _distinct_outputs(each) * self.sum_bits
-            self.link(op, actor, adder, self.transport.between(chip, source, node, bits, name, firings))
+            self.link(op, actor, adder, self.transport.between(chip, source, node, bits))
         return node, adder, [chunk for _, _, each in flows for chunk in each]
 
     def adder(self, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
         """An actor that adds partial sums up."""
-        firings = self.firings(op, index)
-        step = self.unit_step(tile, "Accumulate", elements, op.node.name, firings)
+        step = self.unit_step(tile, "Accumulate", elements)
         return self.actor(op, index, name, [step], depth=2)
 
     def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
@@ -274,33 +263,20 @@ class _Lowering:
 
     def chunk(self, op: PlannedOp, index: int, chunk: Chunk) -> int:
         """The arrays of one replica in one core: load the inputs, multiply, send the sums over the bus."""
-        name = op.node.name
-        firings = self.firings(op, index)
         rows = sum({block.row: block.rows for block in chunk.blocks}.values())
         outputs = _distinct_outputs([chunk])
-        path = self.transport.read_buffer(chunk.tile, rows * self.input_bits, name, firings)
-        path.append(self.multiplication(op, index, chunk, firings))
-        path.append(self.transport.over_bus(chunk.tile, outputs * self.sum_bits, name, firings))
-        core = self.config.core
-        self.ledger.add(
-            "core.input_register",
-            name,
-            firings * rows * self.input_bits / 8,
-            core.input_register.energy_per_byte_pj,
-        )
-        self.ledger.add(
-            "core.output_register",
-            name,
-            firings * outputs * self.sum_bits / 8,
-            core.output_register.energy_per_byte_pj,
-        )
-        if self.config.tile.output_register is not None:
-            energy = self.config.tile.output_register.energy_per_byte_pj
-            self.ledger.add("tile.output_register", name, firings * outputs * self.sum_bits / 8, energy)
+        core, register = self.config.core, self.config.tile.output_register
+        out_bytes = outputs * self.sum_bits / 8
+        registers = cost("core.output_register", out_bytes, core.output_register.energy_per_byte_pj)
+        if register is not None:
+            registers += cost("tile.output_register", out_bytes, register.energy_per_byte_pj)
+        path = self.transport.read_buffer(chunk.tile, rows * self.input_bits)
+        path.append(self.multiplication(op, index, chunk, rows))
+        path.append(self.transport.over_bus(chunk.tile, outputs * self.sum_bits, registers))
         return self.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=self.config.tile.in_flight)
 
-    def multiplication(self, op: PlannedOp, index: int, chunk: Chunk, firings: int) -> Step:
-        """The crossbar phases of a chunk, with an ADC bank of its own or a shared one."""
+    def multiplication(self, op: PlannedOp, index: int, chunk: Chunk, inputs: int) -> Step:
+        """The crossbar phases of a chunk with so many inputs, with an ADC bank of its own or a shared one."""
         config, chip = self.config, self.plan.chip
         array, adc = config.core.array, config.core.adc
         phases = chip.phases(self.input_bits)
@@ -311,22 +287,14 @@ class _Lowering:
         shared = arrays_per_bank > 1
         key = ("adc", chunk.tile, chunk.core, chunk.bank if shared else (op.node.name, index))
         tail = config.core.shift_add.latency_cycles * config.clocks[config.core.shift_add.clock].period_fs
-        bank = self.transport.resource(key, f"tile{chunk.tile}.core{chunk.core}.adc", "core.adc", adc_clock)
-        resource = self.net.add_resource(f"tile{chunk.tile}.core{chunk.core}.arrays", "core.array", clock)
+        where = f"tile{chunk.tile}.core{chunk.core}"
+        bank = self.transport.resource(key, f"{where}.adc", "core.adc", adc_clock, tile=chunk.tile)
+        resource = self.net.add_resource(f"{where}.arrays", "core.array", clock, tile=chunk.tile)
         self.lowered.instances[resource] = len(chunk.blocks)
         self.lowered.instances[bank] = adc.adcs_per_bank * (1 if shared else len(chunk.blocks))
-        reads = firings * phases * len(chunk.blocks)
+        core, reads = config.core, phases * len(chunk.blocks)
         rows = sum(block.rows for block in chunk.blocks)
-        name = op.node.name
-        self.ledger.add("core.array", name, reads, array.energy_per_read_pj)
-        self.ledger.add("core.dac", name, firings * phases * rows, config.core.dac.energy_per_conversion_pj)
-        if config.core.sample_hold is not None:
-            energy = config.core.sample_hold.energy_per_sample_pj
-            self.ledger.add("core.sample_hold", name, reads * array.columns, energy)
-        self.ledger.add("core.adc", name, reads * array.columns, adc.energy_per_convert_pj)
-        self.ledger.add(
-            "core.shift_add", name, reads * array.columns, config.core.shift_add.energy_per_add_pj
-        )
+        samples_taken = reads * array.columns
         return Step(
             resource,
             0,
@@ -339,6 +307,22 @@ class _Lowering:
                 tail=tail,
                 bank=bank,
                 shared=shared,
+            ),
+            energy=(
+                *cost(
+                    "core.input_register",
+                    inputs * self.input_bits / 8,
+                    core.input_register.energy_per_byte_pj,
+                ),
+                *cost("core.array", reads, array.energy_per_read_pj),
+                *cost("core.dac", phases * rows, core.dac.energy_per_conversion_pj),
+                *cost(
+                    "core.sample_hold",
+                    samples_taken if core.sample_hold else 0,
+                    core.sample_hold.energy_per_sample_pj if core.sample_hold else None,
+                ),
+                *cost("core.adc", samples_taken, adc.energy_per_convert_pj),
+                *cost("core.shift_add", samples_taken, core.shift_add.energy_per_add_pj),
             ),
         )
 
@@ -385,30 +369,32 @@ class _Lowering:
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
         places = self.plan.places.get((number, position, tile), 2 * len(source.replicas))
-        stream = self.net.add_stream(
-            f"{source.node.name} -> {node.name} at tile {tile}",
-            places,
-            tokens,
-            part=HOST if tile == HOST_TILE else "tile.buffer",
-        )
-        for index, actor, _ in readers:
-            own = low[positions[index]]
-            after = np.append(own[1:], tokens + own[0])  # what its next position still needs
-            own_need, own_after = self.net.add_table(need[positions[index]]), self.net.add_table(after)
-            self.net.add_input(actor, stream, own_need, own_after, int(own[0]))
         share = 1.0
         if op.tiling is not None:
             share = op.tiling.share(
                 block for _, _, chunk in readers if chunk is not None for block in chunk.blocks
             )
         bits = int(np.ceil(source.node.features * share)) * self.input_bits
+        stream = self.net.add_stream(
+            f"{source.node.name} -> {node.name} at tile {tile}",
+            places,
+            tokens,
+            part=HOST if tile == HOST_TILE else "tile.buffer",
+            tile=None if tile == HOST_TILE else tile,
+            bits=bits,
+        )
+        for index, actor, _ in readers:
+            own = low[positions[index]]
+            after = np.append(own[1:], tokens + own[0])  # what its next position still needs
+            own_need, own_after = self.net.add_table(need[positions[index]]), self.net.add_table(after)
+            self.net.add_input(actor, stream, own_need, own_after, int(own[0]))
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
         for index, producer in enumerate(source.replicas):
             own = ranks[source.positions(index)]
             if not (own >= 0).any():
                 continue
-            copy = _Copy(self.ends[source_number][index], producer.home, tile, bits, stream, own, node.name)
+            copy = _Copy(self.ends[source_number][index], producer.home, tile, bits, stream, own)
             if self.transport.branches(producer.home, tile):
                 rows = frozenset(
                     block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks
@@ -420,8 +406,7 @@ class _Lowering:
 
     def send(self, copy: _Copy) -> None:
         """Send an actor's tokens to one tile, a packet each."""
-        sent = int((copy.tokens >= 0).sum())
-        path = self.transport.path(copy.home, copy.tile, copy.bits, copy.op, sent, into_buffer=True)
+        path = self.transport.path(copy.home, copy.tile, copy.bits, into_buffer=True)
         self.net.add_output(copy.actor, copy.stream, self.net.add_table(copy.tokens), path)
 
     def send_together(self) -> None:
@@ -443,12 +428,10 @@ class _Lowering:
                     number[index] = len(trees)
                     chosen = [i for i, member in enumerate(members) if member]
                     ends = [(counts[actor] + i, copies[i].tile) for i in chosen]
-                    packets, op = int((which == index).sum()), copies[chosen[0]].op
-                    trees.append(self.transport.tree(copies[0].home, ends, copies[0].bits, op, packets))
+                    trees.append(self.transport.tree(copies[0].home, ends, copies[0].bits))
             self.net.casts.append(Cast(actor, self.net.add_table(number[which]), tuple(trees)))
             for copy in copies:
-                sent = int((copy.tokens >= 0).sum())
-                path = self.net.add_path([self.transport.write_buffer(copy.tile, copy.bits, copy.op, sent)])
+                path = self.net.add_path([self.transport.write_buffer(copy.tile, copy.bits)])
                 latency = self.transport.through_fs(copy.home, copy.tile, copy.bits)
                 tokens = self.net.add_table(copy.tokens)
                 self.net.add_output(actor, copy.stream, tokens, path, latency)

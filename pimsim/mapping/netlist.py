@@ -18,6 +18,9 @@ from pimsim_core.network import Network
 
 HOST = "host"  # the part that waiting for the host is charged to; always the last one
 
+Energy = tuple[tuple[str, float | None], ...]
+"""What a visit costs, pJ by part; None where the part acts but has no figure."""
+
 
 class Resource(NamedTuple):
     """Something that is held while it works."""
@@ -28,6 +31,7 @@ class Resource(NamedTuple):
     servers: int = 1
     link: int | None = None  # channel of the network that it is, or that it is the entrance of
     cause: str = "compute"
+    tile: int | None = None
 
 
 class Mvm(NamedTuple):
@@ -56,6 +60,7 @@ class Step(NamedTuple):
     route: int | None = None
     terminal: int = -1  # where the route begins
     flits: int = 0
+    energy: Energy = ()
 
 
 Way = tuple[tuple[int, int], ...]
@@ -77,6 +82,7 @@ class Tree(NamedTuple):
     terminal: int
     pieces: tuple[int, ...]  # flits of each
     leaves: tuple[Leaf, ...]
+    energy: Energy = ()
 
 
 class Cast(NamedTuple):
@@ -103,6 +109,8 @@ class Stream(NamedTuple):
     capacity: int
     tokens: int  # an inference
     part: str = "tile.buffer"
+    tile: int | None = None  # whose buffer it is in
+    bits: int = 0  # of a token
 
 
 class Actor(NamedTuple):
@@ -151,6 +159,7 @@ class Netlist:
         self.outputs: list[Output] = []
         self.casts: list[Cast] = []
         self.network: NetworkRows | None = None
+        self.tiles = 0
         self.routes: list[Way] = []
         self._route_ids: dict[Way, int] = {}
         self._path_ids: dict[tuple[Step, ...], int] = {}
@@ -230,12 +239,44 @@ class Netlist:
         return [*(name for name in names if name != HOST), HOST]
 
     @property
+    def energy_parts(self) -> list[str]:
+        """The parts that visits cost energy in, known or not, in the order of their first visit."""
+        visits = [step.energy for path in self.paths for step in path] + [tree.energy for tree in self.trees]
+        return list(dict.fromkeys(part for energy in visits for part, _ in energy))
+
+    @property
+    def places(self) -> list[str]:
+        """Where time on the critical path can be spent: the network's channels, the streams, the resources."""
+        return [*self.link_names, *(s.name for s in self.streams), *(r.name for r in self.resources)]
+
+    @property
+    def link_names(self) -> list[str]:
+        """The channels of the networks of all chips."""
+        if self.network is None:
+            return []
+        channels = self.network.fabric.channels
+        return [f"chip{chip}.{a}-{b}" for chip in range(self.network.copies) for a, b in channels]
+
+    @property
     def ops(self) -> list[str]:
         """The ops of the actors, in declared order, the host last."""
         names = dict.fromkeys(actor.op for actor in self.actors)
         return [*(name for name in names if name != HOST), HOST]
 
-    def _freeze_casts(self) -> dict[str, npt.NDArray[Any]]:
+    def _freeze_energy(self) -> tuple[dict[Energy, int], dict[str, npt.NDArray[Any]]]:
+        """The kinds of visits by what they cost, and the arrays of what that is."""
+        part_id = {name: i for i, name in enumerate(self.energy_parts)}
+        steps = [step.energy for path in self.paths for step in path]
+        kinds = list(dict.fromkeys([*steps, *(tree.energy for tree in self.trees)]))
+        known = [[(part_id[part], pj) for part, pj in kind if pj is not None] for kind in kinds]
+        return {kind: i if known[i] else -1 for i, kind in enumerate(kinds)}, {
+            "charge_ptr": np.cumsum([0, *map(len, known)]).astype(np.int32),
+            "charge_part": np.array([part for kind in known for part, _ in kind], dtype=np.int32),
+            "charge_pj": np.array([pj for kind in known for _, pj in kind], dtype=np.float64),
+            "charge_sum": np.array([sum(pj for _, pj in kind) for kind in known], dtype=np.float64),
+        }
+
+    def _freeze_casts(self, charges: dict[Energy, int]) -> dict[str, npt.NDArray[Any]]:
         """The arrays of `casts`: by actor, their trees, and the leaves of those by their last hop."""
         casts = sorted(self.casts, key=_actor)
         trees = [tree for cast in casts for tree in cast.trees]
@@ -260,6 +301,7 @@ class Netlist:
                 last_piece=pieces[1:],
                 first_leaf=first_leaf,
                 leaves=(len(tree.leaves) for tree in trees),
+                charge=(charges[tree.energy] for tree in trees),
             ),
             "pieces": np.array([flits for tree in trees for flits in tree.pieces], dtype=np.int32),
             "leaves": records(
@@ -276,6 +318,8 @@ class Netlist:
         part_id = {name: i for i, name in enumerate(self.parts)}
         op_id = {name: i for i, name in enumerate(self.ops)}
         mvms: dict[Mvm, int] = {}
+        charges, energy = self._freeze_energy()
+        first_resource = self.links + len(self.streams)
         first_route = len(self.trees)
         steps = [step for path in self.paths for step in path]
         for step in steps:
@@ -296,6 +340,8 @@ class Netlist:
                 link=(-1 if r.link is None else r.link for r in self.resources),
                 cause=(CAUSES.index(r.cause) for r in self.resources),
                 part=(part_id[r.part] for r in self.resources),
+                place=range(first_resource, first_resource + len(self.resources)),
+                tile=(self.tiles if r.tile is None else r.tile for r in self.resources),
             ),
             "steps": records(
                 "step",
@@ -307,6 +353,7 @@ class Netlist:
                 route=(-1 if s.route is None else first_route + s.route for s in steps),
                 terminal=(s.terminal for s in steps),
                 flits=(s.flits for s in steps),
+                charge=(charges[s.energy] for s in steps),
             ),
             "path_ptr": np.cumsum([0, *(len(p) for p in self.paths)]).astype(np.int32),
             "mvms": records(
@@ -357,8 +404,12 @@ class Netlist:
                 capacity=(s.capacity for s in self.streams),
                 tokens=(s.tokens for s in self.streams),
                 part=(part_id[s.part] for s in self.streams),
+                bits=(s.bits for s in self.streams),
+                place=range(self.links, first_resource),
+                tile=(-1 if s.tile is None else s.tile for s in self.streams),
             ),
-            **self._freeze_casts(),
+            **energy,
+            **self._freeze_casts(charges),
             "table": np.concatenate([np.zeros(0, np.int64), *self.tables]),
             "table_ptr": np.cumsum([0, *(len(t) for t in self.tables)]).astype(np.int64),
             "consumer_ptr": consumer_ptr,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from pimsim.mapping.ledger import Ledger
-from pimsim.mapping.netlist import Leaf, Netlist, NetworkRows, Step, Tree
+from pimsim.mapping.netlist import Energy, Leaf, Netlist, NetworkRows, Step, Tree
 from pimsim.mapping.package import EXTERNAL, HOST_TILE, Package
 from pimsim.network.fabric import Fabric, tree_rows
 from pimsim.units import FS_PER_S, fs_from_ns
 
 
 class Transport:
-    """Makes the resources that move data when they are first used, and counts their energy.
+    """Makes the resources that move data when they are first used, and the steps of paths over them.
 
     Parameters
     ----------
@@ -20,16 +19,15 @@ class Transport:
         The chips.
     net : Netlist
         Where the resources go.
-    ledger : Ledger
-        Where the energy goes.
     """
 
-    def __init__(self, package: Package, net: Netlist, ledger: Ledger) -> None:
+    def __init__(self, package: Package, net: Netlist) -> None:
         self.package, self.config = package, package.config
-        self.net, self.ledger = net, ledger
+        self.net = net
         self._made: dict[Hashable, int] = {}
         self._paths = 0
         network = self.config.network
+        net.tiles = package.tiles
         self.fabric = Fabric(package.graph, network.router)
         net.network = NetworkRows(
             self.fabric,
@@ -47,15 +45,16 @@ class Transport:
         servers: int = 1,
         link: int | None = None,
         cause: str = "compute",
+        tile: int | None = None,
     ) -> int:
         """Return the resource with this key, made at its first use."""
         if key not in self._made:
-            self._made[key] = self.net.add_resource(name, part, period_fs, servers, link, cause)
+            self._made[key] = self.net.add_resource(name, part, period_fs, servers, link, cause, tile)
         return self._made[key]
 
     # -- inside a tile -----------------------------------------------------------------------------------------
 
-    def read_buffer(self, tile: int, bits: int, op: str, firings: int) -> list[Step]:
+    def read_buffer(self, tile: int, bits: int) -> list[Step]:
         """Read from a tile's buffer and over its bus: words follow each other, the bus starts with the first."""
         buffer, bus = self.config.tile.buffer, self.config.tile.bus
         accesses = -(-bits // buffer.width_bits)
@@ -63,50 +62,69 @@ class Transport:
         bus_period = self.config.clocks[bus.clock].period_fs
         words = max(-(-bits // bus.width_bits) * bus_period, accesses * port_period)
         held = -(-words // bus_period) * bus_period
-        self.ledger.add("tile.buffer", op, firings * accesses, buffer.energy_per_access_pj)
-        self._count_bus(bits, op, firings)
         return [
-            Step(self._port(tile), accesses * port_period, max(1, buffer.latency_cycles) * port_period),
-            Step(self._bus(tile), held, held + bus.latency_cycles * bus_period),
+            Step(
+                self._port(tile),
+                accesses * port_period,
+                max(1, buffer.latency_cycles) * port_period,
+                energy=self._access_energy(bits),
+            ),
+            Step(
+                self._bus(tile), held, held + bus.latency_cycles * bus_period, energy=self._bus_energy(bits)
+            ),
         ]
 
-    def over_bus(self, tile: int, bits: int, op: str, firings: int) -> Step:
-        """Move data over a tile's bus."""
+    def over_bus(self, tile: int, bits: int, register: Energy = ()) -> Step:
+        """Move data over a tile's bus, and through a register at its end."""
         bus = self.config.tile.bus
         period = self.config.clocks[bus.clock].period_fs
         held = -(-bits // bus.width_bits) * period
-        self._count_bus(bits, op, firings)
-        return Step(self._bus(tile), held, held + bus.latency_cycles * period)
+        energy = (*self._bus_energy(bits), *register)
+        return Step(self._bus(tile), held, held + bus.latency_cycles * period, energy=energy)
 
-    def write_buffer(self, tile: int, bits: int, op: str, firings: int) -> Step:
+    def write_buffer(self, tile: int, bits: int) -> Step:
         """Write to a tile's buffer."""
         buffer = self.config.tile.buffer
         accesses = -(-bits // buffer.width_bits)
         period = self.config.clocks[buffer.clock].period_fs
-        self.ledger.add("tile.buffer", op, firings * accesses, buffer.energy_per_access_pj)
         return Step(
-            self._port(tile), accesses * period, (accesses - 1 + max(1, buffer.latency_cycles)) * period
+            self._port(tile),
+            accesses * period,
+            (accesses - 1 + max(1, buffer.latency_cycles)) * period,
+            energy=self._access_energy(bits),
         )
+
+    def _access_energy(self, bits: int) -> Energy:
+        buffer = self.config.tile.buffer
+        return cost("tile.buffer", -(-bits // buffer.width_bits), buffer.energy_per_access_pj)
+
+    def _bus_energy(self, bits: int) -> Energy:
+        bus = self.config.tile.bus
+        return cost("tile.bus", -(-bits // bus.width_bits), bus.energy_per_transfer_pj)
 
     def _port(self, tile: int) -> int:
         buffer = self.config.tile.buffer
         period = self.config.clocks[buffer.clock].period_fs
         return self.resource(
-            ("port", tile), f"tile{tile}.buffer", "tile.buffer", period, buffer.ports, cause="transport"
+            ("port", tile),
+            f"tile{tile}.buffer",
+            "tile.buffer",
+            period,
+            buffer.ports,
+            cause="transport",
+            tile=tile,
         )
 
     def _bus(self, tile: int) -> int:
         period = self.config.clocks[self.config.tile.bus.clock].period_fs
-        return self.resource(("bus", tile), f"tile{tile}.bus", "tile.bus", period, cause="transport")
-
-    def _count_bus(self, bits: int, op: str, firings: int) -> None:
-        bus = self.config.tile.bus
-        self.ledger.add("tile.bus", op, firings * -(-bits // bus.width_bits), bus.energy_per_transfer_pj)
+        return self.resource(
+            ("bus", tile), f"tile{tile}.bus", "tile.bus", period, cause="transport", tile=tile
+        )
 
     # -- between tiles -----------------------------------------------------------------------------------------
 
-    def path(self, source: int, target: int, bits: int, op: str, packets: int, *, into_buffer: bool) -> int:
-        """Return the path of a packet from one tile to another, or to or from the host.
+    def path(self, source: int, target: int, bits: int, *, into_buffer: bool) -> int | None:
+        """Return the path of a packet from one tile to another, or to or from the host; None inside the host.
 
         Parameters
         ----------
@@ -114,35 +132,33 @@ class Transport:
             Tiles; `HOST_TILE` is the host, whose own link belongs to its actor.
         bits : int
             Of one packet.
-        op : str
-            The op that the energy is charged to.
-        packets : int
-            How many an inference.
         into_buffer : bool
             Whether the packet ends in the target's buffer, or in a register.
         """
         steps = []
+        if source == target == HOST_TILE:
+            return None
         if source == target:
-            steps = [self.over_bus(source, bits, op, packets)]
+            steps = [self.over_bus(source, bits)]
         else:
             for chip, here, there in self.package.legs(source, target, self._paths):
                 if there == EXTERNAL:
-                    steps.append(self._external(chip, here, bits, op, packets))
+                    steps.append(self._external(chip, here, bits))
                 else:
-                    steps += self._through(chip, here, there, bits, op, packets)
+                    steps += self._through(chip, here, there, bits)
             self._paths += 1
         if into_buffer and target != HOST_TILE:
-            steps.append(self.write_buffer(target, bits, op, packets))
+            steps.append(self.write_buffer(target, bits))
         return self.net.add_path(steps)
 
-    def _through(self, chip: int, source: str, target: str, bits: int, op: str, packets: int) -> list[Step]:
+    def _through(self, chip: int, source: str, target: str, bits: int) -> list[Step]:
         """Cross a chip's network: one step flit by flit, or one a link where packets are approximate."""
         fabric, network = self.fabric, self.config.network
         flits = -(-bits // network.link_width_bits)
         period = self.config.clocks[network.clock].period_fs
         # Where several routes are as good, one path after another takes the next.
         hops = fabric.hops(source, target, self._paths)
-        self._count_flits(hops, flits, op, packets)
+        energy = self._flit_energy(hops, flits)
         terminal = fabric.terminal_number[source]
         entrance = fabric.injection[terminal]
         shift = chip * len(fabric.channels)
@@ -150,29 +166,34 @@ class Transport:
             route = self.net.add_route(tuple((shift + channel, vcs) for channel, vcs in hops))
             start = chip * len(fabric.terminals) + terminal
             latency = fabric.zero_load(hops, flits) * period
-            return [Step(self._channel(chip, entrance), flits * period, latency, None, route, start, flits)]
+            return [
+                Step(
+                    self._channel(chip, entrance), flits * period, latency, None, route, start, flits, energy
+                )
+            ]
         heads = fabric.head_cycles(hops)
         heads[-1] += flits - 1  # a packet has arrived when its tail has
-        return [
+        steps = [
             Step(self._channel(chip, channel), flits * period, head * period)
             for channel, head in zip([entrance, *(channel for channel, _ in hops)], heads, strict=True)
         ]
+        return [steps[0]._replace(energy=energy), *steps[1:]]
 
-    def between(self, chip: int, source: str, target: str, bits: int, op: str, packets: int) -> int:
+    def between(self, chip: int, source: str, target: str, bits: int) -> int:
         """Return the path of a packet from one node of a chip's network to another, into a register."""
-        return self.net.add_path(self._through(chip, source, target, bits, op, packets))
+        return self.net.add_path(self._through(chip, source, target, bits))
 
-    def add_step(self, chip: int, router: str, values: int, op: str, firings: int) -> Step:
-        """One visit to a router's adder, `firings` times an inference."""
+    def add_step(self, chip: int, router: str, values: int) -> Step:
+        """One visit to a router's adder."""
         network = self.config.network
         adder, period = network.reduction, self.config.clocks[network.clock].period_fs
         assert adder is not None
         occupancy = -(-values // adder.lanes)
-        self.ledger.add("network.adder", op, firings * values, adder.energy_per_add_pj)
         resource = self.resource(
             ("adder", chip, router), f"chip{chip}.{router}.adder", "network.adder", period
         )
-        return Step(resource, occupancy * period, (occupancy + adder.latency_cycles) * period)
+        energy = cost("network.adder", values, adder.energy_per_add_pj)
+        return Step(resource, occupancy * period, (occupancy + adder.latency_cycles) * period, energy=energy)
 
     def branches(self, source: int, target: int) -> bool:
         """Whether what goes from one tile to another may share its way with what goes to others."""
@@ -181,7 +202,7 @@ class Transport:
             return False
         return source != target and source // tiles == target // tiles
 
-    def tree(self, source: int, ends: Sequence[tuple[int, int]], bits: int, op: str, packets: int) -> Tree:
+    def tree(self, source: int, ends: Sequence[tuple[int, int]], bits: int) -> Tree:
         """Return a packet from one tile to others of its chip that branches in the routers.
 
         Parameters
@@ -193,10 +214,6 @@ class Transport:
         bits : int
             Of one packet; it is cut into pieces that a router's buffer holds whole, so that no branch can hold up
             another for ever.
-        op : str
-            The op that the energy is charged to.
-        packets : int
-            How many an inference.
         """
         fabric, network = self.fabric, self.config.network
         chip, _ = divmod(source, self.config.tiles)
@@ -205,14 +222,15 @@ class Transport:
         period, shift = self.config.clocks[network.clock].period_fs, chip * len(fabric.channels)
         ways = [self._hops(source, tile) for _, tile in ends]
         rows, _ = tree_rows(ways)
-        self._count_flits([(channel, vcs) for channel, vcs, _, _ in rows], flits, op, packets)
+        energy = self._flit_energy([(channel, vcs) for channel, vcs, _, _ in rows], flits)
         terminal = fabric.terminal_number[f"t{source % self.config.tiles}"]
         leaves = [
             Leaf(output, tuple((shift + c, vcs) for c, vcs in way), fabric.zero_load(way, 1) * period)
             for (output, _), way in zip(ends, ways, strict=True)
         ]
         entrance = self._channel(chip, fabric.injection[terminal])
-        return Tree(entrance, chip * len(fabric.terminals) + terminal, tuple(pieces), tuple(leaves))
+        start = chip * len(fabric.terminals) + terminal
+        return Tree(entrance, start, tuple(pieces), tuple(leaves), energy)
 
     def through_fs(self, source: int, target: int, bits: int) -> int:
         """Return the time from one tile to another of its chip through an empty network."""
@@ -236,23 +254,24 @@ class Transport:
             self.config.clocks[self.config.network.clock].period_fs,
             link=chip * len(self.fabric.channels) + channel,
             cause="transport",
+            tile=chip * self.config.tiles + int(source[1:]) if source.startswith("t") else None,
         )
 
-    def _count_flits(self, hops: list[tuple[int, int]], flits: int, op: str, packets: int) -> None:
-        """Count a router for every hop, and the link behind it unless it ends at a terminal."""
+    def _flit_energy(self, hops: list[tuple[int, int]], flits: int) -> Energy:
+        """The energy of a packet: a router for every hop, and the link behind it unless it ends at a terminal."""
         links = sum(self.fabric.ports[channel][1] >= 0 for channel, _ in hops)
-        for part, energy in self.config.network.flit_energies_pj.items():
-            self.ledger.add(
-                part, op, packets * flits * (links if part == "network.link" else len(hops)), energy
-            )
+        pieces = (
+            cost(part, flits * (links if part == "network.link" else len(hops)), energy)
+            for part, energy in self.config.network.flit_energies_pj.items()
+        )
+        return tuple(term for piece in pieces for term in piece)
 
-    def _external(self, chip: int, side: str, bits: int, op: str, packets: int) -> Step:
+    def _external(self, chip: int, side: str, bits: int) -> Step:
         """A packet crosses to the next chip whole; the far end stores it (bounded by its stream's places)."""
         external = self.config.external
         period = max(1, round(FS_PER_S / (external.bandwidth_gb_per_s * 1e9)))  # of a byte
         held = -(-bits // 8) * period
         latency = -(-fs_from_ns(external.latency_ns) // period) * period
-        self.ledger.add("external", op, packets * bits, external.energy_per_bit_pj)
         resource = self.resource(
             ("external", chip, side),
             f"external{chip}.{side}",
@@ -261,8 +280,15 @@ class Transport:
             servers=self.package.bundle,
             cause="transport",
         )
-        return Step(resource, held, held + latency)
+        return Step(resource, held, held + latency, energy=cost("external", bits, external.energy_per_bit_pj))
 
-    def host_step(self, *, out_of_chip: bool, bits: int, packets: int) -> Step:
+    def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
         """The host's own visit to the link between it and the first chip."""
-        return self._external(HOST_TILE, "out" if out_of_chip else "in", bits, "host", packets)
+        return self._external(HOST_TILE, "out" if out_of_chip else "in", bits)
+
+
+def cost(part: str, actions: float, energy_pj: float | None) -> Energy:
+    """Return what so many actions of a part cost; nothing for none."""
+    if not actions:
+        return ()
+    return ((part, None if energy_pj is None else actions * energy_pj),)

@@ -6,17 +6,72 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pimsim import __version__
 from pimsim.errors import ResultError
 
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA = "pimsim-result/1"
+FORMAT = "pimsim-result"
+VERSION = 1  # of what stands in it; more figures are no new version
+SCHEMA = f"{FORMAT}/{VERSION}"
 
-TABLES = ("attribution", "plan", "energy", "area", "resources", "links")
+TABLES = (
+    "attribution",
+    "interval_attribution",
+    "phases",
+    "plan",
+    "ops",
+    "tiles",
+    "energy",
+    "energy_by_op",
+    "area",
+    "resources",
+    "links",
+    "power",
+)
+
+KEYS = (
+    "identity",
+    "model",
+    "chip",
+    "chips",
+    "chips_requested",
+    "batch",
+    "weight_bits",
+    "input_bits",
+    "latency_fs",
+    "first_output_fs",
+    "interval_fs",
+    "interval_batch",
+    "outputs_fs",
+    "inferences_per_s",
+    "macs",
+    "energy_pj",
+    "energy",
+    "area_um2",
+    "tops",
+    "peak",
+    "utilisation",
+    "bounds",
+    "attribution",
+    "interval_attribution",
+    "phases",
+    "ops",
+    "tiles",
+    "over_time",
+    "resources",
+    "network",
+    "plan",
+    "engine",
+    "notes",
+    "config",
+    "trace",
+)
 
 
 def digest_of(about: dict[str, Any]) -> str:
@@ -69,16 +124,26 @@ class Result:
 
         Parameters
         ----------
-        table : {"attribution", "plan", "energy", "area", "resources", "links"}
-            Which one.
+        table : str
+            One of `TABLES`; ``docs/results.md`` says what stands in each.
 
         Raises
         ------
         KeyError
             If there is no such table.
         """
-        if table in ("attribution", "plan"):
+        if table in ("attribution", "interval_attribution", "plan", "ops", "tiles"):
             return list(self.data[table])
+        if table == "phases":
+            return [
+                {"phase": phase["phase"], **row}
+                for phase in self.data["phases"]
+                for row in phase["attribution"]
+            ]
+        if table == "energy_by_op":
+            return list(self.data["energy"]["rows"])
+        if table == "power":
+            return self._power_rows()
         if table == "energy":
             energy = self.data["energy_pj"]
             rows = [
@@ -105,6 +170,21 @@ class Result:
         if table == "resources":
             return [{"part": part, **figures} for part, figures in self.data["resources"].items()]
         raise KeyError(f"no table '{table}'; there are: {', '.join(TABLES)}")
+
+    def _power_rows(self) -> list[dict[str, Any]]:
+        """Dynamic power over time, a row a bin."""
+        over_time = self.data["over_time"]
+        width, series = over_time["bin_fs"], over_time["dynamic_mw"]
+        bins = max((len(values) for values in series.values()), default=0)
+        return [
+            {
+                "begin_fs": i * width,
+                "end_fs": (i + 1) * width,
+                "static_mw": over_time["power"]["static_mw"],
+                **{f"{part}_mw": values[i] for part, values in series.items()},
+            }
+            for i in range(bins)
+        ]
 
     def to_pandas(self, table: str = "attribution") -> pandas.DataFrame:
         """Return a table as a data frame; see `rows`.
@@ -147,7 +227,7 @@ class Result:
         Raises
         ------
         ResultError
-            If the file is not a result of this version's schema.
+            If the file is not a whole result of this version's schema.
         """
         path = Path(path)
         try:
@@ -158,16 +238,41 @@ class Result:
             if raw[:2] == b"\x1f\x8b":
                 raw = gzip.decompress(raw)
             data = json.loads(raw)
-        except (ValueError, OSError, EOFError):
+        except (ValueError, OSError, EOFError, zlib.error, RecursionError):
             raise ResultError("is not a pimsim result, or is cut short", where=str(path)) from None
-        found = data.get("schema") if isinstance(data, dict) else None
-        if found != SCHEMA:
+        check_schema(data.get("schema") if isinstance(data, dict) else None, str(path))
+        missing = [key for key in KEYS if key not in data]
+        if missing:
             raise ResultError(
-                f"found schema {found!r}, expected {SCHEMA!r}",
+                f"is not a whole result: it has no '{missing[0]}'",
                 where=str(path),
-                mend="run it again with this version",
+                mend="it may be from an older pimsim: run it again",
             )
         return cls(data)
+
+
+def check_schema(found: object, where: str) -> None:
+    """See that a file's schema is the one of this version.
+
+    Raises
+    ------
+    ResultError
+        If it is not: says whether the file, or pimsim, is too old.
+    """
+    if found == SCHEMA:
+        return
+    form, _, version = str(found).partition("/")
+    if form != FORMAT or not version.isdecimal():
+        raise ResultError(
+            f"is not a pimsim result: found schema {found!r:.60}, expected '{SCHEMA}'",
+            where=where,
+            mend="results are written by 'pimsim run CHIP TRACE -o FILE'",
+        )
+    raise ResultError(
+        f"found schema '{found}', expected '{SCHEMA}'",
+        where=where,
+        mend=f"it was written by a newer pimsim: upgrade this one ({__version__})",
+    )
 
 
 def check_writable(path: str | Path) -> None:

@@ -340,7 +340,7 @@ def test_ctrl_c_at_any_stage_is_one_line(tmp_path, small, stage):
     home = {
         "Chip.load": "pimsim.chip.Chip.load",
         "make_plan": "pimsim.result.simulate.make_plan",
-        "dependence_fs": "pimsim.result.simulate.dependence_fs",
+        "dependence_fs": "pimsim.result.freeze.dependence_fs",
         "write_whole": "pimsim.result.result.write_whole",
     }[stage]
     code = f"""

@@ -164,10 +164,11 @@ def test_packets_of_the_machine_wait_for_a_process_and_the_wait_is_charged():
             busy.interconnect.send(tile, tile, 384 * 200)
     busy.run()
     assert busy.host.outputs[0] > quiet.host.outputs[0]
-    charges = busy.engine.charges()
+    charges = busy.engine.charges().sum(axis=0)
     assert charges.sum() == busy.host.outputs[0]
     assert (
-        charges[CAUSES.index("contention")].sum() > quiet.engine.charges()[CAUSES.index("contention")].sum()
+        charges[CAUSES.index("contention")].sum()
+        > quiet.engine.charges().sum(axis=0)[CAUSES.index("contention")].sum()
     )
 
 

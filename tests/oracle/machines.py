@@ -28,7 +28,8 @@ def engine_of(net):
         record=True,
         network=net.build_network(),
         network_period=net.network.period_fs if net.network is not None else 1,
-        links=net.links,
+        tiles=net.tiles,
+        energy_parts=len(net.energy_parts),
     )
 
 

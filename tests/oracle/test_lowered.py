@@ -24,7 +24,7 @@ def compare(chip, trace, batch):
     assert finished
     assert engine.finished
     assert sorted(engine.visit_log) == sorted(log)
-    check_closure(engine)
+    check_closure(engine, net)
     return engine
 
 

@@ -29,20 +29,22 @@ def test_engine_agrees_with_the_twin(net):
     assert sorted(engine.visit_log) == sorted(log)
     assert engine.finished == finished
     assert bool(engine.stuck()) != finished
-    check_closure(engine)
+    check_closure(engine, net)
     visits, busy, _ = engine.resource_figures()
     for row, number, held in zip(net.resources, visits, busy, strict=True):
         assert held <= row.servers * engine.now
         assert (number == 0) == (held == 0)
 
 
-def check_closure(engine):
+def check_closure(engine, net):
     """The charges on the path to the last milestone add up to its time, none of them negative."""
-    charges = engine.charges()
+    (charges,) = engine.charges()
     assert charges.shape[0] == len(CAUSES)
     assert (np.asarray(charges) >= 0).all()
     if engine.last_end:
         assert charges.sum() == engine.last_end
-    waits = engine.link_charges()
-    assert (waits >= 0).all()
-    assert waits.sum() == charges[CAUSES.index("congestion")].sum()
+    spent = engine.place_charges()
+    assert (spent >= 0).all()
+    assert spent[: net.links].sum() == charges[CAUSES.index("congestion")].sum()
+    nowhere = charges[CAUSES.index("dependence")].sum()  # waiting for the host
+    assert spent.sum() + nowhere == charges.sum()

@@ -18,8 +18,9 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planner import make_plan
+from pimsim.result.freeze import freeze
 from pimsim.result.result import Result
-from pimsim.result.simulate import freeze, interval_fs, simulate
+from pimsim.result.simulate import simulate
 from pimsim.trace import Trace
 from tests.random_models import Builder, chips, small_chip, traces
 
@@ -45,7 +46,7 @@ def run_both(chip: Chip, trace: Trace) -> Run | None:
     one, two = Machine(plan, 1), Machine(plan, BATCH)
     one.run()
     two.run()
-    result = freeze(two, trace, interval_fs(two.host.outputs), BATCH)
+    result = freeze(two, trace, two)
     return Run(two, trace, result, one.host.outputs[-1])
 
 
@@ -59,11 +60,68 @@ def attribution_closes(run: Run) -> None:
 def energy_closes(run: Run) -> None:
     """Closure of energy: the total is the sum of the parts, a part the sum of its dynamic and static share."""
     energy = run.result.energy_pj
-    assert energy["total"] == math.fsum(energy["by_part"].values())
+    rows = run.result.energy["rows"]
+    assert all(row["aj"] >= 0 for row in rows)
+    assert sum(row["aj"] for row in rows) == run.result.energy["total_aj"]  # whole numbers: exactly
+    assert energy["total"] == run.result.energy["total_aj"] / 1e6
+    assert energy["total"] == pytest.approx(math.fsum(energy["by_part"].values()))
     for part, total in energy["by_part"].items():
-        assert total == energy["dynamic"].get(part, 0) + energy["static"].get(part, 0)
+        assert total == pytest.approx(energy["dynamic"].get(part, 0) + energy["static"].get(part, 0))
     assert math.fsum(energy["dynamic"].values()) == pytest.approx(math.fsum(energy["dynamic_by_op"].values()))
     assert not set(energy["not_modelled"]) & set(energy["by_part"])
+
+
+def visits_spend_what_the_plan_says(run: Run) -> None:
+    """Closure of energy: what the visits spent as they happened, by part and by tile, is what the plan counts."""
+    machine = run.machine
+    _, by_part, by_tile, _, _, _ = machine.engine.time_figures()
+    dynamic = run.result.energy_pj["dynamic"]
+    for part, spent in zip(machine.energy_parts, by_part.sum(axis=1), strict=True):
+        assert spent == pytest.approx(dynamic.get(part, 0), rel=1e-9, abs=1e-5)
+    assert by_tile.sum() == pytest.approx(by_part.sum(), rel=1e-9)
+    in_tiles = sum(row["energy_pj"] for row in run.result.tiles)
+    assert in_tiles == pytest.approx(by_tile[:-1].sum(), rel=1e-9)
+
+
+def every_actor_is_in_one_state_at_a_time(run: Run) -> None:
+    """Closure of stalls: working, starved, blocked, denied and over add up to the latency, actor by actor."""
+    latency = run.result.latency_fs
+    for row in run.result.ops:
+        states = [row[f"{state}_fs"] for state in ("working", "starved", "blocked", "denied", "over")]
+        assert min(states) >= 0
+        assert sum(states) == row["actors"] * latency
+        assert sum(row["starved_by"].values()) == row["starved_fs"]
+        assert sum(row["blocked_by"].values()) == row["blocked_fs"]
+        assert sum(row["waited_at"].values()) == row["waited_fs"]
+        assert 0 <= row["begin_fs"] <= row["end_fs"]
+    assert sum(row["firings"] for row in run.result.ops) == run.machine.firings
+
+
+def places_account_for_the_latency(run: Run) -> None:
+    """Closure of places: all of the critical path but waiting for the host is spent at some part or stream."""
+    places = run.machine.engine.place_charges()
+    waiting = sum(row["fs"] for row in run.result.attribution if row["cause"] == "dependence")
+    assert int(places.sum()) + waiting == run.result.latency_fs
+    in_tiles = sum(row["critical_fs"] for row in run.result.tiles)
+    assert in_tiles + waiting <= run.result.latency_fs
+
+
+def phases_and_interval_close(run: Run) -> None:
+    """The phases follow one another, each with its part of the critical path; an interval has its own."""
+    end = 0
+    for phase in run.result.phases:
+        assert phase["begin_fs"] == end
+        end = phase["end_fs"]
+        assert sum(row["fs"] for row in phase["attribution"]) == end - phase["begin_fs"]
+    assert end == run.result.latency_fs
+    assert sum(row["fs"] for row in run.result.interval_attribution) == run.result.interval_fs
+
+
+def buffers_hold_no_more_than_they_can(run: Run) -> None:
+    """Bounds: the most that a tile's buffer ever held fits into it."""
+    for row in run.result.tiles:
+        assert 0 <= row["buffer_peak_bytes"] <= row["buffer_bytes"]
+        assert all(0 <= share <= 1 for share in row["busy"].values()), row
 
 
 def nothing_is_more_than_busy(run: Run) -> None:
@@ -157,6 +215,11 @@ def the_fidelity_is_the_chips(run: Run) -> None:
 PROMISES: list[Callable[[Run], None]] = [
     attribution_closes,
     energy_closes,
+    visits_spend_what_the_plan_says,
+    every_actor_is_in_one_state_at_a_time,
+    places_account_for_the_latency,
+    phases_and_interval_close,
+    buffers_hold_no_more_than_they_can,
     nothing_is_more_than_busy,
     latency_is_above_both_bounds,
     all_work_is_done,

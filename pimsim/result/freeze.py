@@ -1,0 +1,251 @@
+"""Freeze what came out of a machine into a result."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pimsim import __version__
+from pimsim.machine.machine import Machine
+from pimsim.mapping.plan import Plan
+from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
+from pimsim.result.bounds import dependence_fs
+from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
+from pimsim.result.ops import op_rows
+from pimsim.result.over_time import OverTime, over_time_data
+from pimsim.result.result import SCHEMA, Result, digest_of
+from pimsim.result.tiles import tile_rows
+from pimsim.trace.schema import Trace
+from pimsim.units import FS_PER_S
+
+Figures = npt.NDArray[np.int64]
+
+NOT_MODELLED = (
+    "Weights are in the arrays before time 0; writing them is not modelled.",
+    "Nothing depends on values: noise, drift and sparsity are not modelled.",
+)
+BY_PACKET = (
+    "The network is approximate (fidelity: packet): packets hold each link for their flits and wait before it without "
+    "bound; flits, virtual channels and credits are not modelled."
+)
+
+
+def freeze(machine: Machine, trace: Trace, several: Machine, chips_requested: int | None = None) -> Result:
+    """Collect the figures of a machine that has run.
+
+    Parameters
+    ----------
+    machine : Machine
+        That has run the batch.
+    trace : Trace
+        What it ran.
+    several : Machine
+        The same, or one that has run a larger batch, to tell the interval from.
+    chips_requested : int, optional
+        How many chips were asked for.
+    """
+    plan, batch = machine.plan, machine.batch
+    latency, interval = machine.host.outputs[-1], interval_fs(several.host.outputs)
+    visits, busy, waited = machine.figures
+    peak, macs = plan.chip.peak, trace.macs * batch
+    static_mw = static_power_mw(peak, plan.package.chips)
+    energy = energy_rows(machine.net, batch, static_mw, latency)
+    joules = energy["total_aj"] / AJ_PER_PJ * 1e-12
+    over_time = OverTime(machine)
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "identity": _identity(plan, trace, batch),
+        "model": trace.model,
+        "chip": plan.chip.config.name,
+        "chips": plan.package.chips,
+        "chips_requested": chips_requested,
+        "batch": batch,
+        "weight_bits": plan.weight_bits,
+        "input_bits": plan.input_bits,
+        "latency_fs": latency,
+        "first_output_fs": machine.host.outputs[0],
+        "interval_fs": interval,
+        "interval_batch": several.batch,
+        "outputs_fs": machine.host.outputs,
+        "inferences_per_s": FS_PER_S / interval,
+        "macs": macs,
+        "energy_pj": in_picojoules(energy),
+        "energy": {"total_aj": energy["total_aj"], "rows": energy["rows"]},
+        "area_um2": _area(plan),
+        "tops": {
+            "achieved": 2 * macs / latency * 1e3,
+            "steady": 2 * trace.macs / interval * 1e3,
+            "per_watt": 2 * macs / joules / 1e12 if joules else None,
+        },
+        "peak": {"tops": peak.tops * plan.package.chips, "watts": peak.watts * plan.package.chips},
+        "utilisation": _utilisation(machine, latency, busy),
+        "bounds": _bounds(machine, busy),
+        "attribution": rows_of(machine.engine.charges().sum(axis=0), machine),
+        "interval_attribution": interval_rows(several),
+        "phases": phases_of(machine),
+        "ops": op_rows(machine, trace, energy["rows"]),
+        "tiles": tile_rows(machine, over_time),
+        "over_time": over_time_data(over_time, machine, static_mw),
+        "resources": _resources(machine, visits, busy, waited),
+        "network": _network(machine, latency),
+        "plan": plan.rows(),
+        "engine": {
+            "firings": machine.engine.firings,
+            "packets": machine.engine.packets,
+            "events": machine.engine.events,
+            "live_starts": machine.engine.live_starts,
+        },
+        "notes": [
+            *plan.chip.config.notes,
+            *NOT_MODELLED,
+            *([] if machine.network is not None else [BY_PACKET]),
+        ],
+        "config": plan.chip.to_dict(),
+        "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
+    }
+    return Result(data)
+
+
+def _identity(plan: Plan, trace: Trace, batch: int) -> dict[str, Any]:
+    """What affects the result, and its digest."""
+    about = {
+        "pimsim": __version__,
+        "chip": plan.chip.digest,
+        "trace": trace.digest,
+        "batch": batch,
+        "chips": plan.package.chips,
+        "weight_bits": plan.weight_bits,
+        "input_bits": plan.input_bits,
+        "network": plan.chip.config.network.fidelity,
+        "seed": None,  # nothing is drawn at random
+    }
+    return {"digest": digest_of(about), **about}
+
+
+def _area(plan: Plan) -> dict[str, Any]:
+    """Area of all chips by part, in square micrometres."""
+    rows = plan.chip.peak.rows
+    by_part = {row.part: row.area_mm2 * 1e6 * plan.package.chips for row in rows if row.area_mm2 is not None}
+    return {
+        "total": math.fsum(by_part.values()),
+        "by_part": by_part,
+        "not_modelled": [row.part for row in rows if row.area_mm2 is None],
+    }
+
+
+def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, float]:
+    """Shares of the arrays and converters of all chips that were in use, and busy, over the run."""
+    plan = machine.plan
+    core = plan.chip.config.core
+    cores = plan.package.tiles * plan.chip.config.tile.cores
+    totals = {"core.array": cores * core.arrays, "core.adc": cores * core.adc.banks * core.adc.adcs_per_bank}
+    work = dict.fromkeys(totals, 0)
+    for resource, count in machine.instances.items():
+        work[machine.net.resources[resource].part] += int(busy[resource]) * count
+    cells = sum(op.tiling.utilisation * op.arrays for op in plan.ops if op.tiling)
+    return {
+        "arrays_mapped": plan.arrays / plan.arrays_available,
+        "cells_mapped": cells / plan.arrays_available,
+        "arrays_busy": work["core.array"] / (totals["core.array"] * latency_fs),
+        "adcs_busy": work["core.adc"] / (totals["core.adc"] * latency_fs),
+    }
+
+
+def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
+    """The two lower bounds of the latency, and the resource that sets the first."""
+    shares = {
+        row.name: -(-int(held) // row.servers)
+        for held, row in zip(busy, machine.net.resources, strict=True)
+        if row.link is None
+    }
+    for channel, held in zip(_channels(machine), _link_busy(machine), strict=True):
+        shares[_name(channel)] = int(held)
+    busiest = max(shares, key=lambda name: shares[name])
+    dependence = dependence_fs(machine.net)
+    return {
+        "resource_fs": shares[busiest],
+        "resource": busiest,
+        "dependence_fs": dependence,
+        "latency_over_bound": machine.host.outputs[-1] / max(shares[busiest], dependence),
+    }
+
+
+def _channels(machine: Machine) -> list[tuple[int, str, str]]:
+    """The channels of the networks of all chips: chip, from node, to node."""
+    rows = machine.net.network
+    assert rows is not None
+    return [(chip, a, b) for chip in range(rows.copies) for a, b in rows.fabric.channels]
+
+
+def _name(channel: tuple[int, str, str]) -> str:
+    return f"chip{channel[0]}.{channel[1]}-{channel[2]}"
+
+
+def _link_busy(machine: Machine) -> Figures:
+    """How long each channel carried flits, in fs."""
+    assert machine.net.network is not None
+    busy: Figures = machine.links[0] * machine.net.network.period_fs
+    return busy
+
+
+def _network(machine: Machine, latency_fs: int) -> dict[str, Any]:
+    """The network's fidelity and load, and a row for every channel in use."""
+    flits, waited = machine.links
+    critical, busy = machine.engine.place_charges()[: machine.net.links], _link_busy(machine)
+    links = [
+        {
+            "chip": channel[0],
+            "from": channel[1],
+            "to": channel[2],
+            "flits": int(flits[i]),
+            "busy_fs": int(busy[i]),
+            "utilisation": int(busy[i]) / latency_fs,
+            "waited_fs": int(waited[i]),
+            "critical_fs": int(critical[i]),
+        }
+        for i, channel in enumerate(_channels(machine))
+        if flits[i] or critical[i]
+    ]
+    by_flit = machine.network is not None
+    return {"fidelity": "flit" if by_flit else "packet", "approximate": not by_flit, "links": links}
+
+
+def _resources(
+    machine: Machine,
+    visits: Figures,
+    busy: Figures,
+    waited: Figures,
+) -> dict[str, dict[str, Any]]:
+    """Visits, busy and waiting time by kind of part, and its busiest instance."""
+    found: dict[str, dict[str, Any]] = {}
+    for index, row in enumerate(machine.net.resources):
+        if row.link is not None:
+            continue
+        entry = found.setdefault(
+            row.part,
+            {"instances": 0, "visits": 0, "busy_fs": 0, "waited_fs": 0, "busiest": "", "busiest_fs": -1},
+        )
+        share = -(-int(busy[index]) // row.servers)
+        entry["instances"] += 1
+        entry["visits"] += int(visits[index])
+        entry["busy_fs"] += int(busy[index])
+        entry["waited_fs"] += int(waited[index])
+        if share > entry["busiest_fs"]:
+            entry["busiest"], entry["busiest_fs"] = row.name, share
+    flits, queued = machine.links
+    used = [i for i in range(len(flits)) if flits[i]]
+    if used:
+        held, channels = _link_busy(machine), _channels(machine)
+        busiest = max(used, key=lambda i: (int(held[i]), -i))
+        found["network"] = {
+            "instances": len(used),
+            "visits": int(flits.sum()),
+            "busy_fs": int(held.sum()),
+            "waited_fs": int(queued.sum()),
+            "busiest": _name(channels[busiest]),
+            "busiest_fs": int(held[busiest]),
+        }
+    return found

@@ -1,0 +1,116 @@
+"""What each op did: when, how much, and what its firings waited for and from whom."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from pimsim.machine.machine import Machine
+from pimsim.mapping.netlist import HOST, Input, Output
+from pimsim.trace.schema import Trace
+
+
+def op_rows(machine: Machine, trace: Trace, energy: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for every op that fires, in the order of the plan.
+
+    Parameters
+    ----------
+    machine : Machine
+        That has run.
+    trace : Trace
+        What it ran.
+    energy : list of dict
+        Rows of `op` and `aj`.
+    """
+    net, latency = machine.net, machine.host.outputs[-1]
+    working, denied, starved, blocked = machine.states
+    begin, end, waited, held_up = machine.op_figures
+    macs = {op.name: op.macs for op in trace.ops}
+    spent: dict[str, int] = defaultdict(int)
+    for row in energy:
+        spent[row["op"]] += row["aj"]
+    critical = dict(zip(machine.ops, machine.engine.charges().sum(axis=(0, 1, 2)).tolist(), strict=True))
+    makers, takers = _ends(machine)
+    rows: dict[str, dict[str, Any]] = {
+        op: {
+            "op": op,
+            "macs": macs.get(op, 0) * machine.batch,
+            "actors": 0,
+            "firings": 0,
+            "begin_fs": min(int(begin[i]), int(end[i])),
+            "end_fs": int(end[i]),
+            "critical_fs": critical[op],
+            "working_fs": 0,
+            "starved_fs": 0,
+            "blocked_fs": 0,
+            "denied_fs": 0,
+            "over_fs": 0,
+            "starved_by": defaultdict(int),
+            "blocked_by": defaultdict(int),
+            "waited_fs": int(sum(waited[:, i].tolist())),
+            "waited_at": _named(waited[:, i], machine.parts),
+            "waited_for": _named(held_up[i], machine.ops),
+            "energy_aj": spent[op],
+            "bytes_in": 0.0,
+            "bytes_out": 0.0,
+        }
+        for i, op in enumerate(machine.ops)
+    }
+    for i, actor in enumerate(net.actors):
+        row = rows[actor.op]
+        row["actors"] += 1
+        row["firings"] += actor.firings
+        row["working_fs"] += int(working[i])
+        row["denied_fs"] += int(denied[i])
+        row["over_fs"] += latency - int(working[i]) - int(denied[i])
+    for line, fs in zip(sorted(net.inputs, key=_actor), starved.tolist(), strict=True):
+        _lose(rows[net.actors[line.actor].op], "starved", makers[line.stream], fs)
+    for out, fs in zip(sorted(net.outputs, key=_actor), blocked.tolist(), strict=True):
+        _lose(rows[net.actors[out.actor].op], "blocked", takers[out.stream], fs)
+    _count_bytes(machine, rows)
+    for row in rows.values():
+        for kind in ("starved_by", "blocked_by"):
+            row[kind] = _largest_first(row[kind])
+    return list(rows.values())
+
+
+def _actor(line: Input | Output) -> int:
+    return line.actor
+
+
+def _lose(row: dict[str, Any], kind: str, whom: str, fs: int) -> None:
+    """Charge time that an actor's next firing waited for another op."""
+    if fs:
+        row[f"{kind}_fs"] += fs
+        row["over_fs"] -= fs
+        row[f"{kind}_by"][whom] += fs
+
+
+def _ends(machine: Machine) -> tuple[list[str], list[str]]:
+    """The op that fills each stream, and the one that empties it."""
+    net = machine.net
+    makers, takers = [HOST] * len(net.streams), [HOST] * len(net.streams)
+    for out in net.outputs:
+        makers[out.stream] = net.actors[out.actor].op
+    for line in net.inputs:
+        takers[line.stream] = net.actors[line.actor].op
+    return makers, takers
+
+
+def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
+    """Count what comes into an op's buffers, and what it sends into those of others; of all inferences."""
+    makers, takers = _ends(machine)
+    for stream, maker, taker in zip(machine.net.streams, makers, takers, strict=True):
+        size = stream.tokens * stream.bits * machine.batch / 8
+        rows[maker]["bytes_out"] += size
+        rows[taker]["bytes_in"] += size
+
+
+def _named(values: Any, names: list[str]) -> dict[str, int]:
+    return _largest_first({names[i]: int(values[i]) for i in np.nonzero(values)[0]})
+
+
+def _largest_first(sums: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
