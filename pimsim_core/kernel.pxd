@@ -300,6 +300,7 @@ cdef class Kernel:
     cdef int64_t record_begin
     cdef int64_t record_end
     cdef int64_t record_every
+    cdef int64_t record_most
     cdef Record[::1] log
     cdef int64_t n_log
     cdef object milestones
@@ -323,6 +324,7 @@ cdef class Kernel:
     cdef int deliver(self, int32_t s, int64_t token, int32_t node) except -1
     cdef int give_back(self, int32_t i, int64_t upto, int32_t node) except -1
     cdef int release(self, int32_t h) except -1
+    cdef void thin_log(self) noexcept
     cdef int try_start(self, int32_t a) except -1
     cdef int set_state(self, int32_t a, int32_t state, int32_t lacking) except -1
     cdef int note_fill(self, int32_t s) except -1
