@@ -37,10 +37,9 @@ cdef enum:
 cdef enum:
     STARTED = 0  # a firing starts
     VISITED = 1  # a visit is over for its visitor
-    FIRED = 2  # a firing, from its start to its end
-    HELD = 3  # a resource, from its grant to its release
-    CONVERTED = 4  # a bank of one group of arrays, from the first conversion of a multiplication to the last
-    CROSSED = 5  # a channel of the network, from the head of a packet to its tail
+    HELD = 2  # a resource, from its grant to its release
+    CONVERTED = 3  # a bank of one group of arrays, from the first conversion of a multiplication to the last
+    CROSSED = 4  # a channel of the network, from the head of a packet to its tail
 
 # What the log is to keep.
 cdef enum:

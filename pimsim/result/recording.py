@@ -12,7 +12,7 @@ from pimsim.machine.machine import Machine
 from pimsim_core.kernel import CAUSES
 
 MOST_RECORDS = 400_000  # about 40 MB of JSON
-HELD, CONVERTED, CROSSED = 3, 4, 5  # kinds of records, as in pimsim_core/kernel.pxd
+HELD, CONVERTED, CROSSED = 2, 3, 4  # kinds of records, as in pimsim_core/kernel.pxd
 
 
 class Place(NamedTuple):
@@ -32,8 +32,9 @@ class Recording:
     Parameters
     ----------
     held : numpy.ndarray of records
-        ``place``, ``op`` (numbers), ``firing``, ``output`` (-1 for the firing itself), ``begin``, ``end`` and ``amount``
-        (fs in use; flits on a channel), ``kind``, ``step`` (the virtual channel, on a channel); sorted by place and begin.
+        ``place``, ``op`` (numbers), ``firing``, ``output`` (-1 for the firing itself), ``begin``, ``end`` and
+        ``amount`` (fs in use; flits on a channel), ``kind``, ``step`` (the virtual channel, on a channel); sorted by
+        place and begin.
     places : list of Place or None
         By number; None where nothing is held (a stream).
     ops : list of str

@@ -43,7 +43,7 @@ def simulate(
     weight_bits, input_bits : int, optional
         Precision; by default the trace's where it states one, else the chip's.
     timeline : (int, int), optional
-        Keep what was held by what between two times, in fs, for `pimsim.write_timeline`: it is the result's `recording`.
+        Keep what was held by what between two times, in fs, for `pimsim.write_timeline`: the result's `recording`.
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
 
