@@ -122,7 +122,7 @@ cdef class Engine(Kernel):
             self.resources[i].idle = self.resources[i].servers
             self.resources[i].head = self.resources[i].tail = self.resources[i].fresh = -1
             self.resources[i].release_node = -1
-            self.resources[i].unsampled = self.resources[i].sampler = -1
+            self.resources[i].unsampled = self.resources[i].sampler = self.resources[i].drainer = -1
         for i in range(self.streams.shape[0]):
             self.streams[i].first_place = places
             places += self.streams[i].capacity
@@ -219,7 +219,7 @@ cdef class Engine(Kernel):
         more["period"], more["servers"], more["idle"], more["link"] = period, servers, servers, link
         more["cause"], more["part"] = cause, part
         more["place"], more["tile"] = self.first_resource + self.resources.shape[0], self.tile_fill.shape[0] - 1
-        for name in ("head", "tail", "fresh", "release_node", "unsampled", "sampler"):
+        for name in ("head", "tail", "fresh", "release_node", "unsampled", "sampler", "drainer"):
             more[name] = -1
         self.path.add_place()
         self.resources = np.concatenate([np.asarray(self.resources), more])

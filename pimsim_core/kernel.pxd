@@ -69,6 +69,8 @@ cdef struct Resource:
     int32_t sampler  # crossbar: walker that waits for it, or -1
     int32_t place
     int32_t tile  # or the row for what is in none
+    int32_t drainer  # crossbar: the walker that the sample-and-holds are drained of last, or -1
+    int32_t drained_node  # crossbar: since when that takes its time
     int32_t unused
 
 cdef struct Step:
@@ -182,12 +184,13 @@ cdef struct Walker:
     int64_t inference
     int64_t position
     int64_t rest  # in the network: cycles that its tail fell behind
+    int64_t begin  # of a firing
     int32_t actor
     int32_t output  # -1 for a firing
     int32_t step
     int32_t end
     int32_t node
-    int32_t start_node
+    int32_t served_node  # of a firing: from there on it has waited for nobody
     int32_t label
     int32_t next
     int32_t hold  # in the network: on its entrance
@@ -335,6 +338,8 @@ cdef class Kernel:
     cdef int32_t start_cause(self, int32_t a, int32_t previous) except -2
     cdef int32_t op_of(self, int32_t a) noexcept
     cdef int grant_all(self, int32_t r) except -1
+    cdef void wait_over(self, int32_t w) noexcept
+    cdef int note_drainer(self, int32_t r, int32_t w) except -1
     cdef int enter_visit(self, int32_t w, int32_t r) except -1
     cdef int grant_visit(self, int32_t w, int32_t r) except -1
     cdef int enter_network(self, int32_t w, int32_t r) except -1

@@ -21,7 +21,7 @@ from pimsim_core.network import dtype_of
 CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion")
 _DTYPES = {
     "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
-    "fresh touched release_node release_actor release_label release_place unsampled sampler place tile _pad:i4",
+    "fresh touched release_node release_actor release_label release_place unsampled sampler place tile drainer drained_node _pad:i4",
     "step": "occupancy latency:i8 resource mvm route terminal flits charge:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
     "actor": "firings period started ended ended_before ended_time limit milestone since working denied:i8 depth path op "
@@ -34,7 +34,7 @@ _DTYPES = {
     "stream": "capacity tokens delivered freed delivered_before freed_before first_place bits taken fill:i8 "
     "part touched arrivals credits place tile:i4",
     "note": "index:i8 node next:i4",
-    "walker": "firing token arrival grant ready inference position rest:i8 actor output step end node start_node "
+    "walker": "firing token arrival grant ready inference position rest begin:i8 actor output step end node served_node "
     "label next hold packet chain phase in_bank op sample_node tree leaf pieces place _pad:i4",
     "hold": "begin least firing:i8 resource node actor label walker place charge output:i4",
     "record": "firing begin end amount:i8 kind actor output step place op:i4",
@@ -102,7 +102,7 @@ cdef class Kernel:
         self.walkers[w].tree = self.walkers[w].leaf = -1
         self.walkers[w].op = op
         self.walkers[w].in_bank = 0
-        self.walkers[w].start_node = -1
+        self.walkers[w].served_node = -1
         self.walkers[w].label = self.label_of(DEPENDENCE, self.n_parts - 1, op)
         self.walkers[w].place = -1
         return w
@@ -230,6 +230,9 @@ cdef class Kernel:
             self.walkers[w].end = self.path_ptr[path + 1]
             return self.request(w)
         cdef int32_t m = self.steps[self.walkers[w].step].mvm
+        if m >= 0 and self.resources[self.steps[self.walkers[w].step].resource].drainer == w:
+            self.resources[self.steps[self.walkers[w].step].resource].drainer = -1
+            self.path.drop(self.resources[self.steps[self.walkers[w].step].resource].drained_node)
         if m >= 0 and not self.mvms[m].shared:
             self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
             if self.recording & TIMELINE:
@@ -258,7 +261,7 @@ cdef class Kernel:
             self.noticed = True
         elif self.walkers[w].output < 0:
             self.end_firing(w, node)
-            self.path.drop(self.walkers[w].start_node)
+            self.path.drop(self.walkers[w].served_node)
         else:
             self.packets += 1
             self.deliver(
@@ -276,7 +279,7 @@ cdef class Kernel:
         cdef int64_t inference = self.walkers[w].inference
         cdef int64_t position = self.walkers[w].position
         cdef int64_t token, upto
-        cdef int64_t begin = self.path.nodes[self.walkers[w].start_node].begin
+        cdef int64_t begin = self.walkers[w].begin
         cdef int32_t i, s, packet, op = self.actors[a].op
         self.firings += 1
         self.activity.add(op, begin, self.now, self.now - begin)
@@ -316,7 +319,7 @@ cdef class Kernel:
             if self.walkers[w].firing + 1 < self.actors[a].firings:
                 upto = self.table[self.table_ptr[self.inputs[i].free] + position]
                 upto += inference * self.streams[self.inputs[i].stream].tokens
-            self.give_back(i, upto, self.walkers[w].start_node)
+            self.give_back(i, upto, self.walkers[w].served_node)
         if self.actors[a].ended == self.actors[a].firings:
             self.unfinished -= 1
         if self.actors[a].milestone and self.actors[a].ended % self.actors[a].milestone == 0:
@@ -426,8 +429,9 @@ cdef class Kernel:
             w = self.new_walker(a, -1, k, self.actors[a].path, self.actors[a].op)
             self.walkers[w].inference = k // self.actors[a].period
             self.walkers[w].position = k % self.actors[a].period
+            self.walkers[w].begin = self.now
             self.walkers[w].node = node
-            self.walkers[w].start_node = node
+            self.walkers[w].served_node = node
             self.path.hold(node)
             self.actors[a].started += 1
             previous = node
@@ -618,6 +622,22 @@ cdef class Kernel:
                 self.grant_visit(w, r)
         return 0
 
+    cdef void wait_over(self, int32_t w) noexcept:
+        """A firing has waited inside its path: what it frees at its end has been under way since now, not its start."""
+        if self.walkers[w].served_node >= 0:
+            self.path.drop(self.walkers[w].served_node)
+            self.walkers[w].served_node = self.walkers[w].node
+            self.path.hold(self.walkers[w].node)
+
+    cdef int note_drainer(self, int32_t r, int32_t w) except -1:
+        """The sample-and-holds of an array will be empty once a walker's last conversion is over."""
+        if self.resources[r].drainer >= 0:
+            self.path.drop(self.resources[r].drained_node)
+        self.resources[r].drainer = w
+        self.resources[r].drained_node = self.walkers[w].node
+        self.path.hold(self.walkers[w].node)
+        return 0
+
     cdef int enter_visit(self, int32_t w, int32_t r) except -1:
         """Take a server, count the visit and point back to what the walker waited for last."""
         cdef int64_t wait = self.now - self.walkers[w].arrival
@@ -646,6 +666,8 @@ cdef class Kernel:
         if self.path.nodes[node].begin != self.now:
             self.walkers[w].node = self.path.new(parent, self.now, label, place)
             self.path.drop(node)
+        if wait > 0:
+            self.wait_over(w)
         self.walkers[w].label = self.label_of(self.resources[r].cause, part, op)
         self.walkers[w].place = self.resources[r].place
         return 0
@@ -854,6 +876,18 @@ cdef class Kernel:
                 self.resources[r].sampler = w
                 return 0
             return self.schedule_sample(w, r)
+        array_label = self.walkers[w].label
+        adc_label = self.label_of(self.resources[bank].cause, self.resources[bank].part, self.walkers[w].op)
+        if self.resources[r].drained > self.walkers[w].ready and self.resources[r].drainer >= 0:
+            # It is the multiplication before that the first sample waits for.
+            node = self.path.new(
+                self.resources[r].drained_node, self.resources[r].drained, adc_label, self.resources[bank].place
+            )
+            self.path.drop(self.walkers[w].node)
+            self.walkers[w].node = node
+            self.walkers[w].ready = self.resources[r].drained
+            self.wait_over(w)
+        self.note_drainer(r, w)
         sampled = align(max(self.walkers[w].ready, self.resources[r].drained), clock)
         first = align(sampled, adc_clock)
         drained = first + convert
@@ -867,8 +901,6 @@ cdef class Kernel:
                 sampled = following
             drained = align(sampled, adc_clock) + convert
             left -= 1
-        array_label = self.walkers[w].label
-        adc_label = self.label_of(self.resources[bank].cause, self.resources[bank].part, self.walkers[w].op)
         h = self.new_hold(
             r, w, array_label if read >= convert else adc_label, self.steps[self.walkers[w].step].charge
         )
@@ -893,6 +925,12 @@ cdef class Kernel:
         cdef int32_t bank = self.mvms[self.steps[self.walkers[w].step].mvm].bank
         cdef int32_t binding = r if self.walkers[w].ready >= self.resources[r].drained else bank
         cdef int64_t time = align(max(self.walkers[w].ready, self.resources[r].drained), self.resources[r].period)
+        if binding == bank and self.walkers[w].phase == 0 and self.resources[r].drainer >= 0:
+            # It is the multiplication before that the first sample waits for.
+            self.path.drop(self.walkers[w].node)
+            self.walkers[w].node = self.resources[r].drained_node
+            self.path.hold(self.walkers[w].node)
+            self.wait_over(w)
         self.walkers[w].label = self.label_of(
             self.resources[binding].cause, self.resources[binding].part, self.walkers[w].op
         )
@@ -944,6 +982,7 @@ cdef class Kernel:
                 self.path.drop(self.walkers[w].sample_node)
             return self.schedule_sample(w, r)
         self.path.drop(self.walkers[w].sample_node)
+        self.note_drainer(r, w)
         self.resources[r].unsampled = -1
         other = self.resources[r].sampler
         if other >= 0:

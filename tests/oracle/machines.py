@@ -34,8 +34,12 @@ def engine_of(net):
 
 
 @st.composite
-def machines(draw):
-    """Draw a netlist of up to a dozen actors; some of them deadlock, which is part of the question."""
+def machines(draw, shared=True):
+    """Draw a netlist of up to a dozen actors; some of them deadlock, which is part of the question.
+
+    Without `shared`, no two actors or packets of different actors use the same resource, there is no network, and
+    every resource has one server (of two, the one that is free first counts: either could be the cause).
+    """
     net = Netlist()
     number = st.integers
     plain = [
@@ -61,7 +65,7 @@ def machines(draw):
     ]
 
     fabric = None
-    if draw(st.booleans()):
+    if shared and draw(st.booleans()):
         shape = draw(st.sampled_from(SHAPES))
         topology = TOPOLOGIES[shape["kind"]].model_validate(shape)
         router = Router(
@@ -96,22 +100,31 @@ def machines(draw):
         period = net.resources[resource].period_fs
         return Step(resource, draw(number(1, 4)) * period, draw(number(1, 4)) * period)
 
+    def some_plain():
+        if shared:
+            return draw(st.sampled_from(plain))
+        return net.add_resource("own unit", "unit", draw(st.sampled_from(PERIODS)))
+
+    def own(link):
+        row = net.resources[link]
+        return net.add_resource("own link", "link", row.period_fs, cause="transport")
+
     def route():
         # Some links, perhaps the network, then perhaps a port.
-        steps = [visit(link) for link in links if draw(st.booleans())]
+        steps = [visit(link if shared else own(link)) for link in links if draw(st.booleans())]
         if fabric is not None and draw(st.booleans()):
             steps.append(through())
         if draw(st.booleans()):
-            steps.append(visit(draw(st.sampled_from(plain))))
+            steps.append(visit(some_plain()))
         return net.add_path(steps) if steps else None
 
     def work():
-        steps = [visit(draw(st.sampled_from(plain))) for _ in range(draw(number(1, 2)))]
+        steps = [visit(some_plain()) for _ in range(draw(number(1, 2)))]
         if banks and draw(st.booleans()):
-            shared = draw(st.booleans())
+            with_others = shared and draw(st.booleans())
             clock = draw(st.sampled_from(PERIODS))
             bank = draw(st.sampled_from(banks))
-            if not shared:
+            if not with_others:
                 bank = net.add_resource("own adc", "adc", draw(st.sampled_from(PERIODS)))
             period = net.resources[bank].period_fs
             array = net.add_resource("array", "array", clock)
@@ -122,7 +135,7 @@ def machines(draw):
                 convert=draw(number(1, 4)) * period,
                 tail=draw(number(1, 3)),
                 bank=bank,
-                shared=shared,
+                shared=with_others,
             )
             steps.insert(draw(number(0, len(steps))), Step(array, 0, 0, mvm))
         return net.add_path(steps)
