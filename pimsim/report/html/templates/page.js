@@ -1,0 +1,27 @@
+// Draws the charts one after another, so that the page can be read meanwhile.
+(async () => {
+  const { config, charts } = JSON.parse(document.getElementById("charts").textContent);
+  const options = {
+    config,
+    renderer: "svg",
+    actions: false,
+    defaultStyle: false,
+    tooltip: { disableDefaultStyle: true, theme: "page" },
+  };
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    const { mode, spec } = charts[place.dataset.chart];
+    try {
+      const { view } = await vegaEmbed(place, spec, { ...options, mode });
+      const choice = document.querySelector(`fieldset[data-for="${place.dataset.chart}"]`);
+      if (choice) {
+        const choose = () => view.signal("by", choice.querySelector("input:checked").value).run();
+        choice.addEventListener("change", choose);
+        choose(); // a browser may remember another choice
+      }
+    } catch (error) {
+      place.textContent = "This chart could not be drawn; its numbers are in the table below.";
+      console.error(error);
+    }
+  }
+  document.documentElement.dataset.drawn = "all";
+})();
