@@ -88,11 +88,18 @@ def bars(
         x["scale"] = {"domain": [0, 1]}
     return {
         "width": "container",
-        "height": {"step": STEP},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "height": STEP * len(names),
         "data": {"values": rows},
         "mark": {"type": "bar", "height": {"band": 0.75}},
         "encoding": {
-            "y": {"field": "n", "type": "nominal", "sort": names, "title": None},
+            "y": {
+                "field": "n",
+                "type": "nominal",
+                "sort": names,
+                "title": None,
+                "axis": {"labelLimit": {"expr": "containerSize()[0] < 450 ? 140 : 220"}},
+            },
             "x": x,
             "color": {
                 "field": "s",

@@ -90,14 +90,14 @@ def _pair(pair: Pair, number: int) -> Section:
     return Section(f"pair{number}", f"{pair.b} against {pair.a}", pieces)
 
 
-def _difference(name: str, title: str, found: Difference, keys: tuple[str, ...], pair: Pair) -> Chart:
+def _difference(name: str, title: str, found: Difference, keys: tuple[str, ...], pair: Pair) -> Chart | Text:
     """Return the contributions to a difference as bars to the left (less) and to the right (more)."""
     is_time = found.unit == "fs"
-    sums = {
-        ", ".join("no op (static)" if part is None else str(part) for part in key): value
-        for key, value in sum_by(found.contributions, keys, found.unit).items()
-        if value
-    }
+    rows = [row for row in found.contributions if keys != ("op",) or row["op"] is not None]
+    sums = {", ".join(key): value for key, value in sum_by(rows, keys, found.unit).items() if value}
+    if not sums:
+        return Text(f"{title}: the same.")
+    elsewhere = found.difference - sum(sums.values())
     shown, rest = split({key: float(value) for key, value in sums.items()}, TOP)
     bars_of: dict[str, int] = {key: sums[key] for key in shown}
     if rest:
@@ -121,6 +121,8 @@ def _difference(name: str, title: str, found: Difference, keys: tuple[str, ...],
         f"What {pair.b} has more (to the right) or less (to the left) than {pair.a}; the contributions sum to "
         f"{_signed(found.difference, is_time)}."
     )
+    if elsewhere:
+        about += f" Of them, {_signed(elsewhere, is_time)} is static and belongs to no op."
     if rest:
         about += f" The {TOP} largest are shown one by one; the last bar sums up the rest."
     table = Table(title, [", ".join(keys), "difference", "of the whole difference"], cells, closed=True)

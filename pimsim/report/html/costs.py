@@ -24,14 +24,17 @@ def costs(result: Result) -> Section:
     """Return energy, power and area."""
     pieces: list[Piece] = []
     if result.energy["rows"]:
-        pieces += [energy_by_part(result), energy_by_op(result)]
-        pieces += power_over_time(result)
+        pieces.append(energy_by_part(result))
     else:
         pieces.append(Text("Energy and power are not modelled for any part of this chip."))
     if result.area_um2["by_part"]:
         pieces.append(area_by_part(result))
     else:
         pieces.append(Text("Area is not modelled for any part of this chip."))
+    if any(row["op"] is not None for row in result.energy["rows"]):
+        pieces.append(energy_by_op(result))
+    if result.energy["rows"]:
+        pieces += power_over_time(result)
     return Section("costs", "Energy, power and area", pieces)
 
 
@@ -125,6 +128,7 @@ def energy_by_op(result: Result) -> Chart:
         about,
         bars(bits, _scale(bits), "dynamic energy", colours, "part"),
         Table("Energy by op", ["op", "dynamic", "share of all energy", "most of it"], cells, closed=True),
+        wide=True,
     )
 
 

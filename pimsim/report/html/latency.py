@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.causes import MEANINGS
 from pimsim.report.html import words
-from pimsim.report.html.bars import Bit, bars, palette, split
+from pimsim.report.html.bars import Bit, bars, split
 from pimsim.report.html.pieces import Chart, Piece, Section, Table, Text
-from pimsim.report.html.style import CAUSES, GREY
+from pimsim.report.html.style import BLUE, CAUSES, GREY, ORANGE, PINK, VIOLET
 from pimsim.report.tables import share
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ def latency(result: Result) -> Section:
             + "."
         )
     ]
-    for name, title, rows, total in (
-        ("latency", "Latency", result.attribution, whole),
-        ("interval", "Interval", result.interval_attribution, between),
-    ):
-        pieces.append(attribution(f"{name}-part", f"{title} by part", rows, total, "part", PARTS))
-        pieces.append(attribution(f"{name}-op", f"{title} by op", rows, total, "op", OPS))
+    for key, limit in (("part", PARTS), ("op", OPS)):
+        for name, rows, total in (
+            ("latency", result.attribution, whole),
+            ("interval", result.interval_attribution, between),
+        ):
+            title = f"{name.capitalize()} by {key}"
+            pieces.append(attribution(f"{name}-{key}", title, rows, total, key, limit))
     if result.phases:
         pieces.append(phases(result))
     return Section("latency", "Where the time went", pieces)
@@ -124,6 +125,7 @@ STATES = {
     "denied": "the next firing waited for the host",
     "over": "nothing was left to start",
 }
+STATE_COLOURS = dict(zip(STATES, (BLUE, ORANGE, PINK, VIOLET, GREY), strict=True))
 
 
 def stalls(result: Result) -> Section:
@@ -131,9 +133,8 @@ def stalls(result: Result) -> Section:
     critical = {row["op"]: row["critical_fs"] for row in result.ops}
     shown, rest = split(critical, OPS)
     rows = {row["op"]: row for row in result.ops}
-    found = palette(list(STATES))
     whole = {op: sum(row[f"{state}_fs"] for state in STATES) for op, row in rows.items()}
-    present = {state: found[state] for state in STATES if any(row[f"{state}_fs"] for row in rows.values())}
+    present = {state: STATE_COLOURS[state] for state in STATES if any(row[f"{state}_fs"] for row in rows.values())}
     bits = [
         Bit(
             op,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pimsim.report.html.places import Places
     from pimsim.result.result import Result
 
-TOP = 20
+TOP, WAITED = 20, 12
 
 
 def links(result: Result, places: Places) -> Section:
@@ -85,7 +85,7 @@ def congestion(result: Result) -> Chart:
     """Return the links that the critical path waited for."""
     waited = [row for row in result.network["links"] if row["critical_fs"]]
     rows = sorted(waited, key=lambda row: (-row["critical_fs"], name_of(row)))
-    shown = rows if len(rows) <= TOP + 1 else rows[:TOP]
+    shown = rows if len(rows) <= WAITED + 1 else rows[:WAITED]
     figures = [(name_of(row), row["critical_fs"], share(row["utilisation"])) for row in shown]
     if rows[len(shown) :]:
         rest = sum(row["critical_fs"] for row in rows[len(shown) :])
@@ -128,6 +128,7 @@ def congestion(result: Result) -> Chart:
         Table(
             "Congestion by link", ["link", "waited", "exactly", "share of the latency", "in use"], cells, closed=True
         ),
+        wide=True,
     )
 
 

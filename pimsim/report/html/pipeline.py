@@ -125,7 +125,8 @@ def _spec(
     ]
     return {
         "width": "container",
-        "height": {"step": STEP},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "height": STEP * len(names),
         "layer": [
             {
                 "data": {"values": spans},

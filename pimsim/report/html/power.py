@@ -29,10 +29,10 @@ def power_over_time(result: Result) -> list[Piece]:
         layers[OTHERS] = [sum(series[part][i] for part in small) for i in range(bins)]
     static = over_time["power"]["static_mw"]
     is_static_known = bool(result.energy_pj["static"])
-    colours = palette(named, OTHERS if small else "")
+    colours = palette([*named, OTHERS] if small else named)
     if is_static_known:
         layers = {STATIC: [static] * bins, **layers}
-        colours = {STATIC: "#a8aeb4" if small else GREY, **colours}
+        colours = {STATIC: GREY, **colours}
     unit, time = words.scale(over_time["power"]["peak_mw"] * 1e-3, "watts"), words.time_scale(bins * width)
     rows: list[dict[str, Any]] = []
     for place, (part, values) in enumerate(layers.items()):
@@ -60,9 +60,10 @@ def power_over_time(result: Result) -> list[Piece]:
         about += f" Not modelled, and not in it: {', '.join(result.energy_pj['not_modelled'])}."
     spec = {
         "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
         "height": 260,
         "data": {"values": rows},
-        "mark": {"type": "bar", "binSpacing": 0},
+        "mark": {"type": "bar", "binSpacing": 0, "strokeWidth": 0.7},
         "encoding": {
             "x": {
                 "field": "a",
@@ -75,6 +76,12 @@ def power_over_time(result: Result) -> list[Piece]:
             "x2": {"field": "b"},
             "y": {"field": "v", "type": "quantitative", "title": f"power, {unit.word}", "stack": "zero"},
             "color": {
+                "field": "s",
+                "type": "nominal",
+                "scale": {"domain": list(colours), "range": list(colours.values())},
+                "legend": {"title": "part", **LEGEND},
+            },
+            "stroke": {  # so that no gap shows between neighbours
                 "field": "s",
                 "type": "nominal",
                 "scale": {"domain": list(colours), "range": list(colours.values())},

@@ -14,6 +14,7 @@ from pimsim.report.tables import share
 if TYPE_CHECKING:
     from pimsim.result.result import Result
 
+G = 1e9
 DASHES = [[1, 0], [8, 4], [2, 2], [8, 3, 2, 3], [5, 5], [1, 4]]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 
@@ -38,27 +39,27 @@ def _chart(
     xs, ys = [row["ops_per_byte"] for row in placed], [row["gops"] for row in placed]
     left, right = min(xs) / 2, max(xs) * 2
     tops = [row.get("gops") or row["gb_per_s"] * right for row in ceilings]
-    low, high = min(ys) / 2, max([*ys, *tops]) * 2
+    low, high = min(ys) / 2 * G, max([*ys, *tops]) * 2 * G
     lines = []
     names = []
     for row in ceilings:
         flat = row.get("gops")
-        rate = f"{flat:,.4g} Gop/s" if flat else f"{row['gb_per_s']:,.4g} GB/s"
+        rate = f"{_number(flat)} Gop/s" if flat else f"{_number(row['gb_per_s'])} GB/s"
         names.append(name := f"{row['name']}, {rate}")
         lines += [
-            {"x": rounded(x), "y": rounded(flat or row["gb_per_s"] * x), "n": name} for x in (left, right)
+            {"x": rounded(x), "y": rounded((flat or row["gb_per_s"] * x) * G), "n": name} for x in (left, right)
         ]
     bounds = palette(sorted({row["bound"] for row in placed}))
     rows = [
         {
             "x": rounded(row["ops_per_byte"]),
-            "y": rounded(row["gops"]),
+            "y": rounded(row["gops"] * G),
             "n": row["op"],
             "k": row["type"],
             "b": row["bound"],
             "s": share(row["share"]),
             "tx": f"{row['ops_per_byte']:.4g} operations a byte",
-            "ty": f"{row['gops']:,.4g} Gop/s",
+            "ty": f"{_number(row['gops'])} Gop/s",
         }
         for row in placed
     ]
@@ -68,7 +69,7 @@ def _chart(
             row["type"],
             row["bound"],
             f"{row['ops_per_byte']:.4g} op/byte" if row["ops_per_byte"] else "moves nothing",
-            f"{row['gops']:,.4g} Gop/s",
+            f"{_number(row['gops'])} Gop/s",
             share(row["share"]),
         ]
         for row in points
@@ -94,20 +95,21 @@ def _spec(
     x_domain: tuple[float, float],
     y_domain: tuple[float, float],
 ) -> dict[str, Any]:
-    def axis(field: str, title: str, domain: tuple[float, float]) -> dict[str, Any]:
+    def axis(field: str, title: str, domain: tuple[float, float], form: str) -> dict[str, Any]:
         return {
             "field": field,
             "type": "quantitative",
             "title": title,
             "scale": {"type": "log", "domain": [rounded(value) for value in domain], "nice": False},
-            "axis": {"format": "~s", "tickCount": 6},
+            "axis": {"format": form, "tickCount": 6},
         }
 
-    x = axis("x", "operations a byte", x_domain)
-    y = axis("y", "speed, billions of operations a second", y_domain)
+    x = axis("x", "operations a byte", x_domain, "~g")
+    y = axis("y", "speed, operations a second", y_domain, "~s")
     domain = list(bounds)
     return {
         "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
         "height": 380,
         "layer": [
             {
@@ -124,7 +126,10 @@ def _spec(
                             "title": "ceiling of all chips",
                             "symbolStrokeColor": TEXT,
                             "symbolStrokeWidth": 1.5,
+                            "symbolSize": 900,
                             **LEGEND,
+                            "orient": "bottom",
+                            "columns": {"expr": "max(1, floor(containerSize()[0] / 240))"},
                         },
                     },
                 },
@@ -162,3 +167,8 @@ def _spec(
         ],
         "resolve": {"scale": {"color": "independent", "shape": "independent"}},
     }
+
+
+def _number(value: float) -> str:
+    """Write a number with four digits, or whole if it has more before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

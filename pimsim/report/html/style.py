@@ -29,11 +29,12 @@ HEAT = ["#6b7f93", "#b98a2e", "#d9620f", "#d42a2a"]
 """From idle to busy, for thin lines."""
 
 TEXT = "currentColor"
+FONT = "system-ui, sans-serif"
 
 CONFIG: dict[str, Any] = {
     "background": None,
     "aria": False,  # a chart is one picture with a name; its numbers are in the table below it
-    "font": "system-ui, sans-serif",
+    "font": FONT,
     "axis": {
         "labelColor": TEXT,
         "titleColor": TEXT,
@@ -58,9 +59,10 @@ CONFIG: dict[str, Any] = {
         "labelLimit": 180,
         "symbolStrokeWidth": 0,
     },
+    "style": {"guide-label": {"font": FONT}, "guide-title": {"font": FONT}},
     "title": {"color": TEXT},
     "view": {"stroke": None},
-    "text": {"color": TEXT, "fill": TEXT},
+    "text": {"color": TEXT, "fill": TEXT, "font": FONT},
 }
 
 LEGEND: dict[str, Any] = {

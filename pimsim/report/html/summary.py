@@ -35,8 +35,8 @@ def made_of(result: Result) -> str:
     runs = "1 inference" if result.batch == 1 else f"a batch of {result.batch:,} inferences"
     return (
         f"{result.model} on {result.chip}: {runs}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, "
-        f"{words.count(result.chips, 'chip')} ({how}), {words.count(result.macs, 'multiply-accumulate')}s (MACs)."
-        f"{approximate}".replace("accumulatess", "accumulates")
+        f"{words.count(result.chips, 'chip')} ({how}), {result.macs:,} multiply-accumulates (MACs). "
+        f"1 TOPS is 10¹² operations a second, and 1 MAC is 2 operations.{approximate}"
     )
 
 
@@ -44,14 +44,14 @@ def bounds(result: Result) -> Table:
     """Return the two lower bounds of the latency."""
     found, latency = result.bounds, result.latency_fs
     rows = [
-        [name, words.time(bound), f"{latency / bound:.4g} times it" if bound else "no bound", about]
+        [name, about, words.time(bound), f"{latency / bound:.4g} times it" if bound else "no bound"]
         for name, bound, about in (
             ("busiest resource", found["resource_fs"], f"{found['resource']} has that much work"),
             ("dependence chain", found["dependence_fs"], "one inference, nothing contended for"),
         )
     ]
     return Table(
-        "Lower bounds: no run can be faster", ["bound", "at least", "the latency is", "why"], rows, words=1
+        "Lower bounds: no run can be faster", ["bound", "why", "at least", "the latency is"], rows, words=2
     )
 
 

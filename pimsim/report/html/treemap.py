@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pimsim.result.result import Result
 
 UNKNOWN = "not measured"
+ROOT = "/"
 CHOICES = [Choice("u", "utilisation"), Choice("e", "energy")]
 
 
@@ -29,7 +30,7 @@ def treemap(result: Result, tiles: int) -> Chart:
     """
     areas, whole = result.area_um2["by_part"], result.area_um2["total"]
     use, joules = utilisation(result, tiles), result.energy_pj["by_part"]
-    rows: list[dict[str, Any]] = [{"id": "", "parent": None}]
+    rows: list[dict[str, Any]] = [{"id": ROOT, "parent": None}]
     cells = []
     for part in sorted(areas, key=lambda part: (-areas[part], part)):
         busy = share(use[part]) if part in use else UNKNOWN
@@ -37,7 +38,7 @@ def treemap(result: Result, tiles: int) -> Chart:
         rows.append(
             {
                 "id": part,
-                "parent": "",
+                "parent": ROOT,
                 "area": areas[part],
                 "u": use.get(part),
                 "e": joules.get(part),
@@ -193,7 +194,7 @@ def _spec(rows: list[dict[str, Any]], largest: list[float]) -> dict[str, Any]:
                 "name": "parts",
                 "source": "tree",
                 "transform": [
-                    {"type": "filter", "expr": "datum.parent === ''"},
+                    {"type": "filter", "expr": "isValid(datum.parent)"},
                     {"type": "formula", "as": "c", "expr": "by == 'u' ? datum.u : datum.e"},
                 ],
             },
