@@ -68,7 +68,7 @@ CONFIG: dict[str, Any] = {
 LEGEND: dict[str, Any] = {
     "orient": "top",
     "direction": "horizontal",
-    "columns": {"expr": "max(1, floor(containerSize()[0] / 150))"},
+    "columns": {"expr": "max(1, floor((containerSize()[0] - 100) / 125))"},
 }
 
 

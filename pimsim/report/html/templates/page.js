@@ -1,3 +1,11 @@
+// Charts fit themselves to their containers when the window says that its size has changed.
+const redraw = (printing) => {
+  document.documentElement.classList.toggle("printing", printing);
+  window.dispatchEvent(new Event("resize"));
+};
+window.addEventListener("beforeprint", () => redraw(true));
+window.addEventListener("afterprint", () => redraw(false));
+
 // Draws the charts one after another, so that the page can be read meanwhile.
 (async () => {
   const { config, charts } = JSON.parse(document.getElementById("charts").textContent);
