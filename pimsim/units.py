@@ -34,6 +34,28 @@ def format_time(fs: float) -> str:
     return f"{fs:.0f} fs"
 
 
+_UNITS = {"fs": 1, "ps": 1000, "ns": FS_PER_NS, "us": FS_PER_US, "ms": FS_PER_MS, "s": FS_PER_S}
+
+
+def parse_time(text: str) -> int:
+    """Read a time with its unit, ``"1.5us"``, as whole femtoseconds.
+
+    Raises
+    ------
+    ValueError
+        If it is none: says what was expected.
+    """
+    stripped = text.strip()
+    unit = next((each for each in ("fs", "ps", "ns", "us", "ms", "s") if stripped.endswith(each)), "")
+    try:
+        time = round(float(stripped.removesuffix(unit)) * _UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise ValueError("expected a time with its unit (fs, ps, ns, us, ms, s)") from None
+    if not 0 <= time <= MAX_FS:
+        raise ValueError(f"expected a time from 0 to {format_time(MAX_FS)}")
+    return time
+
+
 _PREFIXES = (
     ("T", 1e12),
     ("G", 1e9),

@@ -38,8 +38,8 @@ cdef class Engine(Kernel):
     energy_parts : int
         How many parts `charge_part` knows.
     timeline : (int, int, int), optional
-        Keep a log of firings, and of what holds what: those between two times, in fs, and every so many firings of an
-        actor; and the critical path itself.
+        Keep a log of what holds what, and the critical path itself: what lies between two times, in fs, and at most so
+        many records. Where there are more, only every second firing of an actor is kept, or every fourth, and so on.
     """
 
     def __init__(
@@ -71,7 +71,8 @@ cdef class Engine(Kernel):
         self.n_ops = ops
         self.n_actors = <int32_t>self.actors.shape[0]
         self.recording = (VISITS if record else 0) + (TIMELINE if timeline is not None else 0)
-        self.record_begin, self.record_end, self.record_every = timeline if timeline is not None else (0, 0, 1)
+        self.record_begin, self.record_end, self.record_most = timeline if timeline is not None else (0, 0, 1)
+        self.record_every = 1
         self.log = np.zeros(1024, dtype=record_dtype("record"))
         if net["charge_part"].max(initial=-1) >= energy_parts:
             raise ValueError(f"energy of part {net['charge_part'].max()}, but energy_parts is {energy_parts}")
@@ -375,6 +376,13 @@ cdef class Engine(Kernel):
             self.fill.rebinned(width),
             np.array(self.tile_most),
         )
+
+    def stop_records(self):
+        """Keep no more records from now on, and return the step between the firings of an actor that are kept."""
+        self.recording = 0
+        if self.network is not None:
+            self.network.keep_crossings = False
+        return self.record_every
 
     def records(self):
         """Return a copy of the log, in the order in which things were over; see `record_dtype`, ``"record"``."""

@@ -37,10 +37,9 @@ cdef enum:
 cdef enum:
     STARTED = 0  # a firing starts
     VISITED = 1  # a visit is over for its visitor
-    FIRED = 2  # a firing, from its start to its end
-    HELD = 3  # a resource, from its grant to its release
-    CONVERTED = 4  # a bank of one group of arrays, from the first conversion of a multiplication to the last
-    CROSSED = 5  # a channel of the network, from the head of a packet to its tail
+    HELD = 2  # a resource, from its grant to its release
+    CONVERTED = 3  # a bank of one group of arrays, from the first conversion of a multiplication to the last
+    CROSSED = 4  # a channel of the network, from the head of a packet to its tail
 
 # What the log is to keep.
 cdef enum:
@@ -300,6 +299,7 @@ cdef class Kernel:
     cdef int64_t record_begin
     cdef int64_t record_end
     cdef int64_t record_every
+    cdef int64_t record_most
     cdef Record[::1] log
     cdef int64_t n_log
     cdef object milestones
@@ -323,6 +323,7 @@ cdef class Kernel:
     cdef int deliver(self, int32_t s, int64_t token, int32_t node) except -1
     cdef int give_back(self, int32_t i, int64_t upto, int32_t node) except -1
     cdef int release(self, int32_t h) except -1
+    cdef void thin_log(self) noexcept
     cdef int try_start(self, int32_t a) except -1
     cdef int set_state(self, int32_t a, int32_t state, int32_t lacking) except -1
     cdef int note_fill(self, int32_t s) except -1

@@ -282,8 +282,6 @@ cdef class Kernel:
         self.activity.add(op, begin, self.now, self.now - begin)
         self.op_begin[op] = min(self.op_begin[op], begin)
         self.op_end[op] = self.now
-        if self.recording & TIMELINE:
-            self.keep_record(FIRED, a, self.walkers[w].firing, -1, -1, -1, op, begin, self.now, self.now - begin)
         if self.actors[a].ended_time != self.now:
             self.actors[a].ended_time = self.now
             self.actors[a].ended_before = self.actors[a].ended
@@ -1041,8 +1039,12 @@ cdef class Kernel:
     ) except -1:
         """Append to the log; of a timeline, only what lies in its window, and every so many firings."""
         cdef Record* record
-        if kind >= FIRED and (end < self.record_begin or begin > self.record_end or firing % self.record_every):
+        if kind >= HELD and (end < self.record_begin or begin > self.record_end or firing % self.record_every):
             return 0
+        if self.recording & TIMELINE and self.n_log >= self.record_most:
+            self.thin_log()
+            if kind >= HELD and firing % self.record_every:
+                return 0
         if self.n_log == self.log.shape[0]:
             self.log = _grown(self.log, "record")
         record = &self.log[self.n_log]
@@ -1051,3 +1053,16 @@ cdef class Kernel:
         record.place, record.op = place, op
         self.n_log += 1
         return 0
+
+    cdef void thin_log(self) noexcept:
+        """Keep every second of the firings that were kept so far, from now on as well, until there is room."""
+        cdef int64_t i, kept
+        while self.n_log > self.record_most // 2 and self.record_every < (1 << 40):
+            self.record_every *= 2
+            kept = 0
+            for i in range(self.n_log):
+                if self.log[i].kind < HELD or self.log[i].firing % self.record_every == 0:
+                    self.log[kept] = self.log[i]
+                    kept += 1
+            self.n_log = kept
+        self.record_most = max(self.record_most, 2 * self.n_log)

@@ -12,7 +12,7 @@ import click
 from pimsim.cli import INTERRUPTED
 from pimsim.cli.output import print_bytes, print_pieces
 from pimsim.cli.progress import Progress
-from pimsim.errors import ConfigError, ResultError
+from pimsim.errors import ConfigError, PimsimError
 
 if TYPE_CHECKING:
     from pimsim.chip import Chip
@@ -57,6 +57,17 @@ class Counts(TypedDict):
     metavar="FILE",
     help="Draw the network, its links coloured by load.",
 )
+@click.option(
+    "--timeline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what held what, for Perfetto: .json.gz, .json or .pftrace.",
+)
+@click.option(
+    "--timeline-window",
+    metavar="FROM..TO",
+    help="Only what reaches into this time: 100us..250us. Without it a long run is sampled.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result (with --plan, its rows) as JSON.")
 @click.option(
     "--top", type=int, default=10, metavar="N", help="Rows of the tables by op and by part (default 10)."
@@ -74,6 +85,8 @@ def command(
     plan_only: bool,
     output: Path | None,
     plot: Path | None,
+    timeline: Path | None,
+    timeline_window: str | None,
     as_json: bool,
     top: int,
     verbose: bool,
@@ -88,19 +101,20 @@ def command(
     """
     if top < 1:
         raise ConfigError(f"found {top}, expected a number of rows from 1", where="--top")
-    for option, path in (("-o", output), ("--plot", plot)):
+    for option, path in (("-o", output), ("--plot", plot), ("--timeline", timeline)):
         if plan_only and path is not None:
             raise ConfigError("--plan does not simulate, so there is no result to write", where=option)
     if plot is not None:
         from pimsim.report.network_plot import check_plot
 
         check_plot(plot)
+    window = _window(timeline, timeline_window)
     if network is not None:
         overrides = (*overrides, f"network.fidelity={network}")
     counts = Counts(chips=chips, weight_bits=weight_bits, input_bits=input_bits)
     with Progress("firings", "while reading the chip and the trace; nothing is written") as progress:
         try:
-            loaded = _load(chip, trace, overrides, output)
+            loaded = _load(chip, trace, overrides, output, timeline)
             from pimsim.result.simulate import check_options, simulate
 
             check_options(batch=batch, **counts)
@@ -108,10 +122,10 @@ def command(
             if plan_only:
                 _show_plan(*loaded, counts, as_json)
                 return
-            result = simulate(*loaded, batch, **counts, on_progress=progress)
+            result = simulate(*loaded, batch, **counts, timeline=window, on_progress=progress)
             progress.stage = "while writing the result"
             progress.hide()
-            _hand_over(result, output, plot, as_json, top, verbose)
+            _hand_over(result, output, plot, timeline, as_json, top, verbose)
         except BaseException:
             if not progress.interrupted:
                 raise
@@ -120,16 +134,45 @@ def command(
             sys.exit(INTERRUPTED)
 
 
-def _load(chip: str, trace: str, overrides: tuple[str, ...], output: Path | None) -> tuple[Chip, Trace]:
+def _window(timeline: Path | None, text: str | None) -> tuple[int, int] | None:
+    """Return what is to be recorded, in fs; None for nothing."""
+    if timeline is None:
+        if text is not None:
+            raise ConfigError("needs --timeline FILE", where="--timeline-window")
+        return None
+    from pimsim.report.timeline import check_timeline
+    from pimsim.units import MAX_FS, parse_time
+
+    check_timeline(timeline)
+    if text is None:
+        return 0, MAX_FS
+    begin, dots, end = text.partition("..")
+    try:
+        window = parse_time(begin), parse_time(end)
+    except ValueError as error:
+        raise ConfigError(
+            f"found {text!r:.60}: {error}" if dots else f"found {text!r:.60}, expected FROM..TO",
+            where="--timeline-window",
+            mend="100us..250us",
+        ) from None
+    if window[0] >= window[1]:
+        raise ConfigError(f"found {text!r:.60}, which ends before it begins", where="--timeline-window")
+    return window
+
+
+def _load(
+    chip: str, trace: str, overrides: tuple[str, ...], output: Path | None, timeline: Path | None
+) -> tuple[Chip, Trace]:
     """Read the inputs, warn of what is odd, and see that the output can be written before anybody waits."""
     from pimsim.chip import Chip
     from pimsim.trace import Trace
 
     loaded = Chip.load(chip, overrides), Trace.load(trace)
-    if output is not None:
-        from pimsim.result.result import check_writable
+    from pimsim.result.result import check_writable
 
-        check_writable(output)
+    for path in (output, timeline):
+        if path is not None:
+            check_writable(path)
     for warning in loaded[0].warnings:
         click.echo(f"warning: {warning}", err=True)
     return loaded
@@ -148,10 +191,16 @@ def _show_plan(chip: Chip, trace: Trace, counts: Counts, as_json: bool) -> None:
 
 
 def _hand_over(
-    result: Result, output: Path | None, plot: Path | None, as_json: bool, top: int, verbose: bool
+    result: Result,
+    output: Path | None,
+    plot: Path | None,
+    timeline: Path | None,
+    as_json: bool,
+    top: int,
+    verbose: bool,
 ) -> None:
     """Write the file first, since a pipe may break; print even if that fails, since the run took its time."""
-    failure = None
+    failure: PimsimError | None = None
     try:
         if output is not None:
             result.save(output)
@@ -159,7 +208,11 @@ def _hand_over(
             from pimsim.report.network_plot import plot_chips
 
             plot_chips(result, plot)
-    except ResultError as error:
+        if timeline is not None:
+            from pimsim.report.timeline import write_timeline
+
+            click.echo(f"{timeline}: {write_timeline(result, timeline)}", err=True)
+    except PimsimError as error:
         failure = error
     if as_json:
         print_bytes(result.to_json().encode())

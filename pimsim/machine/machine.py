@@ -37,7 +37,7 @@ class Machine:
     record : bool
         Keep the engine's log of every visit, and the critical path itself (for tests).
     timeline : (int, int, int), optional
-        Keep a log to draw: from one time to another, in fs, and every so many firings of an actor.
+        Keep a log to draw, until the last output: from one time to another, in fs, and at most so many records.
 
     Raises
     ------
@@ -59,6 +59,7 @@ class Machine:
         self.sources, self.sinks, self.instances = lowered.sources, lowered.sinks, lowered.instances
         self.parts, self.ops, self.energy_parts = self.net.parts, self.net.ops, self.net.energy_parts
         self.marks = phase_marks(batch)
+        self.is_timed, self.record_every = timeline is not None, 1
         self.host_op = len(self.ops) - 1
         horizon = horizon_fs(self.net)
         arrays = self.net.freeze()
@@ -145,6 +146,8 @@ class Machine:
         self.env.run(until=everything)
         self.env.on_idle = None
         self.take_figures()
+        if self.is_timed:
+            self.record_every = self.engine.stop_records()
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon)
         self.check_alive()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -105,6 +105,10 @@ class Plan:
     weight_bits: int
     input_bits: int
     pace_fs: int
+
+    def retimed(self, chip: Chip) -> Plan:
+        """Return the same plan on a chip of the same shape whose parts are faster or slower."""
+        return replace(self, chip=chip, package=Package(chip.config, self.package.chips))
 
     @property
     def arrays(self) -> int:

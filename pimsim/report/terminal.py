@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pimsim.analysis.causes import MEANINGS
 from pimsim.report.figures import figures
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
 from pimsim.units import format_si, format_time
@@ -18,18 +19,6 @@ if TYPE_CHECKING:
 
 TOP = 10
 LINKS = 5
-
-MEANINGS = {
-    "compute": "a part at work",
-    "transport": "data on its way",
-    "contention": "another actor held the part",
-    "dependence": "an input was not there",
-    "backpressure": "no free place in a buffer",
-    "clock": "waiting for a clock edge",
-    "programming": "weights being written",
-    "memory": "a memory at work",
-    "congestion": "links of the network were taken",
-}
 
 
 def to_text(result: Result, top: int = TOP, verbose: bool = False) -> str:

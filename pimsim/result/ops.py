@@ -28,6 +28,11 @@ def op_rows(machine: Machine, trace: Trace, energy: list[dict[str, Any]]) -> lis
     working, denied, starved, blocked = machine.states
     begin, end, waited, held_up = machine.op_figures
     macs = {op.name: op.macs for op in trace.ops}
+    elements = {
+        op.node.name: op.node.work * op.node.positions
+        for op in machine.plan.ops
+        if op.tiling is None and op.unit
+    }
     spent: dict[str, int] = defaultdict(int)
     for row in energy:
         spent[row["op"]] += row["aj"]
@@ -37,6 +42,7 @@ def op_rows(machine: Machine, trace: Trace, energy: list[dict[str, Any]]) -> lis
         op: {
             "op": op,
             "macs": macs.get(op, 0) * machine.batch,
+            "elements": elements.get(op, 0) * machine.batch,
             "actors": 0,
             "firings": 0,
             "begin_fs": min(int(begin[i]), int(end[i])),
@@ -55,6 +61,8 @@ def op_rows(machine: Machine, trace: Trace, energy: list[dict[str, Any]]) -> lis
             "energy_aj": spent[op],
             "bytes_in": 0.0,
             "bytes_out": 0.0,
+            "network_bytes_in": 0.0,
+            "network_bytes_out": 0.0,
         }
         for i, op in enumerate(machine.ops)
     }
@@ -100,12 +108,31 @@ def _ends(machine: Machine) -> tuple[list[str], list[str]]:
 
 
 def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
-    """Count what comes into an op's buffers, and what it sends into those of others; of all inferences."""
-    makers, takers = _ends(machine)
-    for stream, maker, taker in zip(machine.net.streams, makers, takers, strict=True):
-        size = stream.tokens * stream.bits * machine.batch / 8
-        rows[maker]["bytes_out"] += size
-        rows[taker]["bytes_in"] += size
+    """Count what comes into an op's buffers, and what it sends into those of others; of all inferences.
+
+    What an op sends to several places in one packet leaves it once.
+    """
+    net, batch = machine.net, machine.batch
+    _, takers = _ends(machine)
+    emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
+    for out in net.outputs:
+        stream, path = net.streams[out.stream], net.paths[out.path] if out.path is not None else ()
+        maker, taker = rows[net.actors[out.actor].op], rows[takers[out.stream]]
+        size = emitted[out.token] * stream.bits * batch / 8
+        maker["bytes_out"] += size
+        taker["bytes_in"] += size
+        if out.cast is not None:
+            taker["network_bytes_in"] += size
+        elif any(net.resources[step.resource].link is not None for step in path):
+            taker["network_bytes_in"] += size
+            maker["network_bytes_out"] += size
+    first = np.cumsum([0, *(np.bincount([out.actor for out in net.outputs], minlength=len(net.actors)))])
+    outputs = sorted(net.outputs, key=_actor)
+    for cast in net.casts:
+        packets = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
+        for count, tree in zip(packets.tolist(), cast.trees, strict=True):
+            bits = net.streams[outputs[first[cast.actor] + tree.leaves[0].output].stream].bits
+            rows[net.actors[cast.actor].op]["network_bytes_out"] += count * bits * batch / 8
 
 
 def _named(values: Any, names: list[str]) -> dict[str, int]:

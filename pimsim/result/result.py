@@ -16,6 +16,8 @@ from pimsim.errors import ResultError
 if TYPE_CHECKING:
     import pandas
 
+    from pimsim.result.recording import Recording
+
 FORMAT = "pimsim-result"
 VERSION = 1  # of what stands in it; more figures are no new version
 SCHEMA = f"{FORMAT}/{VERSION}"
@@ -90,6 +92,8 @@ class Result:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
+        self.recording: Recording | None = None
+        """What a run with a timeline has recorded; it is not saved."""
 
     def __getattr__(self, name: str) -> Any:
         """Give the figures as attributes: ``result.latency_fs``."""

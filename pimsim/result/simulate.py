@@ -9,6 +9,7 @@ from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planner import make_plan
 from pimsim.result.freeze import freeze
+from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
 from pimsim.trace.schema import Trace
 
@@ -24,6 +25,7 @@ def simulate(
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
+    timeline: tuple[int, int] | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
 ) -> Result:
     """Run `batch` inferences of a trace through a chip, cycle by cycle.
@@ -40,6 +42,8 @@ def simulate(
         How many chips; by default as few as hold the model.
     weight_bits, input_bits : int, optional
         Precision; by default the trace's where it states one, else the chip's.
+    timeline : (int, int), optional
+        Keep what was held by what between two times, in fs, for `pimsim.write_timeline`: the result's `recording`.
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
 
@@ -64,7 +68,8 @@ def simulate(
 
     def run(count: int, before: int) -> Machine:
         nonlocal total
-        machine = Machine(plan, count)
+        wanted = None if timeline is None or count != batch else (*timeline, MOST_RECORDS)
+        machine = Machine(plan, count, timeline=wanted)
         total = total or machine.firings * (1 if batch > 1 else 1 + INTERVAL_BATCH)
         if on_progress is not None:
             machine.env.on_progress = lambda done, now: on_progress(before + done, total, now)
@@ -72,7 +77,10 @@ def simulate(
         return machine
 
     machine = run(batch, 0)
-    return freeze(machine, trace, machine if batch > 1 else run(measuring, machine.engine.firings), chips)
+    result = freeze(machine, trace, machine if batch > 1 else run(measuring, machine.engine.firings), chips)
+    if timeline is not None:
+        result.recording = recording_of(machine, timeline)
+    return result
 
 
 def check_options(**options: int | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pimsim.report.html.style import GREY, LEGEND, SERIES
+from pimsim.report.html.style import FITTED, GREY, LEGEND, SERIES
 from pimsim.report.html.words import Scale, rounded
 
 STEP = 20
@@ -87,8 +87,7 @@ def bars(
         x["axis"]["format"] = ".0%"
         x["scale"] = {"domain": [0, 1]}
     return {
-        "width": "container",
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **FITTED,
         "height": STEP * len(names),
         "data": {"values": rows},
         "mark": {"type": "bar", "height": {"band": 0.75}},
@@ -98,7 +97,7 @@ def bars(
                 "type": "nominal",
                 "sort": names,
                 "title": None,
-                "axis": {"labelLimit": {"expr": "containerSize()[0] < 450 ? 140 : 220"}},
+                "axis": {"labelLimit": {"expr": "room < 450 ? 140 : 220"}},
             },
             "x": x,
             "color": {

@@ -31,6 +31,8 @@ def comparison(results: Sequence[Result]) -> Part:
         reason = Section("verdict", "Not compared", [Text(f"The results are not compared: {error}.")])
         return Part("compare", "Comparison", [reason])
     verdict: list[Piece] = [Text(line) for line in [*found.sentence.splitlines(), *found.normalised]]
+    if any(result.network["approximate"] for result in results):
+        verdict.append(Text("Runs by packet are approximate; by flit they may differ."))
     verdict.append(_figures(found.labels, found.figures))
     sections = [Section("verdict", "In short", verdict)]
     sections += [_pair(pair, i) for i, pair in enumerate(found.pairs)]
@@ -80,11 +82,15 @@ def _pair(pair: Pair, number: int) -> Section:
             pieces.append(Text(f"The {what} is the same in every contribution."))
             continue
         keys = ("cause", "part") if found.unit == "fs" else ("part", "kind")
-        pieces.append(_difference(f"{name}-by", f"{what.capitalize()} by {' and '.join(keys)}", found, keys, pair))
+        pieces.append(
+            _difference(f"{name}-by", f"{what.capitalize()} by {' and '.join(keys)}", found, keys, pair)
+        )
         pieces.append(_difference(f"{name}-op", f"{what.capitalize()} by op", found, ("op",), pair))
     if pair.configuration:
         cells = [[row["path"], _plain(row["a"]), _plain(row["b"])] for row in pair.configuration]
-        pieces.append(Table("Where the configurations differ", ["key", pair.a, pair.b], cells, words=3, closed=True))
+        pieces.append(
+            Table("Where the configurations differ", ["key", pair.a, pair.b], cells, words=3, closed=True)
+        )
     else:
         pieces.append(Text("The configurations are the same."))
     return Section(f"pair{number}", f"{pair.b} against {pair.a}", pieces)
@@ -109,7 +115,11 @@ def _difference(name: str, title: str, found: Difference, keys: tuple[str, ...],
             key,
             more if value > 0 else less,
             value * size,
-            {", ".join(keys): key, "difference": _signed(value, is_time), "of the whole difference": _part(value, found)},
+            {
+                ", ".join(keys): key,
+                "difference": _signed(value, is_time),
+                "of the whole difference": _part(value, found),
+            },
         )
         for key, value in bars_of.items()
         if value
@@ -126,7 +136,11 @@ def _difference(name: str, title: str, found: Difference, keys: tuple[str, ...],
     if rest:
         about += f" The {TOP} largest are shown one by one; the last bar sums up the rest."
     table = Table(title, [", ".join(keys), "difference", "of the whole difference"], cells, closed=True)
-    colours = {series: colour for series, colour in ((less, BLUE), (more, ORANGE)) if any(b.series == series for b in bits)}
+    colours = {
+        series: colour
+        for series, colour in ((less, BLUE), (more, ORANGE))
+        if any(b.series == series for b in bits)
+    }
     return Chart(name, title, about, bars(bits, unit, "difference", colours, "against " + pair.a), table)
 
 

@@ -76,7 +76,13 @@ def energy_by_part(result: Result) -> Chart:
             [] if static else ["static power of any part"],
             missing,
         ),
-        bars(bits, _scale(bits), "energy", {kind: KINDS[kind] for kind in KINDS if any(b.series == kind for b in bits)}, "kind"),
+        bars(
+            bits,
+            _scale(bits),
+            "energy",
+            {kind: KINDS[kind] for kind in KINDS if any(b.series == kind for b in bits)},
+            "kind",
+        ),
         Table("Energy by part", ["part", "dynamic", "static", "total", "share"], cells, closed=True),
     )
 
@@ -138,7 +144,12 @@ def area_by_part(result: Result) -> Chart:
     order = sorted(by_part, key=lambda part: (-by_part[part], part))
     whole = result.area_um2["total"]
     bits = [
-        Bit(part, "area", by_part[part] * 1e-6, {"part": part, "area": words.area(by_part[part]), "share": share(by_part[part] / whole)})
+        Bit(
+            part,
+            "area",
+            by_part[part] * 1e-6,
+            {"part": part, "area": words.area(by_part[part]), "share": share(by_part[part] / whole)},
+        )
         for part in order
     ]
     cells = [[part, words.area(by_part[part]), share(by_part[part] / whole)] for part in order]
@@ -158,7 +169,12 @@ def area_by_part(result: Result) -> Chart:
 
 def _about(key: str, name: str, kind: str, aj: int, whole: int) -> dict[str, str]:
     second = "kind" if key == "part" else "part"
-    return {key: name, second: kind, "energy": _joules(aj), "share of all energy": share(aj / whole) if whole else ""}
+    return {
+        key: name,
+        second: kind,
+        "energy": _joules(aj),
+        "share of all energy": share(aj / whole) if whole else "",
+    }
 
 
 def _joules(aj: float) -> str:

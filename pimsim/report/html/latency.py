@@ -9,7 +9,7 @@ from pimsim.analysis.causes import MEANINGS
 from pimsim.report.html import words
 from pimsim.report.html.bars import Bit, bars, split
 from pimsim.report.html.pieces import Chart, Piece, Section, Table, Text
-from pimsim.report.html.style import BLUE, CAUSES, GREY, ORANGE, PINK, VIOLET
+from pimsim.report.html.style import CAUSES, GREY
 from pimsim.report.tables import share
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def causes_of(result: Result) -> list[str]:
 
 def colours(causes: set[str]) -> dict[str, str]:
     """Return the colours of causes, the same in every chart."""
-    return {cause: CAUSES.get(cause, GREY) for cause in [*CAUSES, *sorted(causes - set(CAUSES))] if cause in causes}
+    return {
+        cause: CAUSES.get(cause, GREY)
+        for cause in [*CAUSES, *sorted(causes - set(CAUSES))]
+        if cause in causes
+    }
 
 
 def attribution(name: str, title: str, rows: Rows, total: int, key: str, limit: int) -> Chart:
@@ -80,7 +84,9 @@ def attribution(name: str, title: str, rows: Rows, total: int, key: str, limit: 
         if not rest or each != others
         for cause, fs in sorted(sums[each].items(), key=lambda item: (-item[1], item[0]))
     ]
-    about = f"A bar is the time on the critical path of {'a part' if key == 'part' else 'an op'}, cut by cause."
+    about = (
+        f"A bar is the time on the critical path of {'a part' if key == 'part' else 'an op'}, cut by cause."
+    )
     if rest:
         about += f" The {limit} longest are shown one by one; the last bar sums up the rest."
     return Chart(
@@ -103,7 +109,12 @@ def phases(result: Result) -> Chart:
         total = sum(sums.values())
         for cause in order:
             if fs := sums.get(cause, 0):
-                about = {"phase": phase["phase"], "cause": cause, "time": words.time(fs), "share": share(fs / total)}
+                about = {
+                    "phase": phase["phase"],
+                    "cause": cause,
+                    "time": words.time(fs),
+                    "share": share(fs / total),
+                }
                 bits.append(Bit(phase["phase"], cause, fs, about))
                 span = f"{words.time(phase['begin_fs'])} to {words.time(phase['end_fs'])}"
                 cells.append([phase["phase"], cause, span, words.time(fs), share(fs / total)])
@@ -111,89 +122,14 @@ def phases(result: Result) -> Chart:
     return Chart(
         "phases",
         "Phases of the batch",
-        "The pipeline fills until the first output, settles until half of the outputs have come, and is then taken to be "
-        "steady. A bar is the part of the critical path in a phase, cut by cause.",
+        "The pipeline fills until the first output, settles until half of the outputs have come, and is then taken to "
+        "be steady. A bar is the part of the critical path in a phase, cut by cause.",
         bars(bits, words.time_scale(longest), "time on the critical path", order, "cause"),
-        Table("Phases of the batch", ["phase", "cause", "from, to", "time", "share of the phase"], cells, 3, closed=True),
+        Table(
+            "Phases of the batch",
+            ["phase", "cause", "from, to", "time", "share of the phase"],
+            cells,
+            3,
+            closed=True,
+        ),
     )
-
-
-STATES = {
-    "working": "as many firings under way as there may be",
-    "starved": "the next firing waited for an input",
-    "blocked": "the next firing waited for a free place in a buffer that another op empties",
-    "denied": "the next firing waited for the host",
-    "over": "nothing was left to start",
-}
-STATE_COLOURS = dict(zip(STATES, (BLUE, ORANGE, PINK, VIOLET, GREY), strict=True))
-
-
-def stalls(result: Result) -> Section:
-    """Return where the ops lost their time, and to whom."""
-    critical = {row["op"]: row["critical_fs"] for row in result.ops}
-    shown, rest = split(critical, OPS)
-    rows = {row["op"]: row for row in result.ops}
-    whole = {op: sum(row[f"{state}_fs"] for state in STATES) for op, row in rows.items()}
-    present = {state: STATE_COLOURS[state] for state in STATES if any(row[f"{state}_fs"] for row in rows.values())}
-    bits = [
-        Bit(
-            op,
-            state,
-            rows[op][f"{state}_fs"] / whole[op],
-            {
-                "op": op,
-                "state": state,
-                "share": share(rows[op][f"{state}_fs"] / whole[op]),
-                "time of all its actors": words.time(rows[op][f"{state}_fs"]),
-                "by": whom(rows[op], state) or "nobody",
-            },
-        )
-        for op in shown
-        for state in present
-        if rows[op][f"{state}_fs"] and whole[op]
-    ]
-    cells = [
-        [
-            op,
-            f"{row['actors']:,}",
-            *(share(row[f"{state}_fs"] / whole[op]) if whole[op] else "" for state in STATES),
-            whom(row, "starved"),
-            whom(row, "blocked"),
-            words.time(row["waited_fs"]),
-            largest(row["waited_at"], row["waited_fs"]),
-        ]
-        for op, row in rows.items()
-    ]
-    about = (
-        "How the actors (replicas and parts) of an op spent the run: "
-        + "; ".join(f"{state}, {STATES[state]}" for state in present)
-        + "."
-    )
-    if rest:
-        about += f" The {len(shown)} ops with most of the critical path are shown; the table has all {len(rows)}."
-    columns = ["op", "actors", *STATES, "mostly starved by", "mostly blocked by", "queued in all", "mostly at"]
-    return Section(
-        "stalls",
-        "Where ops lose time",
-        [
-            Chart(
-                "states",
-                "Working, or waiting for whom",
-                about,
-                bars(bits, words.Scale(1, ""), "share of the run", present, "state", share=True),
-                Table("Working, or waiting for whom", columns, cells, closed=True),
-                wide=True,
-            )
-        ],
-    )
-
-
-def whom(row: dict[str, Any], state: str) -> str:
-    """Name up to three ops that an op waited for."""
-    return largest(row.get(f"{state}_by", {}), row[f"{state}_fs"]) if state in ("starved", "blocked") else ""
-
-
-def largest(sums: dict[str, int], total: int) -> str:
-    """Name the up to three largest, with their shares."""
-    first = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:3]
-    return ", ".join(f"{name} ({share(value / total)})" for name, value in first if total)

@@ -126,7 +126,10 @@ def congestion(result: Result) -> Chart:
         about,
         bars(bits, unit, "waited on the critical path", {"waited": RED}),
         Table(
-            "Congestion by link", ["link", "waited", "exactly", "share of the latency", "in use"], cells, closed=True
+            "Congestion by link",
+            ["link", "waited", "exactly", "share of the latency", "in use"],
+            cells,
+            closed=True,
         ),
         wide=True,
     )
@@ -184,7 +187,9 @@ def _spec(
 ) -> dict[str, Any]:
     centre = {"x": {"signal": "datum.x * one"}, "y": {"signal": "datum.y * one"}}
     colour = f"isValid(datum.u) ? scale('load', datum.u) : '{TEXT}'"
-    thick = "isValid(datum.u) ? (1.2 + datum.w) * (0.6 + 1.4 * datum.u / most) * clamp(one / 50, 0.5, 1.5) : 0.6"
+    thick = (
+        "isValid(datum.u) ? (1.2 + datum.w) * (0.6 + 1.4 * datum.u / most) * clamp(one / 50, 0.5, 1.5) : 0.6"
+    )
     return {
         "padding": 1,
         "autosize": {"type": "pad"},
@@ -230,9 +235,7 @@ def _spec(
                     "update": {
                         **centre,
                         "shape": {"signal": "datum.k == 'gateway' ? 'circle' : 'square'"},
-                        "size": {
-                            "signal": "pow(clamp(one * (datum.k == 'router' ? 0.24 : 0.1), 3, 24), 2)"
-                        },
+                        "size": {"signal": "pow(clamp(one * (datum.k == 'router' ? 0.24 : 0.1), 3, 24), 2)"},
                         "fill": {
                             "signal": "datum.k == 'router' ? '#40474e' : datum.k == 'gateway' ? '#c26a97' : '#9aa4ad'"
                         },

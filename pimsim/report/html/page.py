@@ -101,12 +101,13 @@ def _sections(result: Result, name: str) -> list[Section]:
 def _make_sections(result: Result) -> Iterator[Section]:
     from pimsim.chip import Chip
     from pimsim.report.html.costs import costs
-    from pimsim.report.html.latency import latency, stalls
+    from pimsim.report.html.latency import latency
     from pimsim.report.html.links import links
     from pimsim.report.html.origin import origin
     from pimsim.report.html.pipeline import pipeline
     from pimsim.report.html.places import places_of
     from pimsim.report.html.roof import roof
+    from pimsim.report.html.stalls import stalls
     from pimsim.report.html.summary import summary
     from pimsim.report.html.tile_map import tile_map
     from pimsim.report.html.treemap import treemap
@@ -173,10 +174,8 @@ def _library() -> str:
         from vl_convert import javascript_bundle
     except ImportError:
         raise _missing("vl-convert-python") from None
-    return str(javascript_bundle()).replace("</script", "<\\/script")
+    return str(javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
 
 
 def _missing(name: str) -> ResultError:
-    return ResultError(
-        f"a report needs {name}, which is not installed", mend="pip install 'pimsim[report]'"
-    )
+    return ResultError(f"a report needs {name}, which is not installed", mend="pip install 'pimsim[report]'")

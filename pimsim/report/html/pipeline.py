@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.report.html import words
 from pimsim.report.html.bars import split
 from pimsim.report.html.pieces import Chart, Section, Table
-from pimsim.report.html.style import BLUE, TEXT
+from pimsim.report.html.style import BLUE, FITTED, TEXT
 from pimsim.report.tables import share
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def pipeline(result: Result) -> Section:
     )
     if rest:
         about += (
-            f" The {len(chosen)} ops with most of the critical path are drawn ({share(critical / result.latency_fs)} of "
-            f"it); the other {len(rest)} of {len(rows)} stand in the table."
+            f" The {len(chosen)} ops with most of the critical path are drawn ({share(critical / result.latency_fs)} "
+            f"of it); the other {len(rest)} of {len(rows)} stand in the table."
         )
     columns = ["op", "type", "firings", "first start", "last end", "on the critical path", "most under way"]
     return Section(
@@ -124,8 +124,7 @@ def _spec(
         {"field": "b", "type": "quantitative", "title": f"to, {time.word}"},
     ]
     return {
-        "width": "container",
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **FITTED,
         "height": STEP * len(names),
         "layer": [
             {

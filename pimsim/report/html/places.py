@@ -53,9 +53,7 @@ class Places:
     @property
     def rest(self) -> str:
         """What is not drawn, in words."""
-        return (
-            "" if self.shown == self.chips else f" The first {self.shown} of {self.chips} chips are drawn."
-        )
+        return "" if self.shown == self.chips else f" The first {self.shown} of {self.chips} chips are drawn."
 
 
 def places_of(config: ChipConfig, result: Result) -> Places:

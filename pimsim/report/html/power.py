@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.report.html import words
 from pimsim.report.html.bars import palette, split
 from pimsim.report.html.pieces import Chart, Piece, Table, Text
-from pimsim.report.html.style import GREY, LEGEND
+from pimsim.report.html.style import FITTED, GREY, LEGEND
 
 if TYPE_CHECKING:
     from pimsim.result.result import Result
@@ -52,15 +52,14 @@ def power_over_time(result: Result) -> list[Piece]:
     power = over_time["power"]
     peak_at = words.time(power["peak_at_fs"])
     about = (
-        f"Power in steps of {words.time(width)}: {words.power(power['average_mw'] * 1e-3)} on average over the latency, at "
-        f"most {words.power(power['peak_mw'] * 1e-3)}, from {peak_at} on."
+        f"Power in steps of {words.time(width)}: {words.power(power['average_mw'] * 1e-3)} on average over the "
+        f"latency, at most {words.power(power['peak_mw'] * 1e-3)}, from {peak_at} on."
     )
     about += "" if is_static_known else " Static power is not modelled for any part, and not in it."
     if result.energy_pj["not_modelled"]:
         about += f" Not modelled, and not in it: {', '.join(result.energy_pj['not_modelled'])}."
     spec = {
-        "width": "container",
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **FITTED,
         "height": 260,
         "data": {"values": rows},
         "mark": {"type": "bar", "binSpacing": 0, "strokeWidth": 0.7},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.analysis.roofline import roofline
 from pimsim.report.html.bars import palette
 from pimsim.report.html.pieces import Chart, Piece, Points, Section, Table, Text
-from pimsim.report.html.style import LEGEND, TEXT
+from pimsim.report.html.style import FITTED, LEGEND, TEXT
 from pimsim.report.html.words import rounded
 from pimsim.report.tables import share
 
@@ -47,7 +47,8 @@ def _chart(
         rate = f"{_number(flat)} Gop/s" if flat else f"{_number(row['gb_per_s'])} GB/s"
         names.append(name := f"{row['name']}, {rate}")
         lines += [
-            {"x": rounded(x), "y": rounded((flat or row["gb_per_s"] * x) * G), "n": name} for x in (left, right)
+            {"x": rounded(x), "y": rounded((flat or row["gb_per_s"] * x) * G), "n": name}
+            for x in (left, right)
         ]
     bounds = palette(sorted({row["bound"] for row in placed}))
     rows = [
@@ -75,9 +76,9 @@ def _chart(
         for row in points
     ]
     about = (
-        "A point is an op: operations for each byte that it moves, against billions of operations a second (Gop/s) from its "
-        "first start to its last end; 1 MAC is 2 operations. Lines are ceilings of all chips together; an op is coloured "
-        "by the lowest ceiling of the parts that it has itself."
+        "A point is an op: operations for each byte that it moves, against billions of operations a second (Gop/s) "
+        "from its first start to its last end; 1 MAC is 2 operations. Lines are ceilings of all chips together; an op is "
+        "coloured by the lowest ceiling of the parts that it has itself."
     )
     hidden = len(points) - len(placed)
     about += f" {hidden} ops move nothing, and stand in the table only." if hidden else ""
@@ -108,8 +109,7 @@ def _spec(
     y = axis("y", "speed, operations a second", y_domain, "~s")
     domain = list(bounds)
     return {
-        "width": "container",
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        **FITTED,
         "height": 380,
         "layer": [
             {
@@ -121,7 +121,10 @@ def _spec(
                     "strokeDash": {
                         "field": "n",
                         "type": "nominal",
-                        "scale": {"domain": names, "range": [DASHES[i % len(DASHES)] for i in range(len(names))]},
+                        "scale": {
+                            "domain": names,
+                            "range": [DASHES[i % len(DASHES)] for i in range(len(names))],
+                        },
                         "legend": {
                             "title": "ceiling of all chips",
                             "symbolStrokeColor": TEXT,
@@ -129,7 +132,7 @@ def _spec(
                             "symbolSize": 900,
                             **LEGEND,
                             "orient": "bottom",
-                            "columns": {"expr": "max(1, floor(containerSize()[0] / 240))"},
+                            "columns": {"expr": "max(1, floor(room / 240))"},
                         },
                     },
                 },
@@ -149,7 +152,10 @@ def _spec(
                     "shape": {
                         "field": "b",
                         "type": "nominal",
-                        "scale": {"domain": domain, "range": [SHAPES[i % len(SHAPES)] for i in range(len(domain))]},
+                        "scale": {
+                            "domain": domain,
+                            "range": [SHAPES[i % len(SHAPES)] for i in range(len(domain))],
+                        },
                     },
                     "tooltip": [
                         {"field": field, "type": "nominal", "title": title}

@@ -65,11 +65,21 @@ CONFIG: dict[str, Any] = {
     "text": {"color": TEXT, "fill": TEXT, "font": FONT},
 }
 
+ROOM: dict[str, Any] = {"name": "room", "value": 600}
+"""A parameter of each Vega-Lite chart: the width of its container, which the page's script keeps up to date."""
+
 LEGEND: dict[str, Any] = {
     "orient": "top",
     "direction": "horizontal",
-    "columns": {"expr": "max(1, floor((containerSize()[0] - 100) / 125))"},
+    "columns": {"expr": "max(1, floor((room - 100) / 125))"},
 }
+
+FITTED: dict[str, Any] = {
+    "params": [ROOM],
+    "width": "container",
+    "autosize": {"type": "fit-x", "contains": "padding"},
+}
+"""Of a Vega-Lite chart as wide as its container."""
 
 
 def contrast(a: str, b: str) -> float:

@@ -29,9 +29,7 @@ def summary(result: Result) -> Section:
 def made_of(result: Result) -> str:
     """Say what was run on what."""
     how = "chosen automatically" if result.chips_requested is None else "as asked for"
-    approximate = (
-        " The network is simulated by packet: approximate." if result.network["approximate"] else ""
-    )
+    approximate = " The network is simulated by packet: approximate." if result.network["approximate"] else ""
     runs = "1 inference" if result.batch == 1 else f"a batch of {result.batch:,} inferences"
     return (
         f"{result.model} on {result.chip}: {runs}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, "

@@ -37,7 +37,12 @@ def tile_map(result: Result, places: Places) -> Chart:
             x, y = places.at(node, chip)
             found = ran.get(number)
             rows.append(
-                {"n": str(number), "x": words.rounded(x), "y": words.rounded(y), **_of(found, is_energy_known)}
+                {
+                    "n": str(number),
+                    "x": words.rounded(x),
+                    "y": words.rounded(y),
+                    **_of(found, is_energy_known),
+                }
             )
     cells = [
         [
@@ -53,8 +58,8 @@ def tile_map(result: Result, places: Places) -> Chart:
     ]
     idle = result.chips * len(tiles) - len(ran)
     about = (
-        "Every tile at its place on the chip, joined to its router. Utilisation is the share of the run that its arrays "
-        "were at work; energy is dynamic."
+        "Every tile at its place on the chip, joined to its router. Utilisation is the share of the run that its "
+        "arrays were at work; energy is dynamic."
     )
     about += f" {words.count(idle, 'tile has', 'tiles have')} nothing to do and no colour." if idle else ""
     about += "" if is_energy_known else " Dynamic energy is not modelled."
@@ -114,7 +119,9 @@ def _spec(
     rows: list[dict[str, Any]], lines: list[dict[str, Any]], places: Places, largest: list[float]
 ) -> dict[str, Any]:
     side = f"max(4, one * {places.side:.4f})"
-    ink = f"isValid(datum.c) ? (contrast(scale('colour', datum.c), 'white') > 4 ? 'white' : 'black') : '{TEXT}'"
+    ink = (
+        f"isValid(datum.c) ? (contrast(scale('colour', datum.c), 'white') > 4 ? 'white' : 'black') : '{TEXT}'"
+    )
     tooltip = (
         "{'tile': datum.n, 'arrays at work': datum.tu, 'busiest part': datum.tb, "
         "'dynamic energy': datum.te, 'ops': datum.to}"

@@ -61,9 +61,9 @@ def treemap(result: Result, tiles: int) -> Chart:
     ]
     chips = "the chip" if result.chips == 1 else f"all {result.chips} chips"
     about = (
-        f"The area of {chips}, {words.area(whole)}: a rectangle is all instances of a part, to scale but not at its place. "
-        "Utilisation is the share of the run that the part was at work, the mean over all tiles. "
-        f"What is not measured or not modelled has no colour."
+        f"The area of {chips}, {words.area(whole)}: a rectangle is all instances of a part, to scale but not at its "
+        "place. Utilisation is the share of the run that the part was at work, the mean over all tiles. "
+        "What is not measured or not modelled has no colour."
     )
     if missing:
         about += f" No area is modelled, and nothing is drawn, for: {', '.join(missing)}."
@@ -126,7 +126,9 @@ def colour_legend(energy: str) -> dict[str, Any]:
         "encode": {
             "labels": {
                 "update": {
-                    "text": {"signal": "by == 'u' ? format(datum.value, '.0~%') : format(datum.value, '.2~s')"}
+                    "text": {
+                        "signal": "by == 'u' ? format(datum.value, '.0~%') : format(datum.value, '.2~s')"
+                    }
                 }
             }
         },
@@ -149,7 +151,9 @@ def _spec(rows: list[dict[str, Any]], largest: list[float]) -> dict[str, Any]:
         if row.get("e") is not None:
             row["e"] *= words.J_PER_PJ
     wide, high = "datum.x1 - datum.x0", "datum.y1 - datum.y0"
-    ink = f"isValid(datum.c) ? (contrast(scale('colour', datum.c), 'white') > 4 ? 'white' : 'black') : '{TEXT}'"
+    ink = (
+        f"isValid(datum.c) ? (contrast(scale('colour', datum.c), 'white') > 4 ? 'white' : 'black') : '{TEXT}'"
+    )
     tooltip = "{'part': datum.id, 'area': datum.ta, 'utilisation': datum.tu, 'energy': datum.te}"
 
     def label(field: str, dy: int, needs: int, **style: Any) -> dict[str, Any]:

@@ -19,7 +19,10 @@ window.addEventListener("afterprint", () => redraw(false));
   for (const place of document.querySelectorAll("[data-chart]")) {
     const { mode, spec } = charts[place.dataset.chart];
     try {
+      const room = spec.params?.find((param) => param.name === "room");
+      if (room) room.value = place.clientWidth;
       const { view } = await vegaEmbed(place, spec, { ...options, mode });
+      if (room) window.addEventListener("resize", () => view.signal("room", place.clientWidth).run());
       const choice = document.querySelector(`fieldset[data-for="${place.dataset.chart}"]`);
       if (choice) {
         const choose = () => view.signal("by", choice.querySelector("input:checked").value).run();

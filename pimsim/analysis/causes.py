@@ -1,0 +1,32 @@
+"""What the causes of the attribution are called in sentences and tables."""
+
+from __future__ import annotations
+
+MEANINGS = {
+    "compute": "a part at work",
+    "transport": "data on its way",
+    "contention": "another actor held the part",
+    "dependence": "an input was not there",
+    "backpressure": "no free place in a buffer",
+    "clock": "waiting for a clock edge",
+    "programming": "weights being written",
+    "memory": "a memory at work",
+    "congestion": "links of the network were taken",
+}
+
+_PHRASES = {
+    "compute": "work in {part}",
+    "transport": "transport over {part}",
+    "contention": "waiting for {part}",
+    "dependence": "waiting for {part}",
+    "backpressure": "full {part}",
+    "clock": "clock edges of {part}",
+    "programming": "programming {part}",
+    "memory": "{part} at work",
+    "congestion": "congestion in {part}",
+}
+
+
+def phrase(cause: str, part: str) -> str:
+    """Return a cause at a part in words: ``waiting for core.adc``."""
+    return _PHRASES.get(cause, cause + " at {part}").format(part=part)

@@ -1,0 +1,149 @@
+"""The roofline of a run: how fast each op was, against what its parts and the ways to them allow.
+
+S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model for multicore
+architectures", Communications of the ACM 52(4), 2009. Here a byte is one that crosses the network or a bus into an
+op's buffers or out of them; weights are in the arrays and move nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pimsim.chip import Chip
+from pimsim.result.result import Result
+from pimsim.units import FS_PER_S
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Ops and ceilings.
+
+    Parameters
+    ----------
+    points : list of dict
+        A row for every op that does something and moves something: `op`, `type`, `on` (``arrays`` or a digital unit),
+        `ops_per_byte`, `gops` (1e9 operations a second, from its first start to its last end; 1 MAC = 2 operations, an
+        element on a digital unit is 1), `ceiling_gops` (the lowest of those of the parts that it uses), `bound` (which
+        that is) and `share` (of it).
+    ceilings : list of dict
+        Rows of `name` and of `gops` (arrays, converters, digital units) or `gb_per_s` (network, buses, buffers), of all
+        chips together.
+    not_modelled : list of str
+        Ceilings that one might look for.
+    """
+
+    points: Rows
+    ceilings: Rows
+    not_modelled: list[str]
+
+
+def roofline(result: Result) -> Roofline:
+    """Return the roofline of a run.
+
+    Parameters
+    ----------
+    result : Result
+        Of one run, with its whole configuration.
+    """
+    rates = _Rates(result)
+    plan = {row["op"]: row for row in result.plan}
+    points = []
+    for row in result.ops:
+        planned = plan.get(row["op"])
+        work, moved = 2 * row["macs"] or row["elements"], row["bytes_in"] + row["bytes_out"]
+        if planned is None or not work or row["end_fs"] <= row["begin_fs"]:
+            continue
+        gops = work / (row["end_fs"] - row["begin_fs"]) * FS_PER_S / 1e9
+        own = rates.of_op(planned, row, work)
+        bound = min(own, key=lambda name: (own[name], name))
+        points.append(
+            {
+                "op": row["op"],
+                "type": planned["type"],
+                "on": planned["on"],
+                "ops_per_byte": work / moved if moved else None,
+                "gops": gops,
+                "ceiling_gops": own[bound],
+                "bound": bound,
+                "share": gops / own[bound],
+            }
+        )
+    return Roofline(
+        points,
+        rates.of_chips(),
+        ["off-chip memory: weights are resident, and no chip file has one yet"],
+    )
+
+
+class _Rates:
+    """What the parts of a run's chips can do at most."""
+
+    def __init__(self, result: Result) -> None:
+        self.result, self.chip = result, Chip.from_dict(result.config)
+        config = self.config = self.chip.config
+        buffer, bus, network = config.tile.buffer, config.tile.bus, config.network
+        self.phases = self.chip.phases(result.input_bits)
+        self.tile_gb_per_s = {
+            "network": self._gb_per_s(network.link_width_bits, network.clock),
+            "buses": self._gb_per_s(bus.width_bits, bus.clock),
+            "buffers": self._gb_per_s(buffer.width_bits * buffer.ports, buffer.clock),
+        }
+
+    def _gb_per_s(self, bits: int, clock: str) -> float:
+        return bits / 8 * FS_PER_S / self.config.clocks[clock].period_fs / 1e9
+
+    def of_chips(self) -> Rows:
+        """The ceilings of all chips together."""
+        config, chips = self.config, self.result.chips
+        tiles = chips * config.tiles
+        arrays = tiles * config.tile.cores * config.core.arrays
+        weights = arrays * config.core.array.cells // self.chip.weight_slices(self.result.weight_bits)
+        read = self.chip.setup_fs + self.phases * self.chip.read_fs
+        rows: Rows = [
+            {"name": "arrays", "gops": 2 * weights / read * FS_PER_S / 1e9},
+            {
+                "name": "converters",
+                "gops": 2 * weights / (self.phases * self.chip.conversion_fs) * FS_PER_S / 1e9,
+            },
+            {"name": "digital units", "gops": sum(map(self._unit_gops, config.tile.digital)) * tiles},
+        ]
+        return rows + [{"name": name, "gb_per_s": rate * tiles} for name, rate in self.tile_gb_per_s.items()]
+
+    def _unit_gops(self, name: str) -> float:
+        unit = self.config.tile.digital[name]
+        return unit.count * unit.lanes * FS_PER_S / self.config.clocks[unit.clock].period_fs / 1e9
+
+    def of_op(self, planned: dict[str, Any], row: dict[str, Any], work: float) -> dict[str, float]:
+        """The ceilings of one op, by the parts that it has: its arrays or units, and its tiles' ways in and out."""
+        tiles = max(1, len(planned["tiles"]))
+        if planned["on"] == "arrays":
+            each = work / (planned["firings"] * self.result.batch) * planned["replicas"]
+            core = self.config.core
+            samples = -(
+                -core.array.columns // core.adc.adcs_per_bank
+            )  # at least, if the bank serves others too
+            clock = self.config.clocks[core.adc.clock].period_fs
+            convert = self.phases * samples * core.adc.convert_cycles * clock
+            read = self.chip.setup_fs + self.phases * self.chip.read_fs
+            own = {
+                "arrays": each / read * FS_PER_S / 1e9,
+                "converters": each / convert * FS_PER_S / 1e9,
+            }
+        else:
+            unit = self.config.tile.digital[planned["on"]]
+            own = {"digital units": self._unit_gops(planned["on"]) / unit.operations[planned["type"]] * tiles}
+        crossing = {
+            "network": max(row["network_bytes_in"], row["network_bytes_out"]),  # either way at once
+            "buses": row["bytes_in"],  # read at least once
+            "buffers": 2 * row["bytes_in"],  # written, and read at least once
+        }
+        # What comes before the first firing and leaves after the last is not within the op's time.
+        each_fires = planned["firings"] * self.result.batch / planned["replicas"]
+        overlapped = 1 - 1 / each_fires
+        for name, size in crossing.items():
+            if size and overlapped > 0:
+                own[name] = work / (size * overlapped) * self.tile_gb_per_s[name] * tiles
+        return own

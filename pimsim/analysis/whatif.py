@@ -1,0 +1,359 @@
+"""What a change would win, by simulating again.
+
+The attribution tells where the time went; it does not tell what can be won, since what waits behind the critical path
+takes over when the path gets shorter. Where the two disagree, a row says so.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pimsim.analysis.causes import phrase
+from pimsim.analysis.changes import (
+    INFINITELY_FAST,
+    TWICE_AS_FAST,
+    Change,
+    changes_of,
+    grid,
+)
+from pimsim.analysis.sums import sum_by
+from pimsim.chip import Chip
+from pimsim.errors import MappingError, PimsimError, ResultError
+from pimsim.machine.machine import Machine
+from pimsim.mapping.lowering import lower
+from pimsim.mapping.netlist import HOST
+from pimsim.mapping.plan import Plan
+from pimsim.mapping.planner import make_plan
+from pimsim.result.attribution import interval_fs, rows_of
+from pimsim.result.simulate import check_options
+from pimsim.trace.schema import Trace
+
+if TYPE_CHECKING:
+    import pandas
+
+DISAGREES = 0.5  # a win that is less than half of what the attribution suggests, or more than it by half
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run with a change, or without one.
+
+    Parameters
+    ----------
+    latency_fs : int
+        Of the batch.
+    interval_fs : int or None
+        Between outputs in steady state; None for a single inference, which has none.
+    attribution : list of dict
+        Rows of `cause`, `part`, `op`, `fs`, as in a result.
+    """
+
+    latency_fs: int
+    interval_fs: int | None
+    attribution: list[dict[str, Any]]
+
+    @property
+    def bottleneck(self) -> tuple[str, str, float]:
+        """The cause and the part that hold most of the critical path, and their share."""
+        (cause, part), fs = next(iter(sum_by(self.attribution, ("cause", "part")).items()))
+        return cause, part, fs / self.latency_fs
+
+    def at(self, part: str) -> int:
+        """Return the time that the critical path spends at a part, whatever the cause, fs."""
+        return sum(row["fs"] for row in self.attribution if row["part"] == part)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a change does.
+
+    Parameters
+    ----------
+    change : Change
+        What was changed.
+    outcome : Outcome or None
+        What came of it; None if the model does not fit the changed chip.
+    attributed_fs : int or None
+        What the critical path of the unchanged run spends at the part; None for a grid.
+    won_fs : int or None
+        By how much the latency got shorter (negative: longer).
+    note : str
+        Where attribution and outcome disagree, or why there is no outcome.
+    """
+
+    change: Change
+    outcome: Outcome | None
+    attributed_fs: int | None
+    won_fs: int | None
+    note: str
+
+
+@dataclass
+class WhatIf:
+    """The outcomes of changes to a chip, the best first.
+
+    Parameters
+    ----------
+    model, chip : str
+        What ran on what.
+    batch : int
+        Inferences.
+    base : Outcome
+        The run without a change.
+    rows : list of Row
+        A row a change.
+    missing : int
+        Changes that an interruption left untried.
+    """
+
+    model: str
+    chip: str
+    batch: int
+    base: Outcome
+    rows: list[Row] = field(default_factory=list)
+    missing: int = 0
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return a plain row a change."""
+        found = []
+        for row in self.rows:
+            outcome = row.outcome
+            cause, part, share = outcome.bottleneck if outcome is not None else (None, None, None)
+            found.append(
+                {
+                    "part": row.change.part,
+                    "change": row.change.kind,
+                    "set": row.change.values,
+                    "planned_anew": not row.change.same_plan,
+                    "latency_fs": outcome.latency_fs if outcome is not None else None,
+                    "interval_fs": outcome.interval_fs if outcome is not None else None,
+                    "speedup": self.base.latency_fs / outcome.latency_fs if outcome is not None else None,
+                    "won_fs": row.won_fs,
+                    "attributed_fs": row.attributed_fs,
+                    "bottleneck": {"cause": cause, "part": part, "share": share},
+                    "note": row.note,
+                }
+            )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        cause, part, share = self.base.bottleneck
+        return {
+            "model": self.model,
+            "chip": self.chip,
+            "batch": self.batch,
+            "latency_fs": self.base.latency_fs,
+            "interval_fs": self.base.interval_fs,
+            "bottleneck": {"cause": cause, "part": part, "share": share},
+            "changes": self.to_rows(),
+            "missing": self.missing,
+        }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the rows as a data frame.
+
+        Raises
+        ------
+        ResultError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
+        return pandas.DataFrame(self.to_rows())
+
+    def __str__(self) -> str:
+        from pimsim.report.whatif import whatif_text
+
+        return whatif_text(self)
+
+
+def whatif(
+    chip: Chip,
+    trace: Trace,
+    batch: int = 1,
+    *,
+    settings: Sequence[str] = (),
+    parts: Sequence[str] | None = None,
+    jobs: int | None = None,
+    chips: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> WhatIf:
+    """Say what changes to a chip would win for a trace, by simulating each.
+
+    Parameters
+    ----------
+    chip : Chip
+        As it is.
+    trace : Trace
+        What runs.
+    batch : int
+        Inferences, as in `simulate`.
+    settings : sequence of str, optional
+        ``KEY=V1,V2,…``: try these values (all combinations) instead of every part faster and doubled.
+    parts : sequence of str, optional
+        Only these parts; by default all that the run uses.
+    jobs : int, optional
+        Processes; by default as many as there are cores.
+    chips : int, optional
+        How many chips; by default as few as hold the model.
+    on_progress : callable, optional
+        Called with the runs done and the runs in all.
+
+    Returns
+    -------
+    WhatIf
+        The unchanged run, and a row a change, the shortest latency first. A KeyboardInterrupt ends it early: what is
+        done by then is in it.
+
+    Raises
+    ------
+    PimsimError
+        As in `simulate`, for the unchanged chip, or if a setting is wrong.
+    """
+    check_options(batch=batch, chips=chips)
+    plan = make_plan(chip, trace, chips=chips)
+    if settings:
+        changes = grid(chip, settings)
+    else:
+        used = _used_parts(plan)
+        if parts is not None:
+            unknown = [part for part in parts if part not in used]
+            if unknown:
+                raise ResultError(
+                    f"the run does not use '{unknown[0]}'", mend="expected one of: " + ", ".join(used)
+                )
+        changes = changes_of(chip, parts if parts is not None else used)
+    base, outcomes = _run_all(
+        chip, trace, plan, batch, chips, changes, jobs or os.cpu_count() or 1, on_progress
+    )
+    rows = [_row(changes[i], base, outcome, by_part=not settings) for i, outcome in sorted(outcomes.items())]
+    rows.sort(key=lambda row: row.outcome.latency_fs if row.outcome is not None else base.latency_fs * 10**6)
+    return WhatIf(trace.model, chip.config.name, batch, base, rows, len(changes) - len(outcomes))
+
+
+def _used_parts(plan: Plan) -> list[str]:
+    """The parts that a plan's machine has resources or buffers of."""
+    return [part for part in lower(plan, 1).net.parts if part != HOST]
+
+
+def _row(change: Change, base: Outcome, outcome: Outcome | str, *, by_part: bool) -> Row:
+    attributed = base.at(change.part) if by_part else None
+    if isinstance(outcome, str):
+        return Row(change, None, attributed, None, outcome)
+    won = base.latency_fs - outcome.latency_fs
+    note = "" if attributed is None else _disagreement(change.kind, attributed, won, base, outcome)
+    return Row(change, outcome, attributed, won, note)
+
+
+def _disagreement(kind: str, attributed: int, won: int, base: Outcome, outcome: Outcome) -> str:
+    """Say where what was won is not what the attribution suggests."""
+    if won < -base.latency_fs // 1000:
+        return "slower: other work comes first now where parts are shared"
+    share = {TWICE_AS_FAST: 0.5, INFINITELY_FAST: 1.0}.get(kind)
+    if share is None:
+        return ""
+    suggested = int(attributed * share)
+    if suggested > base.latency_fs // 100 and won < DISAGREES * suggested:
+        cause, part, _ = outcome.bottleneck
+        return f"wins {_of(won, suggested)} of what attribution suggests: slack takes over, {phrase(cause, part)}"
+    if won > (1 + DISAGREES) * suggested and won > base.latency_fs // 100:
+        return "wins more than attribution suggests: waiting elsewhere gets shorter too"
+    return ""
+
+
+def _of(won: int, suggested: int) -> str:
+    return f"{100 * max(0, won) / suggested:.0f} %"
+
+
+# -- the runs, in processes ----------------------------------------------------------------------------------
+
+
+def _run_all(
+    chip: Chip,
+    trace: Trace,
+    plan: Plan,
+    batch: int,
+    chips: int | None,
+    changes: list[Change],
+    jobs: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[Outcome, dict[int, Outcome | str]]:
+    """Run the unchanged chip and every change; keep what is done if interrupted after the first of them."""
+    context = multiprocessing.get_context(
+        "spawn"
+    )  # forking a process with threads of a progress bar may hang
+    pool = ProcessPoolExecutor(
+        min(jobs, len(changes) + 1), context, initializer=_begin, initargs=(chip, trace, plan, batch, chips)
+    )
+    outcomes: dict[int, Outcome | str] = {}
+    first = pool.submit(_run, None)
+    base: Outcome | None = None
+    try:
+        numbers: dict[Future[Outcome | str], int] = {
+            pool.submit(_run, change): i for i, change in enumerate(changes)
+        }
+        for done, future in enumerate(as_completed([first, *numbers]), start=1):
+            outcome = future.result()
+            if future is first:
+                assert isinstance(outcome, Outcome)
+                base = outcome
+            else:
+                outcomes[numbers[future]] = outcome
+            if on_progress is not None:
+                on_progress(done, len(changes) + 1)
+    except KeyboardInterrupt:
+        if base is None:
+            _end(pool)
+            raise
+    _end(pool)
+    assert base is not None
+    return base, outcomes
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool at once."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+_JOB: list[Any] = []  # what a process of the pool works on
+
+
+def _begin(*job: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    _JOB[:] = job
+
+
+def _run(change: Change | None) -> Outcome | str:
+    """Run a change in a process of the pool; what does not fit is said in words."""
+    chip, trace, plan, batch, chips = _JOB
+    try:
+        if change is not None:
+            changed = change.applied_to(chip)
+            plan = plan.retimed(changed) if change.same_plan else make_plan(changed, trace, chips=chips)
+        machine = Machine(plan, batch)
+        machine.run()
+    except MappingError as error:
+        if change is None:
+            raise
+        return f"does not fit: {error}"
+    except PimsimError as error:
+        if change is None:
+            raise
+        return str(error)
+    charges = machine.engine.charges().sum(axis=0)
+    interval = interval_fs(machine.host.outputs) if batch > 1 else None
+    return Outcome(machine.host.outputs[-1], interval, rows_of(charges, machine))

@@ -1,0 +1,110 @@
+"""``pimsim whatif``: simulate changes to a chip, and rank what they win."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from pimsim.cli import INTERRUPTED
+from pimsim.cli.output import print_bytes, print_pieces
+from pimsim.cli.progress import Progress
+from pimsim.errors import ConfigError
+
+
+@click.command("whatif", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("chip")
+@click.argument("trace")
+@click.option("--batch", type=int, default=1, metavar="N", help="Inferences, one after another (default 1).")
+@click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value first: path.to.key=value.",
+)
+@click.option(
+    "--set-grid",
+    "settings",
+    multiple=True,
+    metavar="KEY=V1,V2,...",
+    help="Try these values instead of every part; several: all combinations.",
+)
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    metavar="PART",
+    help="Only this part, as the report names it; may be repeated.",
+)
+@click.option("--jobs", type=int, metavar="N", help="Processes; without it, as many as there are cores.")
+@click.option("--top", type=int, metavar="N", help="Rows; without it, all.")
+@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write all rows as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print all rows as JSON.")
+def command(
+    chip: str,
+    trace: str,
+    batch: int,
+    chips: int | None,
+    overrides: tuple[str, ...],
+    settings: tuple[str, ...],
+    parts: tuple[str, ...],
+    jobs: int | None,
+    top: int | None,
+    csv: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what TRACE would take on CHIP if each part were faster, or if there were more of it.
+
+    Each change is simulated, not estimated from the breakdown. Ctrl-C keeps what is done.
+
+    \b
+      pimsim whatif isaac resnet50
+      pimsim whatif isaac resnet50 --set-grid core.adc.adcs_per_bank=1,2,4
+    """
+    for name, value in (("--top", top), ("--jobs", jobs)):
+        if value is not None and value < 1:
+            raise ConfigError(f"found {value}, expected a whole number from 1", where=name)
+    if parts and settings:
+        raise ConfigError("does not go with --set-grid, which names its own changes", where="--part")
+    from pimsim.analysis.whatif import whatif
+    from pimsim.chip import Chip
+    from pimsim.trace import Trace
+
+    with Progress("runs", "before the first run was done; nothing is written") as progress:
+        try:
+            loaded = Chip.load(chip, overrides), Trace.load(trace)
+            if csv is not None:
+                from pimsim.result.result import check_writable
+
+                check_writable(csv)
+            result = whatif(
+                *loaded,
+                batch,
+                settings=settings,
+                parts=parts or None,
+                jobs=jobs,
+                chips=chips,
+                on_progress=progress,
+            )
+        except BaseException:
+            if not progress.interrupted:
+                raise
+            progress.hide()
+            click.echo(f"interrupted {progress.stage}", err=True)
+            sys.exit(INTERRUPTED)
+    if csv is not None:
+        from pimsim.report.csv_file import write_csv
+
+        write_csv(result.to_rows(), csv)
+    if as_json:
+        print_bytes(json.dumps(result.to_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
+    else:
+        from pimsim.report.whatif import whatif_report
+
+        print_pieces(*whatif_report(result, top))
+    if result.missing:
+        sys.exit(INTERRUPTED)
