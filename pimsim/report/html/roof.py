@@ -77,8 +77,8 @@ def _chart(
     ]
     about = (
         "A point is an op: operations for each byte that it moves, against billions of operations a second (Gop/s) "
-        "from its first start to its last end; 1 MAC is 2 operations. Lines are ceilings of all chips together; an op is "
-        "coloured by the lowest ceiling of the parts that it has itself."
+        "from its first start to its last end; 1 MAC is 2 operations. Lines are ceilings of all chips together; an op "
+        "is coloured by the lowest ceiling of the parts that it has itself."
     )
     hidden = len(points) - len(placed)
     about += f" {hidden} ops move nothing, and stand in the table only." if hidden else ""
