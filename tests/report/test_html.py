@@ -150,7 +150,7 @@ def test_areas_are_to_scale(parsed, result):
 
 
 def test_every_tile_is_at_a_place_of_its_own(parsed, result):
-    rows = parsed.charts["run0-chip-tile-map"]["spec"]["data"][1]["values"]
+    rows = parsed.charts["run0-chip-tile-map"]["spec"]["data"][-1]["values"]
     assert [row["n"] for row in rows] == [str(i) for i in range(result.config["tiles"])]
     assert len({(row["x"], row["y"]) for row in rows}) == len(rows)
     ran = {str(row["tile"]): row["busy"].get("core.array", 0) for row in result.tiles}
@@ -260,7 +260,7 @@ def test_several_chips_and_a_network_by_packet():
     two = simulate(Chip.load("isaac", ["network.fidelity=packet"]), small_trace(), chips=2)
     found = Page(report_page([two]))
     assert "approximate" in found.words
-    tiles = found.charts["run0-chip-tile-map"]["spec"]["data"][1]["values"]
+    tiles = found.charts["run0-chip-tile-map"]["spec"]["data"][-1]["values"]
     assert len(tiles) == 2 * two.config["tiles"]
 
 
@@ -269,7 +269,7 @@ def test_several_chips_and_a_network_by_packet():
 )
 def test_other_topologies_have_places_too(kind):
     other = simulate(Chip.load("isaac", [f"network.topology={kind}"]), small_trace())
-    rows = Page(report_page([other])).charts["run0-chip-tile-map"]["spec"]["data"][1]["values"]
+    rows = Page(report_page([other])).charts["run0-chip-tile-map"]["spec"]["data"][-1]["values"]
     assert len({(row["x"], row["y"]) for row in rows}) == other.config["tiles"]
 
 
@@ -288,6 +288,12 @@ def test_a_result_that_is_not_whole_is_told(result, tmp_path):
     broken = changed(result, ops=[{"op": "conv"}])
     with pytest.raises(ResultError, match="small on isaac: does not hold what a result holds"):
         write_report([broken], tmp_path / "page.html")
+    with pytest.raises(ResultError, match="does not hold what a result holds"):
+        write_report([result, broken], tmp_path / "page.html")
+    endless = copy.deepcopy(result.network)
+    endless["links"][0]["utilisation"] = float("inf")
+    with pytest.raises(ResultError, match="no finite number"):
+        write_report([changed(result, network=endless)], tmp_path / "page.html")
     with pytest.raises(ResultError, match="found no results"):
         write_report([], tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from pimsim import Chip, Result, Trace, simulate
 from pimsim.report.html.page import write_report
@@ -18,19 +23,9 @@ from pimsim.report.html.style import contrast
 
 from ..trace.builders import small_trace
 
-selenium = pytest.importorskip("selenium")
-from selenium import webdriver  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.skipif(not BROWSER or not DRIVER, reason="needs chromium and chromedriver"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="needs chromium and chromedriver")
 
 EVIL = "<img src=x onerror=window.broken=1></script><script>window.broken=1</script>"
 
@@ -89,12 +84,6 @@ def focused(browser: Any) -> str:
     return browser.execute_script(
         "const e = document.activeElement; return e.tagName + ' ' + (e.type || e.textContent.trim())"
     )
-
-
-@pytest.fixture(scope="module")
-def shown(browser, page):
-    show(browser, page)
-    return browser
 
 
 def test_it_loads_nothing_and_complains_of_nothing(browser, page):
@@ -170,6 +159,20 @@ def test_a_phone_scrolls_down_only(browser, page):
     assert max(widths) <= 390
 
 
+def test_a_window_that_shrinks_ends_as_one_that_was_small(browser, page):
+    sizes = "return [...document.querySelectorAll('.chart svg')].map((s) => [s.clientWidth, s.clientHeight])"
+    show(browser, page, width=700)
+    small = browser.execute_script(sizes)
+    show(browser, page)
+    large = browser.execute_script(sizes)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 700, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    assert large != small
+    WebDriverWait(browser, 10).until(lambda driver: driver.execute_script(sizes) == small)
+
+
 def test_it_can_be_used_with_the_keyboard_alone(browser, page):
     show(browser, page)
 
@@ -204,11 +207,12 @@ def test_it_can_be_used_with_the_keyboard_alone(browser, page):
     assert browser.execute_script(outline) == "solid 3px"
 
 
-def test_a_bar_says_its_numbers(shown, results):
-    bar = shown.find_element(By.CSS_SELECTOR, "[data-chart=run0-latency-latency-op] svg .mark-rect path")
-    shown.execute_script("arguments[0].scrollIntoView({block: 'center'})", bar)
-    ActionChains(shown).move_to_element(bar).perform()
-    said = WebDriverWait(shown, 5).until(
+def test_a_bar_says_its_numbers(browser, page, results):
+    show(browser, page)
+    bar = browser.find_element(By.CSS_SELECTOR, "[data-chart=run0-latency-latency-op] svg .mark-rect path")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", bar)
+    ActionChains(browser).move_to_element(bar).perform()
+    said = WebDriverWait(browser, 5).until(
         lambda driver: driver.find_element(By.CSS_SELECTOR, "#vg-tooltip-element.visible").text
     )
     sums: dict[str, int] = {}

@@ -119,7 +119,7 @@ def energy_by_op(result: Result) -> Chart:
             if cut.get(part)
         ]
     cells = [
-        [op, _joules(aj), share(aj / whole) if whole else "", f"{part}, {_joules(most)}"]
+        [op, f"{part}, {_joules(most)}", _joules(aj), share(aj / whole) if whole else ""]
         for op, aj in sorted(totals.items(), key=lambda item: (-item[1], item[0]))
         for part, most in [max(sums[op].items(), key=lambda item: (item[1], item[0]))]
     ]
@@ -133,7 +133,7 @@ def energy_by_op(result: Result) -> Chart:
         "Energy by op",
         about,
         bars(bits, _scale(bits), "dynamic energy", colours, "part"),
-        Table("Energy by op", ["op", "dynamic", "share of all energy", "most of it"], cells, closed=True),
+        Table("Energy by op", ["op", "most of it", "dynamic", "share of all energy"], cells, 2, closed=True),
         wide=True,
     )
 

@@ -8,7 +8,7 @@ from pimsim.report.html import words
 from pimsim.report.html.bars import Bit, bars
 from pimsim.report.html.pieces import Chart, Piece, Section, Table, Text
 from pimsim.report.html.style import BLUE, HEAT, RED, TEXT
-from pimsim.report.html.tile_map import scaled
+from pimsim.report.html.tile_map import chip_labels, scaled
 from pimsim.report.network_plot import beside, both_ways
 from pimsim.report.tables import share
 
@@ -194,7 +194,11 @@ def _spec(
         "padding": 1,
         "autosize": {"type": "pad"},
         "signals": [*scaled(places), {"name": "most", "value": highest}],
-        "data": [{"name": "lines", "values": lines}, {"name": "nodes", "values": nodes}],
+        "data": [
+            {"name": "lines", "values": lines},
+            {"name": "nodes", "values": nodes},
+            {"name": "chips", "values": places.labels()},
+        ],
         "scales": [{"name": "load", "type": "linear", "domain": [0, highest], "range": HEAT}],
         "legends": [
             {
@@ -204,11 +208,12 @@ def _spec(
                 "direction": "horizontal",
                 "gradientLength": {"signal": "min(width, 300)"},
                 "title": "in use, share of the run",
-                "format": ".0~%",
+                "format": ".2~p",
                 "tickCount": 4,
             }
         ],
         "marks": [
+            chip_labels(),
             {
                 "type": "rule",
                 "from": {"data": "lines"},

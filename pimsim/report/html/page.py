@@ -61,9 +61,12 @@ def report_page(results: Sequence[Result], title: str | None = None) -> str:
     if not results:
         raise ResultError("found no results, expected one or more")
     labels = label(tuple(results))
-    parts = [comparison(results)] if len(results) > 1 else []
-    for i, (result, name) in enumerate(zip(results, labels, strict=True)):
-        parts.append(Part(f"run{i}", f"{result.model} on {name}", _sections(result, name)))
+    parts = [
+        Part(f"run{i}", f"{result.model} on {name}", _sections(result, name))
+        for i, (result, name) in enumerate(zip(results, labels, strict=True))
+    ]
+    if len(results) > 1:
+        parts.insert(0, comparison(results))
     charts = {
         f"{part.name}-{section.name}-{piece.name}": {"mode": piece.mode, "spec": piece.spec}
         for part in parts
@@ -90,7 +93,7 @@ def _sections(result: Result, name: str) -> list[Section]:
     """Return the sections about one result; a file that does not hold what it should is an error, not a crash."""
     try:
         return list(_make_sections(result))
-    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ResultError(
             f"does not hold what a result holds ({type(error).__name__}: {error})",
             where=f"{result.model} on {name}",
@@ -144,7 +147,10 @@ def _and(names: Sequence[str]) -> str:
 
 def _json(data: Any) -> str:
     """Return data as JSON that no HTML parser takes for markup."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise ResultError("a result holds a figure that is no finite number", mend="run it again") from None
     return text.replace("<", "\\u003c")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pimsim.report.network_plot import Point, layout
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GAP = 1.5
 MOST_CHIPS = 4  # that are drawn
 COLUMNS = 2
+MARGIN = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class Places:
         row, column = divmod(chip, COLUMNS)
         return x + column * self.step[0], y + row * self.step[1]
 
+    def labels(self) -> list[dict[str, Any]]:
+        """Return the chips' names and their places, if there are several."""
+        corners = [divmod(chip, COLUMNS) for chip in range(self.shown)] if self.chips > 1 else []
+        return [
+            {"n": f"chip {chip}", "x": column * self.step[0] + MARGIN, "y": row * self.step[1]}
+            for chip, (row, column) in enumerate(corners)
+        ]
+
     @property
     def rest(self) -> str:
         """What is not drawn, in words."""
@@ -61,13 +70,12 @@ def places_of(config: ChipConfig, result: Result) -> Places:
     graph = config.network.graph(config.tiles, config.external.count)
     found = layout(graph)
     left, top = min(x for x, _ in found.values()), max(y for _, y in found.values())
-    margin = 0.3
-    moved = {node: (x - left + margin, top - y + margin) for node, (x, y) in found.items()}
-    wide = max(x for x, _ in moved.values()) + margin
-    high = max(y for _, y in moved.values()) + margin
+    moved = {node: (x - left + MARGIN, top - y + MARGIN) for node, (x, y) in found.items()}
+    wide = max(x for x, _ in moved.values()) + MARGIN
+    high = max(y for _, y in moved.values()) + MARGIN
     shown = min(result.chips, MOST_CHIPS)
     columns, rows = min(shown, COLUMNS), -(-shown // COLUMNS)
-    step = (wide + GAP - 2 * margin, high + GAP - 2 * margin)
+    step = (wide + GAP - 2 * MARGIN, high + GAP - 2 * MARGIN)
     return Places(
         graph,
         moved,

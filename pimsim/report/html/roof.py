@@ -130,6 +130,7 @@ def _spec(
                             "symbolStrokeColor": TEXT,
                             "symbolStrokeWidth": 1.5,
                             "symbolSize": 900,
+                            "labelLimit": 280,
                             **LEGEND,
                             "orient": "bottom",
                             "columns": {"expr": "max(1, floor(room / 240))"},

@@ -54,12 +54,12 @@ def stalls(result: Result) -> Section:
     cells = [
         [
             op,
-            f"{row['actors']:,}",
-            *(share(row[f"{state}_fs"] / whole[op]) if whole[op] else "" for state in STATES),
             whom(row, "starved"),
             whom(row, "blocked"),
-            words.time(row["waited_fs"]),
             largest(row["waited_at"], row["waited_fs"]),
+            f"{row['actors']:,}",
+            *(share(row[f"{state}_fs"] / whole[op]) if whole[op] else "" for state in STATES),
+            words.time(row["waited_fs"]),
         ]
         for op, row in rows.items()
     ]
@@ -72,27 +72,14 @@ def stalls(result: Result) -> Section:
         about += (
             f" The {len(shown)} ops with most of the critical path are shown; the table has all {len(rows)}."
         )
-    columns = [
-        "op",
-        "actors",
-        *STATES,
-        "mostly starved by",
-        "mostly blocked by",
-        "queued in all",
-        "mostly at",
-    ]
+    columns = ["op", "mostly starved by", "mostly blocked by", "mostly queued at", "actors", *STATES]
+    table = Table("Working, or waiting for whom", [*columns, "queued in all"], cells, words=4, closed=True)
+    spec = bars(bits, words.Scale(1, ""), "share of the run", present, "state", share=True)
     return Section(
         "stalls",
         "Where ops lose time",
         [
-            Chart(
-                "states",
-                "Working, or waiting for whom",
-                about,
-                bars(bits, words.Scale(1, ""), "share of the run", present, "state", share=True),
-                Table("Working, or waiting for whom", columns, cells, closed=True),
-                wide=True,
-            )
+            Chart("states", "Working, or waiting for whom", about, spec, table, wide=True),
         ],
     )
 

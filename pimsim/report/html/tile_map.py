@@ -8,7 +8,7 @@ from pimsim.report.html import words
 from pimsim.report.html.pieces import Chart, Table
 from pimsim.report.html.style import TEXT
 from pimsim.report.html.treemap import CHOICES, colour_legend, colour_scale, colour_signals, width_signals
-from pimsim.report.tables import share
+from pimsim.report.tables import NOT_MODELLED, share
 
 if TYPE_CHECKING:
     from pimsim.report.html.places import Places
@@ -44,18 +44,22 @@ def tile_map(result: Result, places: Places) -> Chart:
                     **_of(found, is_energy_known),
                 }
             )
-    cells = [
-        [
-            f"tile {number}",
-            str(row["chip"]),
-            *(_of(row, is_energy_known)[key] for key in ("tu", "tb", "te")),
-            words.power(row["peak_mw"] * 1e-3) if is_energy_known else "not modelled",
-            words.time(row["critical_fs"]),
-            f"{row['buffer_peak_bytes'] / 1024:.4g} of {row['buffer_bytes'] / 1024:.4g} KiB",
-            ", ".join(row["ops"]),
-        ]
-        for number, row in sorted(ran.items())
-    ]
+    cells = []
+    for number, row in sorted(ran.items()):
+        texts = _of(row, is_energy_known)
+        cells.append(
+            [
+                f"tile {number}",
+                ", ".join(row["ops"]),
+                texts["tb"],
+                str(row["chip"]),
+                texts["tu"],
+                texts["te"],
+                words.power(row["peak_mw"] * 1e-3) if is_energy_known else NOT_MODELLED,
+                words.time(row["critical_fs"]),
+                f"{row['buffer_peak_bytes'] / 1024:.4g} of {row['buffer_bytes'] / 1024:.4g} KiB",
+            ]
+        )
     idle = result.chips * len(tiles) - len(ran)
     about = (
         "Every tile at its place on the chip, joined to its router. Utilisation is the share of the run that its "
@@ -63,15 +67,15 @@ def tile_map(result: Result, places: Places) -> Chart:
     )
     about += f" {words.count(idle, 'tile has', 'tiles have')} nothing to do and no colour." if idle else ""
     about += "" if is_energy_known else " Dynamic energy is not modelled."
-    columns = ["tile", "chip", "arrays at work", "busiest part", "dynamic energy", "highest power"]
-    columns += ["on the critical path", "buffer, at most", "ops"]
+    columns = ["tile", "ops", "busiest part", "chip", "arrays at work", "dynamic energy", "highest power"]
+    columns += ["on the critical path", "buffer, at most"]
     largest = [max((row[key] or 0 for row in rows), default=0) or 1 for key in ("u", "e")]
     return Chart(
         "tile-map",
         "Tiles at their places",
         about + places.rest,
         _spec(rows, _frame(places), places, largest),
-        Table("Tiles", columns, cells, closed=True),
+        Table("Tiles", columns, cells, words=3, closed=True),
         mode="vega",
         choices=CHOICES,
     )
@@ -89,7 +93,7 @@ def _of(row: dict[str, Any] | None, is_energy_known: bool) -> dict[str, Any]:
         "e": words.rounded(row["energy_pj"] * words.J_PER_PJ) if is_energy_known else None,
         "tu": share(busy["core.array"]) if "core.array" in busy else "no arrays in use",
         "tb": f"{part} ({share(busy[part])})" if part else "none",
-        "te": words.energy(row["energy_pj"] * words.J_PER_PJ) if is_energy_known else "not modelled",
+        "te": words.energy(row["energy_pj"] * words.J_PER_PJ) if is_energy_known else NOT_MODELLED,
         "to": ", ".join(row["ops"][:OPS]) + (f" and {more} more" if more > 0 else "") or "none",
     }
 
@@ -115,6 +119,19 @@ def scaled(places: Places) -> list[dict[str, Any]]:
     return [*width_signals(f"({one}) * {places.high:.4f}"), {"name": "one", "update": one}]
 
 
+def chip_labels() -> dict[str, Any]:
+    """Return the marks of the chips' names, from the data ``chips``."""
+    return {
+        "type": "text",
+        "from": {"data": "chips"},
+        "interactive": False,
+        "encode": {
+            "enter": {"fill": {"value": TEXT}, "fontSize": {"value": 12}, "text": {"field": "n"}},
+            "update": {"x": {"signal": "datum.x * one"}, "y": {"signal": "datum.y * one"}},
+        },
+    }
+
+
 def _spec(
     rows: list[dict[str, Any]], lines: list[dict[str, Any]], places: Places, largest: list[float]
 ) -> dict[str, Any]:
@@ -133,6 +150,7 @@ def _spec(
         "signals": [*scaled(places), *colour_signals(largest)],
         "data": [
             {"name": "lines", "values": lines},
+            {"name": "chips", "values": places.labels()},
             {
                 "name": "tiles",
                 "values": rows,
@@ -142,6 +160,7 @@ def _spec(
         "scales": [colour_scale()],
         "legends": [colour_legend("dynamic energy of the run, joules")],
         "marks": [
+            chip_labels(),
             {
                 "type": "rule",
                 "from": {"data": "lines"},

@@ -127,7 +127,7 @@ def colour_legend(energy: str) -> dict[str, Any]:
             "labels": {
                 "update": {
                     "text": {
-                        "signal": "by == 'u' ? format(datum.value, '.0~%') : format(datum.value, '.2~s')"
+                        "signal": "by == 'u' ? format(datum.value, '.2~p') : format(datum.value, '.2~s')"
                     }
                 }
             }

@@ -22,7 +22,7 @@ window.addEventListener("afterprint", () => redraw(false));
       const room = spec.params?.find((param) => param.name === "room");
       if (room) room.value = place.clientWidth;
       const { view } = await vegaEmbed(place, spec, { ...options, mode });
-      if (room) window.addEventListener("resize", () => view.signal("room", place.clientWidth).run());
+      if (room) window.addEventListener("resize", () => view.signal("room", place.clientWidth).resize().run());
       const choice = document.querySelector(`fieldset[data-for="${place.dataset.chart}"]`);
       if (choice) {
         const choose = () => view.signal("by", choice.querySelector("input:checked").value).run();
