@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pimsim.report.html import words
 from pimsim.report.html.pieces import Chart, Table
 from pimsim.report.html.style import TEXT
-from pimsim.report.html.treemap import CHOICES, colour_legend, colour_scale, colour_signals, width_signals
+from pimsim.report.html.treemap import (
+    CHOICES,
+    colour_legend,
+    colour_scale,
+    colour_signals,
+    in_scale,
+    width_signals,
+)
 from pimsim.report.tables import NOT_MODELLED, share
 
 if TYPE_CHECKING:
@@ -135,6 +142,7 @@ def chip_labels() -> dict[str, Any]:
 def _spec(
     rows: list[dict[str, Any]], lines: list[dict[str, Any]], places: Places, largest: list[float]
 ) -> dict[str, Any]:
+    unit = in_scale(rows, largest)
     side = f"max(4, one * {places.side:.4f})"
     ink = (
         f"isValid(datum.c) ? (contrast(scale('colour', datum.c), 'white') > 4 ? 'white' : 'black') : '{TEXT}'"
@@ -158,7 +166,7 @@ def _spec(
             },
         ],
         "scales": [colour_scale()],
-        "legends": [colour_legend("dynamic energy of the run, joules")],
+        "legends": [colour_legend(f"dynamic energy of the run, {unit}")],
         "marks": [
             chip_labels(),
             {

@@ -41,7 +41,7 @@ def treemap(result: Result, tiles: int) -> Chart:
                 "parent": ROOT,
                 "area": areas[part],
                 "u": use.get(part),
-                "e": joules.get(part),
+                "e": joules[part] * words.J_PER_PJ if part in joules else None,
                 "ta": words.area(areas[part]),
                 "tu": busy,
                 "te": spent,
@@ -94,6 +94,16 @@ def utilisation(result: Result, tiles: int) -> dict[str, float]:
     return found
 
 
+def in_scale(rows: list[dict[str, Any]], largest: list[float]) -> str:
+    """Bring the energies ``e`` of rows, in joules, and the second of the largest values to one scale; return its word."""
+    unit = words.scale(largest[1], "joules")
+    largest[1] = words.rounded(largest[1] / unit.size)
+    for row in rows:
+        if row.get("e") is not None:
+            row["e"] = words.rounded(row["e"] / unit.size)
+    return unit.word
+
+
 def colour_signals(largest: list[float]) -> list[dict[str, Any]]:
     """Return the signals that a reader's choice of colours moves: ``by`` and the end of the scale."""
     first, second = (float(value) for value in largest)
@@ -127,7 +137,7 @@ def colour_legend(energy: str) -> dict[str, Any]:
             "labels": {
                 "update": {
                     "text": {
-                        "signal": "by == 'u' ? format(datum.value, '.2~p') : format(datum.value, '.2~s')"
+                        "signal": "by == 'u' ? format(datum.value, '.2~p') : format(datum.value, '.3~g')"
                     }
                 }
             }
@@ -146,10 +156,7 @@ def width_signals(high: str) -> list[dict[str, Any]]:
 
 
 def _spec(rows: list[dict[str, Any]], largest: list[float]) -> dict[str, Any]:
-    joules = [value * words.J_PER_PJ if i else value for i, value in enumerate(largest)]
-    for row in rows:
-        if row.get("e") is not None:
-            row["e"] *= words.J_PER_PJ
+    unit = in_scale(rows, largest)
     wide, high = "datum.x1 - datum.x0", "datum.y1 - datum.y0"
     ink = (
         f"isValid(datum.c) ? (contrast(scale('colour', datum.c), 'white') > 4 ? 'white' : 'black') : '{TEXT}'"
@@ -176,7 +183,7 @@ def _spec(rows: list[dict[str, Any]], largest: list[float]) -> dict[str, Any]:
     return {
         "padding": 1,
         "autosize": {"type": "pad"},
-        "signals": [*width_signals("min(max(width * 0.7, 240), 420)"), *colour_signals(joules)],
+        "signals": [*width_signals("min(max(width * 0.7, 240), 420)"), *colour_signals(largest)],
         "data": [
             {
                 "name": "tree",
@@ -204,7 +211,7 @@ def _spec(rows: list[dict[str, Any]], largest: list[float]) -> dict[str, Any]:
             },
         ],
         "scales": [colour_scale()],
-        "legends": [colour_legend("energy of the run, joules")],
+        "legends": [colour_legend(f"energy of the run, {unit}")],
         "marks": [
             {
                 "type": "rect",
