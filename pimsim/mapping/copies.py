@@ -43,6 +43,7 @@ def choose_copies(
     input_bits: int,
     step_fs: int,
     budget: int,
+    tiles: int,
 ) -> Copies:
     """Choose copies so that the pipeline is balanced.
 
@@ -58,6 +59,8 @@ def choose_copies(
         Time between two multiplications of one copy, fs.
     budget : int
         Arrays that copies may use in all.
+    tiles : int
+        Of all chips: more copies of an op than there are units in them win nothing.
     """
     # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
@@ -71,7 +74,8 @@ def choose_copies(
     for n, node in enumerate(nodes):
         if n in copies.of:
             continue
-        if units[n] is None:  # the host's ends
+        unit = units[n]
+        if unit is None:  # the host's ends
             copies.of[n] = 1
             continue
         service = service_fs(node, config)
@@ -89,7 +93,7 @@ def choose_copies(
         pace = copies.pace_fs or service * node.positions
         one_sees_all = node.tokens != node.positions  # it reduces over positions
         wanted = 1 if one_sees_all else math.ceil(node.positions * service / pace)
-        copies.of[n] = max(1, min(node.positions, wanted))
+        copies.of[n] = max(1, min(node.positions, wanted, tiles * config.tile.digital[unit].count))
         copies.demand[n] = -(-node.positions // copies.of[n]) * service / pace
     return copies
 

@@ -140,12 +140,13 @@ class Floor:
         anchors = anchors or [self.order[0]]
         for n in range(replicas):
             anchor = self.rank[anchors[(n * len(anchors)) // replicas]]
-            for tile in self._around(anchor):
-                load = self.load.get((tile, op.unit), 0.0)
-                if load > 0 and load + demand > 1.0:
-                    continue
+            near = list(self._around(anchor))
+            loads = {tile: self.load.get((tile, op.unit), 0.0) for tile in near}
+            free = [tile for tile in near if loads[tile] == 0 or loads[tile] + demand <= 1.0]
+            # Where all units are busy all the time, they set the pace: take the one with least to do.
+            for tile in free or sorted(near, key=loads.__getitem__):
                 if self.reserve(number, op, ops, tile, ()):
-                    self.load[tile, op.unit] = load + demand
+                    self.load[tile, op.unit] = loads[tile] + demand
                     op.replicas.append(Replica(tile))
                     break
             else:

@@ -96,7 +96,7 @@ def _fill(
 ) -> None:
     """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
     config = plan.chip.config
-    copies = choose_copies(nodes, tilings, units, config, plan.input_bits, step, budget)
+    copies = choose_copies(nodes, tilings, units, config, plan.input_bits, step, budget, plan.package.tiles)
     plan.pace_fs = copies.pace_fs
     ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
     # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
