@@ -62,7 +62,8 @@ def treemap(result: Result, tiles: int) -> Chart:
     chips = "the chip" if result.chips == 1 else f"all {result.chips} chips"
     about = (
         f"The area of {chips}, {words.area(whole)}: a rectangle is all instances of a part, to scale but not at its "
-        "place. Utilisation is the share of the run that the part was at work, the mean over all tiles. "
+        "place. Utilisation is the share of the run that the part was at work, the mean over all tiles (of the "
+        "network and the external links: over those in use). "
         "What is not measured or not modelled has no colour."
     )
     if missing:
@@ -95,7 +96,7 @@ def utilisation(result: Result, tiles: int) -> dict[str, float]:
 
 
 def in_scale(rows: list[dict[str, Any]], largest: list[float]) -> str:
-    """Bring the energies ``e`` of rows, in joules, and the second of the largest values to one scale; return its word."""
+    """Bring the energies ``e`` of rows, in joules, and the second of the largest values to one unit; name it."""
     unit = words.scale(largest[1], "joules")
     largest[1] = words.rounded(largest[1] / unit.size)
     for row in rows:
