@@ -11,7 +11,8 @@ import pytest
 
 from pimsim.cli import cli
 
-HEAVY = ["matplotlib", "networkx", "numpy", "onnx", "pandas", "pydantic", "rich", "simpy", "torch", "yaml"]
+HEAVY = ["jinja2", "matplotlib", "networkx", "numpy", "onnx", "pandas", "pydantic", "rich", "simpy", "torch"]
+HEAVY += ["vl_convert", "yaml"]
 
 REPORT = """
 import json, sys

@@ -119,7 +119,7 @@ def plot_chips(result: Result, path: Path) -> None:
     config = ChipConfig.model_validate(result.config)
     graph = config.network.graph(config.tiles, config.external.count)
     shown = min(result.chips, MOST_CHIPS)
-    uses: list[dict[tuple[str, str], float]] = [dict.fromkeys(_both_ways(graph), 0.0) for _ in range(shown)]
+    uses: list[dict[tuple[str, str], float]] = [dict.fromkeys(both_ways(graph), 0.0) for _ in range(shown)]
     for row in result.network["links"]:
         if row["chip"] < shown:
             uses[row["chip"]][row["from"], row["to"]] = row["utilisation"]
@@ -129,7 +129,8 @@ def plot_chips(result: Result, path: Path) -> None:
     _plot([graph] * shown, uses, names, path, f"{result.model} on {result.chip}{rest}{by_packet}")
 
 
-def _both_ways(graph: Graph[str]) -> list[tuple[str, str]]:
+def both_ways(graph: Graph[str]) -> list[tuple[str, str]]:
+    """Return both directions of every link."""
     edges = list(graph.edges)
     return edges if graph.is_directed() else [*edges, *((b, a) for a, b in edges)]
 
@@ -166,7 +167,7 @@ def _draw(
 
     lines, shares, widths = [], [], []
     for (a, b), share in use.items():
-        lines.append(_beside(places[a], places[b]))
+        lines.append(beside(places[a], places[b]))
         shares.append(100 * share)
         widths.append((3.5 if graph.nodes[a]["kind"] == graph.nodes[b]["kind"] else 1.8) * min(1, scale))
     made = LineCollection(lines, linewidths=widths, cmap="viridis_r", capstyle="butt")
@@ -251,8 +252,8 @@ def layout(graph: Graph[str]) -> dict[str, Point]:
     return places
 
 
-def _beside(a: Point, b: Point) -> list[Point]:
-    """A line from a to b, a little to its right, so that the other direction has room."""
+def beside(a: Point, b: Point) -> list[Point]:
+    """Return a line from a to b, a little to its right, so that the other direction has room."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     length = math.hypot(dx, dy) or 1.0
     off = 0.045

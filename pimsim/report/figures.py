@@ -1,0 +1,87 @@
+"""The figures of a run, each with its name, its unit and what it means: for every form of report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pimsim.report.tables import NOT_MODELLED, share
+from pimsim.units import format_si, format_time
+
+if TYPE_CHECKING:
+    from pimsim.result.result import Result
+
+Figure = tuple[str, str, str]
+
+
+def figures(result: Result) -> Iterator[Iterator[Figure]]:
+    """Yield the figures of a run in groups: times, rates, costs, use. Each is a name, a value and a note."""
+    for group in (_times, _rates, _costs, _use):
+        yield group(result)
+
+
+def _times(result: Result) -> Iterator[Figure]:
+    batch, later = result.batch, result.batch - 1 - (result.batch - 1) // 2
+    over = f"in a run of {result.interval_batch}" if batch == 1 else f"the last {later} of {batch}"
+    rate = result.inferences_per_s
+    of_all = "" if batch == 1 else f" of all {batch}"
+    yield "latency", format_time(result.latency_fs), f"first input in to last output out{of_all}"
+    yield "first output", format_time(result.first_output_fs), "after the first input"
+    yield "interval", format_time(result.interval_fs), f"between outputs in steady state ({over})"
+    yield (
+        "throughput",
+        f"{rate:,.0f} inf/s" if rate >= 1000 else f"{rate:.4g} inf/s",
+        "inferences, at that interval",
+    )
+
+
+def _rates(result: Result) -> Iterator[Figure]:
+    tops, peak = result.tops, result.peak["tops"]
+    native = result.config["precision"]
+    bits = f"{native['weight_bits']}-bit weights, {native['input_bits']}-bit inputs, 1 MAC = 2 ops"
+    yield (
+        "achieved",
+        f"{tops['achieved']:.4g} TOPS",
+        f"over the latency; {share(tops['achieved'] / peak)} of peak",
+    )
+    yield "steady", f"{tops['steady']:.4g} TOPS", f"over the interval; {share(tops['steady'] / peak)} of peak"
+    yield "peak", f"{peak:.4g} TOPS", bits
+
+
+def _costs(result: Result) -> Iterator[Figure]:
+    energy, area, peak = result.energy_pj, result.area_um2, result.peak
+    if energy["by_part"]:
+        per_inference, mean_kw = (
+            energy["total"] / result.batch,
+            energy["total"] / result.latency_fs,
+        )  # pJ/fs is kW
+        at_peak = f"; {format_si(peak['watts'], 'W')} at peak" if peak["watts"] else ""
+        yield "energy", format_si(per_inference * 1e-12, "J"), f"per inference{_without(energy)}"
+        yield "power", format_si(mean_kw * 1e3, "W"), f"mean over the latency{at_peak}"
+        at_peak = f"; {peak['tops'] / peak['watts']:.4g} at peak" if peak["watts"] else ""
+        yield "efficiency", f"{result.tops['per_watt']:.4g} TOPS/W", f"operations by energy{at_peak}"
+    else:
+        for name in ("energy", "power", "efficiency"):
+            yield name, NOT_MODELLED, ""
+    if area["by_part"]:
+        chips = "1 chip" if result.chips == 1 else f"all {result.chips} chips"
+        yield "area", f"{area['total'] * 1e-6:.4g} mm2", f"of {chips}{_without(area)}"
+    else:
+        yield "area", NOT_MODELLED, ""
+
+
+def _without(figures: Mapping[str, Any]) -> str:
+    """Say how many parts a sum lacks."""
+    count = len(figures["not_modelled"])
+    return f"; {count} part{'s' if count > 1 else ''} not modelled" if count else ""
+
+
+def _use(result: Result) -> Iterator[Figure]:
+    use = result.utilisation
+    yield (
+        "arrays in use",
+        share(use["arrays_mapped"]),
+        f"hold weights; {share(use['cells_mapped'])} of all cells do",
+    )
+    yield "arrays busy", share(use["arrays_busy"]), "of the time of all arrays"
+    yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"

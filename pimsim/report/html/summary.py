@@ -1,0 +1,65 @@
+"""What came out: the figures of a run, what bounds it, and what is not modelled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pimsim.report.figures import figures
+from pimsim.report.html import words
+from pimsim.report.html.pieces import Figure, Figures, Piece, Points, Section, Table, Text
+
+if TYPE_CHECKING:
+    from pimsim.result.result import Result
+
+
+def summary(result: Result) -> Section:
+    """Return the summary of a run."""
+    found = [
+        Figure(name, words.nice(value), words.nice(note))
+        for group in figures(result)
+        for name, value, note in group
+    ]
+    pieces: list[Piece] = [Text(made_of(result)), Figures(found), bounds(result)]
+    missing = unmodelled(result)
+    if missing:
+        pieces += [Text("What is not modelled, or does not follow from the parts:"), Points(missing)]
+    return Section("summary", "Summary", pieces)
+
+
+def made_of(result: Result) -> str:
+    """Say what was run on what."""
+    how = "chosen automatically" if result.chips_requested is None else "as asked for"
+    approximate = " The network is simulated by packet: approximate." if result.network["approximate"] else ""
+    runs = "1 inference" if result.batch == 1 else f"a batch of {result.batch:,} inferences"
+    return (
+        f"{result.model} on {result.chip}: {runs}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, "
+        f"{words.count(result.chips, 'chip')} ({how}), {result.macs:,} multiply-accumulates (MACs). "
+        f"1 TOPS is 10¹² operations a second, and 1 MAC is 2 operations.{approximate}"
+    )
+
+
+def bounds(result: Result) -> Table:
+    """Return the two lower bounds of the latency."""
+    found, latency = result.bounds, result.latency_fs
+    rows = [
+        [name, about, words.time(bound), f"{latency / bound:.4g} times it" if bound else "no bound"]
+        for name, bound, about in (
+            ("busiest resource", found["resource_fs"], f"{found['resource']} has that much work"),
+            ("dependence chain", found["dependence_fs"], "one inference, nothing contended for"),
+        )
+    ]
+    return Table(
+        "Lower bounds: no run can be faster", ["bound", "why", "at least", "the latency is"], rows, words=2
+    )
+
+
+def unmodelled(result: Result) -> list[str]:
+    """Say what the figures leave out."""
+    found = []
+    for what, key in (("Energy", "energy_pj"), ("Area", "area_um2")):
+        missing = result[key]["not_modelled"]
+        if not result[key]["by_part"]:
+            found.append(f"{what} is not modelled for any part of this chip.")
+        elif missing:
+            found.append(f"{what} is not modelled for {', '.join(missing)}: the sum does not hold it.")
+    return [*found, *result.notes]
