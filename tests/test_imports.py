@@ -28,8 +28,13 @@ LINE = [
     {"report"},
     {"cli", "__main__"},
 ]
-# A printed result is a report; the one place where an earlier layer calls a later one, when it is printed.
-LET_THROUGH = {("pimsim.result.result", "pimsim.report.terminal")}
+# What is printed is a report: the only places where an earlier layer calls a later one, when something is printed.
+LET_THROUGH = {
+    ("pimsim.result.result", "pimsim.report.terminal"),
+    ("pimsim.analysis.breakdown", "pimsim.report.breakdown"),
+    ("pimsim.analysis.compare", "pimsim.report.comparison"),
+    ("pimsim.analysis.whatif", "pimsim.report.whatif"),
+}
 PLACE = {name: place for place, names in enumerate(LINE) for name in names}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

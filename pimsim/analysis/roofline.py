@@ -27,7 +27,7 @@ class Roofline:
         A row for every op that does something and moves something: `op`, `type`, `on` (``arrays`` or a digital unit),
         `ops_per_byte`, `gops` (1e9 operations a second, from its first start to its last end; 1 MAC = 2 operations, an
         element on a digital unit is 1), `ceiling_gops` (the lowest of those of the parts that it uses), `bound` (which
-        that is) and `share` (of it).
+        that is) and `share` (of it; a little above 1 where a window's first rows had come before the first firing).
     ceilings : list of dict
         Rows of `name` and of `gops` (arrays, converters, digital units) or `gb_per_s` (network, buses, buffers), of all
         chips together.

@@ -242,12 +242,10 @@ def test_several_results_are_compared_first(result, batch):
             assert total * unit == pytest.approx(difference.difference, rel=1e-2, abs=unit)
 
 
-def test_results_of_two_models_stand_beside_one_another_and_are_not_compared(result):
+def test_results_of_two_models_are_refused(result):
     other = changed(result, model="other")
-    text = Page(report_page([result, other])).words
-    assert "not compared" in text
-    assert "different models" in text
-    assert "small on isaac (A) and other on isaac (B)" in text
+    with pytest.raises(ResultError, match="different models"):
+        report_page([result, other])
 
 
 def test_a_batch_shows_its_phases(batch):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.compare import compare
 from pimsim.analysis.sums import sum_by
-from pimsim.errors import ResultError
 from pimsim.report.html import words
 from pimsim.report.html.bars import Bit, bars, split
 from pimsim.report.html.pieces import Chart, Part, Piece, Section, Table, Text
@@ -24,12 +23,14 @@ ABSENT = "absent"
 
 
 def comparison(results: Sequence[Result]) -> Part:
-    """Return the first result against each of the others; where that makes no sense, it says why."""
-    try:
-        found = compare(*results)
-    except ResultError as error:
-        reason = Section("verdict", "Not compared", [Text(f"The results are not compared: {error}.")])
-        return Part("compare", "Comparison", [reason])
+    """Return the first result against each of the others.
+
+    Raises
+    ------
+    ResultError
+        If they cannot be compared.
+    """
+    found = compare(*results)
     verdict: list[Piece] = [Text(line) for line in [*found.sentence.splitlines(), *found.normalised]]
     if any(result.network["approximate"] for result in results):
         verdict.append(Text("Runs by packet are approximate; by flit they may differ."))
