@@ -8,6 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pimsim.analysis.breakdown import Breakdown as Breakdown
+    from pimsim.analysis.breakdown import breakdown as breakdown
+    from pimsim.analysis.compare import Comparison as Comparison
+    from pimsim.analysis.compare import compare as compare
+    from pimsim.analysis.roofline import Roofline as Roofline
+    from pimsim.analysis.roofline import roofline as roofline
+    from pimsim.analysis.whatif import WhatIf as WhatIf
+    from pimsim.analysis.whatif import whatif as whatif
     from pimsim.chip import Chip as Chip
     from pimsim.chip.router import Router as Router
     from pimsim.errors import ConfigError as ConfigError
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
     from pimsim.mapping.planner import make_plan as make_plan
     from pimsim.network.noc import NocResult as NocResult
     from pimsim.network.noc import noc as noc
+    from pimsim.report.html.page import write_report as write_report
+    from pimsim.report.timeline import write_timeline as write_timeline
     from pimsim.result.result import Result as Result
     from pimsim.result.simulate import simulate as simulate
     from pimsim.trace.schema import Op as Op
@@ -29,7 +39,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Breakdown": "pimsim.analysis.breakdown",
     "Chip": "pimsim.chip",
+    "Comparison": "pimsim.analysis.compare",
     "ConfigError": "pimsim.errors",
     "MappingError": "pimsim.errors",
     "NocResult": "pimsim.network.noc",
@@ -38,14 +50,22 @@ _HOMES = {
     "PimsimError": "pimsim.errors",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",
+    "Roofline": "pimsim.analysis.roofline",
     "Router": "pimsim.chip.router",
     "SimulationError": "pimsim.errors",
     "Tensor": "pimsim.trace.schema",
     "Trace": "pimsim.trace.schema",
     "TraceError": "pimsim.errors",
+    "WhatIf": "pimsim.analysis.whatif",
+    "breakdown": "pimsim.analysis.breakdown",
+    "compare": "pimsim.analysis.compare",
     "make_plan": "pimsim.mapping.planner",
     "noc": "pimsim.network.noc",
+    "roofline": "pimsim.analysis.roofline",
     "simulate": "pimsim.result.simulate",
+    "whatif": "pimsim.analysis.whatif",
+    "write_report": "pimsim.report.html.page",
+    "write_timeline": "pimsim.report.timeline",
 }
 
 __all__ = sorted(_HOMES)

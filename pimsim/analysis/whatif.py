@@ -9,9 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.causes import phrase
@@ -288,11 +291,11 @@ def _run_all(
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[Outcome, dict[int, Outcome | str]]:
     """Run the unchanged chip and every change; keep what is done if interrupted after the first of them."""
-    context = multiprocessing.get_context(
-        "spawn"
-    )  # forking a process with threads of a progress bar may hang
     pool = ProcessPoolExecutor(
-        min(jobs, len(changes) + 1), context, initializer=_begin, initargs=(chip, trace, plan, batch, chips)
+        min(jobs, len(changes) + 1),
+        _processes(),
+        initializer=_begin,
+        initargs=(chip, trace, plan, batch, chips),
     )
     outcomes: dict[int, Outcome | str] = {}
     first = pool.submit(_run, None)
@@ -312,11 +315,17 @@ def _run_all(
                 on_progress(done, len(changes) + 1)
     except KeyboardInterrupt:
         if base is None:
-            _end(pool)
             raise
-    _end(pool)
+    finally:
+        _end(pool)
     assert base is not None
     return base, outcomes
+
+
+def _processes() -> BaseContext:
+    """Fork, so that a script needs no guard around its main part, unless threads make that unsafe."""
+    can_fork = sys.platform == "linux" and threading.active_count() == 1
+    return multiprocessing.get_context("fork" if can_fork else "spawn")
 
 
 def _end(pool: ProcessPoolExecutor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -172,8 +172,19 @@ def _check_path(path: Sequence[str], full: Any, label: str) -> None:
         if not isinstance(full, Mapping):
             raise ConfigError(f"'{place}' is a value, it has no keys", where=label)
         if key not in full:
-            raise ConfigError(f"no key '{key}' in {place}", where=label, mend=nearest(key, list(full)))
+            deeper = [] if steps else list(_paths_to(key, full))
+            mend = f"did you mean '{deeper[0]}'?" if deeper else nearest(key, list(full))
+            raise ConfigError(f"no key '{key}' in {place}", where=label, mend=mend)
         full = full[key]
+
+
+def _paths_to(key: str, full: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the paths of a chip that end in a key."""
+    for name, value in full.items():
+        if name == key:
+            yield above + name
+        if isinstance(value, Mapping):
+            yield from _paths_to(key, value, f"{above}{name}.")
 
 
 def _replace(data: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:

@@ -217,6 +217,7 @@ def test_another_kind_replaces_the_whole_topology(tmp_path: Path) -> None:
     [
         ("core.adc.bitz=4", "no key 'bitz' in core.adc; did you mean 'bits'?"),
         ("cor.adc.bits=4", "no key 'cor' in the chip; did you mean 'core'?"),
+        ("adc.bits=4", "no key 'adc' in the chip; did you mean 'core.adc'?"),
         ("core.adc.bits.low=4", "'core.adc.bits' is a value, it has no keys"),
         ("core.adc.bits=0", "core.adc.bits: found 0, expected at least 1"),
         ("core.adc.bits", "expected path.to.key=value"),
