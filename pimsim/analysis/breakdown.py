@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.sums import sum_by
-from pimsim.errors import ResultError
 from pimsim.result.energy import AJ_PER_PJ
-from pimsim.result.result import Result
+from pimsim.result.result import Result, data_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -44,11 +43,7 @@ class Breakdown:
         ResultError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
-        return pandas.DataFrame(self.rows)
+        return data_frame(self.rows)
 
     def __str__(self) -> str:
         from pimsim.report.breakdown import breakdown_text

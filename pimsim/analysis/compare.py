@@ -11,7 +11,7 @@ from pimsim.analysis.causes import phrase
 from pimsim.analysis.sums import differences, sum_by
 from pimsim.errors import ResultError
 from pimsim.result.attribution import share_out
-from pimsim.result.result import Result
+from pimsim.result.result import Result, data_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -153,12 +153,8 @@ class Comparison:
         ResultError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
         rows = [{"b": pair.b, **row} for pair in self.pairs for row in pair.latency.contributions]
-        return pandas.DataFrame(rows, columns=["b", "cause", "part", "op", "fs"])
+        return data_frame(rows, ["b", "cause", "part", "op", "fs"])
 
     def __str__(self) -> str:
         from pimsim.report.comparison import comparison_text

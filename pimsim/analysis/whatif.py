@@ -34,6 +34,7 @@ from pimsim.mapping.netlist import HOST
 from pimsim.mapping.plan import Plan
 from pimsim.mapping.planner import make_plan
 from pimsim.result.attribution import interval_fs, rows_of
+from pimsim.result.result import data_frame
 from pimsim.result.simulate import check_options
 from pimsim.trace.schema import Trace
 
@@ -167,11 +168,7 @@ class WhatIf:
         ResultError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
-        return pandas.DataFrame(self.to_rows())
+        return data_frame(self.to_rows())
 
     def __str__(self) -> str:
         from pimsim.report.whatif import whatif_text

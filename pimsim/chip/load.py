@@ -172,7 +172,9 @@ def _check_path(path: Sequence[str], full: Any, label: str) -> None:
         if not isinstance(full, Mapping):
             raise ConfigError(f"'{place}' is a value, it has no keys", where=label)
         if key not in full:
-            deeper = [] if steps else list(_paths_to(key, full))
+            deeper = (
+                [] if steps else [path for path in _paths_to(key, full) if not path.startswith("clocks.")]
+            )
             mend = f"did you mean '{deeper[0]}'?" if deeper else nearest(key, list(full))
             raise ConfigError(f"no key '{key}' in {place}", where=label, mend=mend)
         full = full[key]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,11 +199,7 @@ class Result:
         ResultError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
-        return pandas.DataFrame(self.rows(table))
+        return data_frame(self.rows(table))
 
     # -- files -------------------------------------------------------------------------------------------------
 
@@ -253,6 +250,21 @@ class Result:
                 mend="it may be from an older pimsim: run it again",
             )
         return cls(data)
+
+
+def data_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pandas.DataFrame:
+    """Return rows as a data frame.
+
+    Raises
+    ------
+    ResultError
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise ResultError("pandas is not installed", mend="pip install 'pimsim[pandas]'") from None
+    return pandas.DataFrame(rows, columns=columns)
 
 
 def check_schema(found: object, where: str) -> None:

@@ -154,3 +154,29 @@ def test_any_capacity_to_begin_with(capacity):
     nodes = [path.start(0, 1, 0) for _ in range(9)]
     assert len(set(nodes)) == 9
     assert path.live == 10
+
+
+def test_phases_split_what_spans_them_and_sum_to_the_whole():
+    path = CriticalPath(2, capacity=2)
+    first = path.start(0, 10, 0)
+    path.release(0)
+    path.open_phase(15)
+    second = path.start(first, 20, 1)  # 5 before the phase began and 5 behind
+    path.release(first)
+    path.open_phase(30)
+    third = path.start(second, 33, 0)
+    assert path.charges(third).tolist() == [[10, 5], [10, 5], [3, 0]]
+    path.release(second)
+    assert path.charges(third).tolist() == [[10, 5], [10, 5], [3, 0]]  # the same once it is folded
+
+
+def test_stretches_are_the_way_itself_and_follow_one_another():
+    path = CriticalPath(3, record=True)
+    node = path.start(0, 4, 0)
+    path.release(0)
+    for begin, label in ((9, 1), (9, 2), (12, 2)):
+        following = path.start(node, begin, label)
+        path.release(node)
+        node = following
+    rows = path.stretches(node)[["begin", "end", "label"]].tolist()
+    assert rows == [(0, 4, 0), (4, 9, 1), (9, 12, 2)]
