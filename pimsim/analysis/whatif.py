@@ -250,15 +250,17 @@ def _row(change: Change, base: Outcome, outcome: Outcome | str, *, by_part: bool
     if isinstance(outcome, str):
         return Row(change, None, attributed, None, outcome)
     won = base.latency_fs - outcome.latency_fs
-    note = "" if attributed is None else _disagreement(change.kind, attributed, won, base, outcome)
+    note = "" if attributed is None else _disagreement(change, attributed, won, base, outcome)
     return Row(change, outcome, attributed, won, note)
 
 
-def _disagreement(kind: str, attributed: int, won: int, base: Outcome, outcome: Outcome) -> str:
+def _disagreement(change: Change, attributed: int, won: int, base: Outcome, outcome: Outcome) -> str:
     """Say where what was won is not what the attribution suggests."""
     if won < -base.latency_fs // 1000:
-        return "slower: other work comes first now where parts are shared"
-    share = {TWICE_AS_FAST: 0.5, INFINITELY_FAST: 1.0}.get(kind)
+        if change.same_plan:
+            return "slower: other work comes first now where parts are shared"
+        return "slower: planned anew, and this plan is worse"
+    share = {TWICE_AS_FAST: 0.5, INFINITELY_FAST: 1.0}.get(change.kind)
     if share is None:
         return ""
     suggested = int(attributed * share)

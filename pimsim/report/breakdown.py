@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.breakdown import Breakdown
 from pimsim.analysis.causes import phrase
-from pimsim.report.tables import heading, plain, share, table, to_plain_text
+from pimsim.report.tables import NOT_MODELLED, heading, plain, share, table, to_plain_text
 from pimsim.report.terminal import headline
 from pimsim.units import format_si, format_time
 
@@ -91,7 +91,7 @@ def _parts(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
 
 
 def _share_of(value: float | None, total: float) -> str:
-    return "no model" if value is None else share(value / total) if total else ""
+    return NOT_MODELLED if value is None else share(value / total) if total else ""
 
 
 def _ops(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
