@@ -19,9 +19,7 @@ from pimsim.errors import ConfigError
     help="Break it down by this; without it, the report of the run.",
 )
 @click.option("--top", type=int, default=20, metavar="N", help="Rows of each table (default 20).")
-@click.option(
-    "--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write all rows of the breakdown as CSV."
-)
+@click.option("--csv", "as_csv", is_flag=True, help="Print all rows of the breakdown as CSV.")
 @click.option(
     "--roofline",
     type=click.Path(path_type=Path),
@@ -32,18 +30,20 @@ from pimsim.errors import ConfigError
     "--json", "as_json", is_flag=True, help="Print all rows as JSON; without --by, the whole result."
 )
 def command(
-    result: Path, by: str | None, top: int, csv: Path | None, roofline: Path | None, as_json: bool
+    result: Path, by: str | None, top: int, as_csv: bool, roofline: Path | None, as_json: bool
 ) -> None:
     """Show a RESULT, written by `pimsim run -o`: its report, or one breakdown in full.
 
     \b
       pimsim show result.json --by op --top 30
-      pimsim show result.json --by tile --csv tiles.csv
+      pimsim show result.json --by tile --csv > tiles.csv
     """
     if top < 1:
         raise ConfigError(f"found {top}, expected a number of rows from 1", where="--top")
-    if csv is not None and by is None:
-        raise ConfigError("needs --by: which breakdown is to be written?", where="--csv")
+    if as_csv and by is None:
+        raise ConfigError("needs --by: which breakdown is to be printed?", where="--csv")
+    if as_csv and as_json:
+        raise ConfigError("does not go with --json", where="--csv")
     from pimsim.result.result import Result
 
     if roofline is not None:
@@ -66,10 +66,11 @@ def command(
     from pimsim.analysis.breakdown import breakdown
 
     view = breakdown(loaded, by)
-    if csv is not None:
-        from pimsim.report.csv_file import write_csv
+    if as_csv:
+        from pimsim.report.csv_text import to_csv
 
-        write_csv(view.rows, csv)
+        print_bytes(to_csv(view.rows))
+        return
     if as_json:
         print_bytes(json.dumps(view.rows, indent=1, ensure_ascii=False).encode() + b"\n")
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import click
 
@@ -42,7 +41,7 @@ from pimsim.errors import ConfigError
 )
 @click.option("--jobs", type=int, metavar="N", help="Processes; without it, as many as there are cores.")
 @click.option("--top", type=int, metavar="N", help="Rows; without it, all.")
-@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write all rows as CSV.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all rows as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rows as JSON.")
 def command(
     chip: str,
@@ -54,7 +53,7 @@ def command(
     parts: tuple[str, ...],
     jobs: int | None,
     top: int | None,
-    csv: Path | None,
+    as_csv: bool,
     as_json: bool,
 ) -> None:
     """Say what TRACE would take on CHIP if each part were faster, or if there were more of it.
@@ -70,6 +69,8 @@ def command(
             raise ConfigError(f"found {value}, expected a whole number from 1", where=name)
     if parts and settings:
         raise ConfigError("does not go with --set-grid, which names its own changes", where="--part")
+    if as_csv and as_json:
+        raise ConfigError("does not go with --json", where="--csv")
     from pimsim.analysis.whatif import whatif
     from pimsim.chip import Chip
     from pimsim.trace import Trace
@@ -77,10 +78,6 @@ def command(
     with Progress("runs", "before the first run was done; nothing is written") as progress:
         try:
             loaded = Chip.load(chip, overrides), Trace.load(trace)
-            if csv is not None:
-                from pimsim.result.result import check_writable
-
-                check_writable(csv)
             result = whatif(
                 *loaded,
                 batch,
@@ -96,11 +93,11 @@ def command(
             progress.hide()
             click.echo(f"interrupted {progress.stage}", err=True)
             sys.exit(INTERRUPTED)
-    if csv is not None:
-        from pimsim.report.csv_file import write_csv
+    if as_csv:
+        from pimsim.report.csv_text import to_csv
 
-        write_csv(result.to_rows(), csv)
-    if as_json:
+        print_bytes(to_csv(result.to_rows()))
+    elif as_json:
         print_bytes(json.dumps(result.to_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
     else:
         from pimsim.report.whatif import whatif_report
