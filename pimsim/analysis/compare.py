@@ -126,10 +126,11 @@ class Comparison:
     @cached_property
     def figures(self) -> Rows:
         """Rows of `name`, `unit`, `values` and `relative` (to the first); None where it is not modelled."""
+        columns = [_figures_of(result, result.batch if self.normalised else 1) for result in self.results]
         rows = []
-        for name, unit, read in _FIGURES:
-            values = [read(result) for result in self.results]
-            first = values[0]
+        for line in zip(*columns, strict=True):
+            name, unit, first = line[0]
+            values = [value for _, _, value in line]
             relative = [value / first if value is not None and first else None for value in values]
             rows.append({"name": name, "unit": unit, "values": values, "relative": relative})
         return rows
@@ -162,30 +163,22 @@ class Comparison:
         return comparison_text(self)
 
 
-def _per_inference(key: str) -> Any:
-    return lambda result: result[key] / result["batch"]
-
-
-def _energy_pj(result: Result) -> float | None:
-    return result.energy_pj["total"] / result.batch if result.energy_pj["by_part"] else None
-
-
-_FIGURES: tuple[tuple[str, str, Any], ...] = (
-    ("latency", "fs", _per_inference("latency_fs")),
-    ("interval", "fs", lambda result: result.interval_fs),
-    ("energy", "pJ", _energy_pj),
-    (
-        "energy x latency",
-        "pJ fs",
-        lambda r: None if _energy_pj(r) is None else _energy_pj(r) * r.latency_fs / r.batch,
-    ),
-    ("area", "um2", lambda result: result.area_um2["total"] if result.area_um2["by_part"] else None),
-    ("achieved", "TOPS", lambda result: result.tops["achieved"]),
-    ("peak", "TOPS", lambda result: result.peak["tops"]),
-    ("efficiency", "TOPS/W", lambda result: result.tops["per_watt"]),
-    ("arrays busy", "", lambda result: result.utilisation["arrays_busy"]),
-    ("chips", "", lambda result: result.chips),
-)
+def _figures_of(result: Result, divisor: int) -> list[tuple[str, str, Any]]:
+    """Name, unit and value of what stands side by side; time and energy are divided."""
+    energy = result.energy_pj["total"] / divisor if result.energy_pj["by_part"] else None
+    latency = result.latency_fs / divisor
+    return [
+        ("latency", "fs", latency),
+        ("interval", "fs", result.interval_fs),
+        ("energy", "pJ", energy),
+        ("energy x latency", "pJ fs", None if energy is None else energy * latency),
+        ("area", "um2", result.area_um2["total"] if result.area_um2["by_part"] else None),
+        ("achieved", "TOPS", result.tops["achieved"]),
+        ("peak", "TOPS", result.peak["tops"]),
+        ("efficiency", "TOPS/W", result.tops["per_watt"]),
+        ("arrays busy", "", result.utilisation["arrays_busy"]),
+        ("chips", "", result.chips),
+    ]
 
 
 def compare(*results: Result, labels: tuple[str, ...] | None = None) -> Comparison:

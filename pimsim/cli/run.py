@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -101,9 +102,15 @@ def command(
     """
     if top < 1:
         raise ConfigError(f"found {top}, expected a number of rows from 1", where="--top")
+    written: dict[Path, str] = {}
     for option, path in (("-o", output), ("--plot", plot), ("--timeline", timeline)):
-        if plan_only and path is not None:
+        if path is None:
+            continue
+        if plan_only:
             raise ConfigError("--plan does not simulate, so there is no result to write", where=option)
+        if path.resolve() in written and str(path) != os.devnull:
+            raise ConfigError(f"'{path}' is written by {written[path.resolve()]} already", where=option)
+        written[path.resolve()] = option
     if plot is not None:
         from pimsim.report.network_plot import check_plot
 

@@ -134,6 +134,10 @@ BAD = {
         ("run", "{a.yaml}", "{trace}", "--timeline", "t.txt"),
         "--timeline: found the name 't.txt', expected one that ends in .json, .json.gz, .pftrace",
     ),
+    "one file for two": (
+        ("run", "{a.yaml}", "{trace}", "-o", "x.json", "--timeline", "./x.json"),
+        "--timeline: 'x.json' is written by -o already",
+    ),
     "grid key": (
         ("whatif", "{a.yaml}", "{trace}", "--set-grid", "core.adc.adc_per_bank=1,2"),
         "did you mean 'adcs_per_bank'?",
