@@ -21,7 +21,7 @@ class Place(NamedTuple):
     name: str
     part: str
     tile: int | None
-    chip: int | None  # of a channel
+    chip: int | None  # of a channel, or of a resource that stands for one
     servers: int
 
 
@@ -96,7 +96,12 @@ def _places(machine: Machine) -> list[Place | None]:
         for chip in range(net.network.copies):
             found += [Place(f"{a} to {b}", "network", None, chip, 1) for a, b in net.network.fabric.channels]
     found += [None] * len(net.streams)
-    found += [Place(row.name, row.part, row.tile, None, row.servers) for row in net.resources]
+    for (
+        row
+    ) in net.resources:  # by flit, one with a link is the port in front of it; by packet, it is the link
+        is_link = row.link is not None and net.network is not None and not net.network.by_flit
+        owner = row.link * net.network.copies // net.links if is_link else None  # type: ignore[operator, union-attr]
+        found.append(Place(row.name, row.part, row.tile, owner, row.servers))
     return found
 
 

@@ -55,7 +55,7 @@ def test_the_time_that_parts_are_held_is_the_results(result, tmp_path):
     """Oracle: the sum over the slices of a kind of part is the time that the result says it was busy."""
     busy = defaultdict(int)
     for place, slices in _by_place(result):
-        if place.chip is None and place.part != "network":
+        if place.part != "network":
             busy[place.part] += sum(each.args["busy_fs"] for each in slices)
     expected = {
         part: row["busy_fs"] for part, row in result.resources.items() if part != "network" and row["busy_fs"]
@@ -96,6 +96,15 @@ def test_the_critical_path_is_the_attribution(result, tmp_path):
         sums[args["cause"], args["part"], args["op"]] += args["duration_fs"]
     assert end == result.latency_fs
     assert dict(sums) == {(r["cause"], r["part"], r["op"]): r["fs"] for r in result.attribution}
+
+
+def test_by_packet_links_stand_in_the_network_too(tmp_path):
+    """By packet a channel is a resource: what it is held for is what the result says it was busy."""
+    approximate = simulated({"network.fidelity": "packet"})
+    groups = {group.name for group in build(approximate, approximate.recording).groups}
+    assert "network of chip 0" in groups
+    held = sum(e.args["busy_fs"] for place, s in _by_place(approximate) if place.part == "network" for e in s)
+    assert held == approximate.resources["network"]["busy_fs"]
 
 
 def test_slices_of_a_track_follow_one_another(result, tmp_path):
@@ -202,7 +211,7 @@ def test_perfettos_trace_processor_finds_the_results_sums(result, tmp_path, name
         entrances = sum(
             each.args["busy_fs"]
             for place, s in _by_place(result)
-            if place.chip is None and place.part == "network"
+            if place.part == "network" and "flits" not in s[0].args
             for each in s
         )
         parts = sum(row["busy_fs"] for part, row in result.resources.items() if part != "network")
