@@ -96,11 +96,11 @@ def _places(machine: Machine) -> list[Place | None]:
         for chip in range(net.network.copies):
             found += [Place(f"{a} to {b}", "network", None, chip, 1) for a, b in net.network.fabric.channels]
     found += [None] * len(net.streams)
-    for (
-        row
-    ) in net.resources:  # by flit, one with a link is the port in front of it; by packet, it is the link
-        is_link = row.link is not None and net.network is not None and not net.network.by_flit
-        owner = row.link * net.network.copies // net.links if is_link else None  # type: ignore[operator, union-attr]
+    # By flit, a resource with a link is the port in front of it; by packet, it is the link.
+    by_packet = net.network is not None and not net.network.by_flit
+    per_chip = net.links // net.network.copies if net.network is not None else 1
+    for row in net.resources:
+        owner = row.link // per_chip if by_packet and row.link is not None else None
         found.append(Place(row.name, row.part, row.tile, owner, row.servers))
     return found
 
