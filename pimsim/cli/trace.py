@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -39,6 +39,36 @@ def export(model: Path, output: Path, allow_unknown: bool, binds: tuple[str, ...
         model,
         allow_unknown=allow_unknown,
         bindings=dict(_binding(bind) for bind in binds),
+        model=output.name.removesuffix(".jsonl"),
+        command=shlex.join(words),
+    )
+    trace.save(output)
+    for note in trace.header["notes"]:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{output}: {len(trace.ops)} ops, {trace.macs:,} MACs, {trace.weights:,} weights")
+
+
+@command.command("import")
+@click.argument("topology", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write.")
+@click.option(
+    "--padding",
+    type=click.Choice(["none", "same"]),
+    default="none",
+    help="The file has none; 'same' pads to ceil(input / stride) outputs, and says what that is in MACs.",
+)
+def import_(topology: Path, output: Path, padding: Literal["none", "same"]) -> None:
+    """Import a SCALE-Sim TOPOLOGY (CSV, convolutions or matrix products) as a trace.
+
+    The trace is called as its file, without the ending.
+    """
+    from pimsim.trace.scalesim import from_scalesim
+
+    words = ["pimsim", "trace", "import", topology.name, "-o", output.name]
+    words += ["--padding", padding] if padding != "none" else []
+    trace = from_scalesim(
+        topology,
+        padding=padding,
         model=output.name.removesuffix(".jsonl"),
         command=shlex.join(words),
     )

@@ -14,6 +14,8 @@ from onnx import TensorProto, helper
 
 from pimsim.trace import Op, Operand, Tensor, Trace
 
+from .runner import call
+
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
@@ -154,3 +156,22 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert "export" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+def test_import_writes_a_trace_of_a_topology(capsys, monkeypatch, tmp_path):
+    source, target = tmp_path / "net.csv", tmp_path / "net.jsonl"
+    source.write_text("Layer, IH, IW, FH, FW, C, N, S,\none, 8, 8, 3, 3, 2, 4, 1,\n")
+    done = call(capsys, monkeypatch, "trace", "import", str(source), "-o", str(target), "--padding", "same")
+    assert done.code == 0
+    assert "note: The file has no padding" in done.err
+    assert done.out == f"{target}: 2 ops, 4,608 MACs, 72 weights\n"
+    assert "import net.csv -o net.jsonl --padding same" in target.read_text()
+
+
+def test_import_of_a_broken_topology_writes_nothing(capsys, monkeypatch, tmp_path):
+    source, target = tmp_path / "net.csv", tmp_path / "net.jsonl"
+    source.write_text("Layer, M, N, K,\na, 1, x, 2,\n")
+    done = call(capsys, monkeypatch, "trace", "import", str(source), "-o", str(target))
+    assert (done.code, done.out) == (2, "")
+    assert "net.csv:2: column 3: found 'x', expected N" in done.err
+    assert not target.exists()
