@@ -26,5 +26,6 @@ setup(
             "embedsignature": True,
         },
         build_dir="build/checked" if checked else "build/plain",  # C files of the two do not mix
-    )
+    ),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

@@ -17,6 +17,8 @@ from tests.oracle.machines import machines
 from tests.oracle.test_twin import EXAMPLES, run_engine
 from tests.oracle.twin import run_twin
 
+PATHS = EXAMPLES * 2 // 5
+
 
 class Witness:
     """What the twin's log says: visits by resource, and firings from their start to their end."""
@@ -78,7 +80,7 @@ def stretch_is_real(witness, cause, op, place, begin, end):
     return False
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=PATHS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(machines())
 def test_every_stretch_is_a_visit_or_a_wait_of_the_twins_log(net):
     engine = run_engine(net)
@@ -124,7 +126,7 @@ def quick_step(net, step, off):
     return step
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=PATHS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(machines(shared=False))
 def test_what_is_off_the_path_of_a_machine_that_shares_nothing_does_not_matter(net):
     engine = run_engine(net)
@@ -134,7 +136,7 @@ def test_what_is_off_the_path_of_a_machine_that_shares_nothing_does_not_matter(n
     assert quick.last_end == engine.last_end
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=PATHS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(machines(shared=False))
 def test_what_is_on_the_path_of_a_machine_that_shares_nothing_never_makes_it_slower(net):
     engine = run_engine(net)
