@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from pimsim.analysis.roofline import roofline
@@ -44,12 +45,12 @@ def plot_roofline(result: Result, path: Path) -> None:
     for ceiling in found.ceilings:
         flat = "gops" in ceiling
         ys = np.full_like(line, ceiling["gops"]) if flat else line * ceiling["gb_per_s"]
-        label = (
-            f"{ceiling['name']}: {ceiling['gops']:.4g} Gop/s"
-            if flat
-            else f"{ceiling['name']}: {ceiling['gb_per_s']:.4g} GB/s"
-        )
-        axes.plot(line, ys, "-" if flat else "--", color=COLOURS[ceiling["name"]], label=label)
+        rate, unit = (ceiling["gops"], "Gop/s") if flat else (ceiling["gb_per_s"], "GB/s")
+        dashes = (
+            ":" if ceiling["name"] == "converters" else "-" if flat else "--"
+        )  # they may lie on the arrays' line
+        label = f"{ceiling['name']}: {rate:,.0f} {unit}"
+        axes.plot(line, ys, dashes, linewidth=2, color=COLOURS[ceiling["name"]], label=label)
     for on, marker, name in (("arrays", "o", "ops on arrays"), ("", "^", "ops on digital units")):
         chosen = [point for point in points if (point["on"] == "arrays") == (on == "arrays")]
         axes.scatter(
@@ -60,8 +61,13 @@ def plot_roofline(result: Result, path: Path) -> None:
             alpha=0.7,
             label=f"{name}, coloured by their own lowest ceiling",
         )
-    slowest = sorted(points, key=lambda point: -point["share"])[:NAMED]
-    for point in slowest:
+    nearest = sorted(points, key=lambda point: -point["share"])  # to their own ceilings
+    marked: set[tuple[float, float]] = set()
+    for point in nearest[:NAMED]:
+        spot = (round(math.log10(point["ops_per_byte"]), 1), round(math.log10(point["gops"]), 1))
+        if spot in marked:
+            continue  # a name is there already
+        marked.add(spot)
         axes.annotate(
             printable(point["op"])[:20],
             (point["ops_per_byte"], point["gops"]),

@@ -22,7 +22,6 @@ class Place(NamedTuple):
     part: str
     tile: int | None
     chip: int | None  # of a channel, or of a resource that stands for one
-    servers: int
 
 
 @dataclass(frozen=True)
@@ -94,14 +93,14 @@ def _places(machine: Machine) -> list[Place | None]:
     found: list[Place | None] = []
     if net.network is not None:
         for chip in range(net.network.copies):
-            found += [Place(f"{a} to {b}", "network", None, chip, 1) for a, b in net.network.fabric.channels]
+            found += [Place(f"{a} to {b}", "network", None, chip) for a, b in net.network.fabric.channels]
     found += [None] * len(net.streams)
     # By flit, a resource with a link is the port in front of it; by packet, it is the link.
     by_packet = net.network is not None and not net.network.by_flit
     per_chip = net.links // net.network.copies if net.network is not None else 1
     for row in net.resources:
         owner = row.link // per_chip if by_packet and row.link is not None else None
-        found.append(Place(row.name, row.part, row.tile, owner, row.servers))
+        found.append(Place(row.name, row.part, row.tile, owner))
     return found
 
 

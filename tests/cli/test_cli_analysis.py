@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def test_show_prints_a_table_that_fits_and_gives_all_of_it_as_json_and_csv(run, 
 def test_show_without_a_breakdown_is_the_report_of_the_run(run, files):
     assert run("show", files["a"]).out.startswith("small on isaac\nbatch of 3")
     assert json.loads(run("show", files["a"], "--json").out) == pimsim.Result.load(files["a"]).data
+
+
+def test_show_draws_the_roofline_with_every_op_and_ceiling(run, files, tmp_path):
+    target = tmp_path / "roof.svg"
+    assert run("show", files["a"], "--roofline", str(target)).code == 0
+    drawn = target.read_text()
+    for name in ("arrays", "converters", "digital units", "network", "buses", "buffers"):
+        assert f"<!-- {name}: " in drawn  # matplotlib notes the text beside its glyphs
+    points = [p for p in pimsim.roofline(pimsim.Result.load(files["a"])).points if p["ops_per_byte"]]
+    markers = re.findall(r'id="PathCollection_\d+">(.*?)\n  </g>', drawn, re.S)
+    assert sum(group.count("<use ") for group in markers) >= len(points)
+    refused = run("show", files["a"], "--roofline", str(tmp_path / "roof.txt"))
+    assert refused.code == 2
+    assert not (tmp_path / "roof.txt").exists()
 
 
 def test_compare_begins_with_what_matters_and_its_json_closes(run, files):
