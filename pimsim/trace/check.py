@@ -86,13 +86,18 @@ def _check_tensor(tensor: Tensor, where: str) -> Tensor:
     return tensor if isinstance(tensor.shape, tuple) else replace(tensor, shape=tuple(tensor.shape))
 
 
-def _check_operand(operand: Operand, position: int, row: OpType, where: str) -> Operand:
+def _check_operand(operand: Operand, position: int, row: OpType, op_type: str, where: str) -> Operand:
     if operand.role not in ROLES:
         message = f"found {show(operand.role)}, expected a role"
         raise TraceError(message, where=f"{where}.role", mend=closest(operand.role, ROLES))
     if operand.role == "weight" and position not in row.weight_at:
         message = "found 'weight' where this op type has none"
         raise TraceError(message, where=f"{where}.role", mend="say 'constant' for a parameter")
+    if operand.role == "cache" and op_type != "Concat":
+        message = f"found 'cache' at a {op_type}"
+        raise TraceError(
+            message, where=f"{where}.role", mend="a cache is an operand of a Concat that appends to it"
+        )
     if operand.role == "activation":
         if operand.source is None:
             message = "an activation must name the op that computes it"
@@ -173,7 +178,7 @@ def check_op(op: Op, place: str) -> Op:
         message = f"found {len(op.outputs)} outputs, expected {expected} for {op.type}"
         raise TraceError(message, where=f"{place}: outputs")
     inputs = tuple(
-        _check_operand(operand, position, row, f"{place}: inputs[{position}]")
+        _check_operand(operand, position, row, op.type, f"{place}: inputs[{position}]")
         for position, operand in enumerate(op.inputs)
     )
     if inputs and not any(operand.role == "activation" for operand in inputs):

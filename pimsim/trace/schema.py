@@ -13,8 +13,8 @@ from pimsim.trace.optypes import OP_TYPES
 
 SCHEMA = "pimsim-trace/1"
 
-Role = Literal["activation", "weight", "constant"]
-ROLES: tuple[Role, ...] = ("activation", "weight", "constant")
+Role = Literal["activation", "weight", "constant", "cache"]
+ROLES: tuple[Role, ...] = ("activation", "weight", "constant", "cache")
 
 WEIGHTS = ("trained", "random", "constant", "absent")
 """What a trace may say of its weights' values: ``trained`` means stored in the source as they are."""
@@ -50,9 +50,10 @@ class Operand:
 
     Parameters
     ----------
-    role : {"activation", "weight", "constant"}
+    role : {"activation", "weight", "constant", "cache"}
         An activation is computed by another op. A weight is the constant matrix of a Conv, Gemm or MatMul;
-        every other parameter, a bias for example, is a constant.
+        every other parameter, a bias for example, is a constant. A cache holds the keys or values of the
+        tokens before: an operand of the Concat that appends those of the new ones.
     tensor : Tensor
         Its form.
     source : str or None
@@ -116,7 +117,9 @@ class Op:
     @property
     def params(self) -> int:
         """Elements of all its weights and constants."""
-        return sum(operand.tensor.elements for operand in self.inputs if operand.role != "activation")
+        return sum(
+            operand.tensor.elements for operand in self.inputs if operand.role in ("weight", "constant")
+        )
 
     @property
     def deps(self) -> tuple[str, ...]:
