@@ -14,6 +14,7 @@ from typing import Any
 
 from pimsim.errors import TraceError, nearest
 from pimsim.trace.optypes import OP_TYPES, Attribute, OpType
+from pimsim.trace.routing import check_routing
 from pimsim.trace.schema import ROLES, WEIGHTS, Op, Operand, Tensor
 from pimsim.trace.shapes import dims
 
@@ -324,9 +325,12 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
     known: dict[str, Any] = {"source": {}, "command": "", "symbols": {}, "weights": "absent", "notes": []}
     check_name(model, f"{place}: model")
     for key in header:
-        if key not in known:
-            raise TraceError(f"unknown key {show(key)}", where=place, mend=closest(key, list(known)))
+        if key not in (*known, "routing"):
+            mend = closest(key, [*known, "routing"])
+            raise TraceError(f"unknown key {show(key)}", where=place, mend=mend)
     full = {**known, **header}
+    if "routing" in full:
+        full["routing"] = check_routing(full["routing"], place)
     for key in ("source", "symbols"):
         if not isinstance(full[key], dict):
             raise TraceError(f"found {show(full[key])}, expected an object", where=f"{place}: {key}")
@@ -336,7 +340,8 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
         if not isinstance(value, str) or not value.isprintable():
             check_int(value, f"{place}: source.{name}", 0, MAX_SIZE)
     for name, value in full["symbols"].items():
-        check_int(value, f"{place}: symbols.{name}", 1, MAX_SIZE)
+        if value is not None:
+            check_int(value, f"{place}: symbols.{name}", 0, MAX_SIZE)
     if full["command"] != "":
         check_name(full["command"], f"{place}: command")
     if full["weights"] not in WEIGHTS:

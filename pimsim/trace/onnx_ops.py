@@ -23,7 +23,7 @@ UNKNOWN_DOMAIN = (
     "pimsim.unknown"  # where ops that ONNX does not know are put, so that its checker lets them be
 )
 VANISHING = ("Identity", "Dropout")
-_OWN_TYPES = ("Input", "DataMovement")  # a trace's, not ONNX's
+_OWN_TYPES = ("Input", "DataMovement", "Dispatch", "Combine")  # a trace's, not ONNX's
 _RENAMED = {"Upsample": "Resize"}
 
 Attributes = dict[str, Any]

@@ -87,6 +87,7 @@ _FLAG = Attribute("int", low=0)
 _SIZES = Attribute("ints", low=1)
 _PADS = Attribute("ints", low=0)
 _WINDOW = {"kernel_shape": _SIZES, "strides": _SIZES, "pads": _PADS, "dilations": _SIZES}
+_EXPERTS = {"layer": _FLAG, "experts": Attribute("int", low=1), "top": Attribute("int", low=1)}
 _POOL = {**_WINDOW, "ceil_mode": _FLAG}
 
 
@@ -148,6 +149,9 @@ OP_TYPES: dict[str, OpType] = {
     "Sum": _elementwise(_MANY, least=1),
     "Max": _elementwise(_MANY, least=1),
     "Min": _elementwise(_MANY, least=1),
+    # mixtures of experts: the rows of the tokens of one expert, and their sum, weighted, back in order
+    "Dispatch": OpType(shapes.dispatch, (2, 2), {"expert": _FLAG, **_EXPERTS}),
+    "Combine": OpType(shapes.combine, (2, _MANY), _EXPERTS),
     # rearrangement
     "Concat": OpType(shapes.concat, (1, _MANY), {"axis": Attribute("axis")}),
     "Reshape": OpType(shapes.reshape, (1, 1)),

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import MAX_SIZE, check_graph, check_int, check_name, closest, complete_header, show
+from pimsim.trace.check import MAX_SIZE, check_int, check_name, closest, complete_header, show
+from pimsim.trace.probe import check_ops
 from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
 
-_HEADER = ("schema", "model", "source", "command", "symbols", "weights", "notes", "outputs")
+_HEADER = ("schema", "model", "source", "command", "symbols", "weights", "routing", "notes", "outputs")
 _OP = ("name", "type", "inputs", "outputs", "attributes")
 _TENSOR = ("shape", "dtype")
 
@@ -41,7 +42,7 @@ def read(path: Path) -> Trace:
     header = complete_header(head["model"], about, place)
     places = [f"{path}:{number}" for number in range(2, len(rows) + 1)]
     ops = [_op(row, where) for row, where in zip(rows[1:], places, strict=True)]
-    return Trace(head["model"], check_graph(ops, outputs, places, place), outputs, header)
+    return Trace(head["model"], check_ops(ops, outputs, places, place, header), outputs, header)
 
 
 def _rows(path: Path) -> list[object]:

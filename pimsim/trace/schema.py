@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pimsim.trace.optypes import OP_TYPES
+from pimsim.trace.symbols import names_in, unbound
 
 SCHEMA = "pimsim-trace/1"
 
@@ -27,7 +28,8 @@ class Tensor:
     Parameters
     ----------
     shape : tuple of int
-        Elements along each dimension, all positive; ``()`` is a scalar.
+        Elements along each dimension, all positive; ``()`` is a scalar. As long as a trace has unbound symbols, text
+        may stand in the place of a number (see `pimsim.trace.symbols`); nothing can be counted before it is bound.
     dtype : str
         Element type in the source model, by its ONNX name in lower case (``float32``, ``int8``).
     bits : int or None
@@ -40,7 +42,9 @@ class Tensor:
 
     @property
     def elements(self) -> int:
-        """Number of elements."""
+        """Number of elements; TraceError if a size is symbolic."""
+        if any(isinstance(size, str) for size in self.shape):
+            raise unbound(sorted(names_in(self.shape)), "elements")
         return math.prod(self.shape)
 
 
@@ -100,8 +104,18 @@ class Op:
         return self.outputs[0]
 
     @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors of its inputs, then its outputs."""
+        return (*(operand.tensor for operand in self.inputs), *self.outputs)
+
+    @property
     def macs(self) -> int:
-        """Multiply-accumulates, by the op type's formula; 0 for ops that are not matrix products."""
+        """Multiply-accumulates, by the op type's formula; 0 for ops that are not matrix products.
+
+        TraceError if a size is symbolic.
+        """
+        if any(isinstance(size, str) for tensor in self.tensors for size in tensor.shape):
+            raise unbound(sorted(names_in(size for each in self.tensors for size in each.shape)), "MACs")
         return OP_TYPES[self.type].macs(self)
 
     @property
@@ -141,7 +155,8 @@ class Trace:
         Names of the ops whose first outputs are the model's outputs.
     header : dict
         Where it comes from: ``source``, ``command``, ``symbols`` (symbolic dimensions and the values they
-        were bound to), ``weights`` (one of `WEIGHTS`), ``notes`` (what the exporter had to decide).
+        were bound to; None is unbound), ``weights`` (one of `WEIGHTS`), ``notes`` (what the exporter had to decide);
+        and ``routing`` where there are experts (see `pimsim.trace.routing`).
     """
 
     model: str
@@ -191,15 +206,54 @@ class Trace:
         TraceError
             If an op or the graph is not sound; names the op and the field.
         """
-        from pimsim.trace.check import check_graph, complete_header
+        from pimsim.trace.check import complete_header
+        from pimsim.trace.probe import check_ops
 
         ops = tuple(ops)
         if outputs is None:
             read = {source for op in ops for source in op.deps}
             outputs = (op.name for op in ops if op.name not in read)
         outputs = tuple(outputs)
-        checked = check_graph(ops, outputs, [f"op {op.name!r}" for op in ops], "trace")
-        return cls(model, checked, outputs, complete_header(model, header or {}, "trace"))
+        header = complete_header(model, header or {}, "trace")
+        checked = check_ops(ops, outputs, [f"op {op.name!r}" for op in ops], "trace", header)
+        return cls(model, checked, outputs, header)
+
+    def bind(
+        self,
+        values: Mapping[str, int] | None = None,
+        /,
+        *,
+        every_expert: bool = False,
+        routing_seed: int | None = None,
+        **more: int,
+    ) -> Trace:
+        """Give every symbol its value: ``trace.bind(batch=1, seq=512, kv=0)``.
+
+        A cache of no elements (``kv=0``) vanishes, and a Concat that is left with one operand becomes what it was
+        given. The rows of experts are drawn; an expert without a token vanishes, and a note says so.
+
+        Parameters
+        ----------
+        values : mapping of str to int, optional
+            Values by symbol, beside those given by keyword.
+        every_expert : bool
+            Give every expert all tokens instead of drawing: what is needed to lay out all weights.
+        routing_seed : int, optional
+            In the place of the one in the header.
+
+        Raises
+        ------
+        TraceError
+            If a symbol is unknown, is not given a value, or is given one that makes no sense.
+        """
+        from pimsim.trace.bind import bind
+
+        return bind(self, {**(values or {}), **more}, every_expert=every_expert, routing_seed=routing_seed)
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols without a value, in the header's order."""
+        return tuple(name for name, value in self.header["symbols"].items() if value is None)
 
     def save(self, path: str | Path) -> None:
         """Write the trace to a file, all of it or nothing.
@@ -230,12 +284,14 @@ class Trace:
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference."""
+        """Multiply-accumulates of one inference; TraceError if a symbol has no value."""
+        if self.symbols:
+            raise unbound(self.symbols, f"{self.model}: the MACs")
         return sum(op.macs for op in self.ops)
 
     @cached_property
     def weights(self) -> int:
-        """Weight elements of all ops (biases and other constants not counted)."""
+        """Weight elements of all ops (biases and other constants not counted); seldom do they depend on symbols."""
         return sum(op.weight.tensor.elements for op in self.ops if op.weight is not None)
 
     @cached_property

@@ -338,3 +338,48 @@ def split(op: Op) -> tuple[Shape, ...]:
     message = f"{' + '.join(map(str, parts))} along axis {axis} is not {shape[axis]}"
     _expect(sum(parts) == shape[axis], "outputs", message)
     return tuple(output.shape for output in op.outputs)
+
+
+def _routed(op: Op, position: int) -> int:
+    """Return the tokens that an operand of choices (experts' numbers, or their gates) routes, ``top`` each."""
+    shape, top = _input(op, position), op.attributes["top"]
+    message = f"found {dims(shape)}, expected {top} choices a token along the last dimension"
+    _expect(shape[-1:] == (top,), f"inputs[{position}].shape", message)
+    experts = op.attributes["experts"]
+    _expect(
+        top <= experts, "attributes.top", f"found {top}, expected at most the number of experts, {experts}"
+    )
+    return math.prod(shape[:-1])
+
+
+def _rows(op: Op, shape: Shape, field: str, tokens: int) -> None:
+    message = f"found {dims(shape)}, expected a matrix of up to {tokens} rows, as many as there are tokens"
+    _expect(len(shape) == 2 and shape[0] <= tokens, field, message)
+
+
+def dispatch(op: Op) -> tuple[Shape, ...]:
+    """Some of the tokens' hidden states (…×features), a row each; which ones, the choices (…×top) say."""
+    shape, tokens = _input(op), _routed(op, 1)
+    message = f"found {dims(shape)}, expected the hidden states of {tokens} tokens"
+    _expect(len(shape) >= 2 and math.prod(shape[:-1]) == tokens, "inputs[0].shape", message)
+    expert, experts = op.attributes["expert"], op.attributes["experts"]
+    _expect(expert < experts, "attributes.expert", f"found {expert}, expected less than {experts}")
+    _rows(op, op.output.shape, "outputs[0].shape", tokens)
+    return ((op.output.shape[0], shape[-1]),)
+
+
+def combine(op: Op) -> tuple[Shape, ...]:
+    """The rows of experts, weighted with the gates (…×top) and summed into one a token."""
+    tokens, shape = _routed(op, 0), op.output.shape
+    most = op.attributes["experts"]
+    message = f"found {len(op.inputs) - 1} experts, expected at most {most}"
+    _expect(len(op.inputs) - 1 <= most, "inputs", message)
+    for position in range(1, len(op.inputs)):
+        _rows(op, _input(op, position), f"inputs[{position}].shape", tokens)
+    features = _input(op, 1)[1]
+    for position in range(2, len(op.inputs)):
+        _expect_input(op, position, (_input(op, position)[0], features), "features as of inputs[1]")
+    fits = len(shape) >= 2 and math.prod(shape[:-1]) == tokens and shape[-1] == features
+    message = f"found {dims(shape)}, expected {features} features of {tokens} tokens"
+    _expect(fits, "outputs[0].shape", message)
+    return (shape,)

@@ -54,6 +54,7 @@ def lines(trace: Trace) -> Iterator[str]:
         "command": header["command"],
         "symbols": header["symbols"],
         "weights": header["weights"],
+        **({"routing": header["routing"]} if "routing" in header else {}),
         "notes": header["notes"],
         "outputs": list(trace.outputs),
     }
@@ -69,6 +70,7 @@ def digest(trace: Trace) -> str:
         "model": trace.model,
         "symbols": dict(sorted(trace.header["symbols"].items())),
         "weights": trace.header["weights"],
+        **({"routing": trace.header["routing"]} if "routing" in trace.header else {}),
         "outputs": list(trace.outputs),
     }
     content = hashlib.sha256(_dump(header).encode())

@@ -110,7 +110,7 @@ CASES: dict[str, tuple[Callable[[Rows], None], str]] = {
         r"3: inputs\[1\]\.from: a weight comes from no op",
     ),
     "weights of an unknown kind": (put(HEADER, "weights", "train"), "1: weights: .*did you mean 'trained'"),
-    "symbol of no size": (put(HEADER, "symbols", {"batch": 0}), r"1: symbols\.batch: found 0"),
+    "symbol of no size": (put(HEADER, "symbols", {"batch": -1}), r"1: symbols\.batch: found -1"),
     "source is text": (put(HEADER, "source", "x.onnx"), "1: source: found 'x.onnx'"),
     "outputs are text": (put(HEADER, "outputs", "concat"), "1: outputs: found 'concat'.*expected a list"),
     # values

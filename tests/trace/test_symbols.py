@@ -1,0 +1,247 @@
+"""Sizes with symbols: their text, their values, and traces that are bound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimsim.errors import TraceError
+from pimsim.trace import Op, Operand, Tensor, Trace
+from pimsim.trace.bind import bind, bind_text
+from pimsim.trace.symbols import parse, put
+from pimsim.trace.writer import lines
+
+from .symbolic import attention, attention_ops
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("seq", "seq"),
+        ("1 + kv", "kv+1"),
+        ("seq*batch", "batch*seq"),
+        ("seq+kv", "kv+seq"),
+        ("seq*32", "32*seq"),
+        ("seq+seq", "2*seq"),
+        ("seq-1", "seq-1"),
+        ("-1+seq", "seq-1"),
+        ("-seq+9", "-seq+9"),
+        ("kv+seq-kv", "seq"),
+        ("kv*2*seq*3", "6*kv*seq"),
+        ("layer3.expert5", "layer3.expert5"),
+        ("3*4", 12),
+        ("kv-kv", 0),
+    ],
+)
+def test_canonical_text(text: str, canonical: int | str) -> None:
+    assert parse(text).plain() == canonical
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            " ",
+            "+",
+            "seq+",
+            "seq**2",
+            "seq//2",
+            "(seq)",
+            "2seq",
+            "seq.",
+            "seq--1",
+            "seq+-1",
+            "+-seq",
+            "sé",
+        ),
+        *("seq kv", "seq*", "*seq", "1e3", "9999999999999", "a" * 201, "-", "--1", "2147483647*2"),
+    ],
+)
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(TraceError, match="found"):
+        parse(text)
+
+
+NAMES = ("batch", "seq", "kv")
+TERMS = st.lists(
+    st.tuples(st.lists(st.sampled_from(NAMES), max_size=3), st.integers(-50, 50)), min_size=1, max_size=5
+)
+VALUES = st.fixed_dictionaries({name: st.integers(0, 40) for name in NAMES})
+
+
+def written(terms: list[tuple[list[str], int]]) -> str:
+    return "".join(f"{number:+d}" + "".join(f"*{name}" for name in names) for names, number in terms)
+
+
+@given(terms=TERMS, values=VALUES)
+def test_evaluation_is_python_s(terms: list[tuple[list[str], int]], values: dict[str, int]) -> None:
+    text = written(terms)
+    assert put(text, values) == eval(text, {}, dict(values))
+
+
+@given(terms=TERMS, values=VALUES, first=st.sets(st.sampled_from(NAMES)))
+def test_symbols_may_get_their_values_in_any_order(
+    terms: list[tuple[list[str], int]], values: dict[str, int], first: set[str]
+) -> None:
+    some = {name: values[name] for name in first}
+    assert put(put(written(terms), some), values) == put(written(terms), values)
+
+
+@given(terms=TERMS)
+def test_canonical_text_is_read_as_itself(terms: list[tuple[list[str], int]]) -> None:
+    plain = parse(written(terms)).plain()
+    assert put(plain, {}) == plain
+
+
+def evaluated(trace: Trace, values: dict[str, int]) -> list[Any]:
+    """What each op's sizes come to, one by one, by Python's own arithmetic."""
+
+    def value(size: Any) -> int:
+        return eval(size, {}, dict(values)) if isinstance(size, str) else size
+
+    return [
+        (
+            op.name,
+            [tuple(map(value, t.shape)) for t in op.tensors],
+            list(map(value, op.attributes.get("ends", ()))),
+        )
+        for op in trace.ops
+    ]
+
+
+@given(batch=st.integers(1, 9), seq=st.integers(1, 300), kv=st.integers(1, 300))
+def test_binding_evaluates_every_size(batch: int, seq: int, kv: int) -> None:
+    values = {"batch": batch, "seq": seq, "kv": kv}
+    bound = attention().bind(values)
+    assert evaluated(bound, {}) == evaluated(attention(), values)
+    assert bound.symbols == ()
+    assert bound.header["symbols"] == values
+    assert bound.macs == batch * seq * 4 * 4 + batch * seq * (kv + seq) * 4
+    parts = bind(bind(attention(), {"kv": kv}, partial=True), {"seq": seq, "batch": batch})
+    assert parts.ops == bound.ops
+    assert parts.digest == bound.digest
+
+
+def test_without_tokens_before_there_is_no_cache() -> None:
+    bound = attention().bind(batch=1, seq=5, kv=0)
+    assert "keys" not in bound.by_name
+    assert bound.by_name["kt"].inputs == (Operand("activation", Tensor((1, 5, 4)), "x"),)
+    assert bound.header["symbols"]["kv"] == 0
+    assert bound.outputs == ("last",)
+
+
+def test_a_concat_that_is_an_output_and_vanishes_is_replaced() -> None:
+    ops = attention_ops()[:3]
+    trace = Trace.from_ops("m", ops, header={"symbols": {"batch": None, "seq": None, "kv": None}})
+    assert trace.outputs == ("q", "keys")
+    assert trace.bind(batch=1, seq=5, kv=0).outputs == ("q", "x")
+
+
+def test_a_file_keeps_symbols(tmp_path: Path) -> None:
+    attention().save(tmp_path / "t.jsonl")
+    again = Trace.load(tmp_path / "t.jsonl")
+    assert again == attention()
+    assert again.symbols == ("batch", "seq", "kv")
+    assert again.digest == attention().digest
+
+
+def test_sizes_become_canonical() -> None:
+    ops = attention_ops()
+    odd = Tensor(("batch", "seq", "seq + 1*kv"))  # type: ignore[arg-type]
+    ops[4] = Op("scores", "MatMul", ops[4].inputs, (odd,))
+    made = Trace.from_ops("head", ops, header={"symbols": {"batch": None, "seq": None, "kv": None}})
+    assert made.ops == attention().ops
+
+
+def test_nothing_is_counted_before_it_is_bound() -> None:
+    trace = attention()
+    assert trace.weights == 16
+    with pytest.raises(
+        TraceError, match=r"head: the MACs depend on symbols without a value: batch, seq, kv; say"
+    ):
+        _ = trace.macs
+    with pytest.raises(TraceError, match="MACs depend on symbols without a value: batch, kv, seq"):
+        _ = trace.by_name["scores"].macs
+    with pytest.raises(TraceError, match="elements depend on symbols without a value: batch, seq"):
+        _ = trace.by_name["x"].output.elements
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([], "head: symbols without a value: batch, seq, kv; say --bind batch=N --bind seq=N --bind kv=N"),
+        (["kv=3", "batch=1"], "symbols without a value: seq; say --bind seq=N"),
+        (["batch=0", "seq=1", "kv=0"], r"found batch=0 \(whole number\), expected a whole number from 1"),
+        (["batch=1", "seq=0", "kv=0"], "found seq=0"),
+        (["batch=1", "seq=99999999999", "kv=0"], "found seq=99999999999"),
+        (["batch=1", "seq=2147483647", "kv=1"], r"with batch=1, seq=2147483647, kv=1: op '\w+': .*shape"),
+        (["batch=1", "seqq=1", "kv=0"], "no symbol 'seqq' .*; did you mean 'seq'"),
+        (["batch=-1"], "found 'batch=-1', expected NAME=N"),
+        (["batch"], "found 'batch', expected NAME=N"),
+        (["batch=1.5"], "expected NAME=N"),
+        (["=1"], "expected NAME=N"),
+        (["kv=1", "kv=2"], "'kv' is given twice"),
+    ],
+)
+def test_bad_bindings(texts: list[str], message: str) -> None:
+    with pytest.raises(TraceError, match=message):
+        bind_text(attention(), texts)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None])
+def test_values_are_whole_numbers(value: Any) -> None:
+    with pytest.raises(TraceError, match="expected a whole number"):
+        attention().bind(batch=value, seq=1, kv=1)
+
+
+def test_a_bound_trace_is_bound() -> None:
+    bound = attention().bind(batch=1, seq=2, kv=3)
+    assert bound.bind() is bound
+    with pytest.raises(TraceError, match="'kv' is bound already, to 3"):
+        bound.bind(kv=4)
+
+
+def rows() -> list[Any]:
+    return [json.loads(line) for line in lines(attention())]
+
+
+def change_symbols(**symbols: Any) -> list[Any]:
+    changed = rows()
+    changed[0]["symbols"].update(symbols)
+    return changed
+
+
+def change_shape(line: int, shape: list[Any]) -> list[Any]:
+    changed = rows()
+    changed[line]["outputs"][0]["shape"] = shape
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (change_symbols(seq=4), r"t\.jsonl:2: outputs\[0\]\.shape\[1\]: 'seq' is not among"),
+        (change_symbols(other=None), "t.jsonl:1: symbols: no size depends on 'other'"),
+        (change_symbols(**{"a b": None}), "t.jsonl:1: symbols: found 'a b'"),
+        (change_symbols(batch=-1), "symbols.batch: found -1"),
+        (change_shape(2, ["batch", "seq/2", 4]), r"t\.jsonl:3: outputs\[0\]\.shape\[1\]: found 'seq/2'"),
+        (
+            change_shape(2, ["batch", "kv", 4]),
+            r"t\.jsonl:3: outputs\[0\]\.shape: found .* \(tried with batch=11",
+        ),
+        (change_shape(5, ["batch", "seq", "kv"]), "expected 11x17x30 from the inputs of this MatMul"),
+        (change_shape(5, ["batch", "sequ", "kv"]), "did you mean 'seq'"),
+        (change_shape(5, ["batch", "seq", "kv-kv"]), "found 0"),
+    ],
+)
+def test_unsound_symbolic_traces(tmp_path: Path, changed: list[Any], message: str) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    with pytest.raises(TraceError, match=message):
+        Trace.load(path)
