@@ -146,6 +146,7 @@ class _Converter:
 
     def _add(self, node: NodeProto) -> None:
         from pimsim.trace.onnx_ops import normalize
+        from pimsim.trace.optypes import OP_TYPES
 
         type_, operands, attributes = normalize(self.graph, node)
         outputs = [value for value in node.output if value]
@@ -155,7 +156,7 @@ class _Converter:
         if weight_at is not None:
             self.graph.weight_names.append(operands[weight_at])
         tensors: tuple[Tensor, ...] = tuple(self.graph.tensor(value) for value in outputs)
-        if type_ not in ("Split", "DataMovement"):
+        if not OP_TYPES[type_].many_outputs:
             self._refuse_side_outputs(node, outputs[1:])
             tensors = tensors[:1]
         self.ops.append(Op(name, type_, inputs, tensors, attributes))
