@@ -127,7 +127,7 @@ def grid(chip: Chip, settings: Sequence[str]) -> list[Change]:
 
 
 def _faster_of(part: str) -> Callable[[ChipConfig, str, int], Values]:
-    special = {"core.array": _faster_array, "external": _faster_external}
+    special = {"core.array": _faster_array, "external": _faster_port, "memory": _faster_port}
     return special.get(part, _faster_clock)
 
 
@@ -157,13 +157,15 @@ def _faster_array(chip: ChipConfig, part: str, factor: int) -> Values:
     }
 
 
-def _faster_external(chip: ChipConfig, part: str, factor: int) -> Values:
-    external = chip.external
+def _faster_port(chip: ChipConfig, part: str, factor: int) -> Values:
+    port = chip.external if part == "external" else chip.memory
+    if port is None:
+        return {}
     if factor == INFINITE:
         return {f"{part}.bandwidth_gb_per_s": 1e6, f"{part}.latency_ns": 0.0}
     return {
-        f"{part}.bandwidth_gb_per_s": external.bandwidth_gb_per_s * factor,
-        f"{part}.latency_ns": external.latency_ns / factor,
+        f"{part}.bandwidth_gb_per_s": port.bandwidth_gb_per_s * factor,
+        f"{part}.latency_ns": port.latency_ns / factor,
     }
 
 
@@ -186,6 +188,8 @@ def _more(chip: ChipConfig, part: str) -> Iterator[tuple[str, Values]]:
             for name, unit in tile.digital.items()
         },
     }
+    if chip.memory is not None:
+        doubled["memory"] = ("memory.ports", chip.memory.ports)
     if chip.network.reduction is not None:
         doubled["network.adder"] = ("network.reduction.lanes", chip.network.reduction.lanes)
     if part in doubled:

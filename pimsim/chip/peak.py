@@ -147,6 +147,10 @@ def _uses(config: ChipConfig) -> Iterator[_Use]:
         yield _Use("network.adder", adders, routers, adders.energy_per_add_pj, rate)
     bits = external.count * external.bandwidth_gb_per_s * 8e9
     yield _Use("external", external, external.count, external.energy_per_bit_pj, bits)
+    memory = config.memory
+    if memory is not None:
+        bits = memory.ports * memory.bandwidth_gb_per_s * 8e9
+        yield _Use("memory", memory, memory.ports, memory.energy_per_bit_pj, bits)
     owners = {"chip": 1, "tile": config.tiles, "core": config.tiles * config.tile.cores}
     for name, other in config.other.items():
         yield _Use(f"other.{name}", other, other.count * owners[other.per])

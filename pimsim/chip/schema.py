@@ -16,6 +16,7 @@ from pimsim.chip.parts import (
     Dac,
     DigitalUnit,
     ExternalLinks,
+    Memory,
     Model,
     Network,
     Other,
@@ -138,8 +139,8 @@ class ChipConfig(Model):
         The clock domains by name.
     tiles : int
         Tiles of a chip, all alike.
-    tile, core, network, external
-        The parts.
+    tile, core, network, external, memory
+        The parts; `memory` off the chip may be absent.
     other : dict of str to Other
         Parts with area and power that take no part in the simulation.
     published : Published
@@ -160,6 +161,7 @@ class ChipConfig(Model):
     core: Core
     network: Network
     external: ExternalLinks
+    memory: Memory | None = None
     other: dict[Name, Other] = Field(default_factory=dict)
     published: Published = Field(default_factory=Published)
     notes: list[Text] = Field(default_factory=list)

@@ -2,66 +2,40 @@
 
 A tensor is cut into positions (pixels, rows) that carry features (channels); an op fires once a position,
 and its `need` and `low` tables say which positions of each input must have come, and which are still of use.
-Ops that only rename positions (Reshape, Flatten, …) vanish.
+Ops that only address their input otherwise (Reshape, the transposition of attention heads, …) vanish.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from pimsim.errors import MappingError
-from pimsim.trace.schema import Op, Tensor, Trace
+from pimsim.mapping.layout import Axes, Layout, Source, appended, carried, pixels_of, rows_of
+from pimsim.trace.schema import Op, Trace
 
 Table = npt.NDArray[np.int64]
 
-VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
 WINDOWED = {"Conv", "MaxPool", "AveragePool"}
+PIXELS = WINDOWED | {"GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LRN"}
 REDUCING = {"GlobalAveragePool", "GlobalMaxPool", "ReduceMean"}
 MATRIX = {"Conv", "Gemm", "MatMul"}
-GATHERING = {"Reshape", "Transpose", "Concat", "Slice", "Split", "Pad", "DataMovement", "Identity"}
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A tensor as ``images * height * width`` positions of ``features`` elements each.
-
-    By `channels` the tensor is NC…HW (or NCL), else its last dimension holds the features and all others count
-    positions.
-    """
-
-    images: int
-    height: int
-    width: int
-    features: int
-    channels: bool
-
-    @classmethod
-    def of(cls, tensor: Tensor, channels: bool) -> Layout:
-        """Return the layout of a tensor; below three dimensions there is but one."""
-        shape = tensor.shape
-        if channels and len(shape) == 3:
-            return cls(shape[0], 1, shape[2], shape[1], True)
-        if channels and len(shape) >= 4:
-            return cls(shape[0], shape[-2], shape[-1], math.prod(shape[1:-2]), True)
-        if not shape:
-            return cls(1, 1, 1, 1, False)
-        return cls(1, 1, math.prod(shape[:-1]), shape[-1], False)
-
-    @property
-    def positions(self) -> int:
-        """Positions of one inference."""
-        return self.images * self.height * self.width
-
-    @property
-    def strides(self) -> tuple[int, int, int]:
-        """How elements lie in memory: positions outside of the features, features, positions inside."""
-        inner = self.height * self.width if self.channels else 1
-        outer = self.positions // inner
-        return (outer * inner, 1, 1) if self.features == 1 else (outer, self.features, inner)
+GATHERING = {
+    "Reshape",
+    "Transpose",
+    "Concat",
+    "Slice",
+    "Split",
+    "Pad",
+    "DataMovement",
+    "Identity",
+    "Gather",
+    "Expand",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +87,31 @@ class Edge:
         Tokens that must have come before a position fires; the first token that it or a later one needs.
     reads : int
         Elements that one firing reads from its buffer.
+    features : int
+        Elements of a token that are taken: all of the source's, or a slice.
     window : Window, optional
         Which tokens exactly, if they are the pixels under a window.
+    piece : tuple
+        Which slice of the source's features; empty for all.
+    held : int
+        For the right matrix of a product of two activations: its elements, which stay while the left one's rows
+        pass; 0 for other inputs.
+    cached : int
+        Of those, the elements that a cache holds from earlier inferences.
+    rows : int
+        How many firings use the same ones.
     """
 
     source: int
     need: Table
     low: Table
     reads: int
+    features: int
     window: Window | None = None
+    piece: tuple[object, ...] = ()
+    held: int = 0
+    cached: int = 0
+    rows: int = 1
 
     def wanted(self, positions: Table, tokens: int) -> npt.NDArray[np.bool_]:
         """Return which of the source's tokens some of the consumer's positions read."""
@@ -183,6 +173,11 @@ class Node:
             and np.array_equal(self.token, np.arange(self.positions))
         )
 
+    @property
+    def right(self) -> Edge | None:
+        """The right matrix of a product of two activations."""
+        return next((edge for edge in self.edges if edge.held), None)
+
 
 def build(trace: Trace) -> list[Node]:
     """Return the nodes of a trace in topological order, the model's outputs last.
@@ -193,59 +188,120 @@ def build(trace: Trace) -> list[Node]:
         If an op is of a kind that no part of a chip can run.
     """
     nodes: list[Node] = []
-    found: dict[str, int] = {}  # op -> the node that computes its tensor
-    channels: dict[str, bool] = {}  # op -> whether its tensor is laid out by channels
+    found: dict[tuple[str, int], Source] = {}  # tensor -> the node that computes it
     for op in trace.ops:
-        channels[op.name] = _by_channels(op, channels)
-        if op.type in VIEWS and len(op.activations) == 1 and op.activations[0].source is not None:
-            found[op.name] = found[op.activations[0].source]
-            continue
-        nodes.append(_node(op, nodes, found, channels[op.name]))
-        found[op.name] = len(nodes) - 1
+        sources = [found[o.source, o.index] for o in op.activations if o.source is not None]
+        if len(sources) == 1:
+            kept = [_kept(op, sources[0], index) for index in range(len(op.outputs))]
+            if all(kept):
+                found.update(((op.name, index), source) for index, source in enumerate(kept) if source)
+                continue
+        _check_caches(op, sources)
+        axes = _axes(op, sources)
+        node = _node(op, nodes, sources, axes)
+        nodes.append(node)
+        for index, output in enumerate(op.outputs):
+            features = math.prod(size for axis, size in enumerate(output.shape) if axis not in axes)
+            # Outputs that are cut along positions come from tokens of the whole.
+            whole = op.type == "Input" or node.tokens == Layout(output.shape, axes).positions
+            own = axes if whole else None
+            piece = (op.name, index) if len(op.outputs) > 1 else ()
+            found[op.name, index] = Source(
+                len(nodes) - 1, own, features if own is not None else node.features, piece
+            )
     for name in trace.outputs:
-        source = found[name]
-        count = nodes[source].tokens
+        source = found[name, 0]
+        count = nodes[source.node].tokens
         steps = np.arange(count, dtype=np.int64)
+        taken = source.features if source.piece else nodes[source.node].features
+        edge = Edge(source.node, steps + 1, steps, taken, taken, piece=source.piece)
         nodes.append(
             Node(
                 name=f"{name} (output)",
                 type="Output",
                 op=None,
                 positions=count,
-                features=nodes[source].features,
+                features=taken,
                 tokens=0,
                 token=np.full(count, -1, dtype=np.int64),
                 work=0,
-                layout=nodes[source].layout,
-                edges=[Edge(source, steps + 1, steps, nodes[source].features)],
+                layout=nodes[source.node].layout,
+                edges=[edge],
             )
         )
     return nodes
 
 
-def _by_channels(op: Op, channels: dict[str, bool]) -> bool:
-    """Whether an op's tensor is NC…HW rather than rows; what does not care takes after its first operand."""
-    if op.type in MATRIX:
-        return op.type == "Conv"
-    if op.type in WINDOWED or op.type in ("GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LRN"):
-        return True
-    sources = [o.source for o in op.activations if o.source is not None]
-    return channels[sources[0]] if sources else len(op.output.shape) >= 4
+def _kept(op: Op, source: Source, index: int) -> Source | None:
+    """Return the source of an output of an op that moves no data."""
+    if any(o.role == "cache" for o in op.inputs):
+        return appended(op, source)
+    if len(op.activations) == len(op.inputs):
+        return carried(op, source, index)
+    return None
 
 
-def _node(op: Op, nodes: list[Node], found: dict[str, int], channels: bool) -> Node:
-    # What comes out of a split is read from tokens as wide as what went in.
-    layout = Layout.of(op.inputs[0].tensor if op.type == "Split" else op.output, channels)
+def _check_caches(op: Op, sources: Iterable[Source]) -> None:
+    """Refuse a cache that is not the right matrix of a product: only there it is read where it lies."""
+    odd = any(source.cached for source in list(sources)[: 1 if op.type == "MatMul" else None])
+    if odd or any(o.role == "cache" for o in op.inputs):
+        raise MappingError(
+            "it reads a cache of keys or values, which only the right operand of a MatMul can",
+            where=f"op '{op.name}' ({op.type})",
+            mend="append to the cache along its tokens, and multiply by it",
+        )
+
+
+def _axes(op: Op, sources: list[Source]) -> Axes:
+    """Return the axes of an op's output that count positions; what does not care takes after its first operand."""
+    rank = len(op.output.shape)
+    if op.type in PIXELS:
+        return pixels_of(rank)
+    if not sources:
+        return pixels_of(rank) if rank >= 4 else rows_of(rank)
+    first = op.activations[0].tensor.shape
+    axes = sources[0].axes
+    if axes is None or op.type == "Gemm":
+        return rows_of(rank)
+    if op.type == "Transpose":
+        perm = op.attributes["perm"]
+        moved = tuple(n for n, axis in enumerate(perm) if axis in axes)
+        kept = [perm[n] for n in moved] == sorted(perm[n] for n in moved)
+        return _settled(op.output.shape, moved) if kept else rows_of(rank)
+    if op.type == "ReduceMean" and not op.attributes["keepdims"]:
+        gone = op.attributes["axes"]
+        return tuple(axis - sum(g < axis for g in gone) for axis in axes if axis not in gone)
+    if len(first) > rank:
+        return rows_of(rank)
+    shifted = tuple(axis + rank - len(first) for axis in axes)
+    settled = _settled(op.output.shape, shifted)
+    if op.type == "MatMul" and not Layout(op.output.shape, settled).heads:
+        return rows_of(rank)
+    return settled
+
+
+def _settled(shape: tuple[int, ...], axes: Axes) -> Axes:
+    """Return one of the usual layouts if these axes cut a tensor as it does, where axes of size 1 leave it open."""
+    rank = len(shape)
+    if axes in (rows_of(rank), pixels_of(rank), (0, 2)):
+        return axes
+    usual = [rows_of(rank), *([(0, 2)] if rank == 4 else []), pixels_of(rank)]
+    return next((each for each in usual if Layout(shape, each).same_tokens(axes)), axes)
+
+
+def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
+    # What a split along positions puts out is read from tokens of what went in.
+    layout = Layout(op.inputs[0].tensor.shape if op.type == "Split" else op.output.shape, axes)
     if op.type == "Input":
         # The host sends a row of pixels at a time: one burst, not one packet a pixel.
         rows = layout.images * layout.height
         size = layout.width * layout.features
         return Node(op.name, op.type, op, rows, size, rows, np.arange(rows), 0, layout)
-    sources = [(found[o.source], o.tensor) for o in op.activations if o.source is not None]
+    operands = [(source, o.tensor.shape) for source, o in zip(sources, op.activations, strict=True)]
     positions, token = layout.positions, np.arange(layout.positions, dtype=np.int64)
     reducing = _reduces(op, layout)
     if reducing:  # fires as its input comes and puts out a token at the end of each image
-        before = Layout.of(sources[0][1], channels)
+        before = Layout(operands[0][1], axes)
         each = before.height * before.width
         positions = before.positions
         token = np.full(positions, -1, dtype=np.int64)
@@ -254,29 +310,66 @@ def _node(op: Op, nodes: list[Node], found: dict[str, int], channels: bool) -> N
     node = Node(
         op.name, op.type, op, positions, layout.features, int((token >= 0).sum()), token, work, layout
     )
-    for number, (source, tensor) in enumerate(sources):
-        seen = Layout.of(tensor, channels)
+    for number, (source, shape) in enumerate(operands):
+        seen = _seen(op, shape, layout)
+        if op.type == "MatMul" and op.weight is None and number == 1:
+            node.edges.append(_right_matrix(nodes[source.node], source, shape, layout))
+            continue
         window = _window(op, layout, seen) if op.type in WINDOWED and not reducing else None
         need, low = window.tables() if window else _tables(op, number, layout, seen, positions, reducing)
         reads = seen.features if reducing else _reads(op, number, seen, positions)
-        edge = _edge(nodes[source], source, seen, need, low, reads)
-        if seen.positions == nodes[source].tokens and edge.need is need:
+        edge = _edge(nodes[source.node], source, seen, need, low, reads)
+        if seen.positions == nodes[source.node].tokens and edge.need is need:
             edge.window = window
         node.edges.append(edge)
     return node
 
 
-def _edge(source: Node, number: int, seen: Layout, need: Table, low: Table, reads: int) -> Edge:
+def _seen(op: Op, shape: tuple[int, ...], out: Layout) -> Layout:
+    """Return how an op sees an operand: cut as its output is, as far as the axes go."""
+    if op.type == "Transpose":
+        return Layout(shape, tuple(sorted(op.attributes["perm"][axis] for axis in out.axes)))
+    if op.type == "ReduceMean" and not op.attributes["keepdims"]:
+        return Layout(shape, pixels_of(len(shape)) if len(shape) >= 4 else rows_of(len(shape)))
+    if out.axes == rows_of(len(out.shape)):
+        return Layout(shape, rows_of(len(shape)))
+    shift = len(out.shape) - len(shape)
+    return Layout(shape, tuple(axis - shift for axis in out.axes if axis >= shift))
+
+
+def _edge(node: Node, source: Source, seen: Layout, need: Table, low: Table, reads: int) -> Edge:
     """Turn tables over the positions of an operand into tables over its source's tokens."""
-    parts = source.type == "Split" and seen.strides[::2] == source.layout.strides[::2]
-    if parts or seen.strides == source.layout.strides:
-        if seen.positions == source.tokens:
-            return Edge(number, need, low, reads)
-        if source.type == "Input":  # a token is a row of positions
-            grain = seen.positions // source.tokens
-            return Edge(number, -(-need // grain), low // grain, reads)
+    features, grain = source.features, 1
+    if seen.same_tokens(source.axes):
+        if seen.positions == node.tokens:
+            return Edge(source.node, need, low, reads, features, piece=source.piece)
+        if node.type == "Input":  # a token is a row of positions
+            grain = seen.positions // node.tokens
+            return Edge(source.node, -(-need // grain), low // grain, reads, node.features)
     # A view has cut the tensor otherwise: every firing needs all of it.
-    return Edge(number, np.full_like(need, source.tokens), np.zeros_like(low), reads)
+    features = node.features if node.type == "Input" else features
+    every = np.full_like(need, node.tokens)
+    return Edge(source.node, every, np.zeros_like(low), reads, features, piece=source.piece)
+
+
+def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layout) -> Edge:
+    """Return the edge of the right matrix of a product of two activations: all of its image's tokens, at every row."""
+    features = node.features if node.type == "Input" else source.features
+    images = (
+        shape[0]
+        if len(shape) == 4 and source.axes and source.axes[0] == 0 and out.shape[0] == shape[0]
+        else 1
+    )
+    if node.tokens % images or out.positions % images:
+        images = 1
+    image = np.arange(out.positions, dtype=np.int64) * images // out.positions
+    tokens = node.tokens // images
+    cached = source.cached * source.features
+    held = tokens * features + cached
+    return Edge(
+        source.node, (image + 1) * tokens, image * tokens, held, features,
+        piece=source.piece, held=held, cached=cached, rows=out.positions // images,
+    )  # fmt: skip
 
 
 def _reads(op: Op, operand: int, seen: Layout, positions: int) -> int:
@@ -303,18 +396,14 @@ def _tables(
         pointwise = False
     else:
         pointwise = _within_features(op, out)
-    shape = op.activations[operand].tensor.shape
-    result = op.inputs[0].tensor.shape if op.type == "Split" else op.output.shape
-    if pointwise and _grid(shape, len(result), out.channels) == _grid(result, len(result), out.channels):
+    if pointwise and _grid(seen) == _grid(out) and len(seen.shape) <= len(out.shape):
         return steps + 1, steps
     return np.full_like(steps, seen.positions), np.zeros_like(steps)
 
 
-def _grid(shape: tuple[int, ...], rank: int, channels: bool) -> tuple[int, ...] | None:
-    """Return the dimensions that count positions once a tensor is broadcast to a rank; None if it cannot be."""
-    if channels and rank >= 3:
-        return (shape[0], *shape[2:][-2:]) if len(shape) == rank else None
-    return (1,) * (rank - len(shape)) + shape[:-1]
+def _grid(layout: Layout) -> list[int]:
+    """Return the sizes that count positions, without those of 1."""
+    return [layout.shape[axis] for axis in layout.axes if layout.shape[axis] > 1]
 
 
 def _window(op: Op, out: Layout, seen: Layout) -> Window:
@@ -350,10 +439,11 @@ def _window(op: Op, out: Layout, seen: Layout) -> Window:
 def _within_features(op: Op, out: Layout) -> bool:
     """Whether an op works inside each position, so that positions do not wait for one another."""
     rank = len(op.output.shape)
-    features = {rank - 1} if not out.channels or rank < 3 else {1} if rank == 3 else set(range(1, rank - 2))
+    features = set(range(rank)) - set(out.axes)
     attributes = op.attributes
     if op.type == "Transpose":
-        return all(attributes["perm"][axis] == axis for axis in range(rank) if axis not in features)
+        kept = [attributes["perm"][axis] for axis in out.axes]
+        return kept == sorted(kept)
     if op.type == "Pad":
         return not any(
             attributes["pads"][axis] or attributes["pads"][axis + rank]
@@ -361,9 +451,11 @@ def _within_features(op: Op, out: Layout) -> bool:
         )
     if op.type in ("Slice", "ReduceMean"):
         return set(attributes["axes"]) <= features and attributes.get("keepdims", 1) == 1
-    if op.type == "LayerNormalization":  # over all dimensions from its axis on
+    if op.type in ("LayerNormalization", "RMSNormalization"):  # over all dimensions from its axis on
         over = set(range(attributes["axis"], rank))
         return all(axis in features or op.output.shape[axis] == 1 for axis in over)
+    if op.type == "Gather":
+        return False
     if op.type in ("Softmax", "Concat", "Split"):
         # Softmax over positions that number one is the same as staying inside the position.
         return attributes["axis"] in features or (op.type == "Softmax" and out.positions == 1)
@@ -385,7 +477,7 @@ def _work(op: Op, out: Layout) -> float:
         return float(out.features * math.prod(op.attributes["kernel_shape"]))
     if op.type in MATRIX:
         return op.macs / out.positions
-    operands = [Layout.of(o.tensor, out.channels).features for o in op.activations]
+    operands = [_seen(op, o.tensor.shape, out).features for o in op.activations]
     if op.type in GATHERING:
         return float(max(out.features, 1))
     return float(max(operands) * max(1, len(operands) - 1))

@@ -6,6 +6,7 @@ an op on a digital unit becomes one actor a replica. A stream ends in the buffer
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.chip import ChipConfig
+from pimsim.mapping.dataflow import Node
 from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step, Tree
 from pimsim.mapping.package import HOST_TILE
-from pimsim.mapping.plan import Chunk, Plan, PlannedOp, Replica
+from pimsim.mapping.plan import MEMORY, Chunk, Plan, PlannedOp, Replica
 from pimsim.mapping.reduction import Meeting, meetings
 from pimsim.mapping.transport import Transport, cost
 from pimsim.mapping.units import cycles_of
@@ -135,17 +137,28 @@ class _Lowering:
         self, op: PlannedOp, index: int, replica: Replica
     ) -> tuple[list[tuple[int, Chunk | None]], int]:
         """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
-        node, path = op.node, []
-        if not op.attached:
-            bits = sum(edge.reads for edge in node.edges) * self.input_bits
-            path = self.transport.read_buffer(replica.home, bits)
-        path.append(self.unit_step(replica.home, node.type, node.work))
-        actor = self.actor(op, index, "", path, depth=2)
+        actor = self.actor(op, index, "", self.unit_path(op, op.node, replica.home), depth=2)
         return [(actor, None)], actor
 
-    def unit_step(self, tile: int, operation: str, elements: float) -> Step:
+    def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
+        """The path of one firing on a digital unit."""
+        right, path = node.right, []
+        elements = sum(edge.reads for edge in node.edges if edge is not right) / op.slices
+        rows, again = 1, 0
+        if right is not None:  # read once for the rows that the unit works on together
+            rows = right.rows
+            assert op.unit is not None
+            again = math.ceil(right.held / min(rows, self.config.tile.digital[op.unit].rows) / op.slices)
+        if not op.attached:
+            elements += again if op.held_in != MEMORY else 0
+            path = self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits)
+        if op.held_in == MEMORY:
+            path += self.transport.from_memory(tile, again * self.input_bits)
+        return [*path, self.unit_step(tile, node.type, node.work / op.slices, rows)]
+
+    def unit_step(self, tile: int, operation: str, elements: float, rows: int = 1) -> Step:
         """One visit to a tile's digital unit."""
-        name, occupancy, latency, charged = cycles_of(self.config, operation, elements)
+        name, occupancy, latency, charged = cycles_of(self.config, operation, elements, rows)
         unit = self.config.tile.digital[name]
         period = self.config.clocks[unit.clock].period_fs
         part = f"tile.digital.{name}"
@@ -335,13 +348,23 @@ class _Lowering:
             if op.attached:
                 self.attach(number, op, edge.source)
                 continue
-            by_tile: dict[int, list[tuple[int, int, Chunk | None]]] = {}
+            by_tile: dict[tuple[int, int], list[tuple[int, int, Chunk | None]]] = {}
             for index, readers in enumerate(self.starts[number]):
                 for actor, chunk in readers:
                     tile = chunk.tile if chunk is not None else op.replicas[index].home
-                    by_tile.setdefault(tile, []).append((index, actor, chunk))
-            for tile, readers_here in by_tile.items():
-                self.stream_into(number, op, position, source, edge.source, tile, readers_here)
+                    by_tile.setdefault((tile, index if op.slices > 1 else 0), []).append(
+                        (index, actor, chunk)
+                    )
+            for (tile, part), readers_here in by_tile.items():
+                producers = list(range(len(source.replicas)))
+                if source.slices == 1:
+                    together = [producers]
+                elif op.slices == 1:  # a stream a slice: a token is whole when each has brought its heads
+                    together = [[each] for each in producers]
+                else:
+                    together = [[part]]
+                for some in together:
+                    self.stream_into(number, op, position, some, tile, part, readers_here)
 
     def attach(self, number: int, op: PlannedOp, source: int) -> None:
         """Streams from each replica of the op before to the replica that sits beside it."""
@@ -354,13 +377,24 @@ class _Lowering:
         number: int,
         op: PlannedOp,
         position: int,
-        source: PlannedOp,
-        source_number: int,
+        producers: list[int],
         tile: int,
+        part: int,
         readers: list[tuple[int, int, Chunk | None]],
     ) -> None:
-        """A stream of those tokens that a tile's readers need, into the tile's buffer."""
+        """A stream of those tokens that a tile's readers need, into the tile's buffer, or for them into the memory.
+
+        Parameters
+        ----------
+        number, op, position
+            The reading op, and which of its inputs.
+        producers : list of int
+            The replicas of the source that fill the stream.
+        tile, part, readers
+            Where the readers are, which slice of heads they do, and their replicas, actors and chunks.
+        """
         node, edge = op.node, op.node.edges[position]
+        source = self.plan.ops[edge.source]
         positions = {index: op.positions(index) for index, _, _ in readers}
         wanted = edge.wanted(np.concatenate(list(positions.values())), source.node.tokens)
         if not wanted.any():
@@ -374,13 +408,15 @@ class _Lowering:
             share = op.tiling.share(
                 block for _, _, chunk in readers if chunk is not None for block in chunk.blocks
             )
-        bits = int(np.ceil(source.node.features * share)) * self.input_bits
+        taken = edge.features * share / max(op.slices, source.slices)
+        bits = int(np.ceil(taken)) * self.input_bits
+        off_chip = edge.held > 0 and op.held_in == MEMORY
         stream = self.net.add_stream(
             f"{source.node.name} -> {node.name} at tile {tile}",
             places,
             tokens,
-            part=HOST if tile == HOST_TILE else "tile.buffer",
-            tile=None if tile == HOST_TILE else tile,
+            part=HOST if tile == HOST_TILE else "memory" if off_chip else "tile.buffer",
+            tile=None if tile == HOST_TILE or off_chip else tile,
             bits=bits,
         )
         for index, actor, _ in readers:
@@ -390,16 +426,20 @@ class _Lowering:
             self.net.add_input(actor, stream, own_need, own_after, int(own[0]))
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
-        for index, producer in enumerate(source.replicas):
+        for index in producers:
+            producer = source.replicas[index]
             own = ranks[source.positions(index)]
             if not (own >= 0).any():
                 continue
-            copy = _Copy(self.ends[source_number][index], producer.home, tile, bits, stream, own)
-            if self.transport.branches(producer.home, tile):
+            copy = _Copy(self.ends[edge.source][index], producer.home, tile, bits, stream, own)
+            if off_chip:
+                path = self.transport.to_memory(producer.home, tile, bits)
+                self.net.add_output(copy.actor, stream, self.net.add_table(own), path)
+            elif self.transport.branches(producer.home, tile):
                 rows = frozenset(
                     block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks
                 )
-                key = (copy.actor, bits, rows if share < 1 else None)
+                key = (copy.actor, bits, rows if share < 1 else None, edge.piece, part)
                 self.together.setdefault(key, []).append(copy)
             else:
                 self.send(copy)

@@ -34,7 +34,9 @@ class Package:
 
     def __post_init__(self) -> None:
         """Build the network of one chip; all are alike."""
-        self.graph = self.config.network.graph(self.config.tiles, self.config.external.count)
+        self.graph = self.config.network.graph(
+            self.config.tiles, self.config.external.count, self.config.memory
+        )
 
     @property
     def tiles(self) -> int:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 
 from pimsim.chip import Chip
-from pimsim.mapping.dataflow import Node
+from pimsim.mapping.copies import Copies, own_token
+from pimsim.mapping.dataflow import Edge, Node
+from pimsim.mapping.heads import Group
 from pimsim.mapping.package import HOST_TILE, Package
-from pimsim.mapping.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.plan import MEMORY, Chunk, PlannedOp, Replica
 from pimsim.mapping.tiling import Block
 
 
@@ -53,32 +55,44 @@ class Floor:
         self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
         self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
         self.granted: dict[tuple[int, int, int], int] = {}  # (op, edge, tile) -> places
+        self.grouped: dict[
+            int, tuple[list[Replica], str]
+        ] = {}  # member of a group -> its slices, and BUFFER or MEMORY
 
     # -- buffers -----------------------------------------------------------------------------------------------
 
-    def bytes_per_token(self, source: Node, share: float) -> int:
-        """Return the bytes of one token of a source, or of the share of its features that a tile reads."""
-        return math.ceil(source.features * share * self.input_bits / 8)
+    def bytes_per_token(self, edge: Edge, share: float) -> int:
+        """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
+        return math.ceil(edge.features * share * self.input_bits / 8)
+
+    def places(self, rows: Sequence[Sequence[int]], number: int, node: Node, copies: int) -> list[int]:
+        """Return the tokens that each input of one copy must hold, given those of all copies together.
+
+        Tokens that each go to one firing only are dealt out to the copies like the firings.
+        """
+        if copies == 1 or not all(own_token(edge) for edge in node.edges):
+            return list(rows[number])
+        return [-(-places // copies) + 1 for places in rows[number]]
 
     def reserve(
-        self, number: int, op: PlannedOp, ops: list[PlannedOp], tile: int, blocks: Iterable[Block]
+        self, number: int, op: PlannedOp, tile: int, blocks: Iterable[Block], copies: int = 1
     ) -> bool:
         """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough."""
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
         share = op.tiling.share(seated.values()) if op.tiling else 1.0
-        sizes = [self.bytes_per_token(ops[edge.source].node, share) for edge in op.node.edges]
+        sizes = [self.bytes_per_token(edge, share) for edge in op.node.edges]
+        fewest = self.places(self.least, number, op.node, copies)
+        most = self.places(self.wanted, number, op.node, copies)
         free = self.room[tile] + self.taken.get(key, 0)
-        least = sum(n * size for n, size in zip(self.least[number], sizes, strict=True))
-        wanted = sum(n * size for n, size in zip(self.wanted[number], sizes, strict=True))
+        least = sum(n * size for n, size in zip(fewest, sizes, strict=True))
+        wanted = sum(n * size for n, size in zip(most, sizes, strict=True))
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
         if least > free or (wanted > free and free < self.capacity):
             return False
         part = 1.0 if wanted <= free else (free - least) / (wanted - least)
         used = 0
-        for edge, (low, high, size) in enumerate(
-            zip(self.least[number], self.wanted[number], sizes, strict=True)
-        ):
+        for edge, (low, high, size) in enumerate(zip(fewest, most, sizes, strict=True)):
             places = low + int((high - low) * part)
             self.granted[number, edge, tile] = places
             used += places * size
@@ -89,7 +103,7 @@ class Floor:
 
     # -- arrays ------------------------------------------------------------------------------------------------
 
-    def place_on_arrays(self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int) -> None:
+    def place_on_arrays(self, number: int, op: PlannedOp, replicas: int) -> None:
         """Give each replica its arrays, one after another along the snake."""
         assert op.tiling is not None
         arrays = self.config.core.arrays
@@ -104,7 +118,7 @@ class Floor:
                     raise NoRoom("arrays")
                 tile = self.order[position]
                 here = blocks[: self.per_tile - used]
-                if not self.reserve(number, op, ops, tile, here):
+                if not self.reserve(number, op, tile, here):
                     self.next_slot = (position + 1) * self.per_tile  # the buffer is full: leave these arrays
                     continue
                 self.next_slot += len(here)
@@ -145,12 +159,90 @@ class Floor:
             free = [tile for tile in near if loads[tile] == 0 or loads[tile] + demand <= 1.0]
             # Where all units are busy all the time, they set the pace: take the one with least to do.
             for tile in free or sorted(near, key=loads.__getitem__):
-                if self.reserve(number, op, ops, tile, ()):
+                if self.reserve(number, op, tile, (), replicas):
                     self.load[tile, op.unit] = loads[tile] + demand
                     op.replicas.append(Replica(tile))
                     break
             else:
                 raise NoRoom("buffer")
+
+    def place_group(
+        self,
+        group: Group,
+        nodes: Sequence[Node],
+        units: Sequence[str | None],
+        anchors: Sequence[int],
+        copies: Copies,
+        right_in: str,
+    ) -> None:
+        """Put each slice of heads of a group on the nearest tile with room for all that it holds, or raise `NoRoom`.
+
+        Parameters
+        ----------
+        group, nodes, units, copies
+            What to place.
+        anchors : sequence of int
+            Tiles where its inputs come from.
+        right_in : str
+            `BUFFER` or `MEMORY`: where the right matrices of its products are, with the caches before them.
+        """
+        slices = copies.slices[group.members[0]]
+        before = list(self.room), dict(self.load), dict(self.granted)
+        homes: list[int] = []
+        for part in range(slices):
+            near = list(self._around(self.rank[anchors[part * len(anchors) // slices]]))
+            busy = {
+                tile: max(self.load.get((tile, str(units[n])), 0.0) + copies.demand[n] for n in group.members)
+                for tile in near
+            }
+            # As with other units: the nearest that is not overloaded, or else the one with least to do.
+            idle = [tile for tile in near if tile not in homes and busy[tile] <= 1.0]
+            rest = sorted((tile for tile in near if tile not in idle), key=busy.__getitem__)
+            for tile in (*idle, *rest):
+                if self._reserve_slice(group, nodes, tile, slices, copies.attached, right_in):
+                    homes.append(tile)
+                    for n in group.members:
+                        key = tile, str(units[n])
+                        self.load[key] = self.load.get(key, 0.0) + copies.demand[n]
+                    break
+            else:
+                self.room, self.load, self.granted = before
+                raise NoRoom("buffer")
+        for n in group.members:
+            self.grouped[n] = [Replica(tile) for tile in homes], right_in
+
+    def _reserve_slice(
+        self, group: Group, nodes: Sequence[Node], tile: int, slices: int, attached: set[int], right_in: str
+    ) -> bool:
+        """Make room for one slice of heads; False, and nothing changed, if there is not enough."""
+        used, spare = 0, self.room[tile]
+        granted: dict[tuple[int, int, int], int] = {}
+        for rows in (
+            self.least,
+            self.wanted,
+        ):  # all that is needed first, then what keeps things going if it fits
+            for n in group.members:
+                for number, edge in enumerate(nodes[n].edges):
+                    if n in attached:
+                        continue
+                    size = self.bytes_per_token(edge, 1 / slices)
+                    places = rows[n][number]
+                    in_memory = edge.held > 0 and right_in == MEMORY
+                    more = places - granted.get((n, number, tile), 0)
+                    cost = 0 if in_memory else max(0, more) * size
+                    if rows is self.least:
+                        if edge.held and not in_memory:
+                            cost += math.ceil(edge.cached / slices * self.input_bits / 8)
+                        used += cost
+                        granted[n, number, tile] = places
+                    elif used + cost <= spare:
+                        used += cost
+                        granted[n, number, tile] = max(places, granted[n, number, tile])
+            if used > spare:
+                return False
+        self.room[tile] -= used
+        self.granted.update(granted)
+        return True
 
     def _around(self, anchor: int) -> Iterable[int]:
         """Tiles by their distance along the snake."""

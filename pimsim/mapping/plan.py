@@ -11,6 +11,8 @@ from pimsim.mapping.dataflow import Node, Table
 from pimsim.mapping.package import Package
 from pimsim.mapping.tiling import Block, Tiling
 
+BUFFER, MEMORY = "tile.buffer", "memory"
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -46,6 +48,10 @@ class PlannedOp:
         The digital unit that does it.
     attached : bool
         Whether it takes its input straight from the op before, in the same tile, without the buffer.
+    slices : int
+        Where it is cut by attention heads: each replica does so many heads of every position.
+    held_in : str or None
+        Where the right matrix of a product of two activations is, and the cache before it: `BUFFER` or `MEMORY`.
     """
 
     node: Node
@@ -53,9 +59,16 @@ class PlannedOp:
     tiling: Tiling | None = None
     unit: str | None = None
     attached: bool = False
+    slices: int = 1
+    held_in: str | None = None
 
     def positions(self, index: int) -> Table:
-        """Return the positions of a replica, in the order that it fires: they are dealt out one by one."""
+        """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
+
+        A slice of heads sees every position.
+        """
+        if self.slices > 1:
+            return np.arange(self.node.positions, dtype=np.int64)
         return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
 
     @property
@@ -132,6 +145,8 @@ class Plan:
                 "utilisation": op.tiling.utilisation if op.tiling else None,
                 "replicas": len(op.replicas),
                 "firings": op.node.positions,
+                "slices": op.slices,
+                "right_matrix_in": op.held_in,
                 "tiles": [tile for tile in op.tiles if tile >= 0],
             }
             for op in self.ops

@@ -8,11 +8,12 @@ import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.copies import choose_copies
+from pimsim.mapping.copies import Copies, choose_copies, own_token
 from pimsim.mapping.dataflow import Node, Table, build
+from pimsim.mapping.heads import Group, groups_of
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
-from pimsim.mapping.plan import Plan, PlannedOp, Replica
+from pimsim.mapping.plan import BUFFER, MEMORY, Plan, PlannedOp, Replica
 from pimsim.mapping.tiling import Tiling, tile_op
 from pimsim.mapping.units import unit_of
 from pimsim.trace.schema import Trace
@@ -63,8 +64,9 @@ def make_plan(
             f"the weights of '{trace.model}' need {needed} arrays, {chips} x {config.name} has {chips * per_chip}",
             mend=f"give --chips {fewest} or more, or leave it out",
         )
+    groups = groups_of(nodes)
     least = _places(nodes, np.zeros(len(nodes), dtype=np.int64))
-    _check_buffers(chip, nodes, tilings, least, input_bits)
+    _check_buffers(chip, nodes, tilings, least, input_bits, groups)
     step = chip.mvm_period_fs(input_bits)
     reason = ""
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
@@ -73,7 +75,7 @@ def make_plan(
             budget = needed + int((count * per_chip - needed) * share)
             plan = Plan(chip, package, [], {}, weight_bits, input_bits, 0)
             try:
-                _fill(plan, nodes, tilings, units, least, step, budget)
+                _fill(plan, nodes, tilings, units, groups, least, step, budget)
             except NoRoom as failure:
                 reason = str(failure)
                 continue
@@ -90,13 +92,16 @@ def _fill(
     nodes: list[Node],
     tilings: Sequence[Tiling | None],
     units: Sequence[str | None],
+    groups: Sequence[Group],
     least: list[list[int]],
     step: int,
     budget: int,
 ) -> None:
     """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
     config = plan.chip.config
-    copies = choose_copies(nodes, tilings, units, config, plan.input_bits, step, budget, plan.package.tiles)
+    copies = choose_copies(
+        nodes, tilings, units, config, plan.input_bits, step, budget, plan.package.tiles, groups, least
+    )
     plan.pace_fs = copies.pace_fs
     ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
     # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
@@ -105,21 +110,50 @@ def _fill(
         for row, node in zip(_places(nodes, ahead), nodes, strict=True)
     ]
     floor = Floor(plan.chip, plan.package, plan.input_bits, least, wanted)
+    group_of = {
+        n: group for group in groups if copies.slices.get(group.members[0], 1) > 1 for n in group.members
+    }
     for n, node in enumerate(nodes):
         op = PlannedOp(node, tiling=tilings[n], unit=units[n], attached=n in copies.attached)
         plan.ops.append(op)
-        if op.tiling is not None:
-            floor.place_on_arrays(n, op, plan.ops, copies.of[n])
+        if n in group_of:
+            if n not in floor.grouped:
+                _place_group(floor, group_of[n], plan, nodes, units, copies)
+            op.slices = copies.slices[n]
+            op.replicas, right_in = floor.grouped[n]
+            op.held_in = right_in if node.right is not None else None
+        elif op.tiling is not None:
+            floor.place_on_arrays(n, op, copies.of[n])
         elif op.attached:
             op.replicas = [Replica(r.home) for r in plan.ops[node.edges[0].source].replicas]
         elif op.unit is None:
             op.replicas = [Replica(HOST_TILE)]
         else:
             floor.place_on_units(n, op, plan.ops, copies.of[n], copies.demand[n])
+            op.held_in = BUFFER if node.right is not None else None
     plan.places = dict(floor.granted)
     for n in copies.attached:
+        if n in group_of:
+            for tile in plan.ops[n].buffer_tiles:
+                plan.places[n, 0, tile] = max(config.tile.in_flight, least[n][0])
+            continue
         for tile in plan.ops[n].buffer_tiles:
             plan.places[n, 0, tile] = max(config.tile.in_flight, -(-least[n][0] // copies.of[n]) + 1)
+
+
+def _place_group(
+    floor: Floor, group: Group, plan: Plan, nodes: list[Node], units: Sequence[str | None], copies: Copies
+) -> None:
+    """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip."""
+    outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(plan.ops)]
+    homes = [r.home for n in outside for r in plan.ops[n].replicas if r.home != HOST_TILE]
+    anchors = homes or [floor.order[0]]
+    try:
+        floor.place_group(group, nodes, units, anchors, copies, BUFFER)
+    except NoRoom:
+        if plan.chip.config.memory is None:
+            raise
+        floor.place_group(group, nodes, units, anchors, copies, MEMORY)
 
 
 def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
@@ -147,19 +181,28 @@ def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
 
 
 def _check_buffers(
-    chip: Chip, nodes: list[Node], tilings: Sequence[Tiling | None], least: list[list[int]], input_bits: int
+    chip: Chip,
+    nodes: list[Node],
+    tilings: Sequence[Tiling | None],
+    least: list[list[int]],
+    input_bits: int,
+    groups: Sequence[Group],
 ) -> None:
     """Refuse a model with an op whose inputs do not fit even an empty tile."""
     capacity = chip.config.tile.buffer.capacity_kib * 1024
     per_tile = chip.config.tile.cores * chip.config.core.arrays
-    for node, tiling, places in zip(nodes, tilings, least, strict=True):
+    slices = {n: group.slices for group in groups for n in group.members}
+    for number, (node, tiling, places) in enumerate(zip(nodes, tilings, least, strict=True)):
         if node.type == "Output":
             continue
-        share = tiling.share(tiling.blocks[:per_tile]) if tiling else 1.0
-        need = sum(
-            n * nodes[edge.source].features * share * input_bits / 8
-            for n, edge in zip(places, node.edges, strict=True)
-        )
+        share = tiling.share(tiling.blocks[:per_tile]) if tiling else 1 / slices.get(number, 1)
+        need = 0.0
+        for n, edge in zip(places, node.edges, strict=True):
+            if edge.held and chip.config.memory is not None:
+                continue  # it may lie off the chip
+            dealt = tiling is None and all(own_token(each) for each in node.edges)  # copies share it out
+            tokens = min(n, 2) if dealt else n + edge.cached / edge.features
+            need += tokens * edge.features * share * input_bits / 8
         if need > capacity:
             raise MappingError(
                 f"its inputs need {need / 1024:.1f} KiB of buffer in one tile, "

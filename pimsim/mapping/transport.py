@@ -282,6 +282,45 @@ class Transport:
         )
         return Step(resource, held, held + latency, energy=cost("external", bits, external.energy_per_bit_pj))
 
+    # -- off-chip memory ---------------------------------------------------------------------------------------
+
+    def from_memory(self, tile: int, bits: int) -> list[Step]:
+        """Read from the memory of a tile's chip, over the network and the tile's bus."""
+        chip, number = divmod(tile, self.config.tiles)
+        port = self._memory_port(tile)
+        way = self._through(chip, f"m{port}", f"t{number}", bits)
+        return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
+
+    def to_memory(self, source: int, tile: int, bits: int) -> int:
+        """Return the path of a packet from a tile to the memory of another tile's chip, for that tile to read."""
+        chip, port = tile // self.config.tiles, self._memory_port(tile)
+        steps: list[Step] = []
+        own = [(chip, f"t{tile % self.config.tiles}", "")]
+        legs = own if source == tile else self.package.legs(source, tile, self._paths)
+        for number, (at, here, there) in enumerate(legs):
+            if there == EXTERNAL:
+                steps.append(self._external(at, here, bits))
+            else:
+                steps += self._through(at, here, f"m{port}" if number == len(legs) - 1 else there, bits)
+        self._paths += 1
+        return self.net.add_path([*steps, self._memory(chip, port, bits)])
+
+    def _memory_port(self, tile: int) -> int:
+        """Which port of its chip's memory a tile uses: they are dealt out in the order of the tiles."""
+        assert self.config.memory is not None
+        return tile % self.config.tiles * self.config.memory.ports // self.config.tiles
+
+    def _memory(self, chip: int, port: int, bits: int) -> Step:
+        memory = self.config.memory
+        assert memory is not None
+        period = max(1, round(FS_PER_S / (memory.bandwidth_gb_per_s * 1e9)))  # of a byte
+        held = -(-bits // 8) * period
+        latency = -(-fs_from_ns(memory.latency_ns) // period) * period
+        resource = self.resource(
+            ("memory", chip, port), f"memory{chip}.{port}", "memory", period, cause="memory"
+        )
+        return Step(resource, held, held + latency, energy=cost("memory", bits, memory.energy_per_bit_pj))
+
     def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
         """The host's own visit to the link between it and the first chip."""
         return self._external(HOST_TILE, "out" if out_of_chip else "in", bits)

@@ -33,8 +33,21 @@ def unit_of(node: Node, config: ChipConfig) -> str | None:
     )
 
 
-def cycles_of(config: ChipConfig, operation: str, elements: float) -> tuple[str, int, int, float]:
+def cycles_of(
+    config: ChipConfig, operation: str, elements: float, rows: int = 1
+) -> tuple[str, int, int, float]:
     """Return the unit that does an operation, the cycles it is held and takes, and the elements charged.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The chip.
+    operation : str
+        Op type.
+    elements : float
+        That one firing processes; multiply-accumulates of a product.
+    rows : int
+        Firings that share a right matrix: a matrix unit works on several at once, and each is held up for its part.
 
     Returns
     -------
@@ -57,12 +70,14 @@ def cycles_of(config: ChipConfig, operation: str, elements: float) -> tuple[str,
         )
     unit = config.tile.digital[name]
     cost = elements * unit.operations[operation]
-    occupancy = max(1, math.ceil(cost / unit.lanes))
+    together = min(rows, unit.rows) if operation == "MatMul" else unit.rows
+    occupancy = max(1, math.ceil(math.ceil(cost * unit.rows / unit.lanes) / together))
     return name, occupancy, occupancy + unit.latency_cycles, cost
 
 
-def service_fs(node: Node, config: ChipConfig) -> float:
-    """Return the time that one firing keeps a tile's units busy, fs; several units share it."""
-    name, occupancy, _, _ = cycles_of(config, node.type, node.work)
+def service_fs(node: Node, config: ChipConfig, slices: int = 1) -> float:
+    """Return the time that one firing of a slice keeps a tile's units busy, fs; several units share it."""
+    rows = node.right.rows if node.right is not None else 1
+    name, occupancy, _, _ = cycles_of(config, node.type, node.work / slices, rows)
     unit = config.tile.digital[name]
     return occupancy * config.clocks[unit.clock].period_fs / unit.count

@@ -164,23 +164,25 @@ def elements(shape):
     return np.arange(math.prod(shape)).reshape(shape)
 
 
-def position_of(shape, channels=None):
+def position_of(shape, axes=None):
     """For each element of a tensor, the position that carries it.
 
-    By channels that is N and all from the third dimension on (the last two of four or more); else all but the last.
+    `axes` count positions: by default the first and the last two of four or more, else all but the last.
     """
-    index = np.indices(shape)
-    channels = len(shape) >= 4 if channels is None else channels
-    if channels and len(shape) >= 4:
-        return (index[0] * shape[-2] + index[-2]) * shape[-1] + index[-1]
-    if channels and len(shape) == 3:
-        return index[0] * shape[2] + index[2]
-    return np.broadcast_to(elements((*shape[:-1], 1)), shape)
+    if axes is None:
+        axes = (0, len(shape) - 2, len(shape) - 1) if len(shape) >= 4 else tuple(range(len(shape) - 1))
+    index, position = np.indices(shape), np.zeros(shape, dtype=np.int64)
+    for axis in axes:
+        position = position * shape[axis] + index[axis]
+    return position
 
 
-def reads_of(operand, read_by, out, channels=None):
-    """Positions of an operand that each output position reads; `read_by` has operand elements, one row an element."""
-    where, into = position_of(operand, channels), position_of(out, channels)
+def reads_of(operand, read_by, out, axes=None, into=None):
+    """Positions of an operand that each output position reads; `read_by` has operand elements, one row an element.
+
+    `axes` count the operand's positions, `into` the output's; by default the same.
+    """
+    where, into = position_of(operand, axes), position_of(out, axes if into is None else into)
     reads: Reads = [set() for _ in range(int(into.max()) + 1)]
     for position, element in zip(into.ravel(), read_by.reshape(into.size, -1), strict=True):
         reads[position] |= {int(where.ravel()[e]) for e in element}
@@ -210,7 +212,7 @@ def test_a_product_of_two_activations_needs_a_row_of_one_and_all_of_the_other(le
     node = last_node(model)
     assert node.positions == math.prod(out[:-1])  # a firing is a row of the result
     for edge, shape, read in zip(node.edges, (left, right), (rows, columns), strict=True):
-        reads = reads_of(shape, read, out, channels=False)
+        reads = reads_of(shape, read, out, tuple(range(len(shape) - 1)))
         if len(shape) >= 4:  # it comes as N, C, H, W, so that a row is not complete before the last pixel
             reads = [set(range(math.prod(shape[-2:]))) for _ in reads]
         check(edge, reads)
@@ -278,8 +280,13 @@ def test_rearranging_needs_the_position_it_copies(kind, shape, attributes):
         chosen = list(range(attributes["starts"][0], attributes["ends"][0], step))
         read = np.take(source, chosen, axis=axis)
     model = Builder()
-    model.add(kind, (fresh(model, *shape),), read.shape, **attributes)
-    check(last_edges(model)[0], reads_of(shape, read, read.shape))
+    model.relu(model.add(kind, (fresh(model, *shape),), read.shape, **attributes))
+    nodes = {node.name: node for node in build(model.trace())}
+    moved = nodes.get(model.ops[-2].name)  # what only addresses its input otherwise is no node
+    node = moved or nodes[model.ops[-1].name]
+    check(node.edges[0], reads_of(shape, read, read.shape, into=node.layout.axes))
+    if moved:
+        check(nodes[model.ops[-1].name].edges[0], [{n} for n in range(moved.tokens)])
 
 
 RESHAPES = [
@@ -304,7 +311,7 @@ def test_a_view_reads_the_tokens_that_hold_its_elements(before, after, at_input)
     where = position_of(before)
     if at_input:
         where = where // (before[-1] if len(before) >= 4 else before[0])
-    into = position_of(after, last_node(model).layout.channels)
+    into = position_of(after, last_node(model).layout.axes)
     reads: Reads = [set() for _ in range(int(into.max()) + 1)]
     for position, token in zip(into.ravel(), where.ravel(), strict=True):
         reads[position].add(int(token))
@@ -361,21 +368,26 @@ def test_a_mean_needs_all_that_it_averages_before_it_puts_a_token_out(shape, axe
     out = kept if keepdims else tuple(size for axis, size in enumerate(shape) if axis not in axes)
     model.add("ReduceMean", (fresh(model, *shape),), out, axes=axes, keepdims=keepdims)
     node = last_node(model)
-    into, where = position_of(out, node.layout.channels).reshape(kept), position_of(shape)
+    into, where = position_of(out, node.layout.axes).reshape(kept), position_of(shape)
     ready = node.edges[0].need[node.token >= 0]  # tokens come in order
     for position, token in zip(np.broadcast_to(into, shape).ravel(), where.ravel(), strict=True):
         assert token < ready[position]
 
 
-def test_both_outputs_of_a_split_are_as_wide_as_they_are():
-    """The first output has 1 channel, the second 3: a token carries what its readers take, or all of it."""
+def test_readers_of_a_split_take_their_slice_of_each_token_of_what_went_in():
+    """The first output has 1 channel, the second 3, of the 4 that a pixel carries."""
     model = Builder()
     x = fresh(model, 1, 4, 2, 2)
     split = model.add("Split", (x,), (1, 1, 2, 2), more=[(1, 3, 2, 2)], axis=1)
+    model.relu(split)
     second = Operand("activation", Tensor((1, 3, 2, 2)), split, 1)
     model.ops.append(Op("second", "Relu", (second,), (Tensor((1, 3, 2, 2)),)))
-    nodes = {node.name: node for node in build(model.trace())}
-    assert nodes[split].features >= 3
+    nodes = build(model.trace())
+    edges = [node.edges[0] for node in nodes if node.type == "Relu"][1:]
+    assert [(nodes[edge.source].name, edge.features) for edge in edges] == [(x, 1), (x, 3)]
+    assert len({edge.piece for edge in edges}) == 2  # so that nobody takes the one for the other
+    for edge in edges:
+        check(edge, [{k} for k in range(4)], exact=True)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.lists(st.integers(0, 8), min_size=1, max_size=5), st.data())

@@ -9,6 +9,7 @@ from pimsim.chip.parts.clock import Clock
 from pimsim.chip.parts.dac import Dac
 from pimsim.chip.parts.digital_unit import DigitalUnit
 from pimsim.chip.parts.external_links import ExternalLinks
+from pimsim.chip.parts.memory import Memory
 from pimsim.chip.parts.network import Network
 from pimsim.chip.parts.other import Other
 from pimsim.chip.parts.register import Register
@@ -29,6 +30,7 @@ PARTS: dict[str, type[Part]] = {
     "network": Network,
     "router_adder": RouterAdder,
     "external_links": ExternalLinks,
+    "memory": Memory,
     "other": Other,
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "Dac",
     "DigitalUnit",
     "ExternalLinks",
+    "Memory",
     "Model",
     "Network",
     "Other",

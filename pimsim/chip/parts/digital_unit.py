@@ -23,17 +23,22 @@ class DigitalUnit(Part):
         Elements that one unit takes in each cycle at a cost of 1.
     clock : str
         Name of its clock.
+    rows : int
+        Rows of a left matrix that a product of two matrices (``MatMul``) works on at once: the right one is read once
+        for so many, and each row has its share of the lanes. A unit of more than one row is a matrix unit.
     latency_cycles : int
         Cycles from the last element in to the last result out.
     energy_per_element_pj : float, optional
         Energy of one element at a cost of 1, in picojoules; it scales with the cost.
     operations : dict of str to float
         ONNX op type to its cost, cycles per element and lane. ``Accumulate`` is the adding of partial
-        sums that come from different cores, ``DataMovement`` an op that only moves data.
+        sums that come from different cores, ``DataMovement`` an op that only moves data; for ``MatMul``, the product
+        of two activations, an element is a multiply-accumulate.
     """
 
     count: Count
     lanes: Annotated[int, Field(ge=1, le=65_536)]
+    rows: Annotated[int, Field(ge=1, le=65_536)] = 1
     clock: ClockName
     latency_cycles: Cycles
     energy_per_element_pj: EnergyPj | None = None

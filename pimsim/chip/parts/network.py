@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.parts.base import Bits, ClockName, EnergyPj, Part, Positive
+from pimsim.chip.parts.memory import Memory
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
 from pimsim.chip.topology import AnyTopology
@@ -137,8 +138,10 @@ class Network(Part):
             return {"network": self.energy_per_flit_pj}
         return pieces
 
-    def graph(self, tiles: int, gateways: int = 0) -> Graph[str]:
+    def graph(self, tiles: int, gateways: int = 0, memory: Memory | None = None) -> Graph[str]:
         """Return the network of a chip with so many tiles, and ports of external links ``g0``, ``g1``, ….
+
+        The ports of an off-chip memory are ``m0``, ``m1``, ….
 
         Where routers add, each has a port ``a0``, ``a1``, … to its adder.
         """
@@ -148,4 +151,8 @@ class Network(Part):
                 self.topology.attach(graph, f"a{index}", index, at=index, kind="adder")
         for index in range(gateways):
             self.topology.attach(graph, f"g{index}", index, at=self.gateway, kind="gateway")
+        for port in range(memory.ports if memory is not None else 0):
+            assert memory is not None
+            at = memory.router(port, self.topology.routers)
+            self.topology.attach(graph, f"m{port}", port, at=at, kind="memory")
         return graph

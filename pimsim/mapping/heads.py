@@ -1,0 +1,57 @@
+"""Attention by heads: a head's queries, keys, values and scores meet in one tile and go nowhere else.
+
+Ops whose tokens are rows of several heads, from the products back to what feeds them with no other op between, are
+one group. It is cut into slices of its heads, as many as there are heads to share; a slice of each op works on its
+heads of every token, all on the tile of the slice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pimsim.mapping.dataflow import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Ops that are cut by heads together.
+
+    Parameters
+    ----------
+    members : tuple of int
+        Numbers of the nodes, in order.
+    slices : int
+        How many slices of heads there can be: the greatest common divisor of the members' heads.
+    """
+
+    members: tuple[int, ...]
+    slices: int
+
+
+def groups_of(nodes: Sequence[Node]) -> list[Group]:
+    """Return the groups that hold a product of two activations, in order."""
+    leader = list(range(len(nodes)))
+
+    def find(n: int) -> int:
+        while leader[n] != n:
+            leader[n] = leader[leader[n]]
+            n = leader[n]
+        return n
+
+    by_heads = [not node.on_arrays and node.layout.heads > 0 and node.type != "Output" for node in nodes]
+    for n, node in enumerate(nodes):
+        for edge in node.edges if by_heads[n] else ():
+            if by_heads[edge.source]:
+                leader[find(n)] = find(edge.source)
+    members: dict[int, list[int]] = {}
+    for n in range(len(nodes)):
+        if by_heads[n]:
+            members.setdefault(find(n), []).append(n)
+    groups = [
+        Group(tuple(group), math.gcd(*(nodes[n].layout.heads for n in group)))
+        for group in members.values()
+        if any(nodes[n].right is not None for n in group)
+    ]
+    return sorted(groups, key=lambda group: group.members)
