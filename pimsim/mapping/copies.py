@@ -121,7 +121,8 @@ def choose_copies(
                 places * edge.features * input_bits / 8
                 for places, edge in zip(least[n], node.edges, strict=True)
             )
-            wanted = max(wanted, math.ceil(held / (config.tile.buffer.capacity_kib * 1024 / 2)))
+            if held > config.tile.buffer.capacity_kib * 1024:
+                wanted = max(wanted, math.ceil(2 * held / (config.tile.buffer.capacity_kib * 1024)))
         copies.of[n] = max(1, min(node.positions, wanted, tiles * config.tile.digital[unit].count))
         copies.demand[n] = -(-node.positions // copies.of[n]) * service / pace
     return copies

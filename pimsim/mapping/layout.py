@@ -139,10 +139,14 @@ def carried(op: Op, source: Source, index: int = 0) -> Source | None:
 
 def appended(op: Op, source: Source) -> Source | None:
     """Return the source of a Concat that appends an activation's tokens to those of a cache; None if it does not."""
-    if op.type != "Concat" or source.axes is None or op.attributes["axis"] not in source.axes:
+    if op.type != "Concat" or source.axes is None:
         return None
-    cached = sum(o.tensor.shape[op.attributes["axis"]] for o in op.inputs if o.role == "cache")
-    return replace(source, cached=source.cached + cached)
+    axis, shape = op.attributes["axis"], op.activations[0].tensor.shape
+    if axis not in source.axes and shape[axis] > 1:
+        return None
+    cached = sum(o.tensor.shape[axis] for o in op.inputs if o.role == "cache")
+    axes = tuple(sorted({*source.axes, axis}))  # an axis of size 1 may not have been among them
+    return replace(source, axes=axes, cached=source.cached + cached)
 
 
 def _reshaped(before: Shape, after: Shape, axes: Axes) -> Axes | None:

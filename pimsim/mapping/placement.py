@@ -65,14 +65,18 @@ class Floor:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
         return math.ceil(edge.features * share * self.input_bits / 8)
 
-    def places(self, rows: Sequence[Sequence[int]], number: int, node: Node, copies: int) -> list[int]:
-        """Return the tokens that each input of one copy must hold, given those of all copies together.
+    def places(self, number: int, node: Node, copies: int) -> tuple[list[int], list[int]]:
+        """Return the tokens that each input of one copy must hold, and those that it should.
 
-        Tokens that each go to one firing only are dealt out to the copies like the firings.
+        Where a tile cannot hold them all, tokens that each go to one firing only are dealt out to the copies like the
+        firings.
         """
-        if copies == 1 or not all(own_token(edge) for edge in node.edges):
-            return list(rows[number])
-        return [-(-places // copies) + 1 for places in rows[number]]
+        least, wanted = list(self.least[number]), list(self.wanted[number])
+        held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
+        if copies == 1 or held <= self.capacity or not all(own_token(edge) for edge in node.edges):
+            return least, wanted
+        least, wanted = ([-(-places // copies) + 1 for places in row] for row in (least, wanted))
+        return least, wanted
 
     def reserve(
         self, number: int, op: PlannedOp, tile: int, blocks: Iterable[Block], copies: int = 1
@@ -82,8 +86,7 @@ class Floor:
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
         share = op.tiling.share(seated.values()) if op.tiling else 1.0
         sizes = [self.bytes_per_token(edge, share) for edge in op.node.edges]
-        fewest = self.places(self.least, number, op.node, copies)
-        most = self.places(self.wanted, number, op.node, copies)
+        fewest, most = self.places(number, op.node, copies)
         free = self.room[tile] + self.taken.get(key, 0)
         least = sum(n * size for n, size in zip(fewest, sizes, strict=True))
         wanted = sum(n * size for n, size in zip(most, sizes, strict=True))

@@ -1,0 +1,120 @@
+"""A small decoder with symbols, as the exporter writes them: attention with a cache, a feed-forward layer, logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pimsim.trace import Op, Operand, Tensor, Trace
+
+Size = int | str
+
+
+class Decoder:
+    """Ops of a decoder, layer by layer; every method returns the name of the op that it added."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.shapes: dict[str, tuple[Size, ...]] = {}
+
+    def add(
+        self,
+        name: str,
+        kind: str,
+        sources: tuple[str, ...],
+        shape: tuple[Size, ...],
+        params: tuple[tuple[str, tuple[Size, ...]], ...] = (),
+        first: bool = False,
+        **attributes: Any,
+    ) -> str:
+        """Add an op; `params` are weights, constants and caches, before the activations if `first`."""
+        inputs = [Operand("activation", Tensor(self.shapes[s]), s) for s in sources]  # type: ignore[arg-type]
+        more = [Operand(role, Tensor(size)) for role, size in params]  # type: ignore[arg-type]
+        inputs = more + inputs if first else inputs + more
+        self.ops.append(Op(name, kind, tuple(inputs), (Tensor(shape),), attributes))  # type: ignore[arg-type]
+        self.shapes[name] = shape
+        return name
+
+    def linear(self, name: str, x: str, outputs: int) -> str:
+        *head, inner = self.shapes[x]
+        made = self.add(f"{name}.product", "MatMul", (x,), (*head, outputs), (("weight", (inner, outputs)),))
+        return self.add(name, "Add", (made,), (*head, outputs), (("constant", (outputs,)),))
+
+    def norm(self, name: str, x: str) -> str:
+        shape = self.shapes[x]
+        scale = (("constant", shape[-1:]),)
+        return self.add(name, "LayerNormalization", (x,), shape, scale, axis=len(shape) - 1, epsilon=1e-5)
+
+    def heads(self, name: str, x: str, heads: int) -> str:
+        batch, seq, width = self.shapes[x]
+        assert isinstance(width, int)
+        cut = self.add(f"{name}.cut", "Reshape", (x,), (batch, seq, heads, width // heads))
+        return self.add(name, "Transpose", (cut,), (batch, heads, seq, width // heads), perm=(0, 2, 1, 3))
+
+    def appended(self, name: str, x: str) -> str:
+        batch, heads, _, depth = self.shapes[x]
+        cache = (("cache", (batch, heads, "kv", depth)),)
+        shape = (batch, heads, "kv+seq", depth)
+        return self.add(name, "Concat", (x,), shape, cache, first=True, axis=2)
+
+    def attention(self, name: str, x: str, heads: int, kv_heads: int | None = None) -> str:
+        batch, seq, width = self.shapes[x]
+        assert isinstance(width, int)
+        depth, kv_heads = width // heads, kv_heads or heads
+        q = self.heads(f"{name}.q", self.linear(f"{name}.wq", x, width), heads)
+        keys, values = (
+            self.appended(
+                f"{name}.{kind}",
+                self.heads(
+                    f"{name}.new_{kind}", self.linear(f"{name}.w{kind}", x, kv_heads * depth), kv_heads
+                ),
+            )
+            for kind in "kv"
+        )
+        if kv_heads < heads:
+            keys, values = (self.repeated(each, heads) for each in (keys, values))
+        flipped = self.add(
+            f"{name}.kt", "Transpose", (keys,), (batch, heads, depth, "kv+seq"), perm=(0, 1, 3, 2)
+        )
+        scores = (batch, heads, seq, "kv+seq")
+        s = self.add(f"{name}.scores", "MatMul", (q, flipped), scores)
+        s = self.add(f"{name}.scaled", "Mul", (s,), scores, (("constant", ()),))
+        s = self.add(f"{name}.masked", "Add", (s,), scores, (("constant", (1, 1, seq, "kv+seq")),))
+        s = self.add(f"{name}.softmax", "Softmax", (s,), scores, axis=3)
+        out = self.add(f"{name}.context", "MatMul", (s, values), (batch, heads, seq, depth))
+        back = self.add(f"{name}.back", "Transpose", (out,), (batch, seq, heads, depth), perm=(0, 2, 1, 3))
+        joined = self.add(f"{name}.joined", "Reshape", (back,), (batch, seq, width))
+        return self.linear(f"{name}.out", joined, width)
+
+    def repeated(self, x: str, heads: int) -> str:
+        batch, kv_heads, tokens, depth = self.shapes[x]
+        assert isinstance(kv_heads, int)
+        wide = self.add(f"{x}.wide", "Reshape", (x,), (batch, kv_heads, 1, tokens, depth))
+        more = self.add(f"{x}.more", "Expand", (wide,), (batch, kv_heads, heads // kv_heads, tokens, depth))
+        return self.add(f"{x}.repeated", "Reshape", (more,), (batch, heads, tokens, depth))
+
+    def layer(self, name: str, x: str, heads: int, kv_heads: int | None = None) -> str:
+        shape = self.shapes[x]
+        width = shape[-1]
+        assert isinstance(width, int)
+        attended = self.attention(f"{name}.attn", self.norm(f"{name}.ln1", x), heads, kv_heads)
+        x = self.add(f"{name}.add1", "Add", (x, attended), shape)
+        wide = self.linear(f"{name}.fc1", self.norm(f"{name}.ln2", x), 4 * width)
+        wide = self.add(f"{name}.act", "Gelu", (wide,), self.shapes[wide], approximate="tanh")
+        narrow = self.linear(f"{name}.fc2", wide, width)
+        return self.add(f"{name}.add2", "Add", (x, narrow), shape)
+
+
+def decoder(
+    layers: int = 2, heads: int = 4, width: int = 64, vocabulary: int = 100, kv_heads: int | None = None
+) -> Trace:
+    """Return a decoder with the symbols batch, seq and kv."""
+    made = Decoder()
+    made.add("ids", "Input", (), ("batch", "seq"))
+    table = (("constant", (vocabulary, width)),)
+    x = made.add("embedding", "Gather", ("ids",), ("batch", "seq", width), table, first=True, axis=0)
+    x = made.add("positions", "Add", (x,), ("batch", "seq", width), (("constant", ("seq", width)),))
+    for layer in range(layers):
+        x = made.layer(f"h{layer}", x, heads, kv_heads)
+    shape: tuple[Size, ...] = ("batch", "seq", vocabulary)
+    made.add("logits", "MatMul", (made.norm("ln", x),), shape, (("weight", (width, vocabulary)),))
+    return Trace.from_ops("decoder", made.ops, header={"symbols": {"batch": None, "seq": None, "kv": None}})
