@@ -78,6 +78,8 @@ cdef class Engine(Kernel):
             raise ValueError(f"energy of part {net['charge_part'].max()}, but energy_parts is {energy_parts}")
         if max(net["resources"]["tile"].max(initial=0), net["streams"]["tile"].max(initial=0)) > tiles:
             raise ValueError(f"a resource or stream in tile {tiles + 1} or later, but tiles is {tiles}")
+        self.select_ptr = net["select_ptr"]
+        self.selected = np.zeros(max(1, int(net["select_ptr"].max(initial=0))), dtype=np.int32)
         self.charge_ptr = net["charge_ptr"]
         self.charge_part = net["charge_part"]
         self.charge_pj = net["charge_pj"]
@@ -133,7 +135,7 @@ cdef class Engine(Kernel):
             self.streams[i].freed = lowest
         self.ring = np.zeros(max(1, places), dtype=np.uint8)
         for i in range(self.n_actors):
-            self.actors[i].end_node = -1
+            self.actors[i].end_node = self.actors[i].permit_node = -1
             self.actors[i].ended_time = -1
             if self.actors[i].firings > 0:
                 self.unfinished += 1
@@ -195,8 +197,10 @@ cdef class Engine(Kernel):
         self.milestones, self.finished_jobs = [], []
         return milestones, jobs
 
-    def permit(self, int32_t actor, int64_t limit, int64_t time):
+    def permit(self, int32_t actor, int64_t limit, int64_t time, bint after_output=False):
         """Allow an actor to start its firings below `limit` from `time` on.
+
+        With `after_output`, the last milestone is what made the host do so: the critical path goes on through it.
 
         Raises
         ------
@@ -207,11 +211,42 @@ cdef class Engine(Kernel):
             raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
         cdef bint was_gated = self.actors[actor].limit < self.actors[actor].firings
         self.actors[actor].limit = max(self.actors[actor].limit, limit)
+        if self.actors[actor].permit_node >= 0:
+            self.path.drop(self.actors[actor].permit_node)
+        self.actors[actor].permit_node = self.last_node if after_output else -1
+        if self.actors[actor].permit_node >= 0:
+            self.path.hold(self.actors[actor].permit_node)
         self.queue.push(time, <int64_t>actor * 8 + KICK)
         if was_gated and self.actors[actor].limit >= self.actors[actor].firings:
             self.gated -= 1
             if self.gated == 0:
                 self.queue.push(time, LET_GO)
+
+    def select(self, int32_t selector, int64_t inference, int32_t choice):
+        """Let an inference take the `choice`-th of the paths that this selector chooses from, counted from 0."""
+        self.selected[self.select_ptr[selector] + inference] = choice
+
+    def set_costs(self, rows, int64_t occupancy, int64_t latency, int32_t flits, charges, energy):
+        """Change what visits cost that have not begun.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of int64
+            Steps, as the netlist numbers them.
+        occupancy, latency, flits : int
+            Of each of them, fs; flits where it is a way through the network.
+        charges : numpy.ndarray of int64
+            Their kinds of visits, -1 where they cost nothing.
+        energy : numpy.ndarray of float64
+            What each of those costs, pJ, by the parts of the kind.
+        """
+        steps = np.asarray(self.steps)
+        steps["occupancy"][rows], steps["latency"][rows], steps["flits"][rows] = occupancy, latency, flits
+        cdef int64_t charge
+        for charge in charges:
+            if charge >= 0:
+                np.asarray(self.charge_pj)[self.charge_ptr[charge] : self.charge_ptr[charge + 1]] = energy
+                self.charge_sum[charge] = float(np.sum(energy))
 
     def add_resource(self, int64_t period, int32_t servers, int32_t link, int32_t cause, int32_t part):
         """Append a resource for jobs, idle, and return its number; the arguments are as in the netlist."""
@@ -239,13 +274,13 @@ cdef class Engine(Kernel):
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits)
+        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, cause)
             As in the netlist; `mvm` and `route` are -1 for an ordinary visit.
         """
         more = np.zeros(len(steps), dtype=record_dtype("step"))
         for row, values in zip(more, steps, strict=True):
             row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], row["flits"] = values[4:]
+            row["route"], row["terminal"], row["flits"], row["cause"] = values[4:]
             row["charge"] = -1
         self.steps = np.concatenate([np.asarray(self.steps), more])
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))

@@ -82,6 +82,8 @@ cdef struct Step:
     int32_t terminal  # where it begins
     int32_t flits
     int32_t charge  # the energy of a visit, or -1
+    int32_t cause  # that a visit is charged to; -1 is the resource's
+    int32_t unused
 
 cdef struct Mvm:
     int64_t setup
@@ -116,6 +118,8 @@ cdef struct Actor:
     int32_t end_node
     int32_t state
     int32_t lacking  # the row of the input or output that it waits for
+    int32_t selector  # which of several paths from `path` on an inference takes; -1 is always the first
+    int32_t permit_node  # what made the host allow more, or -1
     int32_t unused
 
 cdef struct Input:
@@ -132,6 +136,8 @@ cdef struct Output:
     int32_t token
     int32_t path
     int32_t cast  # 1 if a cast brings it
+    int32_t selector
+    int32_t unused
 
 cdef struct Cast:
     int32_t table
@@ -255,6 +261,8 @@ cdef class Kernel:
     cdef int32_t[::1] pieces
     cdef Leaf[::1] leaves
     cdef Stream[::1] streams
+    cdef int64_t[::1] select_ptr
+    cdef int32_t[::1] selected  # by selector and inference
     cdef int64_t[::1] table
     cdef int64_t[::1] table_ptr
     cdef int32_t[::1] consumer_ptr
@@ -316,6 +324,7 @@ cdef class Kernel:
     cdef void touch_resource(self, int32_t r) noexcept
     cdef void touch_stream(self, int32_t s) noexcept
     cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept
+    cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept
     cdef int dispatch(self, int64_t payload) except -1
     cdef int32_t resource_of(self, int32_t w) noexcept
     cdef int request(self, int32_t w) except -1
@@ -340,6 +349,7 @@ cdef class Kernel:
     cdef int grant_all(self, int32_t r) except -1
     cdef void wait_over(self, int32_t w) noexcept
     cdef int note_drainer(self, int32_t r, int32_t w) except -1
+    cdef int32_t cause_of(self, int32_t w, int32_t r) noexcept
     cdef int enter_visit(self, int32_t w, int32_t r) except -1
     cdef int grant_visit(self, int32_t w, int32_t r) except -1
     cdef int enter_network(self, int32_t w, int32_t r) except -1

@@ -22,12 +22,12 @@ CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "c
 _DTYPES = {
     "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
     "fresh touched release_node release_actor release_label release_place unsampled sampler place tile drainer drained_node _pad:i4",
-    "step": "occupancy latency:i8 resource mvm route terminal flits charge:i4",
+    "step": "occupancy latency:i8 resource mvm route terminal flits charge cause _pad:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
     "actor": "firings period started ended ended_before ended_time limit milestone since working denied:i8 depth path op "
-    "first_input last_input first_output last_output touched end_node state lacking _pad:i4",
+    "first_input last_input first_output last_output touched end_node state lacking selector permit_node _pad:i4",
     "input": "freed starved:i8 stream need free _pad:i4",
-    "output": "blocked:i8 stream token path cast:i4",
+    "output": "blocked:i8 stream token path cast selector _pad:i4",
     "cast": "table first_tree:i4",
     "tree": "resource terminal route first_piece last_piece first_leaf leaves charge:i4",
     "leaf": "latency:i8 output hop:i4",
@@ -165,6 +165,10 @@ cdef class Kernel:
     cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept:
         return (cause * self.n_parts + part) * self.n_ops + op
 
+    cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept:
+        """The path that an inference takes of those from `path` on."""
+        return path if selector < 0 else path + self.selected[self.select_ptr[selector] + inference]
+
     # -- beat 1: everything that ends or is delivered ----------------------------------------------------------
 
     cdef int dispatch(self, int64_t payload) except -1:
@@ -217,15 +221,17 @@ cdef class Kernel:
         return 0
 
     cdef int advance(self, int32_t w) except -1:
-        cdef int32_t path
+        cdef int32_t path, i
         if self.walkers[w].leaf >= 0:  # a copy has come: it goes on along its own path
             self.leave_network(w)
             if self.recording & VISITS:
                 self.log_visit(w, self.now)
             self.walkers[w].leaf = -1
-            path = self.outputs[self.actors[self.walkers[w].actor].first_output + self.walkers[w].output].path
+            i = self.actors[self.walkers[w].actor].first_output + self.walkers[w].output
+            path = self.outputs[i].path
             if path < 0:
                 return self.finish(w)
+            path = self.path_of(path, self.outputs[i].selector, self.walkers[w].inference)
             self.walkers[w].step = self.path_ptr[path]
             self.walkers[w].end = self.path_ptr[path + 1]
             return self.request(w)
@@ -306,7 +312,8 @@ cdef class Kernel:
                 self.deliver(s, token, node)
                 continue
             packet = self.new_walker(
-                a, i - self.actors[a].first_output, self.walkers[w].firing, self.outputs[i].path, self.actors[a].op
+                a, i - self.actors[a].first_output, self.walkers[w].firing,
+                self.path_of(self.outputs[i].path, self.outputs[i].selector, inference), self.actors[a].op,
             )
             self.walkers[packet].token = token
             self.walkers[packet].node = node
@@ -413,7 +420,7 @@ cdef class Kernel:
 
     cdef int try_start(self, int32_t a) except -1:
         cdef int32_t previous = -1
-        cdef int32_t node, w, i, s
+        cdef int32_t node, w, i, s, path
         cdef int64_t k
         while True:
             k = self.actors[a].started
@@ -426,7 +433,8 @@ cdef class Kernel:
             node = self.start_cause(a, previous)
             if node < 0:
                 return 0
-            w = self.new_walker(a, -1, k, self.actors[a].path, self.actors[a].op)
+            path = self.path_of(self.actors[a].path, self.actors[a].selector, k // self.actors[a].period)
+            w = self.new_walker(a, -1, k, path, self.actors[a].op)
             self.walkers[w].inference = k // self.actors[a].period
             self.walkers[w].position = k % self.actors[a].period
             self.walkers[w].begin = self.now
@@ -555,9 +563,9 @@ cdef class Kernel:
             node = token_node
         elif previous >= 0:
             node = previous
-        else:  # time 0, or the host has just allowed it
+        else:  # time 0, or the host has just allowed it: by itself, or because of an output
             return self.path.new(
-                self.path.root, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1
+                self.path.root if self.actors[a].permit_node < 0 else self.actors[a].permit_node, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1
             )
         self.path.hold(node)
         return node
@@ -668,9 +676,15 @@ cdef class Kernel:
             self.path.drop(node)
         if wait > 0:
             self.wait_over(w)
-        self.walkers[w].label = self.label_of(self.resources[r].cause, part, op)
+        self.walkers[w].label = self.label_of(self.cause_of(w, r), part, op)
         self.walkers[w].place = self.resources[r].place
         return 0
+
+    cdef int32_t cause_of(self, int32_t w, int32_t r) noexcept:
+        """What a walker's visit to a resource is charged to."""
+        if self.walkers[w].tree < 0 and not self.walkers[w].in_bank and self.steps[self.walkers[w].step].cause >= 0:
+            return self.steps[self.walkers[w].step].cause
+        return self.resources[r].cause
 
     cdef int grant_visit(self, int32_t w, int32_t r) except -1:
         cdef int32_t step = self.walkers[w].step

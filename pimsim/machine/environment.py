@@ -108,9 +108,9 @@ class Environment(simpy.Environment):
         self._watched.setdefault((actor, count), []).append(event)
         return event
 
-    def allow(self, actor: int, firings: int) -> None:
-        """Allow an actor to start its first so many firings from now on."""
-        self.engine.permit(actor, firings, math.ceil(self.now))
+    def allow(self, actor: int, firings: int, *, after_output: bool = False) -> None:
+        """Allow an actor to start its first so many firings from now on; `after_output`: because one has come."""
+        self.engine.permit(actor, firings, math.ceil(self.now), after_output)
 
     def submit(self, steps: Sequence[Step], op: int) -> simpy.Event:
         """Send a job along steps beside the machine's own work; its value is the time of its end.
@@ -131,6 +131,7 @@ class Environment(simpy.Environment):
                 -1 if s.route is None else self.first_route + s.route,
                 s.terminal,
                 s.flits,
+                -1 if s.cause is None else CAUSES.index(s.cause),
             )
             for s in steps
         ]

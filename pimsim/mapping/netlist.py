@@ -6,7 +6,7 @@ turns them into the arrays of `pimsim_core.engine.Engine`. What each of them mea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +61,7 @@ class Step(NamedTuple):
     terminal: int = -1  # where the route begins
     flits: int = 0
     energy: Energy = ()
+    cause: str | None = None  # that it is charged to, if not as the resource says
 
 
 Way = tuple[tuple[int, int], ...]
@@ -124,6 +125,7 @@ class Actor(NamedTuple):
     depth: int = 1  # firings under way at once
     limit: int | None = None  # firings allowed before the host says more; None is all
     milestone: int = 0  # tell the host every so many firings
+    selector: int | None = None  # which of the paths from `path` on an inference takes
 
 
 class Input(NamedTuple):
@@ -144,6 +146,20 @@ class Output(NamedTuple):
     token: int
     path: int | None = None  # of the packet; None is there at once
     cast: int | None = None  # fs through an empty network before the path, where a `Cast` brings it
+    selector: int | None = None
+
+
+class Growing(NamedTuple):
+    """Paths whose cost depends on how many tokens a cache holds: equal ones side by side, one for each place of a batch.
+
+    `at` gives the steps for a number of cached tokens: the same resources each time. Those with the same `key` cost the
+    same wherever they are.
+    """
+
+    path: int  # the first of them
+    places: int
+    key: Hashable
+    at: Callable[[int], tuple[Step, ...]]
 
 
 class Netlist:
@@ -158,6 +174,8 @@ class Netlist:
         self.inputs: list[Input] = []
         self.outputs: list[Output] = []
         self.casts: list[Cast] = []
+        self.selectors: list[int] = []  # inferences that each chooses for
+        self.growing: list[Growing] = []
         self.network: NetworkRows | None = None
         self.tiles = 0
         self.routes: list[Way] = []
@@ -177,6 +195,23 @@ class Netlist:
             self._path_ids[key] = len(self.paths)
             self.paths.append(key)
         return self._path_ids[key]
+
+    def add_growing(self, at: Callable[[int], Sequence[Step]], key: Hashable, places: int, cached: int) -> int:
+        """Append as many paths as a batch has places, all at the cost of so many cached tokens; return the first."""
+        first = len(self.paths)
+        self.paths += [tuple(at(cached))] * places
+        self.growing.append(Growing(first, places, key, lambda count: tuple(at(count))))
+        return first
+
+    def add_choice(self, paths: Sequence[Sequence[Step]]) -> int:
+        """Append paths that a selector chooses from, side by side; return the first."""
+        self.paths += [tuple(path) for path in paths]
+        return len(self.paths) - len(paths)
+
+    def add_selector(self, inferences: int) -> int:
+        """Append a selector for so many inferences, which all take their first path until told otherwise."""
+        self.selectors.append(inferences)
+        return len(self.selectors) - 1
 
     def add_route(self, way: Way) -> int:
         """Append a way through the network, or find the equal one."""
@@ -228,6 +263,11 @@ class Netlist:
         return made
 
     @property
+    def growing_paths(self) -> set[int]:
+        """The numbers of the growing paths."""
+        return {row.path + place for row in self.growing for place in range(row.places)}
+
+    @property
     def trees(self) -> list[Tree]:
         """The trees of all casts, in order; in the compiled network they come before `routes`."""
         return [tree for cast in self.casts for tree in cast.trees]
@@ -263,13 +303,20 @@ class Netlist:
         names = dict.fromkeys(actor.op for actor in self.actors)
         return [*(name for name in names if name != HOST), HOST]
 
-    def _freeze_energy(self) -> tuple[dict[Energy, int], dict[str, npt.NDArray[Any]]]:
-        """The kinds of visits by what they cost, and the arrays of what that is."""
+    def _freeze_energy(self) -> tuple[dict[Energy, int], list[int], dict[str, npt.NDArray[Any]]]:
+        """The kinds of visits by what they cost, those of the steps of growing paths, and the arrays of what that is.
+
+        A step of a growing path is a kind of its own, in the order of the steps, since what it costs will change.
+        """
         part_id = {name: i for i, name in enumerate(self.energy_parts)}
+        grows = self.growing_paths
         steps = [step.energy for path in self.paths for step in path]
         kinds = list(dict.fromkeys([*steps, *(tree.energy for tree in self.trees)]))
+        fixed = len(kinds)
+        kinds += [step.energy for n, path in enumerate(self.paths) if n in grows for step in path]
         known = [[(part_id[part], pj) for part, pj in kind if pj is not None] for kind in kinds]
-        return {kind: i if known[i] else -1 for i, kind in enumerate(kinds)}, {
+        numbers = [i if row else -1 for i, row in enumerate(known)]
+        return dict(zip(kinds[:fixed], numbers, strict=False)), numbers[fixed:], {
             "charge_ptr": np.cumsum([0, *map(len, known)]).astype(np.int32),
             "charge_part": np.array([part for kind in known for part, _ in kind], dtype=np.int32),
             "charge_pj": np.array([pj for kind in known for _, pj in kind], dtype=np.float64),
@@ -318,7 +365,11 @@ class Netlist:
         part_id = {name: i for i, name in enumerate(self.parts)}
         op_id = {name: i for i, name in enumerate(self.ops)}
         mvms: dict[Mvm, int] = {}
-        charges, energy = self._freeze_energy()
+        charges, own, energy = self._freeze_energy()
+        grows, rest = self.growing_paths, iter(own)
+        step_charges = [
+            next(rest) if n in grows else charges[step.energy] for n, path in enumerate(self.paths) for step in path
+        ]
         first_resource = self.links + len(self.streams)
         first_route = len(self.trees)
         steps = [step for path in self.paths for step in path]
@@ -332,6 +383,7 @@ class Netlist:
         consumer_ptr, consumers = _csr([i.stream for i in inputs], len(self.streams))
         producer_ptr, producing = _csr([o.stream for o in outputs], len(self.streams))
         return {
+            "select_ptr": np.cumsum([0, *self.selectors]).astype(np.int64),
             "resources": records(
                 "resource",
                 self.resources,
@@ -353,7 +405,8 @@ class Netlist:
                 route=(-1 if s.route is None else first_route + s.route for s in steps),
                 terminal=(s.terminal for s in steps),
                 flits=(s.flits for s in steps),
-                charge=(charges[s.energy] for s in steps),
+                charge=step_charges,
+                cause=(-1 if s.cause is None else CAUSES.index(s.cause) for s in steps),
             ),
             "path_ptr": np.cumsum([0, *(len(p) for p in self.paths)]).astype(np.int32),
             "mvms": records(
@@ -381,6 +434,7 @@ class Netlist:
                 last_input=last_input,
                 first_output=first_output,
                 last_output=last_output,
+                selector=(-1 if a.selector is None else a.selector for a in self.actors),
             ),
             "inputs": records(
                 "input",
@@ -397,6 +451,7 @@ class Netlist:
                 token=(o.token for o in outputs),
                 path=(-1 if o.path is None else o.path for o in outputs),
                 cast=(o.cast is not None for o in outputs),
+                selector=(-1 if o.selector is None else o.selector for o in outputs),
             ),
             "streams": records(
                 "stream",
