@@ -303,7 +303,7 @@ cdef class Kernel:
     cdef int64_t[:, ::1] op_waited  # fs in queues, by part and op
     cdef int64_t[:, ::1] op_held_up  # fs in queues, by op and by the op that held what it waited for
     cdef int64_t unfinished
-    cdef int64_t gated
+    cdef readonly int64_t gated  # actors that the host does not let go on to their end yet
     cdef int32_t last_node
     cdef readonly int64_t last_end
     cdef int32_t recording  # VISITS, TIMELINE

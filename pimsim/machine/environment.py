@@ -46,7 +46,7 @@ class Environment(simpy.Environment):
         self.engine = engine
         self.on_progress = on_progress
         self.horizon, self.first_route = horizon, first_route
-        self.on_idle: Callable[[], None] | None = None
+        self.on_idle: Callable[[bool], None] | None = None
         self._jobs: dict[int, simpy.Event] = {}
         self._next_job = 0
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
@@ -73,7 +73,7 @@ class Environment(simpy.Environment):
             mine = super().peek()
             core = self.engine.next_time
             if core is None and self.on_idle is not None:
-                self.on_idle()
+                self.on_idle(mine == INFINITY)
             if core is None or core >= mine:
                 super().step()
                 return

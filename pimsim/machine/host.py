@@ -26,6 +26,8 @@ class Host:
         self.requested = 0
         self.outputs: list[int] = []
         """Times, in fs, at which each inference's last output had come."""
+        self.phase_ends: list[int] = []
+        """Times, in fs, at which a phase of the run ended and the next began."""
 
     def request(self, inferences: int = 1) -> simpy.Process:
         """Send the inputs of so many inferences from now on; the process ends when the outputs have come.
@@ -41,14 +43,25 @@ class Host:
             )
         first = self.requested
         self.requested += inferences
-        for source in self.machine.sources:
+        ends = self.machine.ends[0]
+        for source in ends.sources:
             self.env.allow(source, self.requested * self.machine.net.actors[source].period)
         return self.env.process(self._collect(first, self.requested))
 
     def _collect(self, first: int, last: int) -> Generator[simpy.Event, Any, None]:
         for inference in range(first, last):
-            outputs = [self.env.reached(sink, inference + 1) for sink in self.machine.sinks]
+            outputs = [self.env.reached(sink, inference + 1) for sink in self.machine.ends[0].sinks]
             times = yield self.env.all_of(outputs)
             self.outputs.append(max(times.values()))
-            if inference in self.machine.marks:
-                self.machine.engine.open_phase()
+            if inference in phase_marks(self.machine.batch):
+                self.end_phase()
+
+    def end_phase(self) -> None:
+        """Let the run's next phase begin now."""
+        self.phase_ends.append(self.machine.engine.now)
+        self.machine.engine.open_phase()
+
+
+def phase_marks(batch: int) -> list[int]:
+    """Return the inferences whose outputs end a phase of the run: the first, and the last of the earlier half."""
+    return sorted({0, (batch - 1) // 2}) if batch > 1 else []

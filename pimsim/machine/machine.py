@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import simpy
 
 from pimsim.errors import SimulationError
+from pimsim.machine.caches import Caches
 from pimsim.machine.environment import Environment
 from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
-from pimsim.mapping.lowering import lower
+from pimsim.mapping.lowering import Program, lower_programs
 from pimsim.mapping.plan import Plan
 from pimsim.network.fabric import add_ways
 from pimsim.units import format_time
@@ -32,6 +34,9 @@ class Machine:
         What runs where.
     batch : int
         Inferences that the host will request.
+    programs : sequence of Program, optional
+        Data flows that share the parts, and how often each runs; by default the plan's, for the batch. The plan is
+        then that of the first.
     on_progress : callable, optional
         Called now and then with the firings done and the time in fs.
     record : bool
@@ -52,18 +57,20 @@ class Machine:
         on_progress: Callable[[int, int], None] | None = None,
         record: bool = False,
         timeline: tuple[int, int, int] | None = None,
+        programs: Sequence[Program] = (),
     ) -> None:
         self.plan, self.batch = plan, batch
-        lowered = lower(plan, batch)
+        self.programs = tuple(programs) or (Program(plan, batch),)
+        lowered = lower_programs(self.programs)
         self.net, self.transport = lowered.net, lowered.transport
-        self.sources, self.sinks, self.instances = lowered.sources, lowered.sinks, lowered.instances
+        self.ends, self.instances = lowered.ends, lowered.instances
         self.parts, self.ops, self.energy_parts = self.net.parts, self.net.ops, self.net.energy_parts
-        self.marks = phase_marks(batch)
         self.is_timed, self.record_every = timeline is not None, 1
         self.host_op = len(self.ops) - 1
         horizon = horizon_fs(self.net)
         arrays = self.net.freeze()
-        arrays["actors"]["limit"][self.sources] = 0  # the host says when
+        for ends in self.ends:
+            arrays["actors"]["limit"][ends.sources] = 0  # the host says when
         self.network = self.net.build_network()
         period = self.net.network.period_fs if self.net.network is not None else 1
         self.engine = Engine(
@@ -77,6 +84,7 @@ class Machine:
             energy_parts=len(self.energy_parts),
             timeline=timeline,
         )
+        self.caches = Caches(self.net, arrays, self.engine)
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees))
         self.host = Host(self)
         self.take_figures()
@@ -129,8 +137,14 @@ class Machine:
             add_ways(self.network, self.net.routes[self._routes :])
             self._routes = len(self.net.routes)
 
-    def run(self) -> None:
-        """Request the whole batch at time 0 and run until its outputs have come and all its work is done.
+    def hold(self, program: int, inference: int, place: int, cached: int) -> None:
+        """Send an inference of a program to a place of the batch whose cache holds so many tokens."""
+        selector = self.ends[program].selector
+        if selector is not None:
+            self.caches.hold(selector, inference, place, cached)
+
+    def run(self, everything: simpy.Event | None = None) -> None:
+        """Run until all that is requested has come and all its work is done: the whole batch from time 0 by default.
 
         What no output waits for (the pixels that a stride skips) may end later than the last output. It is done, but
         `figures` and the like are those of the time up to the last output.
@@ -141,7 +155,7 @@ class Machine:
             If the machine cannot go on: says which streams are full and which actors wait for what; or if the time
             comes to its end.
         """
-        everything = self.host.request(self.batch)
+        everything = self.host.request(self.batch) if everything is None else everything
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
         self.env.on_idle = None
@@ -152,15 +166,20 @@ class Machine:
             self.engine.run(self.env.horizon)
         self.check_alive()
 
-    def check_alive(self) -> None:
-        """Raise if the engine has nothing left to do, but firings to go: nothing that the host does can help.
+    def check_alive(self, host_is_done: bool = True) -> None:
+        """Raise if the engine has nothing left to do, but firings to go, and nothing that the host does can help.
+
+        Parameters
+        ----------
+        host_is_done : bool
+            Whether SimPy has no events left; while it has, the host may still let more in.
 
         Raises
         ------
         SimulationError
             If so; says which streams are full and which actors wait for what.
         """
-        if self.engine.next_time is None and not self.engine.finished:
+        if self.engine.next_time is None and not self.engine.finished and (host_is_done or not self.engine.gated):
             raise self.stuck()
 
     def stuck(self) -> SimulationError:
@@ -184,8 +203,3 @@ class Machine:
             f"the machine cannot go on at {format_time(self.engine.now)}, after {len(self.host.outputs)} of "
             f"{self.batch} inferences:\n" + "\n".join(lines)
         )
-
-
-def phase_marks(batch: int) -> list[int]:
-    """Return the inferences whose outputs end a phase of the run: the first, and the last of the earlier half."""
-    return sorted({0, (batch - 1) // 2}) if batch > 1 else []

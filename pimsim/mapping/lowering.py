@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from pimsim.chip import ChipConfig
 from pimsim.mapping.dataflow import Node
+from pimsim.mapping.growth import Growth, figures
 from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step, Tree
 from pimsim.mapping.package import HOST_TILE
 from pimsim.mapping.plan import MEMORY, Chunk, Plan, PlannedOp, Replica
@@ -26,9 +27,62 @@ from pimsim.mapping.units import cycles_of
 Table = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A data flow on a plan, and how often it runs.
+
+    Parameters
+    ----------
+    plan : Plan
+        Where its ops are.
+    inferences : int
+        How often.
+    places : int
+        How many of them may be under way at once with caches of their own, where its work grows with a cache.
+    """
+
+    plan: Plan
+    inferences: int
+    places: int = 1
+
+    def work_of(self, number: int, cached: Counter[int]) -> float:
+        """Return what an op processes in all inferences: elements, or multiply-accumulates of a product.
+
+        Parameters
+        ----------
+        number : int
+            Which op.
+        cached : Counter of int
+            How many inferences had so many tokens in their cache, where it grows.
+        """
+        growth, node = self.plan.growth, self.plan.ops[number].node
+        if growth is None or not growth.grows(number):
+            return node.work * node.positions * self.inferences
+        return sum(
+            growth.node(number, count).work * node.positions * times for count, times in cached.items()
+        )
+
+
+@dataclass(slots=True)
+class Ends:
+    """A program's actors on the host's side.
+
+    Parameters
+    ----------
+    sources, sinks : list of int
+        They feed the model's inputs, and take its outputs.
+    selector : int or None
+        Chooses the place of each inference among those with a cache.
+    """
+
+    sources: list[int] = field(default_factory=list)
+    sinks: list[int] = field(default_factory=list)
+    selector: int | None = None
+
+
 @dataclass(slots=True)
 class Lowered:
-    """A plan as numbers.
+    """Programs as numbers.
 
     Parameters
     ----------
@@ -36,8 +90,8 @@ class Lowered:
         The rows.
     transport : Transport
         Which resources move data.
-    sources, sinks : list of int
-        Actors of the host that feed the model's inputs and take its outputs.
+    ends : list of Ends
+        Of each program.
     instances : dict of int to int
         Arrays, and converters, that a resource of kind ``core.array`` or ``core.adc`` stands for, where several
         work in step.
@@ -45,14 +99,22 @@ class Lowered:
 
     net: Netlist
     transport: Transport
-    sources: list[int]
-    sinks: list[int]
+    ends: list[Ends]
     instances: dict[int, int]
 
 
 def lower(plan: Plan, batch: int) -> Lowered:
     """Turn a plan into a machine that runs `batch` inferences."""
-    return _Lowering(plan, batch).run()
+    return lower_programs([Program(plan, batch)])
+
+
+def lower_programs(programs: Sequence[Program]) -> Lowered:
+    """Turn programs that share their parts into one machine."""
+    net = Netlist()
+    lowered = Lowered(net, Transport(programs[0].plan.package, net), [], {})
+    for program in programs:
+        _Lowering(program, lowered).run()
+    return lowered
 
 
 @dataclass(slots=True)
@@ -68,32 +130,38 @@ class _Copy:
 
 
 class _Lowering:
-    """Working state of `lower`: resources made so far, and the last actor of each replica."""
+    """Working state of `lower`: the actors of a program made so far, and the last one of each replica."""
 
-    def __init__(self, plan: Plan, batch: int) -> None:
-        self.plan, self.batch = plan, batch
-        self.config: ChipConfig = plan.chip.config
-        self.net = Netlist()
-        self.transport = Transport(plan.package, self.net)
-        self.lowered = Lowered(self.net, self.transport, [], [], {})
+    def __init__(self, program: Program, lowered: Lowered) -> None:
+        self.program, self.plan = program, program.plan
+        self.config: ChipConfig = self.plan.chip.config
+        self.lowered, self.net, self.transport = lowered, lowered.net, lowered.transport
+        self.own = Ends()
+        if self.plan.growth is not None:
+            self.own.selector = self.net.add_selector(program.inferences)
+        lowered.ends.append(self.own)
         self.ends: list[list[int]] = []  # op -> the actor of each replica that puts out its tokens
         self.starts: list[
             list[list[tuple[int, Chunk | None]]]
         ] = []  # op -> replica -> actors that read its inputs
         self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
-        self.input_bits = plan.input_bits
+        self.input_bits = self.plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
 
-    def run(self) -> Lowered:
-        for op in self.plan.ops:
+    def run(self) -> None:
+        for number, op in enumerate(self.plan.ops):
             starts, ends = [], []
             for index, replica in enumerate(op.replicas):
-                if op.tiling is not None:
+                readers: list[tuple[int, Chunk | None]] = []
+                end = -1
+                if not self.firings(op, index):
+                    pass  # there are fewer positions than copies
+                elif op.tiling is not None:
                     readers, end = self.array_replica(op, index, replica)
                 elif op.unit is None:
                     readers, end = self.host_end(op)
                 else:
-                    readers, end = self.unit_replica(op, index, replica)
+                    readers, end = self.unit_replica(number, op, index, replica)
                 starts.append(readers)
                 ends.append(end)
             self.starts.append(starts)
@@ -101,22 +169,35 @@ class _Lowering:
         for number, op in enumerate(self.plan.ops):
             self.connect(number, op)
         self.send_together()
-        return self.lowered
 
     # -- actors ------------------------------------------------------------------------------------------------
 
-    def actor(self, op: PlannedOp, index: int, name: str, path: list[Step], depth: int) -> int:
-        """Add an actor that fires at the positions of one replica."""
+    def growing(self, number: int) -> Growth | None:
+        """Return the growth of the plan if it concerns an op."""
+        growth = self.plan.growth
+        return growth if growth is not None and growth.grows(number) else None
+
+    def actor(
+        self,
+        op: PlannedOp,
+        index: int,
+        name: str,
+        path: list[Step] | int,
+        depth: int,
+        selector: int | None = None,
+    ) -> int:
+        """Add an actor that fires at the positions of one replica, along a path or a path of that number."""
         own = self.firings(op, index)
         host = op.unit is None and op.tiling is None
         number = self.net.add_actor(
             f"{op.node.name}.{index}{name}",
             HOST if host else op.node.name,
-            self.net.add_path(path),
-            own * self.batch,
+            path if isinstance(path, int) else self.net.add_path(path),
+            own * self.program.inferences,
             period=own,
             depth=depth,
             milestone=own if op.node.type == "Output" else 0,
+            selector=selector,
         )
         return number
 
@@ -130,14 +211,29 @@ class _Lowering:
         bits = op.node.features * self.input_bits
         step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
         actor = self.actor(op, 0, "", [step], depth=2)
-        (self.lowered.sources if op.node.type == "Input" else self.lowered.sinks).append(actor)
+        (self.own.sources if op.node.type == "Input" else self.own.sinks).append(actor)
         return [(actor, None)], actor
 
     def unit_replica(
-        self, op: PlannedOp, index: int, replica: Replica
+        self, number: int, op: PlannedOp, index: int, replica: Replica
     ) -> tuple[list[tuple[int, Chunk | None]], int]:
         """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
-        actor = self.actor(op, index, "", self.unit_path(op, op.node, replica.home), depth=2)
+        growth, home = self.growing(number), replica.home
+        if growth is None:
+            actor = self.actor(op, index, "", self.unit_path(op, op.node, home), depth=2)
+            return [(actor, None)], actor
+
+        def path_at(cached: int) -> list[Step]:
+            return self.unit_path(op, growth.node(number, cached), home)
+
+        alike = (
+            figures(growth.low[number]),
+            figures(growth.high[number]),
+            (op.unit, op.node.type, op.slices, op.attached),
+            home if op.held_in == MEMORY else None,
+        )
+        path = self.net.add_growing(path_at, alike, self.program.places, growth.last)
+        actor = self.actor(op, index, "", path, depth=2, selector=self.own.selector)
         return [(actor, None)], actor
 
     def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
@@ -302,7 +398,8 @@ class _Lowering:
         tail = config.core.shift_add.latency_cycles * config.clocks[config.core.shift_add.clock].period_fs
         where = f"tile{chunk.tile}.core{chunk.core}"
         bank = self.transport.resource(key, f"{where}.adc", "core.adc", adc_clock, tile=chunk.tile)
-        resource = self.net.add_resource(f"{where}.arrays", "core.array", clock, tile=chunk.tile)
+        own = ("arrays", chunk.tile, chunk.core, chunk.bank, op.node.name, index)
+        resource = self.transport.resource(own, f"{where}.arrays", "core.array", clock, tile=chunk.tile)
         self.lowered.instances[resource] = len(chunk.blocks)
         self.lowered.instances[bank] = adc.adcs_per_bank * (1 if shared else len(chunk.blocks))
         core, reads = config.core, phases * len(chunk.blocks)
@@ -368,7 +465,10 @@ class _Lowering:
 
     def attach(self, number: int, op: PlannedOp, source: int) -> None:
         """Streams from each replica of the op before to the replica that sits beside it."""
-        for index, ((reader, _),) in enumerate(self.starts[number]):
+        for index, readers in enumerate(self.starts[number]):
+            if not readers:
+                continue
+            ((reader, _),) = readers
             places = self.plan.places[number, 0, op.replicas[index].home]
             self.one_to_one(self.ends[source][index], reader, f"{op.node.name} input", places)
 
@@ -432,9 +532,12 @@ class _Lowering:
             if not (own >= 0).any():
                 continue
             copy = _Copy(self.ends[edge.source][index], producer.home, tile, bits, stream, own)
+            growth = self.growing(number)
             if off_chip:
                 path = self.transport.to_memory(producer.home, tile, bits)
                 self.net.add_output(copy.actor, stream, self.net.add_table(own), path)
+            elif growth is not None and growth.low[number].edges[position].features != edge.features:
+                self.send_growing(copy, growth, number, position, taken / edge.features)
             elif self.transport.branches(producer.home, tile):
                 rows = frozenset(
                     block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks
@@ -443,6 +546,30 @@ class _Lowering:
                 self.together.setdefault(key, []).append(copy)
             else:
                 self.send(copy)
+
+    def send_growing(self, copy: _Copy, growth: Growth, number: int, position: int, share: float) -> None:
+        """Send tokens whose width depends on the cache."""
+        choice = self.transport.next_choice()
+
+        def bits_at(cached: int) -> int:
+            features = growth.node(number, cached).edges[position].features
+            return math.ceil(features * share) * self.input_bits
+
+        def path_at(cached: int) -> list[Step]:
+            return self.transport.way(copy.home, copy.tile, bits_at(cached), choice, into_buffer=True)
+
+        local = copy.home == copy.tile
+        alike = (
+            "token",
+            bits_at(growth.first),
+            bits_at(growth.last),
+            local or (copy.home, copy.tile, choice),
+        )
+        path = self.net.add_growing(path_at, alike, self.program.places, growth.last)
+        self.net.bits_at[copy.stream] = bits_at
+        self.net.add_output(
+            copy.actor, copy.stream, self.net.add_table(copy.tokens), path, selector=self.own.selector
+        )
 
     def send(self, copy: _Copy) -> None:
         """Send an actor's tokens to one tile, a packet each."""

@@ -150,7 +150,7 @@ class Output(NamedTuple):
 
 
 class Growing(NamedTuple):
-    """Paths whose cost depends on how many tokens a cache holds: equal ones side by side, one for each place of a batch.
+    """Paths whose cost depends on how many tokens a cache holds: equal ones side by side, one a place of a batch.
 
     `at` gives the steps for a number of cached tokens: the same resources each time. Those with the same `key` cost the
     same wherever they are.
@@ -176,6 +176,7 @@ class Netlist:
         self.casts: list[Cast] = []
         self.selectors: list[int] = []  # inferences that each chooses for
         self.growing: list[Growing] = []
+        self.bits_at: dict[int, Callable[[int], int]] = {}  # stream -> bits of a token, where they grow
         self.network: NetworkRows | None = None
         self.tiles = 0
         self.routes: list[Way] = []
@@ -196,7 +197,9 @@ class Netlist:
             self.paths.append(key)
         return self._path_ids[key]
 
-    def add_growing(self, at: Callable[[int], Sequence[Step]], key: Hashable, places: int, cached: int) -> int:
+    def add_growing(
+        self, at: Callable[[int], Sequence[Step]], key: Hashable, places: int, cached: int
+    ) -> int:
         """Append as many paths as a batch has places, all at the cost of so many cached tokens; return the first."""
         first = len(self.paths)
         self.paths += [tuple(at(cached))] * places
@@ -316,12 +319,16 @@ class Netlist:
         kinds += [step.energy for n, path in enumerate(self.paths) if n in grows for step in path]
         known = [[(part_id[part], pj) for part, pj in kind if pj is not None] for kind in kinds]
         numbers = [i if row else -1 for i, row in enumerate(known)]
-        return dict(zip(kinds[:fixed], numbers, strict=False)), numbers[fixed:], {
-            "charge_ptr": np.cumsum([0, *map(len, known)]).astype(np.int32),
-            "charge_part": np.array([part for kind in known for part, _ in kind], dtype=np.int32),
-            "charge_pj": np.array([pj for kind in known for _, pj in kind], dtype=np.float64),
-            "charge_sum": np.array([sum(pj for _, pj in kind) for kind in known], dtype=np.float64),
-        }
+        return (
+            dict(zip(kinds[:fixed], numbers, strict=False)),
+            numbers[fixed:],
+            {
+                "charge_ptr": np.cumsum([0, *map(len, known)]).astype(np.int32),
+                "charge_part": np.array([part for kind in known for part, _ in kind], dtype=np.int32),
+                "charge_pj": np.array([pj for kind in known for _, pj in kind], dtype=np.float64),
+                "charge_sum": np.array([sum(pj for _, pj in kind) for kind in known], dtype=np.float64),
+            },
+        )
 
     def _freeze_casts(self, charges: dict[Energy, int]) -> dict[str, npt.NDArray[Any]]:
         """The arrays of `casts`: by actor, their trees, and the leaves of those by their last hop."""
@@ -368,7 +375,9 @@ class Netlist:
         charges, own, energy = self._freeze_energy()
         grows, rest = self.growing_paths, iter(own)
         step_charges = [
-            next(rest) if n in grows else charges[step.energy] for n, path in enumerate(self.paths) for step in path
+            next(rest) if n in grows else charges[step.energy]
+            for n, path in enumerate(self.paths)
+            for step in path
         ]
         first_resource = self.links + len(self.streams)
         first_route = len(self.trees)

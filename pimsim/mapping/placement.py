@@ -29,8 +29,10 @@ class Floor:
         How many of it there are.
     input_bits : int
         Bits of an activation.
-    least, wanted : sequence of sequence of int
-        For each op and edge: the places without which the data flow can deadlock, and those that keep a
+    programs : sequence of sequence of Node
+        The data flows that share the parts: the same ops in the same order.
+    least, wanted : sequence of sequence of sequence of int
+        For each program, op and edge: the places without which the data flow can deadlock, and those that keep a
         pipeline going.
     """
 
@@ -39,12 +41,13 @@ class Floor:
         chip: Chip,
         package: Package,
         input_bits: int,
-        least: Sequence[Sequence[int]],
-        wanted: Sequence[Sequence[int]],
+        programs: Sequence[Sequence[Node]],
+        least: Sequence[Sequence[Sequence[int]]],
+        wanted: Sequence[Sequence[Sequence[int]]],
     ) -> None:
         config = chip.config
         self.config, self.input_bits = config, input_bits
-        self.least, self.wanted = least, wanted
+        self.programs, self.least, self.wanted = programs, least, wanted
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
         self.capacity = int(config.tile.buffer.capacity_kib * 1024)
@@ -54,7 +57,9 @@ class Floor:
         self.next_slot = 0  # arrays are taken in the order of the tiles
         self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
         self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
-        self.granted: dict[tuple[int, int, int], int] = {}  # (op, edge, tile) -> places
+        self.granted: list[dict[tuple[int, int, int], int]] = [
+            {} for _ in programs
+        ]  # (op, edge, tile) -> places
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and BUFFER or MEMORY
@@ -65,13 +70,14 @@ class Floor:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
         return math.ceil(edge.features * share * self.input_bits / 8)
 
-    def places(self, number: int, node: Node, copies: int) -> tuple[list[int], list[int]]:
+    def places(self, program: int, number: int, copies: int) -> tuple[list[int], list[int]]:
         """Return the tokens that each input of one copy must hold, and those that it should.
 
         Where a tile cannot hold them all, tokens that each go to one firing only are dealt out to the copies like the
         firings.
         """
-        least, wanted = list(self.least[number]), list(self.wanted[number])
+        node = self.programs[program][number]
+        least, wanted = list(self.least[program][number]), list(self.wanted[program][number])
         held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
         if copies == 1 or held <= self.capacity or not all(own_token(edge) for edge in node.edges):
             return least, wanted
@@ -85,19 +91,22 @@ class Floor:
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
         share = op.tiling.share(seated.values()) if op.tiling else 1.0
-        sizes = [self.bytes_per_token(edge, share) for edge in op.node.edges]
-        fewest, most = self.places(number, op.node, copies)
+        rows = []  # program, edge, least and wanted places, bytes of each
+        for program, nodes in enumerate(self.programs):
+            fewest, most = self.places(program, number, copies)
+            for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
+                rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
-        least = sum(n * size for n, size in zip(fewest, sizes, strict=True))
-        wanted = sum(n * size for n, size in zip(most, sizes, strict=True))
+        least = sum(low * size for _, _, low, _, size in rows)
+        wanted = sum(high * size for _, _, _, high, size in rows)
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
         if least > free or (wanted > free and free < self.capacity):
             return False
         part = 1.0 if wanted <= free else (free - least) / (wanted - least)
         used = 0
-        for edge, (low, high, size) in enumerate(zip(fewest, most, sizes, strict=True)):
+        for program, edge, low, high, size in rows:
             places = low + int((high - low) * part)
-            self.granted[number, edge, tile] = places
+            self.granted[program][number, edge, tile] = places
             used += places * size
         self.room[tile] = free - used
         self.taken[key] = used
@@ -172,25 +181,27 @@ class Floor:
     def place_group(
         self,
         group: Group,
-        nodes: Sequence[Node],
         units: Sequence[str | None],
         anchors: Sequence[int],
         copies: Copies,
         right_in: str,
+        caches: int,
     ) -> None:
         """Put each slice of heads of a group on the nearest tile with room for all that it holds, or raise `NoRoom`.
 
         Parameters
         ----------
-        group, nodes, units, copies
+        group, units, copies
             What to place.
         anchors : sequence of int
             Tiles where its inputs come from.
         right_in : str
             `BUFFER` or `MEMORY`: where the right matrices of its products are, with the caches before them.
+        caches : int
+            How many sequences have a cache at once.
         """
         slices = copies.slices[group.members[0]]
-        before = list(self.room), dict(self.load), dict(self.granted)
+        before = list(self.room), dict(self.load)
         homes: list[int] = []
         for part in range(slices):
             near = list(self._around(self.rank[anchors[part * len(anchors) // slices]]))
@@ -202,49 +213,53 @@ class Floor:
             idle = [tile for tile in near if tile not in homes and busy[tile] <= 1.0]
             rest = sorted((tile for tile in near if tile not in idle), key=busy.__getitem__)
             for tile in (*idle, *rest):
-                if self._reserve_slice(group, nodes, tile, slices, copies.attached, right_in):
+                if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches):
                     homes.append(tile)
                     for n in group.members:
                         key = tile, str(units[n])
                         self.load[key] = self.load.get(key, 0.0) + copies.demand[n]
                     break
             else:
-                self.room, self.load, self.granted = before
+                self.room, self.load = before
                 raise NoRoom("buffer")
         for n in group.members:
             self.grouped[n] = [Replica(tile) for tile in homes], right_in
 
     def _reserve_slice(
-        self, group: Group, nodes: Sequence[Node], tile: int, slices: int, attached: set[int], right_in: str
+        self, group: Group, tile: int, slices: int, attached: set[int], right_in: str, caches: int
     ) -> bool:
-        """Make room for one slice of heads; False, and nothing changed, if there is not enough."""
-        used, spare = 0, self.room[tile]
-        granted: dict[tuple[int, int, int], int] = {}
-        for rows in (
-            self.least,
-            self.wanted,
-        ):  # all that is needed first, then what keeps things going if it fits
-            for n in group.members:
-                for number, edge in enumerate(nodes[n].edges):
-                    if n in attached:
-                        continue
-                    size = self.bytes_per_token(edge, 1 / slices)
-                    places = rows[n][number]
-                    in_memory = edge.held > 0 and right_in == MEMORY
-                    more = places - granted.get((n, number, tile), 0)
-                    cost = 0 if in_memory else max(0, more) * size
-                    if rows is self.least:
-                        if edge.held and not in_memory:
-                            cost += math.ceil(edge.cached / slices * self.input_bits / 8)
-                        used += cost
-                        granted[n, number, tile] = places
-                    elif used + cost <= spare:
-                        used += cost
-                        granted[n, number, tile] = max(places, granted[n, number, tile])
-            if used > spare:
-                return False
+        """Make room for one slice of heads; False, and nothing changed, if there is not enough.
+
+        A cache holds what the passes before have put into it: where one program reads it, another that only fills it
+        needs no room of its own for that.
+        """
+        lines = [
+            (program, n, number, edge)
+            for program, nodes in enumerate(self.programs)
+            for n in group.members
+            if n not in attached
+            for number, edge in enumerate(nodes[n].edges)
+        ]
+        shared = len(self.programs) > 1
+        used, granted = 0, {}
+        for program, n, number, edge in lines:
+            size = self.bytes_per_token(edge, 1 / slices)
+            places = granted[program, n, number] = self.least[program][n][number]
+            if edge.held and (right_in == MEMORY or (shared and not edge.cached)):
+                continue
+            cache = math.ceil(edge.cached / slices * self.input_bits / 8)
+            used += places * size + (caches * cache if edge.held else 0)
+        if used > self.room[tile]:
+            return False
+        for program, n, number, edge in lines:  # what keeps things going, as far as there is room
+            more = max(0, self.wanted[program][n][number] - granted[program, n, number])
+            size = 0 if edge.held else self.bytes_per_token(edge, 1 / slices)
+            if used + more * size <= self.room[tile]:
+                granted[program, n, number] += more
+                used += more * size
         self.room[tile] -= used
-        self.granted.update(granted)
+        for (program, n, number), places in granted.items():
+            self.granted[program][n, number, tile] = places
         return True
 
     def _around(self, anchor: int) -> Iterable[int]:

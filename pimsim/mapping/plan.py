@@ -8,6 +8,7 @@ import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.mapping.dataflow import Node, Table
+from pimsim.mapping.growth import Growth
 from pimsim.mapping.package import Package
 from pimsim.mapping.tiling import Block, Tiling
 
@@ -109,6 +110,8 @@ class Plan:
         Precision of the run.
     pace_fs : int
         The time an inference takes the slowest layer on arrays if nothing else holds it up.
+    growth : Growth, optional
+        How its work grows with the tokens in the cache; `ops` are those with the most.
     """
 
     chip: Chip
@@ -118,6 +121,7 @@ class Plan:
     weight_bits: int
     input_bits: int
     pace_fs: int
+    growth: Growth | None = None
 
     def retimed(self, chip: Chip) -> Plan:
         """Return the same plan on a chip of the same shape whose parts are faster or slower."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,10 +49,43 @@ def make_plan(
     MappingError
         If the model does not fit; says what is needed and what there is.
     """
+    flows = Flows(trace.model, [build(trace)])
+    return plan_flows(chip, trace, flows, chips=chips, weight_bits=weight_bits, input_bits=input_bits)[0]
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Data flows of one model that share its weights' arrays and its ops' places: the same ops in the same order.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    programs : list of list of Node
+        The data flows; the first says how the chip is shared out.
+    caches : int
+        How many sequences have a cache at once.
+    """
+
+    model: str
+    programs: list[list[Node]]
+    caches: int = 1
+
+
+def plan_flows(
+    chip: Chip,
+    trace: Trace,
+    flows: Flows,
+    *,
+    chips: int | None = None,
+    weight_bits: int | None = None,
+    input_bits: int | None = None,
+) -> list[Plan]:
+    """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
     config = chip.config
     weight_bits = weight_bits or _stated(trace, "weight") or config.precision.weight_bits
     input_bits = input_bits or _stated(trace, "activation") or config.precision.input_bits
-    nodes = build(trace)
+    nodes = flows.programs[0]
     tilings = [
         tile_op(node.op, config, weight_bits) if node.on_arrays and node.op else None for node in nodes
     ]
@@ -61,99 +95,115 @@ def make_plan(
     fewest = max(1, -(-needed // per_chip))
     if chips is not None and chips < fewest:
         raise MappingError(
-            f"the weights of '{trace.model}' need {needed} arrays, {chips} x {config.name} has {chips * per_chip}",
+            f"the weights of '{flows.model}' need {needed} arrays, {chips} x {config.name} has {chips * per_chip}",
             mend=f"give --chips {fewest} or more, or leave it out",
         )
     groups = groups_of(nodes)
-    least = _places(nodes, np.zeros(len(nodes), dtype=np.int64))
-    _check_buffers(chip, nodes, tilings, least, input_bits, groups)
-    step = chip.mvm_period_fs(input_bits)
+    least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
+    for each, places in zip(flows.programs, least, strict=True):
+        _check_buffers(chip, each, tilings, places, input_bits, groups)
+    job = _Job(chip, flows, tilings, units, groups, least, weight_bits, input_bits)
     reason = ""
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
         package = Package(config, count)
         for share in BUDGETS:
             budget = needed + int((count * per_chip - needed) * share)
-            plan = Plan(chip, package, [], {}, weight_bits, input_bits, 0)
             try:
-                _fill(plan, nodes, tilings, units, groups, least, step, budget)
+                return job.fill(package, budget)
             except NoRoom as failure:
                 reason = str(failure)
-                continue
-            return plan
     raise MappingError(
-        f"'{trace.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but its buffers "
+        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but its buffers "
         f"do not leave enough {reason} in reach",
         mend="give more --chips or a larger tile.buffer.capacity_kib",
     )
 
 
-def _fill(
-    plan: Plan,
-    nodes: list[Node],
-    tilings: Sequence[Tiling | None],
-    units: Sequence[str | None],
-    groups: Sequence[Group],
-    least: list[list[int]],
-    step: int,
-    budget: int,
-) -> None:
-    """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
-    config = plan.chip.config
-    copies = choose_copies(
-        nodes, tilings, units, config, plan.input_bits, step, budget, plan.package.tiles, groups, least
-    )
-    plan.pace_fs = copies.pace_fs
-    ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
-    # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
-    wanted = [
-        [places + 2 * copies.of[edge.source] for places, edge in zip(row, node.edges, strict=True)]
-        for row, node in zip(_places(nodes, ahead), nodes, strict=True)
-    ]
-    floor = Floor(plan.chip, plan.package, plan.input_bits, least, wanted)
-    group_of = {
-        n: group for group in groups if copies.slices.get(group.members[0], 1) > 1 for n in group.members
-    }
-    for n, node in enumerate(nodes):
-        op = PlannedOp(node, tiling=tilings[n], unit=units[n], attached=n in copies.attached)
-        plan.ops.append(op)
-        if n in group_of:
-            if n not in floor.grouped:
-                _place_group(floor, group_of[n], plan, nodes, units, copies)
-            op.slices = copies.slices[n]
-            op.replicas, right_in = floor.grouped[n]
-            op.held_in = right_in if node.right is not None else None
-        elif op.tiling is not None:
-            floor.place_on_arrays(n, op, copies.of[n])
-        elif op.attached:
-            op.replicas = [Replica(r.home) for r in plan.ops[node.edges[0].source].replicas]
-        elif op.unit is None:
-            op.replicas = [Replica(HOST_TILE)]
-        else:
-            floor.place_on_units(n, op, plan.ops, copies.of[n], copies.demand[n])
-            op.held_in = BUFFER if node.right is not None else None
-    plan.places = dict(floor.granted)
-    for n in copies.attached:
-        if n in group_of:
-            for tile in plan.ops[n].buffer_tiles:
-                plan.places[n, 0, tile] = max(config.tile.in_flight, least[n][0])
-            continue
-        for tile in plan.ops[n].buffer_tiles:
-            plan.places[n, 0, tile] = max(config.tile.in_flight, -(-least[n][0] // copies.of[n]) + 1)
+@dataclass(frozen=True)
+class _Job:
+    """What is to be planned, whatever the chips."""
 
+    chip: Chip
+    flows: Flows
+    tilings: Sequence[Tiling | None]
+    units: Sequence[str | None]
+    groups: Sequence[Group]
+    least: list[list[list[int]]]
+    weight_bits: int
+    input_bits: int
 
-def _place_group(
-    floor: Floor, group: Group, plan: Plan, nodes: list[Node], units: Sequence[str | None], copies: Copies
-) -> None:
-    """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip."""
-    outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(plan.ops)]
-    homes = [r.home for n in outside for r in plan.ops[n].replicas if r.home != HOST_TILE]
-    anchors = homes or [floor.order[0]]
-    try:
-        floor.place_group(group, nodes, units, anchors, copies, BUFFER)
-    except NoRoom:
-        if plan.chip.config.memory is None:
-            raise
-        floor.place_group(group, nodes, units, anchors, copies, MEMORY)
+    def fill(self, package: Package, budget: int) -> list[Plan]:
+        """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
+        config, nodes = self.chip.config, self.flows.programs[0]
+        step = self.chip.mvm_period_fs(self.input_bits)
+        copies = choose_copies(
+            nodes,
+            self.tilings,
+            self.units,
+            config,
+            self.input_bits,
+            step,
+            budget,
+            package.tiles,
+            self.groups,
+            self.least[0],
+        )
+        ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
+        # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
+        wanted = [
+            [
+                [places + 2 * copies.of[edge.source] for places, edge in zip(row, node.edges, strict=True)]
+                for row, node in zip(_places(each, ahead), each, strict=True)
+            ]
+            for each in self.flows.programs
+        ]
+        floor = Floor(self.chip, package, self.input_bits, self.flows.programs, self.least, wanted)
+        ops: list[PlannedOp] = []
+        group_of = {n: g for g in self.groups if copies.slices.get(g.members[0], 1) > 1 for n in g.members}
+        for n, node in enumerate(nodes):
+            op = PlannedOp(node, tiling=self.tilings[n], unit=self.units[n], attached=n in copies.attached)
+            ops.append(op)
+            if n in group_of:
+                if n not in floor.grouped:
+                    self._place_group(floor, group_of[n], ops, copies)
+                op.slices = copies.slices[n]
+                op.replicas, right_in = floor.grouped[n]
+                op.held_in = right_in if node.right is not None else None
+            elif op.tiling is not None:
+                floor.place_on_arrays(n, op, copies.of[n])
+            elif op.attached:
+                op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
+            elif op.unit is None:
+                op.replicas = [Replica(HOST_TILE)]
+            else:
+                floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
+                op.held_in = BUFFER if node.right is not None else None
+        plans = []
+        for program, each in enumerate(self.flows.programs):
+            own = [replace(op, node=node) for op, node in zip(ops, each, strict=True)]
+            places = dict(floor.granted[program])
+            for n in copies.attached:
+                dealt = 1 if n in group_of else copies.of[n]
+                more = 0 if n in group_of else 1
+                for tile in own[n].buffer_tiles:
+                    few = -(-self.least[program][n][0] // dealt) + more
+                    places[n, 0, tile] = max(config.tile.in_flight, few)
+            plan = Plan(self.chip, package, own, places, self.weight_bits, self.input_bits, copies.pace_fs)
+            plans.append(plan)
+        return plans
+
+    def _place_group(self, floor: Floor, group: Group, ops: list[PlannedOp], copies: Copies) -> None:
+        """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip."""
+        nodes = self.flows.programs[0]
+        outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(ops)]
+        homes = [r.home for n in outside for r in ops[n].replicas if r.home != HOST_TILE]
+        anchors = homes or [floor.order[0]]
+        try:
+            floor.place_group(group, self.units, anchors, copies, BUFFER, self.flows.caches)
+        except NoRoom:
+            if self.chip.config.memory is None:
+                raise
+            floor.place_group(group, self.units, anchors, copies, MEMORY, self.flows.caches)
 
 
 def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:

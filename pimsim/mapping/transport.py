@@ -135,29 +135,38 @@ class Transport:
         into_buffer : bool
             Whether the packet ends in the target's buffer, or in a register.
         """
-        steps = []
         if source == target == HOST_TILE:
             return None
+        choice = self._paths if source == target else self.next_choice()
+        return self.net.add_path(self.way(source, target, bits, choice, into_buffer=into_buffer))
+
+    def next_choice(self) -> int:
+        """Return a number that picks the next of several routes or ports that are as good."""
+        self._paths += 1
+        return self._paths - 1
+
+    def way(self, source: int, target: int, bits: int, choice: int, *, into_buffer: bool) -> list[Step]:
+        """Return the steps of a packet from one tile to another, or to or from the host; see `path`."""
+        steps = []
         if source == target:
             steps = [self.over_bus(source, bits)]
         else:
-            for chip, here, there in self.package.legs(source, target, self._paths):
+            for chip, here, there in self.package.legs(source, target, choice):
                 if there == EXTERNAL:
                     steps.append(self._external(chip, here, bits))
                 else:
-                    steps += self._through(chip, here, there, bits)
-            self._paths += 1
+                    steps += self._through(chip, here, there, bits, choice)
         if into_buffer and target != HOST_TILE:
             steps.append(self.write_buffer(target, bits))
-        return self.net.add_path(steps)
+        return steps
 
-    def _through(self, chip: int, source: str, target: str, bits: int) -> list[Step]:
+    def _through(self, chip: int, source: str, target: str, bits: int, choice: int = 0) -> list[Step]:
         """Cross a chip's network: one step flit by flit, or one a link where packets are approximate."""
         fabric, network = self.fabric, self.config.network
         flits = -(-bits // network.link_width_bits)
         period = self.config.clocks[network.clock].period_fs
         # Where several routes are as good, one path after another takes the next.
-        hops = fabric.hops(source, target, self._paths)
+        hops = fabric.hops(source, target, choice)
         energy = self._flit_energy(hops, flits)
         terminal = fabric.terminal_number[source]
         entrance = fabric.injection[terminal]
@@ -181,7 +190,7 @@ class Transport:
 
     def between(self, chip: int, source: str, target: str, bits: int) -> int:
         """Return the path of a packet from one node of a chip's network to another, into a register."""
-        return self.net.add_path(self._through(chip, source, target, bits))
+        return self.net.add_path(self._through(chip, source, target, bits, self._paths))
 
     def add_step(self, chip: int, router: str, values: int) -> Step:
         """One visit to a router's adder."""
@@ -296,13 +305,14 @@ class Transport:
         chip, port = tile // self.config.tiles, self._memory_port(tile)
         steps: list[Step] = []
         own = [(chip, f"t{tile % self.config.tiles}", "")]
-        legs = own if source == tile else self.package.legs(source, tile, self._paths)
+        choice = self.next_choice()
+        legs = own if source == tile else self.package.legs(source, tile, choice)
         for number, (at, here, there) in enumerate(legs):
             if there == EXTERNAL:
                 steps.append(self._external(at, here, bits))
             else:
-                steps += self._through(at, here, f"m{port}" if number == len(legs) - 1 else there, bits)
-        self._paths += 1
+                last = number == len(legs) - 1
+                steps += self._through(at, here, f"m{port}" if last else there, bits, choice)
         return self.net.add_path([*steps, self._memory(chip, port, bits)])
 
     def _memory_port(self, tile: int) -> int:

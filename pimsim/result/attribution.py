@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.machine.machine import Machine, phase_marks
+from pimsim.machine.machine import Machine
 from pimsim_core.kernel import CAUSES
 
 Rows = list[dict[str, Any]]
+GENERATING = ("prompt", "decode")
 PHASES = {2: ("fill", "steady"), 3: ("fill", "settle", "steady")}
 
 
@@ -27,15 +28,18 @@ def phases_of(machine: Machine) -> list[dict[str, Any]]:
     """Return the phases of a run, with the part of the critical path that lies in each.
 
     A batch fills the pipeline until its first output, settles until the first half of its outputs has come, and is
-    then taken to be steady. A single inference has no phases.
+    then taken to be steady. A single inference has no phases. A sequence that is generated takes in its prompt, and
+    then decodes; of several at once the phases overlap and are not told apart.
     """
-    if machine.batch == 1:
+    host = machine.host
+    if not host.phase_ends:
         return []
-    charges, outputs = machine.engine.charges(), machine.host.outputs
-    ends = [*(outputs[mark] for mark in phase_marks(machine.batch)), outputs[-1]]
+    ends = [*host.phase_ends, host.outputs[-1]]
+    names = GENERATING if len(machine.programs) > 1 else PHASES[len(ends)]
+    charges = machine.engine.charges()
     return [
         {"phase": name, "begin_fs": begin, "end_fs": end, "attribution": rows_of(part, machine)}
-        for name, begin, end, part in zip(PHASES[len(ends)], [0, *ends], ends, charges, strict=False)
+        for name, begin, end, part in zip(names, [0, *ends], ends, charges, strict=False)
     ]
 
 

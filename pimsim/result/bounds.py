@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from pimsim.machine.horizon import step_latency_fs
+from pimsim.machine.machine import Machine
 from pimsim.mapping.netlist import Netlist
 
+STEPS = 8  # how finely a growing cache is followed
 
-def dependence_fs(net: Netlist) -> int:
+
+def chain_fs(machine: Machine) -> int:
+    """Return the longest chain of dependences of a run: of one inference, or of the last sequence that is generated.
+
+    What grows with a cache is counted as if it grew in steps, each at its least, so that it is never too long.
+    """
+    first = dependence_fs(machine.net, machine.ends[0].sinks)
+    if len(machine.programs) == 1 or machine.ends[1].selector is None:
+        return first
+    counts = machine.caches.counts(machine.ends[1].selector)
+    steps = sorted({cached: n // machine.programs[0].inferences for cached, n in counts.items()}.items())
+    stride, chain = -(-len(steps) // STEPS), 0
+    for begin in range(0, len(steps), stride):
+        block = steps[begin : begin + stride]
+        latencies = {
+            row.path: sum(map(step_latency_fs, machine.caches.steps(row, block[0][0])))
+            for row in machine.net.growing
+        }
+        chain += dependence_fs(machine.net, machine.ends[1].sinks, latencies) * sum(n for _, n in block)
+    return first + chain
+
+
+def dependence_fs(
+    net: Netlist, sinks: Collection[int] | None = None, latencies: Mapping[int, int] | None = None
+) -> int:
     """Return the time of one inference if every resource had a server for everybody and every buffer were endless.
 
     Each firing starts when its tokens are there, whatever else happens. Inferences do not depend on one another,
     so the chain of one is the chain of all.
+
+    Parameters
+    ----------
+    net : Netlist
+        The machine.
+    sinks : collection of int, optional
+        Actors that end it; by default all that put out what the model does.
+    latencies : mapping of int to int, optional
+        Of paths that take something else than the netlist says, fs.
 
     Returns
     -------
@@ -21,6 +58,8 @@ def dependence_fs(net: Netlist) -> int:
         Femtoseconds from the first input to the last output.
     """
     latency = [sum(map(step_latency_fs, path)) for path in net.paths]
+    for path, time in (latencies or {}).items():
+        latency[path] = time
     ready: list[npt.NDArray[np.int64]] = [np.zeros(s.tokens + 1, dtype=np.int64) for s in net.streams]
     missing = [0] * len(net.streams)  # producers whose tokens have not come yet
     readers: list[list[int]] = [[] for _ in net.streams]
@@ -41,7 +80,7 @@ def dependence_fs(net: Netlist) -> int:
         for stream, need in inputs[actor]:
             np.maximum(start, ready[stream][net.tables[need]], out=start)
         end = np.maximum.accumulate(start) + latency[net.actors[actor].path]
-        if net.actors[actor].milestone:  # an output of the model
+        if net.actors[actor].milestone and (sinks is None or actor in sinks):  # an output of the model
             longest = max(longest, int(end[-1]))
         for stream, token, transport in outputs[actor]:
             tokens = net.tables[token]

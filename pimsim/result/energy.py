@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
 from pimsim.chip.peak import Peak
-from pimsim.mapping.netlist import Energy, Netlist
+from pimsim.machine.machine import Machine
+from pimsim.mapping.netlist import Energy
 
 AJ_PER_PJ = 1_000_000
 
 
-def dynamic_energy(net: Netlist) -> tuple[dict[tuple[str, str], float], list[str]]:
-    """Return the energy of one inference by part and op, in pJ, and the parts that act but have no figure.
+def dynamic_energy(machine: Machine) -> tuple[dict[tuple[str, str], float], list[str]]:
+    """Return the energy of a run by part and op, in pJ, and the parts that act but have no figure.
 
     An action is charged to the op whose actor does it; a packet to the op that sends it.
     """
@@ -32,17 +34,34 @@ def dynamic_energy(net: Netlist) -> tuple[dict[tuple[str, str], float], list[str
             else:
                 terms[part, op].append(visits * picojoules)
 
+    net = machine.net
+    growing = {row.path: row for row in net.growing}
+    grown: dict[tuple[Hashable, int, str], int] = defaultdict(int)  # kind of path, selector and op -> visits
+
+    def walk(path: int, selector: int | None, visits: int, inferences: int, op: str) -> None:
+        if selector is not None:
+            grown[growing[path].key, selector, op] += visits
+            return
+        for step in net.paths[path]:
+            count(visits * inferences, step.energy, op)
+
     emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
     for actor in net.actors:
-        for step in net.paths[actor.path]:
-            count(actor.period, step.energy, actor.op)
+        walk(actor.path, actor.selector, actor.period, actor.firings // actor.period, actor.op)
     for out in net.outputs:
-        for step in net.paths[out.path] if out.path is not None else ():
-            count(emitted[out.token], step.energy, net.actors[out.actor].op)
+        actor = net.actors[out.actor]
+        if out.path is not None:
+            walk(out.path, out.selector, emitted[out.token], actor.firings // actor.period, actor.op)
     for cast in net.casts:
+        actor = net.actors[cast.actor]
         numbers = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
         for packets, tree in zip(numbers, cast.trees, strict=True):
-            count(int(packets), tree.energy, net.actors[cast.actor].op)
+            count(int(packets) * (actor.firings // actor.period), tree.energy, actor.op)
+    alike = {row.key: row for row in net.growing}
+    for (key, selector, op), visits in grown.items():
+        for cached, inferences in machine.caches.counts(selector).items():
+            for step in machine.caches.steps(alike[key], cached):
+                count(visits * inferences, step.energy, op)
     return {key: math.fsum(values) for key, values in terms.items()}, sorted(unknown)
 
 
@@ -51,7 +70,7 @@ def static_power_mw(peak: Peak, chips: int) -> dict[str, float]:
     return {row.part: row.static_mw * chips for row in peak.rows if row.static_mw is not None}
 
 
-def energy_rows(net: Netlist, batch: int, static_mw: dict[str, float], latency_fs: int) -> dict[str, Any]:
+def energy_rows(machine: Machine, static_mw: dict[str, float], latency_fs: int) -> dict[str, Any]:
     """Return the energy of a run.
 
     Returns
@@ -60,9 +79,9 @@ def energy_rows(net: Netlist, batch: int, static_mw: dict[str, float], latency_f
         ``rows`` of ``part``, ``op`` (None for static energy), ``kind`` and ``aj``, the largest first; ``total_aj``,
         their exact sum; ``not_modelled``, parts that act but are not in it.
     """
-    dynamic, unknown = dynamic_energy(net)
+    dynamic, unknown = dynamic_energy(machine)
     rows: list[dict[str, Any]] = [
-        {"part": part, "op": op, "kind": "dynamic", "aj": round(pj * batch * AJ_PER_PJ)}
+        {"part": part, "op": op, "kind": "dynamic", "aj": round(pj * AJ_PER_PJ)}
         for (part, op), pj in dynamic.items()
     ]
     rows += [  # 1 mW for 1 fs is 1 aJ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from pimsim import __version__
 from pimsim.machine.machine import Machine
 from pimsim.mapping.plan import Plan
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
-from pimsim.result.bounds import dependence_fs
+from pimsim.result.bounds import chain_fs
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
-from pimsim.result.ops import op_rows
+from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result, digest_of
 from pimsim.result.tiles import tile_rows
@@ -33,7 +34,13 @@ BY_PACKET = (
 )
 
 
-def freeze(machine: Machine, trace: Trace, several: Machine, chips_requested: int | None = None) -> Result:
+def freeze(
+    machine: Machine,
+    trace: Trace,
+    several: Machine,
+    chips_requested: int | None = None,
+    generation: Mapping[str, Any] | None = None,
+) -> Result:
     """Collect the figures of a machine that has run.
 
     Parameters
@@ -46,18 +53,20 @@ def freeze(machine: Machine, trace: Trace, several: Machine, chips_requested: in
         The same, or one that has run a larger batch, to tell the interval from.
     chips_requested : int, optional
         How many chips were asked for.
+    generation : mapping, optional
+        What tokens were asked for, where a host generates them: part of the result's identity.
     """
     plan, batch = machine.plan, machine.batch
     latency, interval = machine.host.outputs[-1], interval_fs(several.host.outputs)
     visits, busy, waited = machine.figures
-    peak, macs = plan.chip.peak, trace.macs * batch
+    peak, macs = plan.chip.peak, sum(work_of(machine)[0].values())
     static_mw = static_power_mw(peak, plan.package.chips)
-    energy = energy_rows(machine.net, batch, static_mw, latency)
+    energy = energy_rows(machine, static_mw, latency)
     joules = energy["total_aj"] / AJ_PER_PJ * 1e-12
     over_time = OverTime(machine)
     data: dict[str, Any] = {
         "schema": SCHEMA,
-        "identity": _identity(plan, trace, batch),
+        "identity": _identity(plan, trace, batch, generation),
         "model": trace.model,
         "chip": plan.chip.config.name,
         "chips": plan.package.chips,
@@ -77,7 +86,7 @@ def freeze(machine: Machine, trace: Trace, several: Machine, chips_requested: in
         "area_um2": _area(plan),
         "tops": {
             "achieved": 2 * macs / latency * 1e3,
-            "steady": 2 * trace.macs / interval * 1e3,
+            "steady": 2 * (macs / batch) / interval * 1e3,
             "per_watt": 2 * macs / joules / 1e12 if joules else None,
         },
         "peak": {"tops": peak.tops * plan.package.chips, "watts": peak.watts * plan.package.chips},
@@ -86,7 +95,7 @@ def freeze(machine: Machine, trace: Trace, several: Machine, chips_requested: in
         "attribution": rows_of(machine.engine.charges().sum(axis=0), machine),
         "interval_attribution": interval_rows(several),
         "phases": phases_of(machine),
-        "ops": op_rows(machine, trace, energy["rows"]),
+        "ops": op_rows(machine, energy["rows"]),
         "tiles": tile_rows(machine, over_time),
         "over_time": over_time_data(over_time, machine, static_mw),
         "resources": _resources(machine, visits, busy, waited),
@@ -109,7 +118,7 @@ def freeze(machine: Machine, trace: Trace, several: Machine, chips_requested: in
     return Result(data)
 
 
-def _identity(plan: Plan, trace: Trace, batch: int) -> dict[str, Any]:
+def _identity(plan: Plan, trace: Trace, batch: int, generation: Mapping[str, Any] | None) -> dict[str, Any]:
     """What affects the result, and its digest."""
     about = {
         "pimsim": __version__,
@@ -120,7 +129,8 @@ def _identity(plan: Plan, trace: Trace, batch: int) -> dict[str, Any]:
         "weight_bits": plan.weight_bits,
         "input_bits": plan.input_bits,
         "network": plan.chip.config.network.fidelity,
-        "seed": None,  # nothing is drawn at random
+        "seed": None if generation is None else generation["seed"],  # of what is drawn at random
+        **({} if generation is None else {"generation": dict(generation)}),
     }
     return {"digest": digest_of(about), **about}
 
@@ -164,7 +174,7 @@ def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
     for channel, held in zip(_channels(machine), _link_busy(machine), strict=True):
         shares[_name(channel)] = int(held)
     busiest = max(shares, key=lambda name: shares[name])
-    dependence = dependence_fs(machine.net)
+    dependence = chain_fs(machine)
     return {
         "resource_fs": shares[busiest],
         "resource": busiest,

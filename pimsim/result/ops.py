@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
 
 from pimsim.machine.machine import Machine
+from pimsim.mapping.dataflow import MATRIX
 from pimsim.mapping.netlist import HOST, Input, Output
-from pimsim.trace.schema import Trace
 
 
-def op_rows(machine: Machine, trace: Trace, energy: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def work_of(machine: Machine) -> tuple[dict[str, int], dict[str, float]]:
+    """Return the multiply-accumulates of each op in the whole run, and the elements that go through digital units."""
+    macs: dict[str, int] = defaultdict(int)
+    elements: dict[str, float] = defaultdict(float)
+    for program, ends in zip(machine.programs, machine.ends, strict=True):
+        cached = machine.caches.counts(ends.selector) if ends.selector is not None else Counter[int]()
+        for number, op in enumerate(program.plan.ops):
+            work = program.work_of(number, cached)
+            if op.node.type in MATRIX:
+                macs[op.node.name] += round(work)
+            if op.tiling is None and op.unit:
+                elements[op.node.name] += work
+    return macs, elements
+
+
+def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a row for every op that fires, in the order of the plan.
 
     Parameters
     ----------
     machine : Machine
         That has run.
-    trace : Trace
-        What it ran.
     energy : list of dict
         Rows of `op` and `aj`.
     """
     net, latency = machine.net, machine.host.outputs[-1]
     working, denied, starved, blocked = machine.states
     begin, end, waited, held_up = machine.op_figures
-    macs = {op.name: op.macs for op in trace.ops}
-    elements = {
-        op.node.name: op.node.work * op.node.positions
-        for op in machine.plan.ops
-        if op.tiling is None and op.unit
-    }
+    macs, elements = work_of(machine)
     spent: dict[str, int] = defaultdict(int)
     for row in energy:
         spent[row["op"]] += row["aj"]
@@ -41,8 +49,8 @@ def op_rows(machine: Machine, trace: Trace, energy: list[dict[str, Any]]) -> lis
     rows: dict[str, dict[str, Any]] = {
         op: {
             "op": op,
-            "macs": macs.get(op, 0) * machine.batch,
-            "elements": elements.get(op, 0) * machine.batch,
+            "macs": macs[op],
+            "elements": elements[op],
             "actors": 0,
             "firings": 0,
             "begin_fs": min(int(begin[i]), int(end[i])),
@@ -112,13 +120,18 @@ def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
 
     What an op sends to several places in one packet leaves it once.
     """
-    net, batch = machine.net, machine.batch
+    net = machine.net
     _, takers = _ends(machine)
     emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
     for out in net.outputs:
         stream, path = net.streams[out.stream], net.paths[out.path] if out.path is not None else ()
         maker, taker = rows[net.actors[out.actor].op], rows[takers[out.stream]]
-        size = emitted[out.token] * stream.bits * batch / 8
+        actor = net.actors[out.actor]
+        size = emitted[out.token] * stream.bits * (actor.firings // actor.period) / 8
+        if out.selector is not None:
+            bits_at = net.bits_at[out.stream]
+            counts = machine.caches.counts(out.selector)
+            size = emitted[out.token] * sum(bits_at(cached) * n for cached, n in counts.items()) / 8
         maker["bytes_out"] += size
         taker["bytes_in"] += size
         if out.cast is not None:
@@ -129,10 +142,11 @@ def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
     first = np.cumsum([0, *(np.bincount([out.actor for out in net.outputs], minlength=len(net.actors)))])
     outputs = sorted(net.outputs, key=_actor)
     for cast in net.casts:
+        inferences = net.actors[cast.actor].firings // net.actors[cast.actor].period
         packets = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
         for count, tree in zip(packets.tolist(), cast.trees, strict=True):
             bits = net.streams[outputs[first[cast.actor] + tree.leaves[0].output].stream].bits
-            rows[net.actors[cast.actor].op]["network_bytes_out"] += count * bits * batch / 8
+            rows[net.actors[cast.actor].op]["network_bytes_out"] += count * bits * inferences / 8
 
 
 def _named(values: Any, names: list[str]) -> dict[str, int]:

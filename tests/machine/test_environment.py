@@ -123,7 +123,7 @@ def test_nothing_left_to_do_ends_the_run():
 
 def test_reached_tells_of_the_past_and_the_future():
     it = machine(2)
-    sink = it.sinks[0]
+    sink = it.ends[0].sinks[0]
     early = it.env.reached(sink, 1)
     it.run()
     assert early.value == it.host.outputs[0]

@@ -1,0 +1,107 @@
+"""The host generates: prompts come, each is taken in and then goes round token by token while others do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+if TYPE_CHECKING:
+    from pimsim.machine.machine import Machine
+
+PROMPT, STEP = 0, 1  # the machine's programs
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What is asked for.
+
+    Parameters
+    ----------
+    prompt, tokens : int
+        Tokens of each prompt, and tokens that are to come back.
+    arrivals_fs : tuple of int
+        When each prompt comes, in order.
+    places : int
+        Sequences that may be under way at once; a prompt that comes when all are taken waits for one.
+    """
+
+    prompt: int
+    tokens: int
+    arrivals_fs: tuple[int, ...] = (0,)
+    places: int = 1
+
+    @property
+    def count(self) -> int:
+        """How many prompts come."""
+        return len(self.arrivals_fs)
+
+
+@dataclass
+class Sequence:
+    """When the tokens of a request came, in fs from time 0."""
+
+    arrival_fs: int
+    token_fs: list[int] = field(default_factory=list)
+
+    @property
+    def first_token_fs(self) -> int:
+        """From the prompt's arrival to the first token."""
+        return self.token_fs[0] - self.arrival_fs
+
+    @property
+    def between_fs(self) -> list[int]:
+        """From each token to the next."""
+        return [b - a for a, b in zip(self.token_fs, self.token_fs[1:], strict=False)]
+
+
+class Generation:
+    """SimPy processes of the host: one a request, and a store of places.
+
+    Parameters
+    ----------
+    machine : Machine
+        With two programs: a prompt, and one token after others.
+    requests : Requests
+        What is asked for.
+    """
+
+    def __init__(self, machine: Machine, requests: Requests) -> None:
+        self.machine, self.env, self.requests = machine, machine.env, requests
+        self.sequences = [Sequence(arrival) for arrival in requests.arrivals_fs]
+        self.places: simpy.Store = simpy.Store(self.env)
+        self.places.items.extend(range(requests.places))
+        self.sent = [0, 0]
+
+    def serve(self) -> simpy.Event:
+        """Start; the event happens when all tokens have come."""
+        return self.env.all_of([self.env.process(self._one(each)) for each in self.sequences])
+
+    def _one(self, sequence: Sequence) -> Generator[simpy.Event, Any, None]:
+        host, requests = self.machine.host, self.requests
+        yield self.env.timeout(sequence.arrival_fs)
+        free = bool(self.places.items)
+        place: int = yield self.places.get()
+        yield from self._pass(PROMPT, sequence, after_output=not free)
+        if requests.count == 1 and requests.tokens > 1:
+            host.end_phase()
+        for number in range(requests.tokens - 1):
+            self.machine.hold(STEP, self.sent[STEP], place, requests.prompt + number)
+            yield from self._pass(STEP, sequence, after_output=True)
+        host.outputs.append(sequence.token_fs[-1])
+        yield self.places.put(place)
+
+    def _pass(
+        self, program: int, sequence: Sequence, *, after_output: bool
+    ) -> Generator[simpy.Event, Any, None]:
+        """Run a program once; its output is the sequence's next token."""
+        self.sent[program] += 1
+        count, ends = self.sent[program], self.machine.ends[program]
+        for source in ends.sources:
+            period = self.machine.net.actors[source].period
+            self.env.allow(source, count * period, after_output=after_output)
+        outputs = [self.env.reached(sink, count) for sink in ends.sinks]
+        times = yield self.env.all_of(outputs)
+        sequence.token_fs.append(max(times.values()))
