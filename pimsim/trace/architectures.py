@@ -189,7 +189,7 @@ ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
 def _only(model: Any, output: str) -> Any:
     import torch
 
-    class Only(torch.nn.Module):
+    class Only(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -208,7 +208,7 @@ def _with_cache(model: Any) -> Any:
     import torch
     import transformers
 
-    class WithCache(torch.nn.Module):
+    class WithCache(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -223,7 +223,7 @@ def _with_cache(model: Any) -> Any:
 def _speech(model: Any) -> Any:
     import torch
 
-    class Speech(torch.nn.Module):
+    class Speech(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.model = model

@@ -78,7 +78,7 @@ class Exported:
         for name in dynamic:
             if name not in names:
                 message = f"the model has no argument '{name}' among its inputs"
-                raise TraceError(message, where=where, mend=closest(name, names))
+                raise TraceError(message, where=where, mend=closest(name, list(names)))
         self._examples = {
             symbol: size
             for symbol, size in zip(
@@ -148,7 +148,7 @@ class Exported:
             return torch.zeros(shape, dtype=leaf.dtype, device=device or leaf.device)
 
         made = _pytree.tree_map(example, value)
-        auto = {axis: Dim.AUTO for axis in axes}  # type: ignore[attr-defined]
+        auto = {axis: Dim.AUTO for axis in axes}
         self._shapes[name] = _pytree.tree_map(
             lambda leaf: (auto or None) if isinstance(leaf, torch.Tensor) else None, made
         )
@@ -179,7 +179,7 @@ class Exported:
             overload = torch.ops.aten
             for part in name.split("."):
                 overload = getattr(overload, part)
-            table.pop(overload, None)  # type: ignore[call-overload]
+            table.pop(overload, None)
         try:
             with _quiet(), torch.no_grad():
                 self.program = self.program.run_decompositions(table)

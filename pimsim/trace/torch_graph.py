@@ -143,9 +143,9 @@ class Builder:
         depends = any(not isinstance(value, Const) for group in inputs for value in _flat(group))
         handler = self.fused.get(node) or self.handlers.get(name) or self._in_place(node, name)
         if name == "getitem":
-            source = self.values.get(node.args[0])  # type: ignore[arg-type]
-            if isinstance(source, list) and node.args[1] < len(source):  # type: ignore[operator]
-                self.values[node] = source[node.args[1]]  # type: ignore[index]
+            source = self.values.get(node.args[0])
+            if isinstance(source, list) and node.args[1] < len(source):
+                self.values[node] = source[node.args[1]]
             return
         if handler is None and depends:
             self.unknown[name.removesuffix(".default")] += 1
@@ -293,6 +293,8 @@ def _name(node: Node) -> str:
 
 def _may_alias(node: Any) -> bool:
     """Whether a node's output shares memory with what it was made of, or with another output."""
+    if _name(node).partition(".")[0] in ("dropout", "feature_dropout", "alpha_dropout"):
+        return True  # while a model is evaluated it returns what it was given
     schema = getattr(node.target, "_schema", None)
     if _name(node) == "getitem":
         return _may_alias(node.args[0])

@@ -27,15 +27,15 @@ def _define() -> Any:
     library.define("dispatch(Tensor hidden, Tensor chosen, int layer, int expert, int experts) -> Tensor")
     library.define("combine(Tensor gates, Tensor[] rows, int layer, int experts) -> Tensor")
 
-    @torch.library.register_fake("pimsim::dispatch", lib=library)
     def dispatch(hidden: torch.Tensor, chosen: torch.Tensor, layer: int, expert: int, experts: int) -> Any:
         rows = torch.library.get_ctx().new_dynamic_size(min=2)
         return hidden.new_empty((rows, hidden.shape[-1]))
 
-    @torch.library.register_fake("pimsim::combine", lib=library)
     def combine(gates: torch.Tensor, rows: list[torch.Tensor], layer: int, experts: int) -> Any:
         return rows[0].new_empty((*gates.shape[:-1], rows[0].shape[-1]))
 
+    torch.library.register_fake("pimsim::dispatch", dispatch, lib=library)
+    torch.library.register_fake("pimsim::combine", combine, lib=library)
     return library
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pimsim.trace.torch_graph import Builder, Cache, Const, Handler, Made, Shape, Value
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MOVES: dict[str, Handler] = {}
 
 
-def _moves(*names: str) -> Any:
+def _moves(*names: str) -> Callable[[Handler], Handler]:
     def register(handler: Handler) -> Handler:
         MOVES.update(dict.fromkeys(names, handler))
         return handler
@@ -56,7 +56,7 @@ def _repeat(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)
     padded = (1,) * (len(shape) - len(value.shape)) + value.shape
     if all(before in (1, after) for before, after in zip(padded, shape, strict=True)):
-        return _expand(b, node)
+        return b.one(node, "Expand", [b.operand(value)])
     b.unknown["repeat"] += 1
     return b.one(node, "DataMovement", [b.operand(value)], None, {"onnx_type": "aten::repeat"})
 
@@ -67,9 +67,12 @@ def transposed(b: Builder, node: Node, value: Value, perm: Sequence[int]) -> Val
     shape: Shape = tuple(value.shape[axis] for axis in perm)
     if not isinstance(value, Made):
         return type(value)(shape, value.dtype)
-    value = b.settled(value)
     if perm == tuple(range(len(perm))):
         return value
+    below = _below_heads(b, node, value, perm)
+    if below is not None:
+        return below
+    value = b.settled(value)
     before = b.ops[value.op]
     if before.type == "Transpose":
         (source,) = before.inputs
@@ -79,15 +82,41 @@ def transposed(b: Builder, node: Node, value: Value, perm: Sequence[int]) -> Val
     return b.one(node, "Transpose", [b.operand(value)], shape, {"perm": perm})
 
 
+def _below_heads(b: Builder, node: Node, value: Made, perm: tuple[int, ...]) -> Value | None:
+    """Transpose the heads of keys before query heads share them, not the many after: as much data less to move."""
+    expand = b.ops[value.op]
+    if (
+        expand.type != "Expand"
+        or len(value.shapes) != 2
+        or len(perm) < 3
+        or perm[:-2] != tuple(range(len(perm) - 2))
+    ):
+        return None
+    apart = b.ops[str(expand.inputs[0].source)]
+    few, many = expand.inputs[0].tensor.shape, expand.output.shape
+    if apart.type != "Reshape" or len(many) != len(perm) + 1 or few[-2:] != many[-2:] or few[-3] != 1:
+        return None
+    (heads,) = apart.inputs
+    if heads.tensor.shape != (*few[:-3], *few[-2:]):
+        return None
+    source = Made(str(heads.source), heads.index, (heads.tensor.shape,), heads.tensor.dtype)
+    turned = transposed(b, node, source, perm)
+    assert isinstance(turned, Made)
+    rows, columns = turned.shape[-2:]
+    operand = b.operand(turned.seen_as((*few[:-2], rows, columns)))
+    shared = b.one(node, "Expand", [operand], (*many[:-2], rows, columns))
+    return shared.seen_as((*value.shape[:-2], rows, columns))
+
+
 @_moves("permute.default", "transpose.int", "t.default", "numpy_T.default")
 def _permute(b: Builder, node: Node) -> Value:
     value = b.value(node.args[0])
     rank = len(value.shape)
     perm = list(range(rank))
     if "permute" in str(node.target):
-        perm = [int(axis) % rank for axis in node.args[1]]  # type: ignore[union-attr, arg-type]
+        perm = [int(axis) % rank for axis in node.args[1]]
     elif "transpose" in str(node.target):
-        one, other = (int(axis) % rank for axis in node.args[1:3])  # type: ignore[arg-type]
+        one, other = (int(axis) % rank for axis in node.args[1:3])
         perm[one], perm[other] = other, one
     else:
         perm.reverse()
@@ -99,8 +128,8 @@ def _join(b: Builder, node: Node) -> Value:
     """Join along an axis; what is empty does not count (torch's caches begin so)."""
     shape, _ = b.form(node)
     rank = len(shape)
-    axis = int(node.args[1]) % rank if len(node.args) > 1 else 0  # type: ignore[arg-type]
-    values = [b.value(each) for each in node.args[0]]  # type: ignore[union-attr]
+    axis = int(node.args[1]) % rank if len(node.args) > 1 else 0
+    values = [b.value(each) for each in node.args[0]]
     if "stack" in str(node.target):
         values = [
             value.seen_as((*value.shape[:axis], 1, *value.shape[axis:])) if isinstance(value, Made) else value
@@ -150,18 +179,18 @@ def _place(b: Builder, argument: Any, size: Any, default: Any) -> Any:
 def _slice(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)
     given = [*node.args, *[None] * (5 - len(node.args))]
-    axis = int(given[1] or 0) % len(shape)  # type: ignore[arg-type]
+    axis = int(given[1] or 0) % len(shape)
     size = value.shape[axis]
     start, end = _place(b, given[2], size, 0), _place(b, given[3], size, size)
-    return _sliced(b, node, value, axis, (start, end, int(given[4] or 1)), shape)  # type: ignore[arg-type]
+    return _sliced(b, node, value, axis, (start, end, int(given[4] or 1)), shape)
 
 
 @_moves("select.int")
 def _select(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)
-    axis = int(node.args[1]) % len(value.shape)  # type: ignore[arg-type]
+    axis = int(node.args[1]) % len(value.shape)
     start = _place(b, node.args[2], value.shape[axis], 0)
-    end = start + 1 if isinstance(start, int) else _place(b, node.args[2] + 1, value.shape[axis], 0)  # type: ignore[operator]
+    end = start + 1 if isinstance(start, int) else _place(b, node.args[2] + 1, value.shape[axis], 0)
     one = (*value.shape[:axis], 1, *value.shape[axis + 1 :])
     found = _sliced(b, node, value, axis, (start, end, 1), one)
     return found.seen_as(shape) if isinstance(found, Made) else type(found)(shape, found.dtype)
@@ -173,7 +202,7 @@ def _split(b: Builder, node: Node) -> list[Value]:
     outputs = [b.form(node, index) for index in range(len(node.meta["val"]))]
     name = str(node.target)
     at = 1 if "unbind" in name else 2
-    axis = int(node.args[at]) % len(value.shape) if len(node.args) > at else 0  # type: ignore[arg-type]
+    axis = int(node.args[at]) % len(value.shape) if len(node.args) > at else 0
     if not isinstance(value, Made):
         return [type(value)(shape, dtype) for shape, dtype in outputs]
     if "unbind" in name:
@@ -191,10 +220,10 @@ def _pad(b: Builder, node: Node) -> Value:
     """Torch's padding begins with the last axis, a begin and an end each."""
     value = b.value(node.args[0])
     mode, fill = ("constant", node.args[2:3]) if "constant" in str(node.target) else _padding(node)
-    if not any(node.args[1]):  # type: ignore[arg-type]
+    if not any(node.args[1]):
         return value
     rank = len(value.shape)
-    given: list[int] = list(node.args[1])  # type: ignore[arg-type]
+    given: list[int] = list(node.args[1])
     begins, ends = [0] * rank, [0] * rank
     for place in range(len(given) // 2):
         begins[rank - 1 - place], ends[rank - 1 - place] = given[2 * place : 2 * place + 2]
@@ -218,10 +247,10 @@ def _gather(b: Builder, node: Node) -> Value:
     if "embedding" in name:
         table, indices = node.args[:2]
     elif "index_select" in name:
-        table, axis, indices = node.args[:3]  # type: ignore[assignment]
+        table, axis, indices = node.args[:3]
     else:
         table = node.args[0]
-        given: list[Any] = list(node.args[1])  # type: ignore[arg-type]
+        given: list[Any] = list(node.args[1])
         at = [place for place, each in enumerate(given) if each is not None]
         if len(at) != 1:
             b.unknown["index (by several lists)"] += 1

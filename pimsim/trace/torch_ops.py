@@ -6,6 +6,7 @@ A new one is a row of a table here, or a handler with its name; views, slices an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pimsim.trace.torch_graph import Builder, Const, Handler, Made, Shape, Value
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 HANDLERS: dict[str, Handler] = dict(MOVES)
 
 
-def _handles(*names: str) -> Any:
+def _handles(*names: str) -> Callable[[Handler], Handler]:
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(names, handler))
         return handler
@@ -27,7 +28,7 @@ def _handles(*names: str) -> Any:
 
 def arguments(node: Node, count: int) -> list[Any]:
     """Return that many arguments of a node, those left out as their defaults."""
-    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    schema = node.target._schema.arguments
     given = list(node.args)
     for argument in schema[len(given) : count]:
         given.append(node.kwargs.get(argument.name, argument.default_value))
@@ -164,7 +165,7 @@ def _reduce(b: Builder, node: Node) -> Value:
     rank = len(source.tensor.shape)
     name = str(node.target)
     axes, keep = (None, False) if "mean.default" in name or "sum.default" in name else arguments(node, 3)[1:]
-    chosen = sorted(_axis(axis, rank) for axis in axes) if axes else list(range(rank))  # type: ignore[union-attr]
+    chosen = sorted(_axis(axis, rank) for axis in axes) if axes else list(range(rank))
     type_ = "ReduceMean" if "mean" in name else "ReduceSum" if "sum" in name else "ReduceMax"
     if type_ == "ReduceMean" and keep and rank > 2 and chosen == list(range(2, rank)):
         return b.one(node, "GlobalAveragePool", [source])
