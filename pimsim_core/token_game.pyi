@@ -12,5 +12,6 @@ def play(
     emitted: npt.NDArray[np.int64],
     emitted_ptr: npt.NDArray[np.int64],
     look_ahead: npt.NDArray[np.int64],
+    eager: npt.NDArray[np.int64],
     inferences: int,
 ) -> npt.NDArray[np.int64]: ...

@@ -179,7 +179,11 @@ class Machine:
         SimulationError
             If so; says which streams are full and which actors wait for what.
         """
-        if self.engine.next_time is None and not self.engine.finished and (host_is_done or not self.engine.gated):
+        if (
+            self.engine.next_time is None
+            and not self.engine.finished
+            and (host_is_done or not self.engine.gated)
+        ):
             raise self.stuck()
 
     def stuck(self) -> SimulationError:

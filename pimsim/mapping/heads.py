@@ -11,6 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from pimsim.mapping.dataflow import Node
 
 
@@ -28,6 +31,27 @@ class Group:
 
     members: tuple[int, ...]
     slices: int
+
+
+def eager(nodes: Sequence[Node]) -> npt.NDArray[np.int64]:
+    """Return 1 for each op that should not wait until its output is needed, so that tokens wait where they are used.
+
+    A product waits for all keys before it takes its first query. Queries that wait at the heads' tiles are spread over
+    them; before the layer that makes them they would all be in one buffer. So with keys and values.
+    """
+    found = np.zeros(len(nodes), dtype=np.int64)
+    readers: list[list[int]] = [[] for _ in nodes]
+    for n, node in enumerate(nodes):
+        for edge in node.edges:
+            readers[edge.source].append(n)
+    for n in reversed(range(len(nodes))):
+        node = nodes[n]
+        own = np.arange(node.positions)
+        apart = bool(node.edges) and np.array_equal(node.token, own)
+        apart = apart and all(np.array_equal(edge.need, own + 1) for edge in node.edges)
+        wanted = bool(readers[n]) and all(found[r] or nodes[r].right is not None for r in readers[n])
+        found[n] = apart and wanted and node.right is None
+    return found
 
 
 def groups_of(nodes: Sequence[Node]) -> list[Group]:

@@ -57,6 +57,7 @@ class Floor:
         self.next_slot = 0  # arrays are taken in the order of the tiles
         self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
         self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
+        self.copies_at: dict[tuple[int, int], int] = {}  # (op, tile) -> times that it was reserved
         self.granted: list[dict[tuple[int, int, int], int]] = [
             {} for _ in programs
         ]  # (op, edge, tile) -> places
@@ -70,8 +71,8 @@ class Floor:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
         return math.ceil(edge.features * share * self.input_bits / 8)
 
-    def places(self, program: int, number: int, copies: int) -> tuple[list[int], list[int]]:
-        """Return the tokens that each input of one copy must hold, and those that it should.
+    def places(self, program: int, number: int, copies: int, here: int) -> tuple[list[int], list[int]]:
+        """Return the tokens that each input must hold in a tile with so many of the copies, and those that it should.
 
         Where a tile cannot hold them all, tokens that each go to one firing only are dealt out to the copies like the
         firings.
@@ -81,7 +82,7 @@ class Floor:
         held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
         if copies == 1 or held <= self.capacity or not all(own_token(edge) for edge in node.edges):
             return least, wanted
-        least, wanted = ([-(-places // copies) + 1 for places in row] for row in (least, wanted))
+        least, wanted = ([-(-places * here // copies) + here for places in row] for row in (least, wanted))
         return least, wanted
 
     def reserve(
@@ -91,9 +92,10 @@ class Floor:
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
         share = op.tiling.share(seated.values()) if op.tiling else 1.0
+        here = self.copies_at.get(key, 0) + 1
         rows = []  # program, edge, least and wanted places, bytes of each
         for program, nodes in enumerate(self.programs):
-            fewest, most = self.places(program, number, copies)
+            fewest, most = self.places(program, number, copies, here)
             for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
                 rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
@@ -111,6 +113,7 @@ class Floor:
         self.room[tile] = free - used
         self.taken[key] = used
         self.seats[key] = seated
+        self.copies_at[key] = here
         return True
 
     # -- arrays ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.copies import Copies, choose_copies, own_token
 from pimsim.mapping.dataflow import Node, Table, build
-from pimsim.mapping.heads import Group, groups_of
+from pimsim.mapping.heads import Group, eager, groups_of
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
 from pimsim.mapping.plan import BUFFER, MEMORY, Plan, PlannedOp, Replica
@@ -224,6 +224,7 @@ def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
         np.concatenate(emitted),
         np.cumsum([0, *(len(each) for each in emitted[:-1])]).astype(np.int64),
         ahead,
+        eager(nodes),
         2,
     )
     found = iter(most.tolist())

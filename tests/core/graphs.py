@@ -24,6 +24,7 @@ class Op(NamedTuple):
     emits: list[bool]
     edges: list[Edge]
     look_ahead: int = 0
+    eager: bool = False
 
     @property
     def tokens(self):
@@ -68,6 +69,7 @@ def arrays(ops):
         np.concatenate(emitted).astype(np.int64),
         np.cumsum([0, *(len(each) for each in emitted[:-1])]).astype(np.int64),
         np.array([op.look_ahead for op in ops], dtype=np.int64),
+        np.array([op.eager for op in ops], dtype=np.int64),
     )
 
 
@@ -132,7 +134,7 @@ def graphs(draw):
             need = sorted(draw(st.lists(number(0, tokens), min_size=firings, max_size=firings)))
             low = sorted(draw(number(0, n)) for n in need)
             edges.append(Edge(source, need, low))
-        ops.append(Op(emits, edges, draw(number(0, 4))))
+        ops.append(Op(emits, edges, draw(number(0, 4)), draw(st.booleans()) and bool(edges)))
     if not any(op.edges for op in ops):
         source = ops[0].tokens
         count = len(ops[1].emits)

@@ -36,14 +36,29 @@ def plain_play(ops, inferences):
         return inference * ops[edge.source].tokens + edge.low[position]
 
     def fire(op):
+        firing = fired[op]
         for edge in ops[op].edges:
-            while produced(edge.source) < wanted(op, edge, fired[op] + ops[op].look_ahead):
+            while fired[op] == firing and produced(edge.source) < wanted(
+                op, edge, firing + ops[op].look_ahead
+            ):
                 fire(edge.source)
+        if fired[op] > firing:  # it was eager meanwhile
+            return
         fired[op] += 1
         for sink, number in held:
             edge = ops[sink].edges[number]
             if edge.source == op:
                 most[sink, number] = max(most[sink, number], produced(op) - no_longer_used(sink, edge))
+        behind = [op] + [sink for sink, number in held if ops[sink].edges[number].source == op]
+        able = [(sink, fired[sink]) for sink in behind if ops[sink].eager and could_fire(sink)]
+        for sink, firing in reversed(able):
+            if fired[sink] == firing:
+                fire(sink)
+
+    def could_fire(op):
+        if fired[op] == inferences * len(ops[op].emits):
+            return False
+        return all(produced(edge.source) >= wanted(op, edge, fired[op]) for edge in ops[op].edges)
 
     read = {edge.source for op in ops for edge in op.edges}
     for inference in range(inferences):
@@ -96,7 +111,7 @@ def test_a_machine_with_these_places_never_deadlocks(ops, inferences, data):
 @given(graphs().filter(lambda ops: len(ops[1].edges) == 1), st.integers(1, 3))
 def test_one_edge_needs_its_widest_reach_and_not_a_place_less(ops, inferences):
     """With one producer and one consumer the least is a formula: max of need - low over the firings."""
-    producer, consumer = Op([True] * ops[0].tokens, []), ops[1]._replace(look_ahead=0)
+    producer, consumer = Op([True] * ops[0].tokens, []), ops[1]._replace(look_ahead=0, eager=False)
     (edge,) = consumer.edges
     least = max(need - low for need, low in zip(edge.need, edge.low, strict=True))
     # Tokens that only the next inference would need, or nobody, are not asked for.
