@@ -117,10 +117,13 @@ class Exported:
             message = f"the inputs do not fit the model's forward: {error}"
             raise TraceError(message, where=self.where) from None
         names: dict[str, Any] = {}
+        self._repeated: dict[str, str] = {}  # inputs[0] -> inputs, of forward(*inputs)
         for name, value in bound.arguments.items():
             kind = bound.signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_POSITIONAL:
-                names.update({f"{name}[{i}]": item for i, item in enumerate(value)})
+                each = {f"{name}[{i}]": item for i, item in enumerate(value)}
+                names.update(each)
+                self._repeated.update(dict.fromkeys(each, name))
             elif kind is inspect.Parameter.VAR_KEYWORD:
                 names.update(value)
             else:
@@ -157,10 +160,12 @@ class Exported:
     def _export(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ExportedProgram:
         import torch
 
-        names = list(self._shapes)
-        shapes = {name: self._shapes[name] for name in names} if self._examples else None
-        if shapes is not None and not kwargs:
-            shapes = tuple(shapes.values())  # type: ignore[assignment]
+        shapes: Any = None
+        if self._examples:
+            shapes = {name: shape for name, shape in self._shapes.items() if name not in self._repeated}
+            for name in self._repeated.values():  # torch wants those of *args under its one name
+                rest = [shape for each, shape in self._shapes.items() if self._repeated.get(each) == name]
+                shapes[name] = tuple(rest)
         try:
             with _quiet(), torch.no_grad():
                 return torch.export.export(self.module, args, kwargs, dynamic_shapes=shapes, strict=False)
