@@ -27,7 +27,7 @@ MODELS = {row["model"]: row for row in table("onnx_light_models.csv")}
 
 
 def test_all_are_shipped() -> None:
-    assert names("traces", ".jsonl") == sorted(MODELS)
+    assert set(MODELS) <= set(names("traces", ".jsonl"))
 
 
 @pytest.mark.parametrize("model", MODELS)
