@@ -125,13 +125,20 @@ def _real(values: Sequence[Array]) -> bool:
 
 
 def _images(trace: Trace) -> set[str]:
-    """Return the ops whose outputs are images, their channels along the dimension 1."""
+    """Return the ops whose outputs are images, their channels along the dimension 1.
+
+    Those are what convolutions and pools read and put out, and what is computed from it, or it from, element by
+    element.
+    """
     found: set[str] = set()
     for op in trace.ops:
         kept = op.type not in _MOVED and any(source in found for source in op.deps)
-        read = any(reader.type == "Conv" and at == 0 for reader, at in trace.consumers[op.name])
-        if len(op.output.shape) > 2 and (op.type in _IMAGES or kept or read):
+        if len(op.output.shape) > 2 and (op.type in _IMAGES or kept):
             found.add(op.name)
+    for op in reversed(trace.ops):
+        if op.name in found and op.type not in _MOVED:
+            read = op.inputs[:1] if op.type == "Conv" else op.inputs
+            found |= {str(each.source) for each in read if each.source and len(each.tensor.shape) > 2}
     return found
 
 
