@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.report.tables import plain, printable, share, table
+from pimsim.trace.optypes import OP_TYPES
 from pimsim.trace.shapes import dims
 from pimsim.trace.statistics_row import to_row
 from pimsim.units import format_si
@@ -59,12 +60,12 @@ def totals_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _row(op: Op) -> dict[str, Any]:
-    macs = _known(lambda: op.macs)
     operands = [operand.tensor for operand in op.inputs if operand.role in ("activation", "cache")]
     params = _known(lambda: op.params)
     activations = _known(lambda: sum(tensor.elements for tensor in (*operands, *op.outputs)))
     weight = op.weight
-    product = weight is not None or op.type in ("Conv", "Gemm", "MatMul")
+    product = bool(OP_TYPES[op.type].weight_at)
+    macs = _known(lambda: op.macs) if product else 0
     stats = op.output.stats
     return {
         "name": op.name,
