@@ -48,7 +48,8 @@ def main() -> None:
     """Print the table, a row as soon as it is known."""
     print(HEAD)
     worst = [0.0, 0.0]
-    pairs = [(c, t) for c in presets.names("configs", ".yaml") for t in presets.names("traces", ".jsonl")]
+    traces = [name for name in presets.names("traces", ".jsonl") if not pimsim.Trace.load(name).symbols]
+    pairs = [(c, t) for c in presets.names("configs", ".yaml") for t in traces]
     for number, (chip, trace) in enumerate(pairs):
         print(f"{number + 1} of {len(pairs)}: {chip}, {trace}", file=sys.stderr)
         try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import traceback
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pimsim.cli import trace_show, trace_stats
-from pimsim.errors import ConfigError
+from pimsim.errors import ConfigError, TraceError, nearest
+
+if TYPE_CHECKING:
+    from pimsim.trace import Trace
 
 
 @click.group()
@@ -18,31 +22,62 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("source")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write.")
 @click.option("--allow-unknown", is_flag=True, help="Treat ops that are not known as data movement.")
 @click.option("--bind", "binds", multiple=True, metavar="NAME=N", help="Give a symbolic dimension its size.")
-def export(model: Path, output: Path, allow_unknown: bool, binds: tuple[str, ...]) -> None:
-    """Export an ONNX MODEL as a trace.
+@click.option("--verbose", is_flag=True, help="Show the traceback of a model that does not export.")
+def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...], verbose: bool) -> None:
+    """Export a model as a trace, called as its file without the ending.
 
-    The trace is called as its file, without the ending.
+    SOURCE is an ONNX file; or torch:package.module:factory, a function that returns a PyTorch model and its inputs; or
+    the name of an architecture, built from its configuration alone: bert_base, gpt2, llama_7b, mixtral_8x7b,
+    mobilenet_v2, resnet18, resnet50, vit_b16, whisper_tiny. Symbols of the latter two that are not bound stay.
     """
-    from pimsim.trace.onnx import from_onnx
+    from pimsim.trace.architectures import ARCHITECTURES
+    from pimsim.trace.torch_factory import PREFIX
 
-    words = ["pimsim", "trace", "export", model.name, "-o", output.name]
+    named = source in ARCHITECTURES and not Path(source).exists()
+    words = ["pimsim", "trace", "export"]
+    words += [source if named or source.startswith(PREFIX) else Path(source).name, "-o", output.name]
     words += ["--allow-unknown"] if allow_unknown else []
     words += [word for bind in binds for word in ("--bind", bind)]
-    trace = from_onnx(
-        model,
-        allow_unknown=allow_unknown,
-        bindings=dict(binding(bind) for bind in binds),
-        model=output.name.removesuffix(".jsonl"),
-        command=shlex.join(words),
-    )
+    try:
+        trace = _exported(source, output, allow_unknown, binds, shlex.join(words), named)
+    except TraceError as error:
+        if verbose and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        raise
     trace.save(output)
     for note in trace.header["notes"]:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{output}: {len(trace.ops)} ops, {trace.macs:,} MACs, {trace.weights:,} weights")
+    counts = f"{len(trace.ops)} ops, {trace.weights:,} weights"
+    if trace.symbols:
+        click.echo(f"{output}: {counts}, symbols {', '.join(trace.symbols)}")
+    else:
+        click.echo(f"{output}: {len(trace.ops)} ops, {trace.macs:,} MACs, {trace.weights:,} weights")
+
+
+def _exported(
+    source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...], command: str, named: bool
+) -> Trace:
+    from pimsim.trace.architectures import ARCHITECTURES
+    from pimsim.trace.architectures import export as export_architecture
+    from pimsim.trace.bind import bind_text
+    from pimsim.trace.onnx import from_onnx
+    from pimsim.trace.torch_factory import PREFIX, from_factory
+
+    model = output.name.removesuffix(".jsonl")
+    if named:
+        return bind_text(export_architecture(source, command, model), binds, partial=True)
+    if source.startswith(PREFIX):
+        made = from_factory(source, allow_unknown=allow_unknown, model=model, command=command)
+        return bind_text(made, binds, partial=True)
+    if Path(source).name == source and not Path(source).suffix and not Path(source).exists():
+        mend = nearest(source, list(ARCHITECTURES))
+        raise TraceError(f"no file and no architecture is called '{source}'", mend=mend)
+    bindings = dict(_binding(bind) for bind in binds)
+    return from_onnx(source, allow_unknown=allow_unknown, bindings=bindings, model=model, command=command)
 
 
 @command.command("import")
@@ -75,8 +110,7 @@ def import_(topology: Path, output: Path, padding: Literal["none", "same"]) -> N
     click.echo(f"{output}: {len(trace.ops)} ops, {trace.macs:,} MACs, {trace.weights:,} weights")
 
 
-def binding(text: str) -> tuple[str, int]:
-    """Read ``NAME=N``."""
+def _binding(text: str) -> tuple[str, int]:
     name, _, value = text.rpartition("=")
     if not name or not (value.isascii() and value.isdigit() and len(value) < 12):
         raise ConfigError(

@@ -33,14 +33,11 @@ def command(trace: str, binds: tuple[str, ...], as_csv: bool, as_json: bool) -> 
     """
     if as_csv and as_json:
         raise ConfigError("does not go with --json", where="--csv")
-    from pimsim.cli.trace import binding
     from pimsim.report.trace_table import rows_of, totals_of, trace_report
     from pimsim.trace import Trace
-    from pimsim.trace.bind import bind
+    from pimsim.trace.bind import bind_text
 
-    loaded = Trace.load(trace)
-    if binds:
-        loaded = bind(loaded, dict(binding(text) for text in binds), partial=True)
+    loaded = bind_text(Trace.load(trace), binds, partial=True)
     if as_csv:
         from pimsim.report.csv_text import to_csv
 

@@ -105,7 +105,8 @@ def trace_report(trace: Trace, width: int) -> Iterator[RenderableType]:
     """Yield the pieces of the table of a trace, for rich to print in so many columns."""
     rows = rows_of(trace)
     about = trace.header
-    origin = about["source"].get("file", "unknown")
+    sources = (about["source"].get(key) for key in ("file", "architecture", "factory", "class"))
+    origin = next((str(source) for source in sources if source), "unknown")
     yield plain(f"{trace.model}: from {origin}, weights {about['weights']}")
     for note in about["notes"]:
         yield plain(f"note: {note}")

@@ -1,5 +1,23 @@
 """Traces: a model as a graph of ops on tensors, read from and written to ``pimsim-trace/1`` files."""
 
+from typing import TYPE_CHECKING
+
 from pimsim.trace.schema import Op, Operand, Tensor, Trace
 
-__all__ = ["Op", "Operand", "Tensor", "Trace"]
+if TYPE_CHECKING:
+    from pimsim.trace.onnx import from_onnx as from_onnx
+    from pimsim.trace.scalesim import from_scalesim as from_scalesim
+    from pimsim.trace.torch import from_torch as from_torch
+
+_IMPORTERS = {"from_onnx": "onnx", "from_scalesim": "scalesim", "from_torch": "torch"}
+
+__all__ = ["Op", "Operand", "Tensor", "Trace", *_IMPORTERS]
+
+
+def __getattr__(name: str) -> object:
+    """Import an importer when it is used."""
+    import importlib
+
+    if name not in _IMPORTERS:
+        raise AttributeError(f"module 'pimsim.trace' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"pimsim.trace.{_IMPORTERS[name]}"), name)

@@ -10,7 +10,13 @@ from pimsim.trace.schema import Op, Operand, Tensor
 _SCALES = ("Mul", "Add", "Div", "Sub")
 
 
-def fold_scales(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], list[str], dict[str, str]]:
+def fold_scales(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], list[str]]:
+    """Do what `fold_scales_into` does, without saying what was folded into what."""
+    kept, renamed, _ = fold_scales_into(ops, outputs)
+    return kept, renamed
+
+
+def fold_scales_into(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], list[str], dict[str, str]]:
     """Fold what multiplies or adds a constant a channel into the Conv or BatchNormalization before it.
 
     A BatchNormalization, or a Mul, Add, Div, Sub by a constant with one number a channel, is folded if it

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
-from pimsim.trace.fold import drop_unread, fold_scales
+from pimsim.trace.fold import drop_unread, fold_scales_into
 from pimsim.trace.schema import Op, Operand, Tensor, Trace
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def export(
     graph.infer_shapes()
     converter = _Converter(graph)
     converted, outputs = converter.convert()
-    ops, outputs, folded = fold_scales(converted, outputs)
+    ops, outputs, folded = fold_scales_into(converted, outputs)
     header = {
         "source": graph.source,
         "command": command,
@@ -230,6 +230,7 @@ class _Converter:
 
     def _add(self, node: NodeProto) -> None:
         from pimsim.trace.onnx_ops import normalize
+        from pimsim.trace.optypes import OP_TYPES
 
         type_, operands, attributes = normalize(self.graph, node)
         outputs = [value for value in node.output if value]
@@ -240,7 +241,7 @@ class _Converter:
             self.graph.weight_names.append(operands[weight_at])
             self.weights[name] = operands[weight_at]
         tensors: tuple[Tensor, ...] = tuple(self.graph.tensor(value) for value in outputs)
-        if type_ not in ("Split", "DataMovement"):
+        if not OP_TYPES[type_].many_outputs:
             self._refuse_side_outputs(node, outputs[1:])
             tensors = tensors[:1]
         self.ops.append(Op(name, type_, inputs, tensors, attributes))

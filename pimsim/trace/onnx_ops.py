@@ -275,6 +275,16 @@ def _layer_normalization(graph: Graph, node: NodeProto, given: Attributes) -> tu
     return list(node.input), given
 
 
+def _top_k(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    """How many is an attribute before opset 10 and an operand since."""
+    k = _constant(graph, node, 1)
+    return [node.input[0]], {"axis": -1, **given, "k": k[0] if k else given.get("k")}
+
+
+def _gather(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    return list(node.input), {"axis": 0, **given}
+
+
 _SPECIAL: dict[str, Callable[[Graph, NodeProto, Attributes], tuple[list[str], Attributes]]] = {
     "Conv": _window,
     "MaxPool": _window,
@@ -286,10 +296,15 @@ _SPECIAL: dict[str, Callable[[Graph, NodeProto, Attributes], tuple[list[str], At
     "Squeeze": _axes_operand,
     "Unsqueeze": _axes_operand,
     "ReduceMean": _axes_operand,
+    "ReduceSum": _axes_operand,
+    "ReduceMax": _axes_operand,
+    "TopK": _top_k,
+    "Gather": _gather,
     "Transpose": _transpose,
     "Pad": _pad,
     "Slice": _slice,
     "Reshape": _first_only,
+    "Expand": _first_only,
     "Split": _first_only,
     "Resize": _first_only,
 }

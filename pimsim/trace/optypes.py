@@ -99,6 +99,8 @@ def _elementwise(most: int = 2, least: int = 2) -> OpType:
     return OpType(shapes.broadcast, (least, most))
 
 
+_REDUCE = OpType(shapes.reduce, (1, 1), {"axes": Attribute("axes"), "keepdims": _FLAG})
+
 OP_TYPES: dict[str, OpType] = {
     "Input": OpType(shapes.declared, (0, 0)),
     "DataMovement": OpType(shapes.declared, (1, _MANY), {"onnx_type": Attribute("str")}, many_outputs=True),
@@ -124,9 +126,18 @@ OP_TYPES: dict[str, OpType] = {
     "HardSwish": _unary(),
     "Tanh": _unary(),
     "Elu": _unary(alpha=_FLOAT),
+    "Swish": _unary(alpha=_FLOAT),
     "Gelu": _unary(approximate=Attribute("str", choices=("none", "tanh"))),
     "Erf": _unary(),
     "Sqrt": _unary(),
+    "Reciprocal": _unary(),
+    "Exp": _unary(),
+    "Log": _unary(),
+    "Sin": _unary(),
+    "Cos": _unary(),
+    "Neg": _unary(),
+    "Abs": _unary(),
+    "Not": _unary(),
     # normalization
     "Softmax": OpType(shapes.same_along_axis, (1, 1), {"axis": Attribute("axis")}),
     "LRN": _unary(size=Attribute("int", low=1), alpha=_FLOAT, beta=_FLOAT, bias=_FLOAT),
@@ -134,12 +145,20 @@ OP_TYPES: dict[str, OpType] = {
     "LayerNormalization": OpType(
         shapes.layer_normalization, (2, 3), {"axis": Attribute("axis"), "epsilon": _FLOAT}
     ),
+    "RMSNormalization": OpType(
+        shapes.layer_normalization, (2, 2), {"axis": Attribute("axis"), "epsilon": _FLOAT}
+    ),
     # pooling and reduction
     "MaxPool": OpType(shapes.pool, (1, 1), _POOL),
     "AveragePool": OpType(shapes.pool, (1, 1), {**_POOL, "count_include_pad": _FLAG}),
     "GlobalAveragePool": OpType(shapes.global_pool, (1, 1)),
     "GlobalMaxPool": OpType(shapes.global_pool, (1, 1)),
-    "ReduceMean": OpType(shapes.reduce, (1, 1), {"axes": Attribute("axes"), "keepdims": _FLAG}),
+    "ReduceMean": _REDUCE,
+    "ReduceSum": _REDUCE,
+    "ReduceMax": _REDUCE,
+    "TopK": OpType(
+        shapes.top_k, (1, 1), {"axis": Attribute("axis"), "k": Attribute("int", low=1)}, many_outputs=True
+    ),
     # arithmetic, element by element, with broadcasting
     "Add": _elementwise(),
     "Sub": _elementwise(),
@@ -149,6 +168,15 @@ OP_TYPES: dict[str, OpType] = {
     "Sum": _elementwise(_MANY, least=1),
     "Max": _elementwise(_MANY, least=1),
     "Min": _elementwise(_MANY, least=1),
+    # comparison and choice, element by element, with broadcasting
+    "Equal": _elementwise(),
+    "Greater": _elementwise(),
+    "GreaterOrEqual": _elementwise(),
+    "Less": _elementwise(),
+    "LessOrEqual": _elementwise(),
+    "And": _elementwise(),
+    "Or": _elementwise(),
+    "Where": _elementwise(3, least=3),
     # mixtures of experts: the rows of the tokens of one expert, and their sum, weighted, back in order
     "Dispatch": OpType(shapes.dispatch, (2, 2), {"expert": _FLAG, **_EXPERTS}),
     "Combine": OpType(shapes.combine, (2, _MANY), _EXPERTS),
@@ -166,5 +194,7 @@ OP_TYPES: dict[str, OpType] = {
         {"starts": _PADS, "ends": Attribute("ints"), "axes": Attribute("axes"), "steps": Attribute("ints")},
     ),
     "Split": OpType(shapes.split, (1, 1), {"axis": Attribute("axis")}, many_outputs=True),
+    "Gather": OpType(shapes.gather, (2, 2), {"axis": Attribute("axis")}),
+    "Expand": OpType(shapes.expand, (1, 1)),
     "Resize": OpType(shapes.same_rank, (1, 1), {"mode": Attribute("str")}),
 }

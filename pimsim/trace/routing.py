@@ -28,6 +28,12 @@ def rows_symbol(layer: int, expert: int) -> str:
     return f"layer{layer}.expert{expert}"
 
 
+def expert_of(size: object) -> int | None:
+    """Return the expert whose rows a size is; None if it is none."""
+    found = _ROWS.fullmatch(size) if isinstance(size, str) else None
+    return int(found[2]) if found else None
+
+
 def row_symbols(ops: Iterable[Op]) -> set[str]:
     """Return the symbols of all Dispatch ops: those that are drawn; the ops are of whatever types."""
     found = set()

@@ -234,6 +234,29 @@ def reduce(op: Op) -> tuple[Shape, ...]:
     return (kept if op.attributes["keepdims"] else dropped,)
 
 
+def top_k(op: Op) -> tuple[Shape, ...]:
+    """The k largest along the axis; a second output has their indices."""
+    shape, k = _input(op), op.attributes["k"]
+    axis = _axis(op, len(shape))
+    _expect(k <= shape[axis], "attributes.k", f"found {k}, expected at most {shape[axis]}")
+    _expect(len(op.outputs) <= 2, "outputs", f"found {len(op.outputs)}, expected values and indices")
+    return ((*shape[:axis], k, *shape[axis + 1 :]),) * len(op.outputs)
+
+
+def gather(op: Op) -> tuple[Shape, ...]:
+    """Each index stands for what is at it along the axis (a token for its row of a table)."""
+    table, indices = _input(op), _input(op, 1)
+    axis = _axis(op, len(table))
+    return ((*table[:axis], *indices, *table[axis + 1 :]),)
+
+
+def expand(op: Op) -> tuple[Shape, ...]:
+    """The input broadcasts into the output: it is read several times, and nothing moves."""
+    shape = op.output.shape
+    _into(op, 0, shape)
+    return (shape,)
+
+
 def concat(op: Op) -> tuple[Shape, ...]:
     """Sizes add up along the axis and are equal elsewhere."""
     first = _input(op)

@@ -23,7 +23,8 @@ from pimsim.trace import Trace
 
 CHIPS = presets.names("configs", ".yaml")
 # The longest first, so that workers end together.
-TRACES = sorted(presets.names("traces", ".jsonl"), key=lambda name: (name not in ("vgg19", "alexnet"), name))
+NAMES = [name for name in presets.names("traces", ".jsonl") if not Trace.load(name).symbols]
+TRACES = sorted(NAMES, key=lambda name: (name not in ("vgg19", "alexnet"), name))
 
 
 def run(chip, trace):

@@ -18,13 +18,27 @@ from pimsim.trace.onnx import from_onnx
 from pimsim.trace.optypes import OP_TYPES
 
 # what a trace refuses on purpose
-REFUSED = ("training mode", "deviation is read", "its output 'z' is not supported")
+REFUSED = ("found 'string' (text)", "training mode", "deviation is read", "its output 'z' is not supported")
 NO_CASE = (
     *("Input", "DataMovement", "Dispatch", "Combine"),  # a trace's own
     "LayerNormalization",  # its cases all read its mean
 )
 # these tests feed at run time what a trace needs constant: sizes, limits, axes
-FED = ("ReduceMean", "Squeeze", "Unsqueeze", "Pad", "Slice", "Clip", "Reshape", "Split", "Resize")
+FED = (
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceMax",
+    "Squeeze",
+    "Unsqueeze",
+    "Pad",
+    "Slice",
+    "Clip",
+    "Reshape",
+    "Split",
+    "Resize",
+    "TopK",
+    "Expand",
+)
 
 
 @pytest.fixture(scope="module")
