@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
 @click.option(
     "--origin", help="Where the data come from, kept with the statistics; by default the file's name."
 )
-@click.option("--trace", "given", metavar="TRACE", help="PyTorch only: the trace that gets the statistics.")
-@click.option("--trained", is_flag=True, help="PyTorch only: the factory's weights are trained, be sure.")
+@click.option(
+    "--trace", "given", metavar="TRACE", help="PyTorch only: give them to this trace, not to a new one."
+)
+@click.option("--trained", is_flag=True, help="PyTorch only: the factory's weights are trained; be sure.")
+@click.option("--verbose", is_flag=True, help="Show the traceback of a factory or a model that fails.")
 def command(
     model: str,
     data: Path | None,
@@ -47,16 +51,18 @@ def command(
     origin: str | None,
     given: str | None,
     trained: bool,
+    verbose: bool,
 ) -> None:
     """Run MODEL on real inputs and write its trace with statistics of its data.
 
     MODEL is an ONNX file, exported and run by onnxruntime on DATA, an .npz file: an array for each input by its
-    name, the first axis counting samples. Or it is torch:package.module:factory, which returns a model with real
-    weights and its inputs; its modules are matched by name with the ops of --trace.
+    name, the first axis counting samples. Or it is torch:package.module:factory, a function that returns a model with
+    trained weights and real inputs; it is exported (or --trace given), and its modules are matched by name with the
+    trace's ops.
 
     \b
       pimsim trace stats model.onnx images.npz -o model.jsonl --calibration 99.9
-      pimsim trace stats torch:mine.models:bert --trace bert.jsonl --trained -o bert_stats.jsonl
+      pimsim trace stats torch:mine.models:bert --trained -o bert.jsonl
     """
     from pimsim.errors import TraceError
     from pimsim.trace.attach import How
@@ -75,10 +81,16 @@ def command(
     words += ["--origin", origin] if origin else []
     words += ["--trace", Path(given).name] if given else []
     words += ["--trained"] if trained else []
-    if model.startswith("torch:"):
-        made = _torch(model, data, given, trained, how, origin, shlex.join(words))
-    else:
-        made = _onnx(model, data, given, trained, how, origin, output, shlex.join(words))
+    line = shlex.join(words)
+    try:
+        if model.startswith("torch:"):
+            made = _torch(model, data, given, trained, how, origin, output, line)
+        else:
+            made = _onnx(model, data, given, trained, how, origin, output, line)
+    except TraceError as error:
+        if verbose and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        raise
     made.save(output)
     for note in made.header["notes"]:
         click.echo(f"note: {note}", err=True)
@@ -121,28 +133,42 @@ def _torch(
     trained: bool,
     how: How,
     origin: str | None,
+    output: Path,
     command: str,
 ) -> Trace:
     from pimsim.trace import Trace
     from pimsim.trace.attach import require_trained
-    from pimsim.trace.stats_torch import load_factory, with_torch_statistics
+    from pimsim.trace.stats_torch import real_model, with_torch_statistics
 
     if data is not None:
         raise ConfigError("does not go with torch: the factory returns the inputs", where="DATA")
-    if given is None:
-        raise ConfigError("torch needs the trace that gets the statistics", where="--trace")
-    trace = Trace.load(given)
-    if trained and trace.header["weights"] == "absent":
-        trace = replace(trace, header={**trace.header, "weights": "trained"})
-    require_trained(trace)
-    module, inputs = load_factory(model.removeprefix("torch:"))
+    if given is None and not trained:
+        message = f"the weights of {model} may be random ones, of which there are no statistics"
+        raise ConfigError(message, where="--trained", mend="say --trained if the factory loads trained ones")
+    trace = None if given is None else _trained(Trace.load(given), trained)
+    if trace is not None:
+        require_trained(trace)
+    module, inputs, options = real_model(model)
+    if trace is None:
+        from pimsim.trace.torch import from_torch
+
+        name = output.name.removesuffix(".jsonl")
+        source = {"factory": model.removeprefix("torch:")}
+        trace = _trained(from_torch(module, inputs, **options, model=name, source=source), trained)
     trace = replace(trace, header={**trace.header, "command": command})
     origin = origin or f"inputs of {model}"
     made, unmatched = with_torch_statistics(trace, module, inputs, how, origin, f"weights of {model}")
     if unmatched:
         shown = ", ".join(unmatched[:5]) + (", …" if len(unmatched) > 5 else "")
-        click.echo(f"note: no module's: {len(unmatched)} matrix products ({shown})", err=True)
+        click.echo(f"note: of no module, so without statistics: {shown}", err=True)
     return made
+
+
+def _trained(trace: Trace, trained: bool) -> Trace:
+    """Take the user's word for weights that a trace says nothing of; what it does say stands."""
+    if trained and trace.header["weights"] == "absent":
+        return replace(trace, header={**trace.header, "weights": "trained"})
+    return trace
 
 
 def _calibration(text: str) -> Calibration:

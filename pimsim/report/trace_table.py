@@ -36,7 +36,7 @@ _DROPPED = ("MACs/elem", "activations", "operands", "weights")
 _MEANINGS = {
     "operands": "operands: static multiplies with a weight, dynamic two activations.",
     "activations": "activations: elements of activations read and written.",
-    "MACs/elem": "MACs/elem: MACs by elements moved: weights, constants and activations, each once. 1 MAC = 2 ops.",
+    "MACs/elem": "MACs/elem: MACs by elements moved: operands read and outputs written, each once. 1 MAC = 2 ops.",
     "zeros": "zeros, ones: of the output's codes, the share that is 0, and the share of their bits (two's complement)"
     " that is 1.",
 }
@@ -55,7 +55,8 @@ def totals_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         made[f"{kind}_macs"] = _sum(row["macs"] for row in rows if row["operands"] == kind)
     for name in ("weights", "params", "activations"):
         made[name] = _sum(row[name] for row in rows)
-    made["intensity"] = _ratio(made["macs"], made["params"], made["activations"])
+    made["moved"] = _sum(row["moved"] for row in rows)
+    made["intensity"] = _ratio(made["macs"], made["moved"])
     return made
 
 
@@ -63,6 +64,7 @@ def _row(op: Op) -> dict[str, Any]:
     operands = [operand.tensor for operand in op.inputs if operand.role in ("activation", "cache")]
     params = _known(lambda: op.params)
     activations = _known(lambda: sum(tensor.elements for tensor in (*operands, *op.outputs)))
+    moved = _known(lambda: _moved(op))
     weight = op.weight
     product = bool(OP_TYPES[op.type].weight_at)
     macs = _known(lambda: op.macs) if product else 0
@@ -77,7 +79,8 @@ def _row(op: Op) -> dict[str, Any]:
         "weights": _known(lambda: weight.tensor.elements) if weight else 0,
         "params": params,
         "activations": activations,
-        "intensity": _ratio(macs, params, activations),
+        "moved": moved,
+        "intensity": _ratio(macs, moved),
         "stats": to_row(stats) if stats else None,
         "weight_stats": to_row(weight.tensor.stats) if weight and weight.tensor.stats else None,
     }
@@ -95,10 +98,18 @@ def _sum(figures: Iterator[int | None]) -> int | None:
     return None if None in found else sum(figure for figure in found if figure is not None)
 
 
-def _ratio(macs: int | None, params: int | None, activations: int | None) -> float | None:
-    if macs is None or params is None or activations is None:
-        return None
-    return macs / (params + activations) if macs else 0.0
+def _moved(op: Op) -> int:
+    """Return the elements read and written: all operands, all outputs; of a Gather's table only what it picks."""
+    read = sum(each.tensor.elements for each in op.inputs)
+    if op.type == "Gather":
+        read = op.output.elements + sum(each.tensor.elements for each in op.inputs[1:])
+    return read + sum(tensor.elements for tensor in op.outputs)
+
+
+def _ratio(macs: int | None, moved: int | None) -> float | None:
+    if macs == 0:
+        return 0.0
+    return None if macs is None or not moved else macs / moved
 
 
 def trace_report(trace: Trace, width: int) -> Iterator[RenderableType]:

@@ -126,13 +126,13 @@ BAD: dict[str, tuple[Callable[[], object], str, str]] = {
     ),
     "trained": (nothing, "m.onnx d.npz --trained", "--trained: goes with torch:package.module:factory only"),
     "torch and data": (nothing, "torch:a:b d.npz", "DATA: does not go with torch"),
-    "torch alone": (nothing, "torch:a:b", "--trace: torch needs the trace that gets the statistics"),
+    "torch alone": (nothing, "torch:a:b", "--trained: the weights of torch:a:b may be random ones"),
     "torch and filled weights": (
         nothing,
         "torch:a:b --trace vgg19 --trained",
         "vgg19: the weights are constant",
     ),
-    "no factory": (nothing, "torch:a:b --trace digits_cnn", "torch:a:b: there is no such factory"),
+    "no factory": (nothing, "torch:a:b --trace digits_cnn", "torch:a:b: there is no module 'a'"),
 }
 
 
@@ -219,3 +219,47 @@ def test_an_absent_trace_needs_a_word_that_its_weights_are_trained(
     made = Trace.load("b.jsonl")
     assert made.header["weights"] == "trained"
     assert made.by_name["x"].output.stats.origin == "inputs of torch:a_factory:make"  # type: ignore[union-attr]
+
+
+def test_a_factory_is_exported_and_run(
+    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exporter calls ops as modules, so that all of them are matched."""
+    torch = pytest.importorskip("torch")
+    (tmp_path / "another_factory.py").write_text(
+        "import torch\n"
+        "def make():\n"
+        "    torch.manual_seed(1)\n"
+        "    fc1, fc2 = torch.nn.Linear(4, 6), torch.nn.Linear(6, 2, bias=False)\n"
+        "    model = torch.nn.Sequential()\n"
+        "    for name, module in (('fc1', fc1), ('relu', torch.nn.ReLU()), ('fc2', fc2)):\n"
+        "        model.add_module(name, module)\n"
+        "    return model, torch.randn(7, 4)\n"
+        "def breaks():\n"
+        "    raise OSError('no such weights')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    done = run("torch:another_factory:make", "--trained", "-o", "t.jsonl", "--origin", "a dream")
+    assert (done.code, done.err) == (0, "")
+    made = Trace.load("t.jsonl")
+    stats = {op.name: op.output.stats for op in made.ops}
+    import another_factory
+
+    model, inputs = another_factory.make()
+    with torch.inference_mode():
+        hidden = model.fc1(inputs)
+        for name, values in (("fc1", hidden), ("fc2", model.fc2(hidden.relu()))):
+            assert stats[name] == Statistics.of(values.numpy(), origin="a dream"), list(stats)
+    weights = {op.name: op.weight.tensor.stats for op in made.ops if op.weight}
+    assert weights["fc1"] == Statistics.of(
+        model.fc1.weight.detach().numpy(), origin="weights of torch:another_factory:make"
+    )
+    assert made.header["source"]["factory"] == "another_factory:make"
+    assert made.header["weights"] == "trained"
+    broken = run("torch:another_factory:breaks", "--trained", "-o", "u.jsonl")
+    assert (broken.code, len(broken.err.splitlines())) == (2, 1)
+    assert "the factory raised OSError: no such weights" in broken.err
+    assert "another_factory.py:10); --verbose shows its traceback" in broken.err
+    loud = run("torch:another_factory:breaks", "--trained", "-o", "u.jsonl", "--verbose")
+    assert "Traceback (most recent call last)" in loud.err
+    assert not Path("u.jsonl").exists()

@@ -17,7 +17,7 @@ from pimsim.trace.statistics import Statistics
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-from pimsim.trace.stats_torch import load_factory, with_torch_statistics  # noqa: E402 - needs torch
+from pimsim.trace.stats_torch import real_model, with_torch_statistics  # noqa: E402 - needs torch
 
 FACTORIES = """
 import torch
@@ -112,10 +112,50 @@ def test_weights_are_as_the_op_has_them(block: Any, transposed: int) -> None:
     assert weight == expected  # slices take the inputs of an output either way
 
 
-def test_several_runs_and_symbols(block: Any) -> None:
-    symbolic = trace(rows="rows")
-    found, _ = with_torch_statistics(symbolic, block, [X[:10], (X[10:],), {"x": X[:4]}], How(), "data", "w")
-    assert found.by_name["x"].output.stats == of(torch.cat([X, X[:4]]))
+@pytest.mark.parametrize("inputs", [X, (X,), [X], {"x": X}], ids=["tensor", "tuple", "list", "dict"])
+def test_symbols_and_kinds_of_inputs(block: Any, inputs: object) -> None:
+    found, _ = with_torch_statistics(trace(rows="rows"), block, inputs, How(), "data", "w")
+    assert found.by_name["x"].output.stats == of(X)
+
+
+def test_a_folded_normalization_is_in_the_weight_and_in_the_output() -> None:
+    """It has no op of its own; a second one does, for a sum is between it and its convolution."""
+    torch.manual_seed(2)
+
+    class Net(nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            self.relu, self.last = nn.ReLU(inplace=True), nn.BatchNorm2d(4)
+
+        def forward(self, x: Any) -> Any:
+            y = self.relu(self.bn(self.conv(x)))
+            return self.last(y + y.mean())
+
+    net = Net()
+    for module in (net.bn, net.last):
+        for values in (module.weight.data, module.bias.data, module.running_mean):
+            values.normal_()
+        module.running_var.uniform_(0.5, 2)
+    images = torch.randn(5, 3, 6, 6)
+    from pimsim.trace.torch import from_torch
+
+    net.eval()
+    exported = from_torch(net, images)
+    exported = Trace.from_ops("net", exported.ops, exported.outputs, {"weights": "trained"})
+    found, unmatched = with_torch_statistics(exported, net, images, How(), "data", "weights")
+    assert unmatched == []
+    with torch.inference_mode():
+        expected = net.bn(net.conv(images)).movedim(1, -1)
+        fused = nn.utils.fusion.fuse_conv_bn_eval(net.conv, net.bn)
+        whole = net(images).movedim(1, -1)
+    (conv,) = (op for op in found.ops if op.type == "Conv")
+    assert conv.output.stats == of(expected.contiguous())
+    stats = conv.inputs[1].tensor.stats
+    assert stats is not None
+    assert stats.histogram == of(fused.weight, "weights").histogram
+    (last,) = (op for op in found.ops if op.type == "BatchNormalization")
+    assert last.output.stats == of(whole.contiguous())
 
 
 def test_what_matches_no_module_is_said(block: Any) -> None:
@@ -146,22 +186,25 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("some_factories", "expected torch:package.module:factory"),
-        ("some_factories:nothing", "no such factory"),
-        ("no_such_package.at_all:f", "no such factory: No module named 'no_such_package'"),
-        ("some_factories:fails", "the factory failed with KeyError: 'no weights here'"),
-        ("some_factories:wrong", "the factory returned Linear, expected a module and its inputs"),
+        ("some_factories", "say torch:package.module:factory"),
+        ("some_factories:nothing", "the module 'some_factories' has no 'nothing'"),
+        ("no_such_package.at_all:f", "there is no module 'no_such_package.at_all'"),
+        (
+            "some_factories:fails",
+            r"the factory raised KeyError: 'no weights here' \(.*some_factories.py:10\)",
+        ),
+        ("some_factories:wrong", "the factory returned a Linear, expected a pair: the model and its inputs"),
         ("some_factories:meta", "on the meta device: its weights have no values"),
     ],
 )
 def test_factories_that_go_wrong(text: str, message: str) -> None:
     with pytest.raises(TraceError, match=message):
-        load_factory(text)
+        real_model(f"torch:{text}")
 
 
 @pytest.mark.usefixtures("factories")
 def test_a_model_that_fails() -> None:
-    model, inputs = load_factory("some_factories:picky")
+    model, inputs, _ = real_model("torch:some_factories:picky")
     form = Tensor((1, 4))
     weight = Operand("weight", Tensor((4, 4)))
     ops = [
@@ -169,7 +212,7 @@ def test_a_model_that_fails() -> None:
         Op("0", "MatMul", (Operand("activation", form, "x"), weight), (form,)),
     ]
     given = Trace.from_ops("m", ops, header={"weights": "trained"})
-    with pytest.raises(TraceError, match="the model failed with RuntimeError"):
+    with pytest.raises(TraceError, match="Sequential: the model raised RuntimeError"):
         with_torch_statistics(given, model, inputs, How(), "data", "weights")
     assert not model[0]._forward_hooks
     assert np.isfinite(inputs.numpy()).all()
