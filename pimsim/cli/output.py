@@ -18,13 +18,14 @@ def print_bytes(raw: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_pieces(*pieces: RenderableType) -> None:
-    """Print pieces of a report, with bold headings if stdout is a terminal that wants them."""
+def print_pieces(*pieces: RenderableType, width: int | None = None) -> None:
+    """Print pieces of a report, 80 columns wide by default; headings are bold on a terminal that wants them."""
     from pimsim.report.tables import WIDTH, to_plain_text
 
+    width = width or WIDTH
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        click.echo(to_plain_text(*pieces))
+        click.echo(to_plain_text(*pieces, width=width))
         return
     from rich.console import Console
 
-    Console(width=WIDTH, highlight=False, markup=False).print(*pieces, sep="\n")
+    Console(width=width, highlight=False, markup=False).print(*pieces, sep="\n")

@@ -1,19 +1,19 @@
-"""``pimsim trace``: export a model as a trace, show a trace."""
+"""``pimsim trace``: export or import a model as a trace; what else is done with traces has files of its own."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from pimsim.cli import trace_show, trace_stats
 from pimsim.errors import ConfigError, TraceError, nearest
 
 if TYPE_CHECKING:
-    from pimsim.trace import Op, Trace
+    from pimsim.trace import Trace
 
 
 @click.group()
@@ -119,75 +119,5 @@ def _binding(text: str) -> tuple[str, int]:
     return name, int(value)
 
 
-@command.command()
-@click.argument("trace")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def show(trace: str, as_json: bool) -> None:
-    """Check a TRACE (a preset's name or a file) and show its ops.
-
-    MACs are multiply-accumulates of one inference; weights are the elements of the matrices they multiply
-    with; params are weights, biases and all other constants.
-    """
-    from pimsim.trace import Trace
-
-    loaded = Trace.load(trace)
-    if as_json:
-        click.echo(json.dumps(_summary(loaded), indent=1))
-    else:
-        _print(loaded)
-
-
-def _row(op: Op) -> dict[str, Any]:
-    return {
-        "name": op.name,
-        "type": op.type,
-        "reads": list(op.deps),
-        "output": list(op.output.shape),
-        "macs": op.macs,
-        "weights": op.weight.tensor.elements if op.weight else 0,
-        "params": op.params,
-    }
-
-
-def _summary(trace: Trace) -> dict[str, Any]:
-    return {
-        "model": trace.model,
-        "digest": trace.digest,
-        **trace.header,
-        "outputs": list(trace.outputs),
-        "ops": [_row(op) for op in trace.ops],
-        "totals": {
-            "ops": len(trace.ops),
-            "macs": trace.macs,
-            "weights": trace.weights,
-            "params": sum(op.params for op in trace.ops),
-        },
-    }
-
-
-def _print(trace: Trace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from pimsim.trace.shapes import dims
-
-    table = Table(box=None, padding=(0, 1, 0, 0), show_footer=True)
-    totals = _summary(trace)["totals"]
-    table.add_column("op", f"{totals['ops']} ops", overflow="fold", min_width=8)
-    table.add_column("type", overflow="fold", min_width=10)
-    table.add_column("output", overflow="fold", min_width=10)
-    for name in ("macs", "weights", "params"):
-        header = {"macs": "MACs"}.get(name, name)
-        table.add_column(header, str(totals[name]), justify="right", no_wrap=True)
-    for op in trace.ops:
-        row = _row(op)
-        counts = [str(row[name] or "-") for name in ("macs", "weights", "params")]
-        table.add_row(Text(op.name), Text(op.type), dims(op.output.shape), *counts)
-    console = Console(highlight=False)
-    about = trace.header
-    origin = about["source"].get("file", "unknown")
-    console.print(Text(f"{trace.model}: from {origin}, weights {about['weights']}"))
-    for note in about["notes"]:
-        console.print(Text(f"note: {note}"))
-    console.print(table)
+command.add_command(trace_show.command)
+command.add_command(trace_stats.command)

@@ -64,13 +64,13 @@ def share(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
-def to_plain_text(*pieces: RenderableType) -> str:
-    """Render pieces as plain text of at most 80 columns, without escape codes."""
+def to_plain_text(*pieces: RenderableType, width: int = WIDTH) -> str:
+    """Render pieces as plain text of at most so many columns, without escape codes."""
     import io
 
     from rich.console import Console
 
     text = io.StringIO()
-    console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False, _environ={})
+    console = Console(file=text, width=width, color_system=None, force_terminal=False, _environ={})
     console.print(*pieces, sep="\n")
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -10,7 +10,7 @@ from typing import Any
 from pimsim.errors import TraceError
 from pimsim.trace.check import MAX_SIZE, closest, show
 from pimsim.trace.probe import substituted
-from pimsim.trace.routing import counts, row_symbols
+from pimsim.trace.routing import counts, expert_of, row_symbols
 from pimsim.trace.schema import Op, Operand, Trace
 from pimsim.trace.symbols import names_in, put
 
@@ -52,12 +52,13 @@ def bind(
         mend = "say " + " ".join(f"--bind {name}=N" for name in missing)
         message = f"symbols without a value: {', '.join(missing)}"
         raise TraceError(message, where=trace.model, mend=mend)
-    if not values:
+    undrawn = bool(trace.header.get("routing")) and _sizes_of_experts(trace)
+    if not values and not (undrawn and not missing):
         return trace
     header = dict(trace.header)
     header["symbols"] = {**header["symbols"], **values}
     numbers = dict(values)
-    if header.get("routing") and not missing:
+    if undrawn and not missing:
         header["routing"] = {**header["routing"]}
         if routing_seed is not None:
             header["routing"]["seed"] = routing_seed
@@ -68,9 +69,9 @@ def bind(
     try:
         return Trace.from_ops(trace.model, ops, outputs, header)
     except TraceError as error:
-        given = ", ".join(f"{name}={value}" for name, value in values.items())
-        where = error.where.removeprefix("trace: ")
-        message = f"with {given}: {where}: {error.message}" if where else f"with {given}: {error.message}"
+        given = "with " + ", ".join(f"{name}={value}" for name, value in values.items())
+        parts = [given if values else "", error.where.removeprefix("trace: "), error.message]
+        message = ": ".join(part for part in parts if part)
         raise TraceError(message, where=trace.model, mend=error.mend) from None
 
 
@@ -117,6 +118,12 @@ def _cache_symbols(ops: Iterable[Op]) -> set[str]:
         for operand in op.inputs
         if operand.role == "cache"
     )
+
+
+def _sizes_of_experts(trace: Trace) -> bool:
+    """Whether the rows of experts are still to be drawn."""
+    dispatched = (op.output.shape[0] for op in trace.ops if op.type == "Dispatch")
+    return any(expert_of(size) is not None for size in dispatched)
 
 
 def _rows(trace: Trace, values: Mapping[str, int], seed: int, every_expert: bool) -> dict[str, int]:

@@ -11,6 +11,12 @@ _SCALES = ("Mul", "Add", "Div", "Sub")
 
 
 def fold_scales(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], list[str]]:
+    """Do what `fold_scales_into` does, without saying what was folded into what."""
+    kept, renamed, _ = fold_scales_into(ops, outputs)
+    return kept, renamed
+
+
+def fold_scales_into(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], list[str], dict[str, str]]:
     """Fold what multiplies or adds a constant a channel into the Conv or BatchNormalization before it.
 
     A BatchNormalization, or a Mul, Add, Div, Sub by a constant with one number a channel, is folded if it
@@ -30,6 +36,8 @@ def fold_scales(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], li
         In the same order, without those folded.
     outputs : list of str
         With the names of folded ops replaced by those of the ops they were folded into.
+    folded : dict
+        For each folded op's name, in order, that of the op that does its work now.
     """
     reads: dict[str, int] = {}
     for op in ops:
@@ -50,7 +58,7 @@ def fold_scales(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], li
         outputs = [base.name if name == op.name else name for name in outputs]
         reads[base.name] = reads.get(op.name, 0)
         kept[base.name] = _with_bias(base)
-    return list(kept.values()), list(outputs)
+    return list(kept.values()), list(outputs), alias
 
 
 def drop_unread(ops: Sequence[Op], outputs: Iterable[str]) -> list[Op]:

@@ -5,17 +5,60 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
-from pimsim.trace.fold import drop_unread, fold_scales
+from pimsim.trace.fold import drop_unread, fold_scales_into
 from pimsim.trace.schema import Op, Operand, Tensor, Trace
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
     from pimsim.trace.onnx_graph import Graph
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A factor a channel that was folded into a Conv.
+
+    Parameters
+    ----------
+    type : str
+        ``Mul``, ``Div`` or ``BatchNormalization``.
+    factor, variance : str
+        Names of its constants in the file; only a normalization has a variance.
+    epsilon : float
+        What a normalization adds to the variance.
+    """
+
+    type: str
+    factor: str
+    variance: str = ""
+    epsilon: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A trace, and where its tensors stand in the file that it comes from.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace.
+    outputs : dict
+        Op and output to the name of the value in the file.
+    weights : dict
+        Op to the name of its weight in the file.
+    scales : dict
+        Op to the scales folded into it, in order: its weight is multiplied with them.
+    """
+
+    trace: Trace
+    outputs: dict[tuple[str, int], str]
+    weights: dict[str, str]
+    scales: dict[str, list[Scale]]
 
 
 def from_onnx(
@@ -52,6 +95,18 @@ def from_onnx(
         If the file is not a valid ONNX model; if it holds unknown ops (all are listed); if a dimension is
         not bound or a shape cannot be inferred; if the package ``onnx`` is not installed.
     """
+    return export(path, allow_unknown=allow_unknown, bindings=bindings, model=model, command=command).trace
+
+
+def export(
+    path: str | Path,
+    *,
+    allow_unknown: bool = False,
+    bindings: Mapping[str, int] | None = None,
+    model: str | None = None,
+    command: str = "",
+) -> Exported:
+    """Do what `from_onnx` does, and say where in the file the trace's tensors stand."""
     if importlib.util.find_spec("onnx") is None:
         message = "reading ONNX files needs the package 'onnx'"
         raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
@@ -68,8 +123,9 @@ def from_onnx(
             raise TraceError(message, where=str(path), mend=mend)
         notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
     graph.infer_shapes()
-    ops, outputs = _Converter(graph).convert()
-    ops, outputs = fold_scales(ops, outputs)
+    converter = _Converter(graph)
+    converted, outputs = converter.convert()
+    ops, outputs, folded = fold_scales_into(converted, outputs)
     header = {
         "source": graph.source,
         "command": command,
@@ -78,9 +134,10 @@ def from_onnx(
         "notes": notes,
     }
     try:
-        return Trace.from_ops(model or Path(path).stem, drop_unread(ops, outputs), outputs, header)
+        trace = Trace.from_ops(model or Path(path).stem, drop_unread(ops, outputs), outputs, header)
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
+    return converter.exported(trace, folded)
 
 
 def _unknown(graph: Graph) -> Counter[str]:
@@ -107,6 +164,8 @@ class _Converter:
         self.ops: list[Op] = []
         self.names: set[str] = set()
         self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
+        self.nodes: dict[str, NodeProto] = {}  # op -> the node that it was
+        self.weights: dict[str, str] = {}  # op -> value name of its weight
 
     def convert(self) -> tuple[list[Op], list[str]]:
         """Return the ops, in the file's order, and the names of the output ops."""
@@ -128,6 +187,31 @@ class _Converter:
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
         return self.ops, outputs
+
+    def exported(self, trace: Trace, folded: Mapping[str, str]) -> Exported:
+        """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did."""
+        names: dict[tuple[str, int], str] = {}
+        for value, made in self.made.items():
+            names.setdefault(made, value)  # the first is the op's own, any other is an Identity of it
+        scales: dict[str, list[Scale]] = {}
+        for inner, outer in folded.items():
+            names[outer, 0] = names[inner, 0]
+            scales.setdefault(outer, []).extend(self._scale(self.nodes[inner]))
+        outputs = {
+            (op.name, index): names[op.name, index] for op in trace.ops for index in range(len(op.outputs))
+        }
+        weights = {op.name: self.weights[op.name] for op in trace.ops if op.name in self.weights}
+        return Exported(trace, outputs, weights, scales)
+
+    def _scale(self, node: NodeProto) -> list[Scale]:
+        """Return the scale of a folded node; one that only adds has none."""
+        from pimsim.trace.onnx_ops import normalize
+
+        if node.op_type == "BatchNormalization":
+            _, operands, attributes = normalize(self.graph, node)
+            return [Scale(node.op_type, operands[1], operands[4], attributes["epsilon"])]
+        constant = next(name for name in node.input if name in self.graph.constants.names)
+        return [Scale(node.op_type, constant)] if node.op_type in ("Mul", "Div") else []
 
     def _unique(self, name: str) -> str:
         name = "".join(letter if letter.isprintable() else "_" for letter in name)[:900]
@@ -155,11 +239,13 @@ class _Converter:
         inputs = tuple(self._operand(value, position == weight_at) for position, value in enumerate(operands))
         if weight_at is not None:
             self.graph.weight_names.append(operands[weight_at])
+            self.weights[name] = operands[weight_at]
         tensors: tuple[Tensor, ...] = tuple(self.graph.tensor(value) for value in outputs)
         if not OP_TYPES[type_].many_outputs:
             self._refuse_side_outputs(node, outputs[1:])
             tensors = tensors[:1]
         self.ops.append(Op(name, type_, inputs, tensors, attributes))
+        self.nodes[name] = node
         self.made.update({value: (name, index) for index, value in enumerate(outputs)})
 
     def _weight_position(self, type_: str, operands: list[str]) -> int | None:

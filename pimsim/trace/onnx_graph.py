@@ -29,6 +29,31 @@ from pimsim.trace.onnx_ops import UNKNOWN_DOMAIN, resolve_ceil_mode
 from pimsim.trace.schema import Tensor
 
 
+def read_model(path: Path) -> tuple[ModelProto, bytes]:
+    """Read an ONNX file, without weights that stand in other files, and return its bytes too.
+
+    Raises
+    ------
+    TraceError
+        If it cannot be read or is no model.
+    """
+    where = str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TraceError(f"cannot be read: {error.strerror or error}", where=where) from None
+    try:
+        model = ModelProto()
+        model.ParseFromString(data)
+    except DecodeError:
+        raise TraceError("not an ONNX model, or a truncated one", where=where) from None
+    if not _is_text(model):
+        raise TraceError("not an ONNX model: a name is not UTF-8 text", where=where)
+    if not model.HasField("graph") or not model.graph.node or not model.opset_import:
+        raise TraceError("not an ONNX model, or one without a graph", where=where)
+    return model, data
+
+
 class Graph:
     """The graph of an ONNX model.
 
@@ -75,19 +100,7 @@ class Graph:
         self._check()
 
     def _parse(self, path: Path) -> ModelProto:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise TraceError(f"cannot be read: {error.strerror or error}", where=self.where) from None
-        try:
-            model = ModelProto()
-            model.ParseFromString(data)
-        except DecodeError:
-            raise TraceError("not an ONNX model, or a truncated one", where=self.where) from None
-        if not _is_text(model):
-            raise TraceError("not an ONNX model: a name is not UTF-8 text", where=self.where)
-        if not model.HasField("graph") or not model.graph.node or not model.opset_import:
-            raise TraceError("not an ONNX model, or one without a graph", where=self.where)
+        model, data = read_model(path)
         self.source = {
             "file": "".join(letter if letter.isprintable() else "_" for letter in path.name),
             "sha256": hashlib.sha256(data).hexdigest(),

@@ -5,6 +5,7 @@ The primes differ, so sizes that should be equal and are not differ too, whateve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count, cycle, islice
@@ -42,25 +43,35 @@ def check_ops(
         if not NAME.fullmatch(name):
             message = f"found {show(name)}, expected a name of letters, digits and underscores"
             raise TraceError(message, where=f"{place}: symbols")
-    if not free:
-        return check_graph(ops, outputs, places, place)
     drawn = row_symbols(ops) if header.get("routing") else set()
+    if not free and not drawn:
+        return check_graph(ops, outputs, places, place)
     used = _check_names(ops, places, {*free, *drawn})
     unused = [name for name in free if name not in used]
     if unused:
         message = f"no size depends on '{unused[0]}'"
         raise TraceError(message, where=f"{place}: symbols", mend="leave it out, or give it a value")
     probe = dict(zip(sorted(free), _primes(), strict=False))
-    probe |= dict(zip(sorted(drawn), cycle(islice(_primes(), 8)), strict=False))
+    probe |= _probed_rows(ops, drawn, probe)
     try:
         checked = check_graph([substituted(op, probe) for op in ops], outputs, places, place)
     except TraceError as error:
         values = ", ".join(f"{name}={probe[name]}" for name in free)
-        raise TraceError(
-            f"{error.message} (tried with {values})", where=error.where, mend=error.mend
-        ) from None
+        message = f"{error.message} (tried with {values})" if free else error.message
+        raise TraceError(message, where=error.where, mend=error.mend) from None
     given = {op.name: op for op in ops}
     return tuple(_symbolic(given[op.name], op) for op in checked)
+
+
+def _probed_rows(ops: Sequence[Op], drawn: set[str], probe: Mapping[str, int]) -> dict[str, int]:
+    """Give the rows of experts values, other primes as well, but no more than there are tokens."""
+    rows = dict(zip(sorted(drawn), cycle(islice(_primes(), 8)), strict=False))
+    for op in ops:
+        if op.type == "Dispatch" and op.inputs and isinstance(op.inputs[0].tensor.shape, list | tuple):
+            sizes = [put(size, probe) for size in op.inputs[0].tensor.shape[:-1]]
+            tokens = math.prod(size for size in sizes if isinstance(size, int))
+            rows = {name: min(count, max(tokens, 1)) for name, count in rows.items()}
+    return rows
 
 
 def _primes() -> Iterator[int]:

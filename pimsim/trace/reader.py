@@ -10,6 +10,7 @@ from pimsim.errors import TraceError
 from pimsim.trace.check import MAX_SIZE, check_int, check_name, closest, complete_header, show
 from pimsim.trace.probe import check_ops
 from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
+from pimsim.trace.statistics_row import check_meaning, from_row
 
 _HEADER = ("schema", "model", "source", "command", "symbols", "weights", "routing", "notes", "outputs")
 _OP = ("name", "type", "inputs", "outputs", "attributes")
@@ -42,7 +43,9 @@ def read(path: Path) -> Trace:
     header = complete_header(head["model"], about, place)
     places = [f"{path}:{number}" for number in range(2, len(rows) + 1)]
     ops = [_op(row, where) for row, where in zip(rows[1:], places, strict=True)]
-    return Trace(head["model"], check_ops(ops, outputs, places, place, header), outputs, header)
+    checked = check_ops(ops, outputs, places, place, header)
+    check_meaning(ops, header["weights"], places)
+    return Trace(head["model"], checked, outputs, header)
 
 
 def _rows(path: Path) -> list[object]:
@@ -149,7 +152,7 @@ def _op(value: object, place: str) -> Op:
 def _operand(value: object, place: str, field: str) -> Operand:
     row = _object(value, place, field)
     where = f"{place}: {field}"
-    _check_keys(row, where, ("role", *_TENSOR), ("role", "from", "output", *_TENSOR, "bits"))
+    _check_keys(row, where, ("role", *_TENSOR), ("role", "from", "output", *_TENSOR, "bits", "stats"))
     index = check_int(row.get("output", 0), f"{where}.output", 0, MAX_SIZE)
     return Operand(row["role"], _tensor(row, where), row.get("from"), index)
 
@@ -157,7 +160,7 @@ def _operand(value: object, place: str, field: str) -> Operand:
 def _output(value: object, place: str, field: str) -> Tensor:
     row = _object(value, place, field)
     where = f"{place}: {field}"
-    _check_keys(row, where, _TENSOR, (*_TENSOR, "bits"))
+    _check_keys(row, where, _TENSOR, (*_TENSOR, "bits", "stats"))
     return _tensor(row, where)
 
 
@@ -166,4 +169,5 @@ def _tensor(row: dict[str, Any], where: str) -> Tensor:
         check_int(row["bits"], f"{where}.bits", 1, 64)
     if not isinstance(row["dtype"], str):
         raise TraceError(f"found {show(row['dtype'])}, expected text", where=f"{where}.dtype")
-    return Tensor(tuple(_list(row["shape"], f"{where}.shape")), row["dtype"], row.get("bits"))
+    stats = from_row(row["stats"], f"{where}.stats") if "stats" in row else None
+    return Tensor(tuple(_list(row["shape"], f"{where}.shape")), row["dtype"], row.get("bits"), stats)

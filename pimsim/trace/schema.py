@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pimsim.trace.optypes import OP_TYPES
 from pimsim.trace.symbols import names_in, unbound
+
+if TYPE_CHECKING:
+    from pimsim.trace.statistics import Statistics
 
 SCHEMA = "pimsim-trace/1"
 
@@ -34,11 +37,14 @@ class Tensor:
         Element type in the source model, by its ONNX name in lower case (``float32``, ``int8``).
     bits : int or None
         Bits an element is computed with; None leaves it to the chip's native precision.
+    stats : Statistics or None
+        What its values were like in a real run. They stand at outputs of ops and at weights, and nowhere else.
     """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
     bits: int | None = None
+    stats: Statistics | None = None
 
     @property
     def elements(self) -> int:
@@ -208,6 +214,7 @@ class Trace:
         """
         from pimsim.trace.check import complete_header
         from pimsim.trace.probe import check_ops
+        from pimsim.trace.statistics_row import check_meaning
 
         ops = tuple(ops)
         if outputs is None:
@@ -216,6 +223,7 @@ class Trace:
         outputs = tuple(outputs)
         header = complete_header(model, header or {}, "trace")
         checked = check_ops(ops, outputs, [f"op {op.name!r}" for op in ops], "trace", header)
+        check_meaning(checked, header["weights"], [f"op {op.name!r}" for op in checked])
         return cls(model, checked, outputs, header)
 
     def bind(

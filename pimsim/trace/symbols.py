@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pimsim.errors import TraceError
+from pimsim.trace.routing import expert_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 LONGEST = 200
@@ -127,5 +128,7 @@ def names_in(sizes: Iterable[object]) -> set[str]:
 def unbound(names: Iterable[str], what: str) -> TraceError:
     """Make the error of asking what depends on symbols that have no value."""
     names = tuple(names)
-    mend = f"say {' '.join(f'--bind {name}=N' for name in names)}, or bind them in Python: trace.bind(...)"
+    free = [name for name in names if expert_of(name) is None]
+    mend = f"say {' '.join(f'--bind {name}=N' for name in free)}, or bind them in Python: trace.bind(...)"
+    mend = mend if free else "trace.bind() draws the tokens of experts"
     return TraceError(f"{what} depend on symbols without a value: {', '.join(names)}", mend=mend)

@@ -91,6 +91,8 @@ def from_torch(
             message = f"the model has ops that a trace does not know: {listed}"
             mend = "--allow-unknown treats them as data movement, without their computation"
             raise TraceError(message, where=name, mend=mend)
+        if not outputs:
+            raise TraceError("no output is made of ops that a trace knows", where=name)
         notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
     ops, outputs = fold_scales(list(builder.ops.values()), outputs)
     ops, outputs = drop_unread(ops, outputs), list(outputs)

@@ -323,14 +323,20 @@ def _library(place: str) -> bool | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's warnings and log lines off stderr: what goes wrong comes as an exception."""
+    """Keep torch's warnings, log lines and listings off the terminal: what goes wrong comes as an exception."""
+    import contextlib
+    import io
     import logging
 
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -48,7 +49,8 @@ def from_factory(source: str, *, allow_unknown: bool = False, model: str, comman
         raise TraceError(message, where=source, mend="pip install 'pimsim[torch]'")
     from pimsim.trace.torch import from_torch
 
-    module, inputs, options = _checked(_made(_find(source), source), source)
+    with contextlib.redirect_stdout(sys.stderr):  # what it prints is not the command's output
+        module, inputs, options = _checked(_made(_find(source), source), source)
     try:
         return from_torch(
             module,

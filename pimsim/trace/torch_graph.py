@@ -146,6 +146,8 @@ class Builder:
             source = self.values.get(node.args[0])
             if isinstance(source, list) and node.args[1] < len(source):
                 self.values[node] = source[node.args[1]]
+            elif depends:  # a mask, a mean, indices: what a handler does not make
+                self.unknown[f"{_name(node.args[0])} (output {node.args[1]})"] += 1
             return
         if handler is None and depends:
             self.unknown[name.removesuffix(".default")] += 1
@@ -180,6 +182,14 @@ class Builder:
         made = self.emit(node, "DataMovement", operands, outputs, {"onnx_type": f"aten::{name}"})
         return made if isinstance(node.meta["val"], list | tuple) else made[0]
 
+    def refused(self, node: Node, what: str) -> Made:
+        """Count what a handler cannot make an op of as unknown, and move its data."""
+        self.unknown[what] += 1
+        made = self._moved(node, _name(node))
+        made = made[0] if isinstance(made, list) else made
+        assert isinstance(made, Made)
+        return made
+
     def _outputs(self) -> list[str]:
         """Return the ops of the model's outputs; one that is seen under another shape gets its Reshape."""
         node = next(node for node in self.exported.nodes if node.op == "output")
@@ -191,7 +201,7 @@ class Builder:
                 source = self.operand(value).source or ""
                 if source not in names:
                     names.append(source)
-        if not names:
+        if not names and not self.unknown:
             raise TraceError(
                 "no output depends on an input: there is nothing to run", where=self.exported.where
             )

@@ -57,8 +57,7 @@ def _repeat(b: Builder, node: Node) -> Value:
     padded = (1,) * (len(shape) - len(value.shape)) + value.shape
     if all(before in (1, after) for before, after in zip(padded, shape, strict=True)):
         return b.one(node, "Expand", [b.operand(value)])
-    b.unknown["repeat"] += 1
-    return b.one(node, "DataMovement", [b.operand(value)], None, {"onnx_type": "aten::repeat"})
+    return b.refused(node, "repeat")
 
 
 def transposed(b: Builder, node: Node, value: Value, perm: Sequence[int]) -> Value:
@@ -253,11 +252,7 @@ def _gather(b: Builder, node: Node) -> Value:
         given: list[Any] = list(node.args[1])
         at = [place for place, each in enumerate(given) if each is not None]
         if len(at) != 1:
-            b.unknown["index (by several lists)"] += 1
-            operands = [
-                b.operand(b.value(each)) for each in (table, *(each for each in given if each is not None))
-            ]
-            return b.one(node, "DataMovement", operands, None, {"onnx_type": "aten::index"})
+            return b.refused(node, "index (by several lists)")
         axis, indices = at[0], given[at[0]]
     value = b.value(table)
     operands = [b.operand(value), b.operand(b.value(indices))]

@@ -229,7 +229,7 @@ def _convolution(b: Builder, node: Node) -> Value:
         turned = False
     held = b.value(weight)
     if turned or not isinstance(held, Const):
-        b.unknown["convolution (transposed)" if turned else "convolution (of two activations)"] += 1
+        return b.refused(node, "convolution (transposed)" if turned else "convolution (of two activations)")
     rank = len(held.shape) - 2
     begins = ends = _spread(padding, rank)
     fed = b.value(source)
@@ -284,8 +284,7 @@ def _adaptive_pool(b: Builder, node: Node) -> Value:
     if any(isinstance(size, str) for size in before) or any(
         a % c for a, c in zip(before, after, strict=True)
     ):
-        b.unknown["adaptive_avg_pool2d (windows of different sizes)"] += 1
-        return b.one(node, "DataMovement", [source], None, {"onnx_type": "aten::adaptive_avg_pool2d"})
+        return b.refused(node, "adaptive_avg_pool2d (windows of different sizes)")
     kernel = tuple(a // c for a, c in zip(before, after, strict=True))
     rank = len(kernel)
     attributes = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
+from pimsim.trace.statistics_row import to_row
 
 
 def write(trace: Trace, path: Path) -> None:
@@ -106,4 +107,6 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
     row: dict[str, Any] = {"shape": list(tensor.shape), "dtype": tensor.dtype}
     if tensor.bits is not None:
         row["bits"] = tensor.bits
+    if tensor.stats is not None:
+        row["stats"] = to_row(tensor.stats)
     return row

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -14,17 +16,18 @@ from onnx import TensorProto, helper
 
 from pimsim.trace import Op, Operand, Tensor, Trace
 
+from ..trace.symbolic import attention
 from .runner import call
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
-def pimsim(*args: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def pimsim(*args: str | Path, cwd: Path | None = None, columns: int = 80) -> subprocess.CompletedProcess[str]:
     root = str(Path(__file__).parents[2])
     code = "from pimsim.cli import main; main()"
     env = {
         **os.environ,
-        "COLUMNS": "80",
+        "COLUMNS": str(columns),
         "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
     }
     return subprocess.run(
@@ -104,15 +107,91 @@ def test_export_refuses_what_is_not_onnx_and_where_it_cannot_write(tmp_path: Pat
     assert "cannot be written: Is a directory" in refused("export", model, "-o", tmp_path)
 
 
-@pytest.mark.parametrize("model", ["densenet121", "vgg19", "resnet50"])
-def test_show_fits_the_terminal(model: str) -> None:
-    done = pimsim("show", model)
-    assert done.returncode == 0
+def shown(*args: str | Path, columns: int = 80) -> list[str]:
+    """Return the lines of a table in a terminal of so many columns."""
+    done = pimsim("show", *args, columns=columns)
+    assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= columns
+    return lines
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+@pytest.mark.parametrize("model", ["densenet121", "vgg19", "resnet50", "minilm", "digits_cnn"])
+def test_show_fits_the_terminal(model: str, columns: int) -> None:
+    lines = shown(model, columns=columns)
     trace = Trace.load(model)
-    assert len(lines) == len(trace.ops) + 3  # the title, the head and the totals; no op takes two lines
-    assert lines[-1].split()[:4] == [str(len(trace.ops)), "ops", str(trace.macs), str(trace.weights)]
+    head = next(number for number, line in enumerate(lines) if line.startswith("---"))
+    foot = next(number for number, line in enumerate(lines) if line.startswith(f"{len(trace.ops)} ops"))
+    if model != "minilm" and columns > 60:
+        assert foot - head == len(trace.ops) + 2  # an empty line before the totals, and no op takes two
+    titles = lines[head - 1].split()
+    assert titles[:4] == ["op", "type", "output", "MACs"]
+    everything = ["operands", "weights", "activations", "MACs/elem"]
+    dropped = [name for name in everything if name not in titles]
+    missing = " ".join(lines[foot:]).partition(f"Not shown in {columns} columns: ")[2]
+    assert sorted(missing.partition(".")[0].split(", ") if missing else []) == sorted(dropped)
+    assert columns < 200 or not dropped
+    assert ("zeros" in titles) == (model in ("minilm", "digits_cnn"))
+    assert f"MACs: {trace.macs:,}, of them" in " ".join(lines)
+
+
+def test_show_totals_and_kinds() -> None:
+    """MiniLM: one row of each kind, and the totals, in figures worked out by hand."""
+    rows = [line.split() for line in shown("minilm", columns=250)]
+    find = {row[0]: row for row in rows if row}
+    # 384 inputs and outputs of 128 tokens: 128*384*384 MACs on 2*128*384 + 384*384 elements
+    query = find["/encoder/layer.0/attention/self/query/MatMul"]
+    assert query[1:10] == ["MatMul", "1x128x384", "18.87", "M", "static", "147.5", "k", "98.3", "k"]
+    assert float(query[10]) == pytest.approx(128 * 384 * 384 / (2 * 128 * 384 + 384 * 384), rel=1e-3)
+    assert query[12] == query[14] == "%"
+    scores = find["/encoder/layer.0/attention/self/MatMul"]
+    # 12 heads of 32: two matrices of 12*128*32 in, 12*128*128 out
+    assert scores[4:6] == ["M", "dynamic"]
+    assert float(scores[8]) == pytest.approx(128 * 128 * 384 / (2 * 12 * 128 * 32 + 12 * 128 * 128), rel=1e-3)
+    assert "static" not in find["/encoder/layer.0/attention/self/Softmax"]
+    text = "\n".join(" ".join(row) for row in rows)
+    assert "MACs: 1,434,599,424, of them 1,359,101,952 static and 75,497,472 dynamic" in text
+    assert "data: 16 sentences of scripts/make_minilm.py, 212 tokens" in text
+
+
+def symbolic(path: Path) -> Path:
+    attention().save(path)
+    return path
+
+
+def test_show_of_symbols_without_a_value(tmp_path: Path) -> None:
+    path = symbolic(tmp_path / "t.jsonl")
+    lines = shown(path, columns=100)
+    text = "\n".join(lines)
+    assert "'?' depends on symbols without a value; say --bind batch=N --bind seq=N --bind kv=N" in text
+    assert any(line.split()[:4] == ["scores", "MatMul", "batchxseqxkv+seq", "?"] for line in lines)
+    assert "MACs: ?, of them ? static and ? dynamic; weights: 16" in text
+    done = pimsim("show", path, "--json")
+    assert json.loads(done.stdout)["totals"]["macs"] is None
+
+
+def test_show_binds(tmp_path: Path) -> None:
+    path = symbolic(tmp_path / "t.jsonl")
+    done = pimsim("show", path, "--bind", "batch=2", "--bind", "seq=3", "--bind", "kv=5", "--json")
+    shown = json.loads(done.stdout)
+    # q: 2*3 rows of 4 by 4; scores: 2*3 rows of 4 features by 5+3 keys
+    assert shown["totals"]["static_macs"] == 2 * 3 * 4 * 4
+    assert shown["totals"]["dynamic_macs"] == 2 * 3 * 4 * 8
+    part = json.loads(pimsim("show", path, "--bind", "kv=5", "--bind", "batch=1", "--json").stdout)
+    assert part["totals"]["macs"] is None
+    assert "sequence" in refused("show", path, "--bind", "sequence=3")
+    assert "--bind: found 'seq'" in refused("show", path, "--bind", "seq")
+
+
+def test_show_csv_has_a_row_an_op() -> None:
+    done = pimsim("show", "digits_cnn", "--csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    trace = Trace.load("digits_cnn")
+    assert [row["name"] for row in rows] == [op.name for op in trace.ops]
+    assert sum(int(row["macs"]) for row in rows) == trace.macs
+    assert json.loads(rows[1]["stats"])["count"] == 360 * 32 * 8 * 8
+    assert "--csv: does not go with --json" in refused("show", "alexnet", "--csv", "--json")
 
 
 def test_show_json_is_all_there_is_on_stdout() -> None:
@@ -125,6 +204,12 @@ def test_show_json_is_all_there_is_on_stdout() -> None:
     assert shown["ops"][1]["weights"] == 96 * 3 * 11 * 11
     assert shown["ops"][1]["params"] == 96 * 3 * 11 * 11 + 96
     assert shown["weights"] == "constant"
+    # AlexNet's input has 3x224x224 elements
+    assert shown["ops"][1]["activations"] == 3 * 224 * 224 + 96 * 54 * 54
+    moved = shown["ops"][1]["activations"] + shown["ops"][1]["params"]
+    assert shown["ops"][1]["intensity"] == shown["ops"][1]["macs"] / moved
+    assert shown["ops"][1]["operands"] == "static"
+    assert shown["ops"][1]["stats"] is None
 
 
 def test_show_says_what_is_wrong(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pimsim.errors import TraceError
@@ -16,7 +16,9 @@ from pimsim.trace.bind import bind, bind_text
 from pimsim.trace.symbols import parse, put
 from pimsim.trace.writer import lines
 
-from .symbolic import attention, attention_ops
+from .symbolic import attention, attention_ops, mixture
+from .test_reader_fuzz import VALUES as JUNK
+from .test_reader_fuzz import places
 
 
 @pytest.mark.parametrize(
@@ -245,3 +247,33 @@ def test_unsound_symbolic_traces(tmp_path: Path, changed: list[Any], message: st
     path.write_text("".join(json.dumps(row) + "\n" for row in changed))
     with pytest.raises(TraceError, match=message):
         Trace.load(path)
+
+
+JUNK_SIZES = JUNK | st.sampled_from(
+    ["seq", "kv", "kv+seq", "batch*seq", "seq-9", "0*seq", "layer0.expert1", "seq*"]
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), experts=st.booleans())
+def test_changed_symbolic_traces(tmp_path: Path, data: st.DataObject, experts: bool) -> None:
+    """Whatever a file holds, it is refused with its place, or read, written and bound."""
+    trace = mixture(layers=1) if experts else attention()
+    changed: Any = [json.loads(line) for line in lines(trace)]
+    for _ in range(data.draw(st.integers(1, 2))):
+        *path, last = data.draw(st.sampled_from([place for place in places(changed) if place]))
+        parent = changed
+        for key in path:
+            parent = parent[key]
+        parent[last] = data.draw(JUNK_SIZES)
+    file = tmp_path / "t.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    message = ""
+    try:
+        found = Trace.load(file)
+        found.save(tmp_path / "u.jsonl")
+        assert Trace.load(tmp_path / "u.jsonl").digest == found.digest
+        assert found.bind(dict.fromkeys(found.symbols, 3)).macs >= 0
+    except TraceError as error:
+        message = str(error)
+    message.encode()

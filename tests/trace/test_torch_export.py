@@ -340,6 +340,43 @@ def test_unknown_ops_are_all_listed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("function", "shape", "name"),
+    [
+        (lambda m, x: nn.functional.conv_transpose2d(x, m.w), (1, 4, 5, 5), "convolution (transposed)"),
+        (lambda m, x: nn.functional.conv2d(x, x), (4, 4, 5, 5), "convolution (of two activations)"),
+        (lambda m, x: nn.functional.adaptive_avg_pool2d(x, 3), (1, 4, 5, 5), "windows of different sizes"),
+        (lambda m, x: x.repeat(2, 2), (3, 4), "repeat"),
+        (lambda m, x: nn.functional.max_pool2d(x, 2, return_indices=True)[1] * 2, (1, 4, 6, 6), "(output 1)"),
+    ],
+)
+def test_what_a_trace_has_no_op_for_is_unknown(function: Any, shape: tuple[int, ...], name: str) -> None:
+    weight = {"w": nn.Parameter(torch.zeros(4, 2, 3, 3))}
+    with pytest.raises(TraceError) as caught:
+        export(function, shape, modules=weight)
+    assert name in str(caught.value)
+    assert "--allow-unknown" in str(caught.value)
+
+
+def test_experts_of_fixed_lengths_are_drawn_when_the_trace_is_bound() -> None:
+    transformers = pytest.importorskip("transformers", reason="the model comes from the package transformers")
+    config = transformers.MixtralConfig(
+        **{"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1},
+        **{"vocab_size": 50, "intermediate_size": 24, "attn_implementation": "eager"},
+    )
+    with torch.device("meta"):
+        model = transformers.MixtralForCausalLM(config)
+    whole = Of(lambda m, x: m.model(x, use_cache=False).logits, model=model)
+    trace = from_torch(whole, (torch.zeros(1, 9, dtype=torch.long),))
+    assert trace.symbols == ()
+    with pytest.raises(TraceError, match=r"trace\.bind\(\) draws the tokens of experts"):
+        _ = trace.macs
+    bound = trace.bind()
+    experts = sum(op.macs for op in bound.ops if "experts." in op.name)
+    assert experts == 9 * 2 * 3 * 16 * 24
+    assert bound.bind() is bound
+
+
+@pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
         ("x", {}, "found inputs of type str"),
