@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pimsim.network.noc import noc as noc
     from pimsim.report.html.page import write_report as write_report
     from pimsim.report.timeline import write_timeline as write_timeline
+    from pimsim.result.generate import generate as generate
     from pimsim.result.result import Result as Result
     from pimsim.result.simulate import simulate as simulate
     from pimsim.trace.schema import Op as Op
@@ -62,6 +63,7 @@ _HOMES = {
     "make_plan": "pimsim.mapping.planner",
     "noc": "pimsim.network.noc",
     "roofline": "pimsim.analysis.roofline",
+    "generate": "pimsim.result.generate",
     "simulate": "pimsim.result.simulate",
     "whatif": "pimsim.analysis.whatif",
     "write_report": "pimsim.report.html.page",

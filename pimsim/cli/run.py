@@ -33,6 +33,15 @@ class Counts(TypedDict):
 @click.argument("chip")
 @click.argument("trace")
 @click.option("--batch", type=int, default=1, metavar="N", help="Inferences, one after another (default 1).")
+@click.option(
+    "--bind", "binds", multiple=True, metavar="NAME=N", help="Give a symbol of the trace its value."
+)
+@click.option("--prompt", type=int, metavar="N", help="Tokens of a prompt, which the model is to continue.")
+@click.option("--generate", "tokens", type=int, metavar="N", help="Tokens to generate after the prompt.")
+@click.option("--requests", type=int, default=1, metavar="N", help="Prompts that come (default 1).")
+@click.option("--rate", type=float, metavar="R", help="Prompts a second, at random; without it all at once.")
+@click.option("--places", type=int, metavar="N", help="Sequences under way at once; without it, all.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Of the random times (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
@@ -78,6 +87,13 @@ def command(
     chip: str,
     trace: str,
     batch: int,
+    binds: tuple[str, ...],
+    prompt: int | None,
+    tokens: int | None,
+    requests: int,
+    rate: float | None,
+    places: int | None,
+    seed: int,
     chips: int | None,
     weight_bits: int | None,
     input_bits: int | None,
@@ -98,10 +114,19 @@ def command(
 
     \b
       pimsim run isaac resnet50
+      pimsim run hermes_llm gpt2 --prompt 512 --generate 64
+      pimsim run hermes_llm bert_base --bind batch=1 --bind seq=128
       pimsim run isaac resnet50 --batch 8 --set core.adc.bits=6 -o result.json.gz
     """
     if top < 1:
         raise ConfigError(f"found {top}, expected a number of rows from 1", where="--top")
+    if (prompt is None) != (tokens is None):
+        here, other = ("--prompt", "--generate") if tokens is None else ("--generate", "--prompt")
+        raise ConfigError(f"needs {other} N, too", where=here)
+    if prompt is None and (requests != 1 or rate is not None or places is not None):
+        raise ConfigError("--requests, --rate and --places need --prompt and --generate", where="--requests")
+    if prompt is not None and (batch != 1 or binds or plan_only):
+        raise ConfigError("does not go with --batch, --bind or --plan; see --requests", where="--prompt")
     written: dict[Path, str] = {}
     for option, path in (("-o", output), ("--plot", plot), ("--timeline", timeline)):
         if path is None:
@@ -125,11 +150,31 @@ def command(
             from pimsim.result.simulate import check_options, simulate
 
             check_options(batch=batch, **counts)
+            if prompt is None and (binds or loaded[1].symbols):
+                from pimsim.trace.bind import bind_text
+
+                loaded = loaded[0], bind_text(loaded[1], binds)
             progress.stage = "while planning; nothing is written"
             if plan_only:
                 _show_plan(*loaded, counts, as_json)
                 return
-            result = simulate(*loaded, batch, **counts, timeline=window, on_progress=progress)
+            if prompt is not None and tokens is not None:
+                from pimsim.result.generate import generate
+
+                result = generate(
+                    *loaded,
+                    prompt,
+                    tokens,
+                    requests=requests,
+                    rate=rate,
+                    places=places,
+                    seed=seed,
+                    **counts,
+                    timeline=window,
+                    on_progress=progress,
+                )
+            else:
+                result = simulate(*loaded, batch, **counts, timeline=window, on_progress=progress)
             progress.stage = "while writing the result"
             progress.hide()
             _hand_over(result, output, plot, timeline, as_json, top, verbose)

@@ -1,0 +1,62 @@
+"""Generation: what the figures promise, on a small decoder."""
+
+from __future__ import annotations
+
+import pytest
+
+from pimsim.chip import Chip
+from pimsim.errors import ConfigError, MappingError
+from pimsim.result.generate import generate
+from pimsim.trace import Trace
+from tests.transformers import decoder
+
+CHIP = Chip.load("hermes_llm")
+
+
+def test_time_and_energy_close_and_the_phases_are_told_apart():
+    result = generate(CHIP, decoder(), 16, 8)
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+    assert sum(row["aj"] for row in result.energy["rows"]) == result.energy["total_aj"]
+    assert [phase["phase"] for phase in result.phases] == ["prompt", "decode"]
+    assert result.phases[0]["end_fs"] == result.first_token_fs
+    (sequence,) = result.generation["sequences"]
+    assert len(sequence["token_fs"]) == 8
+    assert sequence["token_fs"][-1] == result.latency_fs
+    for phase in result.phases:
+        assert sum(row["fs"] for row in phase["attribution"]) == phase["end_fs"] - phase["begin_fs"]
+
+
+def test_the_multiplications_are_those_of_each_pass():
+    """A prompt's pass computes logits for its last token only; each step has one more token in its cache."""
+    trace, logits = decoder(), 64 * 100
+    result = generate(CHIP, trace, 16, 5)
+    passes = trace.bind(batch=1, seq=16, kv=0).macs - 15 * logits
+    passes += sum(trace.bind(batch=1, seq=1, kv=16 + n).macs for n in range(4))
+    assert result.macs == passes
+
+
+@pytest.mark.parametrize("chip", ["isaac", "puma", "hermes64", "hermes_llm"])
+def test_a_token_takes_longer_the_more_are_before_it(chip):
+    short, long = (generate(Chip.load(chip), decoder(), prompt, 2).token_fs["first"] for prompt in (4, 60))
+    assert long > short
+
+
+def test_no_part_is_busy_for_longer_than_the_run_and_bounds_hold():
+    result = generate(CHIP, decoder(), 8, 6, requests=5, rate=2e5, places=2)
+    assert result.bounds["latency_over_bound"] >= 1
+    assert all(figures["busiest_fs"] <= result.latency_fs for figures in result.resources.values())
+    assert [len(each["token_fs"]) for each in result.generation["sequences"]] == [6] * 5
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+
+
+def test_the_same_seed_is_the_same_run():
+    runs = [generate(CHIP, decoder(), 8, 3, requests=4, rate=1e5, seed=seed).data for seed in (1, 1, 2)]
+    assert runs[0] == runs[1]
+    assert runs[0]["generation"]["sequences"] != runs[2]["generation"]["sequences"]
+
+
+def test_refuses_what_cannot_generate():
+    with pytest.raises(MappingError, match="no symbol 'seq'"):
+        generate(CHIP, Trace.load("squeezenet"), 4, 4)
+    with pytest.raises(ConfigError, match="prompt"):
+        generate(CHIP, decoder(), 0, 4)
