@@ -16,8 +16,25 @@ Figure = tuple[str, str, str]
 
 def figures(result: Result) -> Iterator[Iterator[Figure]]:
     """Yield the figures of a run in groups: times, rates, costs, use. Each is a name, a value and a note."""
-    for group in (_times, _rates, _costs, _use):
-        yield group(result)
+    for group in (_tokens, _times, _rates, _costs, _use):
+        if group is not _tokens or "generation" in result.data:
+            yield group(result)
+
+
+def _tokens(result: Result) -> Iterator[Figure]:
+    about, token_fs = result.generation, result.token_fs
+    asked = f"{about['requests']} prompt{'s' if about['requests'] > 1 else ''} of {about['prompt']} tokens"
+    yield "first token", format_time(result.first_token_fs), f"median after the arrival of {asked}"
+    if token_fs is not None:
+        yield "next token", format_time(token_fs["median"]), f"median of {about['tokens'] - 1} a prompt"
+        yield "  the first", format_time(token_fs["first"]), f"with {about['prompt']} tokens before"
+        yield (
+            "  the last",
+            format_time(token_fs["last"]),
+            f"with {about['prompt'] + about['tokens'] - 2} before",
+        )
+    yield "tokens", f"{result.tokens_per_s:,.4g} a second", "of all prompts, over the latency"
+    yield "energy a token", format_si(about["energy_per_token_pj"] * 1e-12, "J"), "of all that is modelled"
 
 
 def _times(result: Result) -> Iterator[Figure]:
