@@ -25,6 +25,7 @@ def test_list_names_every_preset_on_a_line() -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         "hermes64",
         "hermes64_4phase",
+        "hermes_llm",
         "isaac",
         "puma",
     ]

@@ -334,13 +334,13 @@ def test_ctrl_c_says_how_far_it_got_and_leaves_nothing(tmp_path, delay):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("stage", ["Chip.load", "make_plan", "dependence_fs", "write_whole"])
+@pytest.mark.parametrize("stage", ["Chip.load", "make_plan", "chain_fs", "write_whole"])
 def test_ctrl_c_at_any_stage_is_one_line(tmp_path, small, stage):
     """The signal comes from inside the stage, and the stage turns it into another exception."""
     home = {
         "Chip.load": "pimsim.chip.Chip.load",
         "make_plan": "pimsim.result.simulate.make_plan",
-        "dependence_fs": "pimsim.result.freeze.dependence_fs",
+        "chain_fs": "pimsim.result.freeze.chain_fs",
         "write_whole": "pimsim.result.result.write_whole",
     }[stage]
     code = f"""
