@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pimsim.errors import TraceError
 from pimsim.trace.optypes import OP_TYPES
 from pimsim.trace.symbols import names_in, unbound
 
@@ -180,7 +181,6 @@ class Trace:
             If there is no such file, or it breaks the schema, or its graph is not sound; with file, line
             and field.
         """
-        from pimsim.errors import TraceError
         from pimsim.presets import resolve
         from pimsim.trace.reader import read
 
@@ -257,6 +257,16 @@ class Trace:
         from pimsim.trace.bind import bind
 
         return bind(self, {**(values or {}), **more}, every_expert=every_expert, routing_seed=routing_seed)
+
+    def require_bound(self) -> None:
+        """Raise TraceError, saying how to bind them, if symbols have no value yet: such a trace cannot run."""
+        if self.symbols:
+            mend = "say " + " ".join(f"--bind {name}=N" for name in self.symbols)
+            message = f"symbols without a value: {', '.join(self.symbols)}"
+            raise TraceError(message, where=self.model, mend=mend)
+        for op in self.ops:  # experts whose tokens are still to be drawn have no symbol of the user's
+            if any(isinstance(size, str) for tensor in op.outputs for size in tensor.shape):
+                raise unbound(names_in(op.output.shape), f"{self.model}: sizes of '{op.name}'")
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:

@@ -290,6 +290,28 @@ class Builder:
         return found
 
 
+def registrar(table: dict[str, Handler]) -> Callable[..., Callable[[Handler], Handler]]:
+    """Return the decorator that puts a handler into a table, under each of the names it is given."""
+
+    def handles(*names: str) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            table.update(dict.fromkeys(names, handler))
+            return handler
+
+        return register
+
+    return handles
+
+
+def arguments(node: Node, count: int) -> list[Any]:
+    """Return that many arguments of a node, those left out as their defaults."""
+    schema = node.target._schema.arguments
+    given = list(node.args)
+    for argument in schema[len(given) : count]:
+        given.append(node.kwargs.get(argument.name, argument.default_value))
+    return given[:count]
+
+
 def _flat(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pimsim.trace.torch_graph import Builder, Cache, Const, Handler, Made, Shape, Value
+from pimsim.trace.torch_graph import Builder, Cache, Const, Handler, Made, Shape, Value, registrar
 
 if TYPE_CHECKING:
     from torch.fx import Node
@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 MOVES: dict[str, Handler] = {}
 
 
-def _moves(*names: str) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        MOVES.update(dict.fromkeys(names, handler))
-        return handler
-
-    return register
+_moves = registrar(MOVES)
 
 
 @_moves(

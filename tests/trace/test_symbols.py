@@ -174,6 +174,12 @@ def test_nothing_is_counted_before_it_is_bound() -> None:
         _ = trace.by_name["x"].output.elements
 
 
+def test_what_is_to_run_must_be_bound() -> None:
+    with pytest.raises(TraceError, match="head: symbols without a value: batch, seq, kv; say --bind batch=N"):
+        attention().require_bound()
+    attention().bind(batch=1, seq=2, kv=3).require_bound()
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
