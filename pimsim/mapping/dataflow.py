@@ -293,9 +293,9 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     # What a split along positions puts out is read from tokens of what went in.
     layout = Layout(op.inputs[0].tensor.shape if op.type == "Split" else op.output.shape, axes)
     if op.type == "Input":
-        # The host sends a row of pixels at a time: one burst, not one packet a pixel.
-        rows = layout.images * layout.height
-        size = layout.width * layout.features
+        # The host sends a row at a time, of pixels or of features: one burst, not one packet a pixel.
+        rows = layout.images * layout.height if layout.channels else layout.positions
+        size = math.prod(layout.shape) // rows
         return Node(op.name, op.type, op, rows, size, rows, np.arange(rows), 0, layout)
     operands = [(source, o.tensor.shape) for source, o in zip(sources, op.activations, strict=True)]
     positions, token = layout.positions, np.arange(layout.positions, dtype=np.int64)
@@ -390,6 +390,17 @@ def _tables(
     steps = np.arange(positions, dtype=np.int64)
     if reducing:
         return steps + 1, steps
+    if op.type == "Slice" and min(op.attributes["steps"]) > 0:  # the positions that it takes, in order
+        cut = dict(
+            zip(
+                op.attributes["axes"],
+                zip(op.attributes["starts"], op.attributes["ends"], op.attributes["steps"], strict=True),
+                strict=True,
+            )
+        )
+        grid = np.arange(seen.positions, dtype=np.int64).reshape([seen.shape[axis] for axis in seen.axes])
+        taken = grid[tuple(slice(*cut[axis]) if axis in cut else slice(None) for axis in seen.axes)].ravel()
+        return taken + 1, taken
     if seen.positions == 1 and positions > 1:  # broadcast
         return np.ones_like(steps), np.zeros_like(steps)
     if op.type in MATRIX and (operand > 0 or op.attributes.get("transA")):  # all of the second matrix

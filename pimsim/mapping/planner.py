@@ -48,7 +48,10 @@ def make_plan(
     ------
     MappingError
         If the model does not fit; says what is needed and what there is.
+    TraceError
+        If a symbol of the trace has no value.
     """
+    trace.require_bound()
     flows = Flows(trace.model, [build(trace)])
     return plan_flows(chip, trace, flows, chips=chips, weight_bits=weight_bits, input_bits=input_bits)[0]
 

@@ -318,6 +318,16 @@ def test_a_view_reads_the_tokens_that_hold_its_elements(before, after, at_input)
     check(last_edges(model)[0], reads)
 
 
+def test_an_input_of_rows_comes_row_by_row_and_a_slice_waits_for_the_rows_it_takes():
+    """By ONNX's definition, output row k of the slice is input row 1 + 2 k."""
+    model = Builder()
+    x = model.input(1, 6, 8)
+    model.add("Slice", (x,), (1, 3, 8), starts=(1,), ends=(6,), axes=(1,), steps=(2,))
+    nodes = {node.name: node for node in build(model.trace())}
+    assert (nodes[x].tokens, nodes[x].features) == (6, 8)
+    check(last_edges(model)[0], [{1}, {3}, {5}], exact=True)
+
+
 def test_a_flattened_tensor_is_needed_whole():
     model = Builder()
     x = model.flatten(fresh(model, 1, 3, 4, 5))

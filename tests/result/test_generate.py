@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pimsim.chip import Chip
-from pimsim.errors import ConfigError, MappingError
+from pimsim.errors import ConfigError, MappingError, TraceError
 from pimsim.result.generate import generate
+from pimsim.result.simulate import simulate
 from pimsim.trace import Trace
 from tests.transformers import decoder
 
@@ -53,6 +54,11 @@ def test_the_same_seed_is_the_same_run():
     runs = [generate(CHIP, decoder(), 8, 3, requests=4, rate=1e5, seed=seed).data for seed in (1, 1, 2)]
     assert runs[0] == runs[1]
     assert runs[0]["generation"]["sequences"] != runs[2]["generation"]["sequences"]
+
+
+def test_a_run_of_an_unbound_trace_says_what_to_bind():
+    with pytest.raises(TraceError, match="batch, seq, kv"):
+        simulate(CHIP, decoder())
 
 
 def test_refuses_what_cannot_generate():
