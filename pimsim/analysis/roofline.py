@@ -26,8 +26,9 @@ class Roofline:
     points : list of dict
         A row for every op that does something and moves something: `op`, `type`, `on` (``arrays`` or a digital unit),
         `ops_per_byte`, `gops` (1e9 operations a second, from its first start to its last end; 1 MAC = 2 operations, an
-        element on a digital unit is 1), `ceiling_gops` (the lowest of those of the parts that it uses), `bound` (which
-        that is) and `share` (of it; a little above 1 where a window's first rows had come before the first firing).
+        element on a digital unit is 1, of a product 2), `ceiling_gops` (the lowest of those of the parts that it
+        uses), `bound` (which that is) and `share` (of it; a little above 1 where a window's first rows had come before
+        the first firing).
     ceilings : list of dict
         Rows of `name` and of `gops` (arrays, converters, digital units) or `gb_per_s` (network, buses, buffers), of all
         chips together.
@@ -54,9 +55,10 @@ def roofline(result: Result) -> Roofline:
     for row in result.ops:
         planned = plan.get(row["op"])
         work, moved = 2 * row["macs"] or row["elements"], row["bytes_in"] + row["bytes_out"]
-        if planned is None or not work or row["end_fs"] <= row["begin_fs"]:
+        end = max(row["end_fs"], row.get("done_fs", 0))  # all of its work, though no output waits for some
+        if planned is None or not work or end <= row["begin_fs"]:
             continue
-        gops = work / (row["end_fs"] - row["begin_fs"]) * FS_PER_S / 1e9
+        gops = work / (end - row["begin_fs"]) * FS_PER_S / 1e9
         own = rates.of_op(planned, row, work)
         bound = min(own, key=lambda name: (own[name], name))
         points.append(
@@ -74,7 +76,7 @@ def roofline(result: Result) -> Roofline:
     return Roofline(
         points,
         rates.of_chips(),
-        ["off-chip memory: weights are resident, and no chip file has one yet"],
+        ["off-chip memory: weights are resident; what caches read from it has no ceiling here"],
     )
 
 
@@ -134,7 +136,9 @@ class _Rates:
             }
         else:
             unit = self.config.tile.digital[planned["on"]]
-            own = {"digital units": self._unit_gops(planned["on"]) / unit.operations[planned["type"]] * tiles}
+            ops = 2 if planned["type"] == "MatMul" else 1  # of an element: there it is a multiply-accumulate
+            rate = ops * self._unit_gops(planned["on"]) / unit.operations[planned["type"]]
+            own = {"digital units": rate * tiles}
         crossing = {
             "network": max(row["network_bytes_in"], row["network_bytes_out"]),  # either way at once
             "buses": row["bytes_in"],  # read at least once

@@ -40,6 +40,7 @@ def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, An
     net, latency = machine.net, machine.host.outputs[-1]
     working, denied, starved, blocked = machine.states
     begin, end, waited, held_up = machine.op_figures
+    done = machine.engine.op_figures()[1]  # what no output waits for may end after the last one
     macs, elements = work_of(machine)
     spent: dict[str, int] = defaultdict(int)
     for row in energy:
@@ -55,6 +56,7 @@ def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, An
             "firings": 0,
             "begin_fs": min(int(begin[i]), int(end[i])),
             "end_fs": int(end[i]),
+            "done_fs": int(done[i]),
             "critical_fs": critical[op],
             "working_fs": 0,
             "starved_fs": 0,
