@@ -274,13 +274,13 @@ cdef class Engine(Kernel):
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, cause)
+        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits)
             As in the netlist; `mvm` and `route` are -1 for an ordinary visit.
         """
         more = np.zeros(len(steps), dtype=record_dtype("step"))
         for row, values in zip(more, steps, strict=True):
             row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], row["flits"], row["cause"] = values[4:]
+            row["route"], row["terminal"], row["flits"] = values[4:]
             row["charge"] = -1
         self.steps = np.concatenate([np.asarray(self.steps), more])
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))

@@ -82,8 +82,6 @@ cdef struct Step:
     int32_t terminal  # where it begins
     int32_t flits
     int32_t charge  # the energy of a visit, or -1
-    int32_t cause  # that a visit is charged to; -1 is the resource's
-    int32_t unused
 
 cdef struct Mvm:
     int64_t setup
@@ -349,7 +347,6 @@ cdef class Kernel:
     cdef int grant_all(self, int32_t r) except -1
     cdef void wait_over(self, int32_t w) noexcept
     cdef int note_drainer(self, int32_t r, int32_t w) except -1
-    cdef int32_t cause_of(self, int32_t w, int32_t r) noexcept
     cdef int enter_visit(self, int32_t w, int32_t r) except -1
     cdef int grant_visit(self, int32_t w, int32_t r) except -1
     cdef int enter_network(self, int32_t w, int32_t r) except -1

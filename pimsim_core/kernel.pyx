@@ -22,7 +22,7 @@ CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "c
 _DTYPES = {
     "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
     "fresh touched release_node release_actor release_label release_place unsampled sampler place tile drainer drained_node _pad:i4",
-    "step": "occupancy latency:i8 resource mvm route terminal flits charge cause _pad:i4",
+    "step": "occupancy latency:i8 resource mvm route terminal flits charge:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
     "actor": "firings period started ended ended_before ended_time limit milestone since working denied:i8 depth path op "
     "first_input last_input first_output last_output touched end_node state lacking selector permit_node _pad:i4",
@@ -676,15 +676,9 @@ cdef class Kernel:
             self.path.drop(node)
         if wait > 0:
             self.wait_over(w)
-        self.walkers[w].label = self.label_of(self.cause_of(w, r), part, op)
+        self.walkers[w].label = self.label_of(self.resources[r].cause, part, op)
         self.walkers[w].place = self.resources[r].place
         return 0
-
-    cdef int32_t cause_of(self, int32_t w, int32_t r) noexcept:
-        """What a walker's visit to a resource is charged to."""
-        if self.walkers[w].tree < 0 and not self.walkers[w].in_bank and self.steps[self.walkers[w].step].cause >= 0:
-            return self.steps[self.walkers[w].step].cause
-        return self.resources[r].cause
 
     cdef int grant_visit(self, int32_t w, int32_t r) except -1:
         cdef int32_t step = self.walkers[w].step

@@ -16,6 +16,9 @@ from pimsim.errors import ConfigError
 @click.command("whatif", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("chip")
 @click.argument("trace")
+@click.option(
+    "--bind", "binds", multiple=True, metavar="NAME=N", help="Give a symbol of the trace its value."
+)
 @click.option("--batch", type=int, default=1, metavar="N", help="Inferences, one after another (default 1).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @click.option(
@@ -46,6 +49,7 @@ from pimsim.errors import ConfigError
 def command(
     chip: str,
     trace: str,
+    binds: tuple[str, ...],
     batch: int,
     chips: int | None,
     overrides: tuple[str, ...],
@@ -74,10 +78,11 @@ def command(
     from pimsim.analysis.whatif import whatif
     from pimsim.chip import Chip
     from pimsim.trace import Trace
+    from pimsim.trace.bind import bind_text
 
     with Progress("runs", "before the first run was done; nothing is written") as progress:
         try:
-            loaded = Chip.load(chip, overrides), Trace.load(trace)
+            loaded = Chip.load(chip, overrides), bind_text(Trace.load(trace), binds)
             result = whatif(
                 *loaded,
                 batch,

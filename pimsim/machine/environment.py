@@ -131,7 +131,6 @@ class Environment(simpy.Environment):
                 -1 if s.route is None else self.first_route + s.route,
                 s.terminal,
                 s.flits,
-                -1 if s.cause is None else CAUSES.index(s.cause),
             )
             for s in steps
         ]

@@ -61,6 +61,11 @@ def plan_generation(
             + " and no symbol ".join(f"'{m}'" for m in missing),
             mend="export it with its cache: 'seq' for new tokens and 'kv' for cached ones left open",
         )
+    if trace.header.get("routing"):
+        raise MappingError(
+            f"'{trace.model}' routes each token to some of its experts; generation does not model that yet",
+            mend="run it with --bind batch=1 --bind seq=N --bind kv=N: one pass, its experts drawn",
+        )
     first = last_only(build(_bound(trace, prompt, 0)))
     counts = {"chips": chips, "weight_bits": weight_bits, "input_bits": input_bits}
     if tokens == 1:
@@ -81,7 +86,7 @@ def plan_generation(
 def _bound(trace: Trace, new: int, cached: int) -> Trace:
     """Bind a trace to a number of new and of cached tokens of one sequence."""
     sizes = dict.fromkeys(trace.symbols, 1) | {"seq": new, "kv": cached}
-    return trace.bind(sizes, every_expert=True)
+    return trace.bind(sizes)
 
 
 def last_only(nodes: list[Node]) -> list[Node]:

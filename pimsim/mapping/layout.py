@@ -172,5 +172,5 @@ def _reshaped(before: Shape, after: Shape, axes: Axes) -> Axes | None:
         if len(kinds) > 1:
             return None
         if True in kinds:
-            found += there
+            found += [axis for axis in there if after[axis] > 1]
     return tuple(found)

@@ -61,7 +61,6 @@ class Step(NamedTuple):
     terminal: int = -1  # where the route begins
     flits: int = 0
     energy: Energy = ()
-    cause: str | None = None  # that it is charged to, if not as the resource says
 
 
 Way = tuple[tuple[int, int], ...]
@@ -205,11 +204,6 @@ class Netlist:
         self.paths += [tuple(at(cached))] * places
         self.growing.append(Growing(first, places, key, lambda count: tuple(at(count))))
         return first
-
-    def add_choice(self, paths: Sequence[Sequence[Step]]) -> int:
-        """Append paths that a selector chooses from, side by side; return the first."""
-        self.paths += [tuple(path) for path in paths]
-        return len(self.paths) - len(paths)
 
     def add_selector(self, inferences: int) -> int:
         """Append a selector for so many inferences, which all take their first path until told otherwise."""
@@ -415,7 +409,6 @@ class Netlist:
                 terminal=(s.terminal for s in steps),
                 flits=(s.flits for s in steps),
                 charge=step_charges,
-                cause=(-1 if s.cause is None else CAUSES.index(s.cause) for s in steps),
             ),
             "path_ptr": np.cumsum([0, *(len(p) for p in self.paths)]).astype(np.int32),
             "mvms": records(

@@ -52,6 +52,8 @@ class Floor:
         self.rank = {tile: n for n, tile in enumerate(self.order)}
         self.capacity = int(config.tile.buffer.capacity_kib * 1024)
         self.room = [self.capacity] * package.tiles  # bytes
+        memory = config.memory
+        self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
         self.load: dict[tuple[int, str], float] = {}  # share of a unit's time in use
         self.per_tile = config.tile.cores * config.core.arrays
         self.next_slot = 0  # arrays are taken in the order of the tiles
@@ -204,7 +206,7 @@ class Floor:
             How many sequences have a cache at once.
         """
         slices = copies.slices[group.members[0]]
-        before = list(self.room), dict(self.load)
+        before = list(self.room), dict(self.load), list(self.off_chip)
         homes: list[int] = []
         for part in range(slices):
             near = list(self._around(self.rank[anchors[part * len(anchors) // slices]]))
@@ -223,7 +225,7 @@ class Floor:
                         self.load[key] = self.load.get(key, 0.0) + copies.demand[n]
                     break
             else:
-                self.room, self.load = before
+                self.room, self.load, self.off_chip = before
                 raise NoRoom("buffer")
         for n in group.members:
             self.grouped[n] = [Replica(tile) for tile in homes], right_in
@@ -244,16 +246,22 @@ class Floor:
             for number, edge in enumerate(nodes[n].edges)
         ]
         shared = len(self.programs) > 1
-        used, granted = 0, {}
+        used, granted, in_memory = 0, {}, 0
         for program, n, number, edge in lines:
             size = self.bytes_per_token(edge, 1 / slices)
             places = granted[program, n, number] = self.least[program][n][number]
-            if edge.held and (right_in == MEMORY or (shared and not edge.cached)):
+            if edge.held and shared and not edge.cached:
                 continue
             cache = math.ceil(edge.cached / slices * self.input_bits / 8)
-            used += places * size + (caches * cache if edge.held else 0)
-        if used > self.room[tile]:
+            here = places * size + (caches * cache if edge.held else 0)
+            if edge.held and right_in == MEMORY:
+                in_memory += here
+            else:
+                used += here
+        chip = tile // self.config.tiles
+        if used > self.room[tile] or in_memory > self.off_chip[chip]:
             return False
+        self.off_chip[chip] -= in_memory
         for program, n, number, edge in lines:  # what keeps things going, as far as there is room
             more = max(0, self.wanted[program][n][number] - granted[program, n, number])
             size = 0 if edge.held else self.bytes_per_token(edge, 1 / slices)

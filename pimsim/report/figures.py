@@ -33,6 +33,12 @@ def _tokens(result: Result) -> Iterator[Figure]:
             format_time(token_fs["last"]),
             f"with {about['prompt'] + about['tokens'] - 2} before",
         )
+    if about["requests"] > 1:
+        firsts, nexts = about["first_token_percentiles_fs"], about["token_percentiles_fs"]
+        for percent in ("90", "99"):
+            yield f"{percent} % first", format_time(firsts[percent]), "of the first tokens came in this time"
+            if nexts is not None:
+                yield f"{percent} % next", format_time(nexts[percent]), "of the tokens after them"
     yield "tokens", f"{result.tokens_per_s:,.4g} a second", "of all prompts, over the latency"
     yield "energy a token", format_si(about["energy_per_token_pj"] * 1e-12, "J"), "of all that is modelled"
 

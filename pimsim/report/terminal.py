@@ -71,6 +71,8 @@ def headline(result: Result) -> str:
     how = "chosen automatically" if result.chips_requested is None else "as asked for"
     chips = "1 chip" if result.chips == 1 else f"{result.chips} chips"
     inferences = "1 inference" if result.batch == 1 else f"batch of {result.batch}"
+    if "generation" in result.data:
+        inferences = "1 request" if result.batch == 1 else f"{result.batch} requests"
     network = "" if not result.network["approximate"] else "network by packet: approximate\n"
     return (
         f"{printable(result.model)} on {printable(result.chip)}\n"

@@ -116,14 +116,14 @@ def real_model(source: str) -> tuple[torch.nn.Module, object, dict[str, Any]]:
     if importlib.util.find_spec("torch") is None:
         message = "running PyTorch models needs the package 'torch'"
         raise TraceError(message, where=source, mend="pip install 'pimsim[torch]'")
-    from pimsim.trace.torch_factory import _checked, _find, _said, _verbose
+    from pimsim.trace.torch_factory import checked, find_factory, said, verbose_hint
 
-    factory = _find(source)
+    factory = find_factory(source)
     try:
         made = factory()
     except (Exception, SystemExit) as error:  # it is the user's code
-        raise TraceError(f"the factory raised {_said(error)}", where=source, mend=_verbose()) from error
-    model, inputs, options = _checked(made, source)
+        raise TraceError(f"the factory raised {said(error)}", where=source, mend=verbose_hint()) from error
+    model, inputs, options = checked(made, source)
     if any(parameter.is_meta for parameter in model.parameters()):
         message = "the model is on the meta device: its weights have no values"
         raise TraceError(message, where=source, mend="let the factory load them")
@@ -147,7 +147,7 @@ def _run(
     """Return what each module was given first and what it returned, one array a call, and which one came next."""
     import torch
 
-    from pimsim.trace.torch_factory import _said, _verbose
+    from pimsim.trace.torch_factory import said, verbose_hint
 
     given: dict[str, list[Array]] = {name: [] for name in modules}
     returned: dict[str, list[Array]] = {name: [] for name in modules}
@@ -187,8 +187,8 @@ def _run(
             else:
                 model(*(inputs if isinstance(inputs, Sequence) else (inputs,)))
     except Exception as error:  # it is the user's code
-        message = f"the model raised {_said(error)} on its inputs"
-        raise TraceError(message, where=type(model).__name__, mend=_verbose()) from error
+        message = f"the model raised {said(error)} on its inputs"
+        raise TraceError(message, where=type(model).__name__, mend=verbose_hint()) from error
     finally:
         for each in hooks:
             each.remove()

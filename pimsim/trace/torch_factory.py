@@ -50,7 +50,7 @@ def from_factory(source: str, *, allow_unknown: bool = False, model: str, comman
     from pimsim.trace.torch import from_torch
 
     with contextlib.redirect_stdout(sys.stderr):  # what it prints is not the command's output
-        module, inputs, options = _checked(_made(_find(source), source), source)
+        module, inputs, options = checked(_made(find_factory(source), source), source)
     try:
         return from_torch(
             module,
@@ -67,7 +67,8 @@ def from_factory(source: str, *, allow_unknown: bool = False, model: str, comman
         raise TraceError(error.message, where=where, mend=error.mend) from error.__cause__
 
 
-def _find(source: str) -> Callable[[], object]:
+def find_factory(source: str) -> Callable[[], object]:
+    """Import the factory that ``torch:package.module:factory`` names."""
     name, _, attribute = source.removeprefix(PREFIX).partition(":")
     if not attribute.isidentifier() or not all(part.isidentifier() for part in name.split(".")):
         raise TraceError("expected a module and a function in it", where=source, mend=f"say {_FORM}")
@@ -97,7 +98,7 @@ def _import(name: str, source: str) -> ModuleType:
             mend = "run it where the module is, or install it"
             raise TraceError(message, where=source, mend=mend) from error
         raise TraceError(
-            f"importing '{name}' failed: {_said(error)}", where=source, mend=_verbose()
+            f"importing '{name}' failed: {said(error)}", where=source, mend=verbose_hint()
         ) from error
 
 
@@ -113,14 +114,15 @@ def _made(factory: Callable[[], object], source: str) -> object:
                 raise
         return factory()
     except (Exception, SystemExit) as error:
-        raise TraceError(f"the factory raised {_said(error)}", where=source, mend=_verbose()) from error
+        raise TraceError(f"the factory raised {said(error)}", where=source, mend=verbose_hint()) from error
 
 
-def _verbose() -> str:
+def verbose_hint() -> str:
+    """Say how to see where the user's own code failed."""
     return "--verbose shows its traceback"
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """Return an exception's type, its first line, and the line of the user's that raised it."""
     first = next((text.strip() for text in str(error).splitlines() if text.strip()), "")[:200]
     skipped = (Path(__file__).parent, Path(importlib.__file__).parent)
@@ -135,7 +137,8 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}{f': {first}' if first else ''}{place}"
 
 
-def _checked(made: object, source: str) -> tuple[Any, Any, dict[str, Any]]:
+def checked(made: object, source: str) -> tuple[Any, Any, dict[str, Any]]:
+    """Return the model, inputs and options that a factory made, or say what is wrong with them."""
     import torch
 
     expected = "expected a pair: the model and its inputs"

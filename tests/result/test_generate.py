@@ -56,6 +56,20 @@ def test_the_same_seed_is_the_same_run():
     assert runs[0]["generation"]["sequences"] != runs[2]["generation"]["sequences"]
 
 
+def test_a_cache_that_no_buffer_holds_lies_in_the_memory_while_that_has_room():
+    tight = {"tile.buffer.capacity_kib": 6}
+    chip = Chip.from_dict(CHIP.to_dict(), tight)
+    result = generate(chip, decoder(), 200, 4)
+    assert {"memory"} == {row["right_matrix_in"] for row in result.plan if row["on"] == "matrix"}
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+    assert any(row["cause"] == "memory" for row in result.attribution)
+    assert result.energy_pj["dynamic"]["memory"] > 0
+    with pytest.raises(MappingError, match="buffer"):
+        generate(
+            Chip.from_dict(CHIP.to_dict(), {**tight, "memory.capacity_gib": 1e-6}), decoder(), 200, 4, chips=1
+        )
+
+
 def test_a_run_of_an_unbound_trace_says_what_to_bind():
     with pytest.raises(TraceError, match="batch, seq, kv"):
         simulate(CHIP, decoder())
@@ -64,5 +78,7 @@ def test_a_run_of_an_unbound_trace_says_what_to_bind():
 def test_refuses_what_cannot_generate():
     with pytest.raises(MappingError, match="no symbol 'seq'"):
         generate(CHIP, Trace.load("squeezenet"), 4, 4)
+    with pytest.raises(MappingError, match="routes each token"):
+        generate(CHIP, Trace.load("mixtral_8x7b"), 4, 4)
     with pytest.raises(ConfigError, match="prompt"):
         generate(CHIP, decoder(), 0, 4)
