@@ -116,7 +116,18 @@ class _Rates:
 
     def _unit_gops(self, name: str) -> float:
         unit = self.config.tile.digital[name]
-        return unit.count * unit.lanes * FS_PER_S / self.config.clocks[unit.clock].period_fs / 1e9
+        return (
+            self._ops(name)
+            * unit.count
+            * unit.lanes
+            * FS_PER_S
+            / self.config.clocks[unit.clock].period_fs
+            / 1e9
+        )
+
+    def _ops(self, name: str) -> int:
+        """Operations of an element in a unit: a matrix unit's are multiply-accumulates."""
+        return 2 if set(self.config.tile.digital[name].operations) == {"MatMul"} else 1
 
     def of_op(self, planned: dict[str, Any], row: dict[str, Any], work: float) -> dict[str, float]:
         """The ceilings of one op, by the parts that it has: its arrays or units, and its tiles' ways in and out."""
@@ -137,7 +148,12 @@ class _Rates:
         else:
             unit = self.config.tile.digital[planned["on"]]
             ops = 2 if planned["type"] == "MatMul" else 1  # of an element: there it is a multiply-accumulate
-            rate = ops * self._unit_gops(planned["on"]) / unit.operations[planned["type"]]
+            rate = (
+                ops
+                / self._ops(planned["on"])
+                * self._unit_gops(planned["on"])
+                / unit.operations[planned["type"]]
+            )
             own = {"digital units": rate * tiles}
         crossing = {
             "network": max(row["network_bytes_in"], row["network_bytes_out"]),  # either way at once

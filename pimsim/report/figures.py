@@ -39,7 +39,13 @@ def _tokens(result: Result) -> Iterator[Figure]:
             yield f"{percent} % first", format_time(firsts[percent]), "of the first tokens came in this time"
             if nexts is not None:
                 yield f"{percent} % next", format_time(nexts[percent]), "of the tokens after them"
-    yield "tokens", f"{result.tokens_per_s:,.4g} a second", "of all prompts, over the latency"
+    yield (
+        "tokens",
+        f"{result.tokens_per_s:,.0f} a second"
+        if result.tokens_per_s >= 1000
+        else f"{result.tokens_per_s:.4g} a second",
+        "of all prompts, over the latency",
+    )
     yield "energy a token", format_si(about["energy_per_token_pj"] * 1e-12, "J"), "of all that is modelled"
 
 

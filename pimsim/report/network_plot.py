@@ -178,6 +178,7 @@ def _draw(
         ("router", "#333333", 120),
         ("tile", "#9aa4ad", 30),
         ("gateway", "#a02020", 60),
+        ("memory", "#1f6fb2", 60),
     ):
         nodes = [node for node, data in graph.nodes(data=True) if data["kind"] == kind]
         if nodes:
@@ -188,7 +189,7 @@ def _draw(
                 c=colour,
                 zorder=2,
                 marker="s" if kind == "router" else "o",
-                label={"gateway": "external link"}.get(kind, kind),
+                label={"gateway": "external link", "memory": "memory port"}.get(kind, kind),
             )
     routers = [node for node, data in graph.nodes(data=True) if data["kind"] == "router"]
     if len(routers) <= LABELLED:

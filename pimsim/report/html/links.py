@@ -169,8 +169,8 @@ def link_map(result: Result, places: Places) -> Chart:
     rows = sorted(result.network["links"], key=lambda row: (row["chip"], -row["utilisation"], name_of(row)))
     cells = [[name_of(row), share(row["utilisation"])] for row in rows]
     about = (
-        "Routers (squares with their numbers), tiles (small squares) and external links (circles); the two directions "
-        "of a link lie side by side, the thicker and redder the longer they were in use. Grey ones carried nothing."
+        "Routers (squares with their numbers), tiles (small squares), external links and memory ports (circles); the "
+        "two directions of a link lie side by side, the thicker and redder the longer they were in use. Grey ones carried nothing."
     )
     return Chart(
         "link-map",
@@ -239,10 +239,13 @@ def _spec(
                     "enter": {"stroke": {"value": TEXT}, "strokeWidth": {"value": 0.8}},
                     "update": {
                         **centre,
-                        "shape": {"signal": "datum.k == 'gateway' ? 'circle' : 'square'"},
+                        "shape": {
+                            "signal": "datum.k == 'gateway' || datum.k == 'memory' ? 'circle' : 'square'"
+                        },
                         "size": {"signal": "pow(clamp(one * (datum.k == 'router' ? 0.24 : 0.1), 3, 24), 2)"},
                         "fill": {
-                            "signal": "datum.k == 'router' ? '#40474e' : datum.k == 'gateway' ? '#c26a97' : '#9aa4ad'"
+                            "signal": "datum.k == 'router' ? '#40474e' : datum.k == 'gateway' ? '#c26a97' "
+                            ": datum.k == 'memory' ? '#4c78a8' : '#9aa4ad'"
                         },
                     },
                 },
