@@ -170,7 +170,8 @@ def link_map(result: Result, places: Places) -> Chart:
     cells = [[name_of(row), share(row["utilisation"])] for row in rows]
     about = (
         "Routers (squares with their numbers), tiles (small squares), external links and memory ports (circles); the "
-        "two directions of a link lie side by side, the thicker and redder the longer they were in use. Grey ones carried nothing."
+        "two directions of a link lie side by side, the thicker and redder the longer they were in use. Grey ones "
+        "carried nothing."
     )
     return Chart(
         "link-map",
