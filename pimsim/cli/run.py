@@ -46,6 +46,11 @@ class Counts(TypedDict):
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
 @click.option(
+    "--reload",
+    is_flag=True,
+    help="If the weights exceed all arrays, write them anew from memory in every inference.",
+)
+@click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value: path.to.key=value."
 )
 @click.option(
@@ -97,6 +102,7 @@ def command(
     chips: int | None,
     weight_bits: int | None,
     input_bits: int | None,
+    reload: bool,
     overrides: tuple[str, ...],
     network: str | None,
     plan_only: bool,
@@ -156,7 +162,7 @@ def command(
                 loaded = loaded[0], bind_text(loaded[1], binds)
             progress.stage = "while planning; nothing is written"
             if plan_only:
-                _show_plan(*loaded, counts, as_json)
+                _show_plan(*loaded, counts, reload, as_json)
                 return
             if prompt is not None and tokens is not None:
                 from pimsim.result.generate import generate
@@ -170,11 +176,14 @@ def command(
                     places=places,
                     seed=seed,
                     **counts,
+                    reload=reload,
                     timeline=window,
                     on_progress=progress,
                 )
             else:
-                result = simulate(*loaded, batch, **counts, timeline=window, on_progress=progress)
+                result = simulate(
+                    *loaded, batch, **counts, reload=reload, timeline=window, on_progress=progress
+                )
             progress.stage = "while writing the result"
             progress.hide()
             _hand_over(result, output, plot, timeline, as_json, top, verbose)
@@ -230,10 +239,10 @@ def _load(
     return loaded
 
 
-def _show_plan(chip: Chip, trace: Trace, counts: Counts, as_json: bool) -> None:
+def _show_plan(chip: Chip, trace: Trace, counts: Counts, reload: bool, as_json: bool) -> None:
     from pimsim.mapping.planner import make_plan
 
-    plan = make_plan(chip, trace, **counts)
+    plan = make_plan(chip, trace, **counts, reload=reload)
     if as_json:
         print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return

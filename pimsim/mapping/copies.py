@@ -50,6 +50,7 @@ def choose_copies(
     tiles: int,
     groups: Sequence[Group],
     least: Sequence[Sequence[int]],
+    rounds: Sequence[int],
 ) -> Copies:
     """Choose copies so that the pipeline is balanced.
 
@@ -71,6 +72,8 @@ def choose_copies(
         Ops that are cut by attention heads together.
     least : sequence of sequence of int
         Tokens that each input of each op must have room for.
+    rounds : sequence of int
+        When each op is done, where weights are reloaded.
     """
     # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
@@ -101,6 +104,7 @@ def choose_copies(
             continue
         service = service_fs(node, config)
         free = group is None and source not in copies.slices and nodes[source].type != "Input"
+        free = free and rounds[source] == rounds[n]
         if free and node.pointwise and nodes[source].positions == node.positions:
             busy = -(-node.positions // copies.of[source]) * service
             if copies.pace_fs == 0 or busy <= copies.pace_fs:

@@ -28,6 +28,7 @@ def plan_generation(
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
+    reload: bool = False,
 ) -> list[Program]:
     """Plan a model for prompts and for the tokens that follow them, on the same arrays.
 
@@ -41,7 +42,7 @@ def plan_generation(
         Tokens of each prompt, and tokens to generate for it.
     requests, places : int
         How many prompts there are, and how many sequences are under way at once.
-    chips, weight_bits, input_bits : int, optional
+    chips, weight_bits, input_bits, reload
         As for `make_plan`.
 
     Returns
@@ -69,7 +70,7 @@ def plan_generation(
     first = last_only(build(_bound(trace, prompt, 0)))
     counts = {"chips": chips, "weight_bits": weight_bits, "input_bits": input_bits}
     if tokens == 1:
-        (plan,) = plan_flows(chip, trace, Flows(trace.model, [first]), **counts)
+        (plan,) = plan_flows(chip, trace, Flows(trace.model, [first]), **counts, reload=reload)
         return [Program(plan, requests)]
     growth = Growth.of(lambda cached: build(_bound(trace, 1, cached)), prompt, prompt + tokens - 2)
     if [node.name for node in first] != [node.name for node in growth.high]:
@@ -78,7 +79,13 @@ def plan_generation(
             f"'{trace.model}' cannot generate: a prompt and a step differ in their ops",
             where=", ".join(odd[:3]) or "the order of the ops",
         )
-    plans = plan_flows(chip, trace, Flows(trace.model, [first, growth.high], places), **counts)
+    plans = plan_flows(chip, trace, Flows(trace.model, [first, growth.high], places), **counts, reload=reload)
+    if plans[0].rounds > 1 and places > 1:
+        raise MappingError(
+            f"the arrays are written anew for each token, so one sequence is under way at a time, not {places}",
+            where="places",
+            mend="give --places 1, or --chips for all weights",
+        )
     plans[1].growth = growth
     return [Program(plans[0], requests), Program(plans[1], requests * (tokens - 1), places)]
 

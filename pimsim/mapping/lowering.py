@@ -21,6 +21,7 @@ from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step, Tree
 from pimsim.mapping.package import HOST_TILE
 from pimsim.mapping.plan import MEMORY, Chunk, Plan, PlannedOp, Replica
 from pimsim.mapping.reduction import Meeting, meetings
+from pimsim.mapping.reload import Rounds
 from pimsim.mapping.transport import Transport, cost
 from pimsim.mapping.units import cycles_of
 
@@ -147,6 +148,9 @@ class _Lowering:
         self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
         self.input_bits = self.plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
+        self.rounds = None
+        if self.plan.rounds > 1:
+            self.rounds = Rounds(self.plan, program.inferences, self.net, self.transport)
 
     def run(self) -> None:
         for number, op in enumerate(self.plan.ops):
@@ -169,6 +173,8 @@ class _Lowering:
         for number, op in enumerate(self.plan.ops):
             self.connect(number, op)
         self.send_together()
+        if self.rounds is not None:
+            self.own.sources += self.rounds.close()
 
     # -- actors ------------------------------------------------------------------------------------------------
 
@@ -199,6 +205,8 @@ class _Lowering:
             milestone=own if op.node.type == "Output" else 0,
             selector=selector,
         )
+        if self.rounds is not None and op.node.type != "Output":
+            self.rounds.join(op, number)
         return number
 
     @staticmethod
@@ -382,7 +390,10 @@ class _Lowering:
         path = self.transport.read_buffer(chunk.tile, rows * self.input_bits)
         path.append(self.multiplication(op, index, chunk, rows))
         path.append(self.transport.over_bus(chunk.tile, outputs * self.sum_bits, registers))
-        return self.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=self.config.tile.in_flight)
+        actor = self.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=self.config.tile.in_flight)
+        if self.rounds is not None:
+            self.rounds.write_weights(op, index, chunk, actor)
+        return actor
 
     def multiplication(self, op: PlannedOp, index: int, chunk: Chunk, inputs: int) -> Step:
         """The crossbar phases of a chunk with so many inputs, with an ADC bank of its own or a shared one."""
@@ -524,6 +535,13 @@ class _Lowering:
             after = np.append(own[1:], tokens + own[0])  # what its next position still needs
             own_need, own_after = self.net.add_table(need[positions[index]]), self.net.add_table(after)
             self.net.add_input(actor, stream, own_need, own_after, int(own[0]))
+        if self.rounds is not None and op.round != source.round and tile != HOST_TILE and not off_chip:
+            features = -(-edge.features // source.slices)
+            tokens_of = edge.source, tuple(producers), edge.piece
+            makers = [(each, self.ends[edge.source][each]) for each in producers]
+            stored = self.rounds.store(source, makers, tokens_of, features, tile)
+            self.rounds.load(op, stored, wanted, stream, tile)
+            return
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
         for index in producers:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from pimsim.chip import Chip
 from pimsim.mapping.copies import Copies, own_token
-from pimsim.mapping.dataflow import Edge, Node
+from pimsim.mapping.dataflow import Edge, Node, Table
 from pimsim.mapping.heads import Group
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.plan import MEMORY, Chunk, PlannedOp, Replica
@@ -54,7 +56,9 @@ class Floor:
         self.room = [self.capacity] * package.tiles  # bytes
         memory = config.memory
         self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
-        self.load: dict[tuple[int, str], float] = {}  # share of a unit's time in use
+        self.load = {
+            unit: np.zeros(package.tiles) for unit in config.tile.digital
+        }  # by rank: share of time in use
         self.per_tile = config.tile.cores * config.core.arrays
         self.next_slot = 0  # arrays are taken in the order of the tiles
         self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
@@ -66,6 +70,12 @@ class Floor:
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and BUFFER or MEMORY
+
+    def open_round(self) -> None:
+        """Begin a round: arrays and buffers are free again, but what lies in the memory stays."""
+        self.next_slot = 0
+        self.room = [self.capacity] * len(self.room)
+        self.load = {unit: np.zeros_like(load) for unit, load in self.load.items()}
 
     # -- buffers -----------------------------------------------------------------------------------------------
 
@@ -170,14 +180,14 @@ class Floor:
         anchors = [r.home for edge in op.node.edges for r in ops[edge.source].replicas if r.home != HOST_TILE]
         anchors = anchors or [self.order[0]]
         for n in range(replicas):
-            anchor = self.rank[anchors[(n * len(anchors)) // replicas]]
-            near = list(self._around(anchor))
-            loads = {tile: self.load.get((tile, op.unit), 0.0) for tile in near}
-            free = [tile for tile in near if loads[tile] == 0 or loads[tile] + demand <= 1.0]
+            load = self.load[op.unit]
+            near = self._around(anchors[(n * len(anchors)) // replicas])
+            free = near[(load[near] == 0) | (load[near] + demand <= 1.0)]
             # Where all units are busy all the time, they set the pace: take the one with least to do.
-            for tile in free or sorted(near, key=loads.__getitem__):
+            for rank in free if len(free) else near[np.argsort(load[near], kind="stable")]:
+                tile = self.order[rank]
                 if self.reserve(number, op, tile, (), replicas):
-                    self.load[tile, op.unit] = loads[tile] + demand
+                    load[rank] += demand
                     op.replicas.append(Replica(tile))
                     break
             else:
@@ -206,23 +216,23 @@ class Floor:
             How many sequences have a cache at once.
         """
         slices = copies.slices[group.members[0]]
-        before = list(self.room), dict(self.load), list(self.off_chip)
+        before = list(self.room), {unit: load.copy() for unit, load in self.load.items()}, list(self.off_chip)
+        demand: dict[str, list[float]] = {}
+        for n in group.members:
+            demand.setdefault(str(units[n]), []).append(copies.demand[n])
         homes: list[int] = []
         for part in range(slices):
-            near = list(self._around(self.rank[anchors[part * len(anchors) // slices]]))
-            busy = {
-                tile: max(self.load.get((tile, str(units[n])), 0.0) + copies.demand[n] for n in group.members)
-                for tile in near
-            }
+            near = self._around(anchors[part * len(anchors) // slices])
+            busy = np.max([self.load[unit] + max(shares) for unit, shares in demand.items()], axis=0)[near]
             # As with other units: the nearest that is not overloaded, or else the one with least to do.
-            idle = [tile for tile in near if tile not in homes and busy[tile] <= 1.0]
-            rest = sorted((tile for tile in near if tile not in idle), key=busy.__getitem__)
-            for tile in (*idle, *rest):
+            idle = (busy <= 1.0) & ~np.isin(near, [self.rank[tile] for tile in homes])
+            rest = near[~idle][np.argsort(busy[~idle], kind="stable")]
+            for rank in (*near[idle], *rest):
+                tile = self.order[rank]
                 if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches):
                     homes.append(tile)
-                    for n in group.members:
-                        key = tile, str(units[n])
-                        self.load[key] = self.load.get(key, 0.0) + copies.demand[n]
+                    for unit, shares in demand.items():
+                        self.load[unit][rank] += sum(shares)
                     break
             else:
                 self.room, self.load, self.off_chip = before
@@ -273,11 +283,7 @@ class Floor:
             self.granted[program][n, number, tile] = places
         return True
 
-    def _around(self, anchor: int) -> Iterable[int]:
-        """Tiles by their distance along the snake."""
-        count = len(self.order)
-        for distance in range(count):
-            if anchor + distance < count:
-                yield self.order[anchor + distance]
-            if distance and anchor - distance >= 0:
-                yield self.order[anchor - distance]
+    def _around(self, anchor: int) -> Table:
+        """Return the ranks of all tiles by their distance from one along the snake; of two as far, the later first."""
+        away = np.arange(len(self.order)) - self.rank[anchor]
+        return np.argsort(2 * np.abs(away) - (away > 0), kind="stable")

@@ -51,6 +51,8 @@ class PlannedOp:
         Whether it takes its input straight from the op before, in the same tile, without the buffer.
     slices : int
         Where it is cut by attention heads: each replica does so many heads of every position.
+    round : int
+        Where weights are reloaded: the round of the inference that it is done in, from 0.
     held_in : str or None
         Where the right matrix of a product of two activations is, and the cache before it: `BUFFER` or `MEMORY`.
     """
@@ -62,6 +64,7 @@ class PlannedOp:
     attached: bool = False
     slices: int = 1
     held_in: str | None = None
+    round: int = 0
 
     def positions(self, index: int) -> Table:
         """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
@@ -133,6 +136,20 @@ class Plan:
         return sum(op.arrays for op in self.ops)
 
     @property
+    def rounds(self) -> int:
+        """Rounds of an inference: one, unless the arrays are written anew in the course of it."""
+        return 1 + max((op.round for op in self.ops), default=0)
+
+    @property
+    def rewritten(self) -> set[tuple[int, int]]:
+        """Tiles and cores whose arrays hold one op's weights after another's."""
+        users: dict[tuple[int, int], set[int]] = {}
+        for op in self.ops:
+            for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
+                users.setdefault((chunk.tile, chunk.core), set()).add(op.round)
+        return {place for place, rounds in users.items() if len(rounds) > 1}
+
+    @property
     def arrays_available(self) -> int:
         """Arrays of all chips."""
         config = self.chip.config
@@ -151,6 +168,7 @@ class Plan:
                 "firings": op.node.positions,
                 "slices": op.slices,
                 "right_matrix_in": op.held_in,
+                "round": op.round,
                 "tiles": [tile for tile in op.tiles if tile >= 0],
             }
             for op in self.ops

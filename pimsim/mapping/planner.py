@@ -15,6 +15,8 @@ from pimsim.mapping.heads import Group, eager, groups_of
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
 from pimsim.mapping.plan import BUFFER, MEMORY, Plan, PlannedOp, Replica
+from pimsim.mapping.reload import bytes_in_memory
+from pimsim.mapping.rounds import check_reload, largest, rounds_of
 from pimsim.mapping.tiling import Tiling, tile_op
 from pimsim.mapping.units import unit_of
 from pimsim.trace.schema import Trace
@@ -30,6 +32,7 @@ def make_plan(
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
+    reload: bool = False,
 ) -> Plan:
     """Map a trace on a chip.
 
@@ -43,6 +46,8 @@ def make_plan(
         How many chips; by default as few as hold the model.
     weight_bits, input_bits : int, optional
         Precision; by default the trace's where it states one, else the chip's.
+    reload : bool
+        Where the weights exceed all arrays, write them anew in the course of each inference, part by part.
 
     Raises
     ------
@@ -53,7 +58,9 @@ def make_plan(
     """
     trace.require_bound()
     flows = Flows(trace.model, [build(trace)])
-    return plan_flows(chip, trace, flows, chips=chips, weight_bits=weight_bits, input_bits=input_bits)[0]
+    return plan_flows(
+        chip, trace, flows, chips=chips, weight_bits=weight_bits, input_bits=input_bits, reload=reload
+    )[0]
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ def plan_flows(
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
+    reload: bool = False,
 ) -> list[Plan]:
     """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
     config = chip.config
@@ -95,13 +103,20 @@ def plan_flows(
     units = [None if node.on_arrays else unit_of(node, config) for node in nodes]
     needed = sum(tiling.arrays for tiling in tilings if tiling)
     per_chip = config.tiles * config.tile.cores * config.core.arrays
-    fewest = max(1, -(-needed // per_chip))
+    groups = groups_of(nodes)
+    fewest, most = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
+    if reload and needed > per_chip * (chips or 1):
+        check_reload(config)
+        piece = largest(nodes, tilings, groups)
+        fewest, most = (
+            -(-piece // per_chip),
+            f"a part of '{flows.model}' that cannot be cut needs {piece} arrays",
+        )
     if chips is not None and chips < fewest:
         raise MappingError(
-            f"the weights of '{flows.model}' need {needed} arrays, {chips} x {config.name} has {chips * per_chip}",
+            f"{most}, {chips} x {config.name} has {chips * per_chip}",
             mend=f"give --chips {fewest} or more, or leave it out",
         )
-    groups = groups_of(nodes)
     least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
     for each, places in zip(flows.programs, least, strict=True):
         _check_buffers(chip, each, tilings, places, input_bits, groups)
@@ -110,14 +125,21 @@ def plan_flows(
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
         package = Package(config, count)
         for share in BUDGETS:
+            rounds: list[int] | None = [0] * len(nodes)
             budget = needed + int((count * per_chip - needed) * share)
+            if (
+                needed > count * per_chip
+            ):  # nothing is spare: rounds of fewer arrays leave room where buffers are full
+                budget, rounds = needed, rounds_of(nodes, tilings, groups, int(count * per_chip * share))
+            if rounds is None:
+                continue
             try:
-                return job.fill(package, budget)
+                return job.fill(package, budget, rounds)
             except NoRoom as failure:
                 reason = str(failure)
     raise MappingError(
-        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but its buffers "
-        f"do not leave enough {reason} in reach",
+        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but there "
+        f"is not enough {reason} in reach",
         mend="give more --chips or a larger tile.buffer.capacity_kib",
     )
 
@@ -135,7 +157,7 @@ class _Job:
     weight_bits: int
     input_bits: int
 
-    def fill(self, package: Package, budget: int) -> list[Plan]:
+    def fill(self, package: Package, budget: int, rounds: Sequence[int]) -> list[Plan]:
         """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
         config, nodes = self.chip.config, self.flows.programs[0]
         step = self.chip.mvm_period_fs(self.input_bits)
@@ -150,6 +172,7 @@ class _Job:
             package.tiles,
             self.groups,
             self.least[0],
+            rounds,
         )
         ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
         # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
@@ -165,10 +188,13 @@ class _Job:
         group_of = {n: g for g in self.groups if copies.slices.get(g.members[0], 1) > 1 for n in g.members}
         for n, node in enumerate(nodes):
             op = PlannedOp(node, tiling=self.tilings[n], unit=self.units[n], attached=n in copies.attached)
+            if n and rounds[n] > rounds[n - 1]:
+                floor.open_round()
+            op.round = rounds[n]
             ops.append(op)
             if n in group_of:
                 if n not in floor.grouped:
-                    self._place_group(floor, group_of[n], ops, copies)
+                    self._place_group(floor, group_of[n], ops, copies, rounds[-1] > 0)
                 op.slices = copies.slices[n]
                 op.replicas, right_in = floor.grouped[n]
                 op.held_in = right_in if node.right is not None else None
@@ -193,14 +219,26 @@ class _Job:
                     places[n, 0, tile] = max(config.tile.in_flight, few)
             plan = Plan(self.chip, package, own, places, self.weight_bits, self.input_bits, copies.pace_fs)
             plans.append(plan)
+        if plans[0].rounds > 1:
+            for chip, size in enumerate(floor.off_chip):
+                if max(bytes_in_memory(plan).get(chip, 0) for plan in plans) > size:
+                    raise NoRoom("memory")
         return plans
 
-    def _place_group(self, floor: Floor, group: Group, ops: list[PlannedOp], copies: Copies) -> None:
+    def _place_group(
+        self, floor: Floor, group: Group, ops: list[PlannedOp], copies: Copies, in_turns: bool
+    ) -> None:
         """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip."""
         nodes = self.flows.programs[0]
         outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(ops)]
         homes = [r.home for n in outside for r in ops[n].replicas if r.home != HOST_TILE]
         anchors = homes or [floor.order[0]]
+        cached = any(
+            edge.cached for each in self.flows.programs for n in group.members for edge in each[n].edges
+        )
+        if in_turns and cached:  # others use a buffer when this round is over
+            floor.place_group(group, self.units, anchors, copies, MEMORY, self.flows.caches)
+            return
         try:
             floor.place_group(group, self.units, anchors, copies, BUFFER, self.flows.caches)
         except NoRoom:

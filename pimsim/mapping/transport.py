@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from pimsim.mapping.netlist import Energy, Leaf, Netlist, NetworkRows, Step, Tree
 from pimsim.mapping.package import EXTERNAL, HOST_TILE, Package
 from pimsim.network.fabric import Fabric, tree_rows
-from pimsim.units import FS_PER_S, fs_from_ns
+from pimsim.units import FS_PER_S, cycles, fs_from_ns
 
 
 class Transport:
@@ -300,6 +300,10 @@ class Transport:
         way = self._through(chip, f"m{port}", f"t{number}", bits)
         return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
 
+    def load(self, tile: int, bits: int) -> list[Step]:
+        """Read from the memory of a tile's chip into the tile's buffer."""
+        return [*self.from_memory(tile, bits), self.write_buffer(tile, bits)]
+
     def to_memory(self, source: int, tile: int, bits: int) -> int:
         """Return the path of a packet from a tile to the memory of another tile's chip, for that tile to read."""
         chip, port = tile // self.config.tiles, self._memory_port(tile)
@@ -330,6 +334,24 @@ class Transport:
             ("memory", chip, port), f"memory{chip}.{port}", "memory", period, cause="memory"
         )
         return Step(resource, held, held + latency, energy=cost("memory", bits, memory.energy_per_bit_pj))
+
+    # -- into arrays -------------------------------------------------------------------------------------------
+
+    def write_rows(self, tile: int, core: int, owner: Hashable, rows: int, cells: float) -> Step:
+        """Write rows of an owner's arrays in a core one after another, in all of them at once."""
+        array = self.config.core.array
+        assert array.write_ns is not None
+        period = self.config.clocks[array.clock].period_fs
+        held = rows * cycles(fs_from_ns(array.write_ns), period) * period
+        resource = self.resource(
+            ("write", tile, core, owner),
+            f"tile{tile}.core{core}.writing",
+            "core.array",
+            period,
+            cause="programming",
+            tile=tile,
+        )
+        return Step(resource, held, held, energy=cost("core.array", cells, array.energy_per_cell_write_pj))
 
     def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
         """The host's own visit to the link between it and the first chip."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,22 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
     )
     yield plan_table(plan.rows())
     used, there = plan.arrays, plan.arrays_available
-    yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays.")
+    if plan.rounds > 1:
+        yield plain(
+            f"{used} arrays of weights in {plan.rounds} rounds on {there} arrays, written anew in turn:"
+        )
+        yield plain(
+            "\n".join(
+                f"  round {number}: from {ops[0].node.name} to {ops[-1].node.name}, {sum(o.arrays for o in ops)} arrays"
+                for number in range(plan.rounds)
+                if (ops := [op for op in plan.ops if op.round == number])
+            )
+        )
+    else:
+        yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays.")
+    held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
+    for place, count in held.items():
+        yield plain(f"Right matrices of {count} products of two activations, caches before them: in {place}.")
     if chips > 1:
         yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
     if plan.pace_fs:

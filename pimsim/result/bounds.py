@@ -66,6 +66,8 @@ def dependence_fs(
     inputs: list[list[tuple[int, int]]] = [[] for _ in net.actors]
     outputs: list[list[tuple[int, int, int]]] = [[] for _ in net.actors]
     for row in net.inputs:
+        if not net.tables[row.need].any():
+            continue  # it waits for the inference before, if for any
         inputs[row.actor].append((row.stream, row.need))
         readers[row.stream].append(row.actor)
     for out in net.outputs:

@@ -24,10 +24,11 @@ from pimsim.units import FS_PER_S
 
 Figures = npt.NDArray[np.int64]
 
-NOT_MODELLED = (
-    "Weights are in the arrays before time 0; writing them is not modelled.",
-    "Nothing depends on values: noise, drift and sparsity are not modelled.",
+RESIDENT = "Weights are in the arrays before time 0; writing them is not modelled."
+RELOADED = (
+    "Weights whose arrays hold no others are there before time 0; all others are written in every inference."
 )
+NOT_MODELLED = ("Nothing depends on values: noise, drift and sparsity are not modelled.",)
 BY_PACKET = (
     "The network is approximate (fidelity: packet): packets hold each link for their flits and wait before it without "
     "bound; flits, virtual channels and credits are not modelled."
@@ -109,6 +110,7 @@ def freeze(
         },
         "notes": [
             *plan.chip.config.notes,
+            RESIDENT if plan.rounds == 1 else RELOADED,
             *NOT_MODELLED,
             *([] if machine.network is not None else [BY_PACKET]),
         ],
@@ -128,6 +130,7 @@ def _identity(plan: Plan, trace: Trace, batch: int, generation: Mapping[str, Any
         "chips": plan.package.chips,
         "weight_bits": plan.weight_bits,
         "input_bits": plan.input_bits,
+        "rounds": plan.rounds,
         "network": plan.chip.config.network.fidelity,
         "seed": None if generation is None else generation["seed"],  # of what is drawn at random
         **({} if generation is None else {"generation": dict(generation)}),
@@ -157,8 +160,8 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
         work[machine.net.resources[resource].part] += int(busy[resource]) * count
     cells = sum(op.tiling.utilisation * op.arrays for op in plan.ops if op.tiling)
     return {
-        "arrays_mapped": plan.arrays / plan.arrays_available,
-        "cells_mapped": cells / plan.arrays_available,
+        "arrays_mapped": plan.arrays / (plan.arrays_available * plan.rounds),  # of rounds, the mean
+        "cells_mapped": cells / (plan.arrays_available * plan.rounds),
         "arrays_busy": work["core.array"] / (totals["core.array"] * latency_fs),
         "adcs_busy": work["core.adc"] / (totals["core.adc"] * latency_fs),
     }

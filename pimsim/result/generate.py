@@ -36,6 +36,7 @@ def generate(
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
+    reload: bool = False,
     timeline: tuple[int, int] | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
 ) -> Result:
@@ -61,7 +62,7 @@ def generate(
         Sequences that may be under way at once; by default all.
     seed : int
         Of the random times.
-    chips, weight_bits, input_bits, timeline, on_progress
+    chips, weight_bits, input_bits, reload, timeline, on_progress
         As for `simulate`.
 
     Returns
@@ -98,6 +99,7 @@ def generate(
         chips=chips,
         weight_bits=weight_bits,
         input_bits=input_bits,
+        reload=reload,
     )
     wanted = None if timeline is None else (*timeline, MOST_RECORDS)
     machine = Machine(programs[0].plan, requests, timeline=wanted, programs=programs)

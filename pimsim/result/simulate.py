@@ -25,6 +25,7 @@ def simulate(
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
+    reload: bool = False,
     timeline: tuple[int, int] | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
 ) -> Result:
@@ -42,6 +43,8 @@ def simulate(
         How many chips; by default as few as hold the model.
     weight_bits, input_bits : int, optional
         Precision; by default the trace's where it states one, else the chip's.
+    reload : bool
+        Where the weights exceed all arrays, write them anew from the off-chip memory in the course of each inference.
     timeline : (int, int), optional
         Keep what was held by what between two times, in fs, for `pimsim.write_timeline`: the result's `recording`.
     on_progress : callable, optional
@@ -62,7 +65,7 @@ def simulate(
         If the machine cannot go on.
     """
     check_options(batch=batch, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
-    plan = make_plan(chip, trace, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
+    plan = make_plan(chip, trace, chips=chips, weight_bits=weight_bits, input_bits=input_bits, reload=reload)
     measuring = batch if batch > 1 else INTERVAL_BATCH
     total = 0
 

@@ -152,7 +152,7 @@ def positions_are_dealt_out(run: Run) -> None:
     """Conservation: the replicas of an op do all its positions, each once."""
     positions: dict[str, int] = {}
     for actor in run.machine.net.actors:
-        if not actor.name.endswith(".sum") and ".sum" not in actor.name and ".t" not in actor.name:
+        if not any(mark in actor.name for mark in (".sum", ".t", " -> ")):
             positions[actor.op] = positions.get(actor.op, 0) + actor.period
     for op in run.machine.plan.ops:
         if op.tiling is None and op.unit is not None:
