@@ -1,0 +1,116 @@
+"""Rounds: which op is done when, what that costs, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from pimsim.chip import Chip
+from pimsim.errors import MappingError
+from pimsim.mapping.dataflow import build
+from pimsim.mapping.heads import groups_of
+from pimsim.mapping.planner import make_plan
+from pimsim.mapping.rounds import pieces, rounds_of
+from pimsim.mapping.tiling import tile_op
+from pimsim.result.generate import generate
+from pimsim.result.simulate import simulate
+from tests.transformers import decoder
+
+SIZES = {"tiles": 2, "network.topology": {"kind": "mesh", "width": 2, "height": 1}, "core.arrays": 4}
+CHIP = Chip.from_dict(Chip.load("hermes_llm").to_dict(), {**SIZES, "core.adc.banks": 4})
+BOUND = {"batch": 1, "seq": 6, "kv": 0}
+SMALL = decoder(2, heads=4, width=64, vocabulary=20)
+
+
+def test_attention_is_never_cut_and_no_round_needs_more_than_there_is():
+    nodes = build(SMALL.bind(**BOUND))
+    groups = groups_of(nodes)
+    tilings = [tile_op(n.op, CHIP.config, 8) if n.on_arrays and n.op else None for n in nodes]
+    cut = pieces(nodes, groups)
+    assert [n for piece in cut for n in piece] == list(range(len(nodes)))
+    for arrays in (1, 2, 3, 5, 8):
+        rounds = rounds_of(nodes, tilings, groups, arrays)
+        assert rounds is not None
+        assert rounds == sorted(rounds)
+        for group in groups:
+            assert len({rounds[n] for n in group.members}) == 1
+        for each in set(rounds):
+            used = [t.arrays for t, r in zip(tilings, rounds, strict=True) if t and r == each]
+            assert sum(used) <= arrays
+    assert rounds_of(nodes, tilings, groups, 0) is None
+
+
+def test_each_inference_writes_every_row_that_has_to_be_written():
+    """Seven layers of one array on eight arrays, six on the next round: by the formula, rows times write time each."""
+    write_ns = 1_000_000  # so slow that nothing else counts
+    chip = Chip.from_dict(CHIP.to_dict(), {"core.array.write_ns": write_ns})
+    trace = SMALL.bind(**BOUND)
+    plan = make_plan(chip, trace, chips=1, reload=True)
+    tallest = [0] * plan.rounds
+    for op in plan.ops:
+        for chunk in (c for replica in op.replicas for c in replica.chunks):
+            if (chunk.tile, chunk.core) in plan.rewritten:
+                tallest[op.round] = max(tallest[op.round], *(block.rows for block in chunk.blocks))
+    result = simulate(chip, trace, 3, chips=1, reload=True)
+    least = 3 * sum(tallest) * write_ns * 1_000_000
+    assert least < result.latency_fs < 1.01 * least
+    spent = sum(row["fs"] for row in result.attribution if row["cause"] == "programming")
+    assert spent == pytest.approx(least, rel=0.01)
+
+
+def test_writing_costs_energy_and_the_memory_is_read():
+    """By the formula: a cell of 8 bits a weight, 100 pJ each; 3.59 pJ for each bit of a weight read."""
+    trace = SMALL.bind(**BOUND)
+    plan = make_plan(CHIP, trace, chips=1, reload=True)
+    weights = sum(
+        block.rows * block.outputs
+        for op in plan.ops
+        for replica in op.replicas
+        for chunk in replica.chunks
+        if (chunk.tile, chunk.core) in plan.rewritten
+        for block in chunk.blocks
+    )
+    stays = simulate(CHIP, trace, chips=2).energy_pj["dynamic"]
+    taken = simulate(CHIP, trace, chips=1, reload=True).energy_pj["dynamic"]
+    assert taken["core.array"] - stays["core.array"] == pytest.approx(weights * 100)
+    assert taken["memory"] > weights * 8 * 3.59
+    assert "memory" not in stays
+
+
+def test_one_sequence_is_generated_at_a_time():
+    asked = {"chips": 1, "reload": True, "requests": 2}
+    result = generate(CHIP, SMALL, 6, 3, places=1, **asked)
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+    first, second = result.generation["sequences"]
+    assert second["token_fs"][0] > first["token_fs"][-1]
+    with pytest.raises(MappingError, match="--places 1"):
+        generate(CHIP, SMALL, 6, 3, **asked)
+
+
+def test_a_cache_between_rounds_lies_in_the_memory():
+    plan = make_plan(CHIP, SMALL.bind(batch=1, seq=1, kv=8), chips=1, reload=True)
+    assert {op.held_in for op in plan.ops if op.node.right is not None} == {"memory"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [({"memory": None}, "memory"), ({"core.array.write_ns": None}, "core.array.write_ns")],
+)
+def test_refuses_a_chip_that_cannot(changes, where):
+    chip = Chip.from_dict(CHIP.to_dict(), changes)
+    with pytest.raises(MappingError) as failure:
+        make_plan(chip, SMALL.bind(**BOUND), chips=1, reload=True)
+    assert failure.value.where == where
+    assert make_plan(chip, SMALL.bind(**BOUND)).rounds == 1  # two chips hold it
+
+
+def test_refuses_a_layer_that_is_larger_than_the_chips():
+    trace = decoder(1, heads=4, width=64, vocabulary=256 * 9).bind(**BOUND)
+    with pytest.raises(MappingError, match="cannot be cut needs 9 arrays, 1 x"):
+        make_plan(CHIP, trace, chips=1, reload=True)
+    assert make_plan(CHIP, trace, reload=True).package.chips == 2
+
+
+def test_a_model_that_fits_is_not_reloaded():
+    trace = decoder(1, heads=4, width=64, vocabulary=20).bind(**BOUND)
+    assert make_plan(CHIP, trace, reload=True).rounds == 1
+    assert simulate(CHIP, trace, reload=True).data == simulate(CHIP, trace).data
