@@ -133,7 +133,8 @@ class _Rates:
         """The ceilings of one op, by the parts that it has: its arrays or units, and its tiles' ways in and out."""
         tiles = max(1, len(planned["tiles"]))
         if planned["on"] == "arrays":
-            each = work / (planned["firings"] * self.result.batch) * planned["replicas"]
+            together = planned["replicas"] if planned.get("slices", 1) == 1 else 1  # slices fire together
+            each = work / (planned["firings"] * self.result.batch) * together
             core = self.config.core
             samples = -(
                 -core.array.columns // core.adc.adcs_per_bank

@@ -141,6 +141,10 @@ class ChipConfig(Model):
         Tiles of a chip, all alike.
     tile, core, network, external, memory
         The parts; `memory` off the chip may be absent.
+    products : str
+        How products of two activations are done where attention cuts them by heads: ``digital`` on a digital unit,
+        ``write`` with the right matrix written into arrays, ``auto`` whichever is faster. Others are done on a
+        digital unit.
     other : dict of str to Other
         Parts with area and power that take no part in the simulation.
     published : Published
@@ -162,6 +166,7 @@ class ChipConfig(Model):
     network: Network
     external: ExternalLinks
     memory: Memory | None = None
+    products: Literal["digital", "write", "auto"] = "digital"
     other: dict[Name, Other] = Field(default_factory=dict)
     published: Published = Field(default_factory=Published)
     notes: list[Text] = Field(default_factory=list)
@@ -169,6 +174,10 @@ class ChipConfig(Model):
     @model_validator(mode="after")
     def _fits_together(self) -> ChipConfig:
         self._check_clocks()
+        if self.products != "digital" and self.core.array.write_ns is None:
+            _refuse(
+                "products", self.products, "digital, as core.array.write_ns gives no time to write a row in"
+            )
         core, topology = self.core, self.network.topology
         if core.arrays % core.adc.banks:
             _refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")

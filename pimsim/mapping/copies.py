@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pimsim.chip import ChipConfig
 from pimsim.mapping.dataflow import Edge, Node
-from pimsim.mapping.heads import Group
+from pimsim.mapping.heads import Group, slices_of
 from pimsim.mapping.replication import balance, pace_fs
 from pimsim.mapping.tiling import Tiling
 from pimsim.mapping.units import service_fs
@@ -95,7 +95,7 @@ def choose_copies(
         group = group_of.get(n)
         source = node.edges[0].source
         if group is not None and group.slices > 1:
-            slices = next(d for d in range(min(group.slices, tiles), 0, -1) if group.slices % d == 0)
+            slices = slices_of(group, tiles)
             copies.of[n] = copies.slices[n] = slices
             if node.pointwise and group_of.get(source) is group:
                 copies.attached.add(n)

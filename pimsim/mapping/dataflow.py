@@ -100,6 +100,8 @@ class Edge:
         Of those, the elements that a cache holds from earlier inferences.
     rows : int
         How many firings use the same ones.
+    across : bool or None
+        Whether its tokens are columns of that matrix, or rows; None where it is cut otherwise.
     """
 
     source: int
@@ -112,6 +114,7 @@ class Edge:
     held: int = 0
     cached: int = 0
     rows: int = 1
+    across: bool | None = None
 
     def wanted(self, positions: Table, tokens: int) -> npt.NDArray[np.bool_]:
         """Return which of the source's tokens some of the consumer's positions read."""
@@ -366,9 +369,11 @@ def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layou
     tokens = node.tokens // images
     cached = source.cached * source.features
     held = tokens * features + cached
+    ways = [axis - len(shape) for axis in source.axes or () if axis >= len(shape) - 2]
+    across = ways == [-1] if len(ways) == 1 else None
     return Edge(
         source.node, (image + 1) * tokens, image * tokens, held, features,
-        piece=source.piece, held=held, cached=cached, rows=out.positions // images,
+        piece=source.piece, held=held, cached=cached, rows=out.positions // images, across=across,
     )  # fmt: skip
 
 

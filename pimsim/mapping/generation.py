@@ -79,7 +79,13 @@ def plan_generation(
             f"'{trace.model}' cannot generate: a prompt and a step differ in their ops",
             where=", ".join(odd[:3]) or "the order of the ops",
         )
-    plans = plan_flows(chip, trace, Flows(trace.model, [first, growth.high], places), **counts, reload=reload)
+    plans = plan_flows(
+        chip,
+        trace,
+        Flows(trace.model, [first, growth.high], places, (requests, requests * (tokens - 1))),
+        **counts,
+        reload=reload,
+    )
     if plans[0].rounds > 1 and places > 1:
         raise MappingError(
             f"the arrays are written anew for each token, so one sequence is under way at a time, not {places}",

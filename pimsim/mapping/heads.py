@@ -8,7 +8,7 @@ heads of every token, all on the tile of the slice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,8 +74,31 @@ def groups_of(nodes: Sequence[Node]) -> list[Group]:
         if by_heads[n]:
             members.setdefault(find(n), []).append(n)
     groups = [
-        Group(tuple(group), math.gcd(*(nodes[n].layout.heads for n in group)))
+        Group(tuple(group), math.gcd(*(heads for n in group for heads in _heads(nodes[n]))))
         for group in members.values()
         if any(nodes[n].right is not None for n in group)
     ]
     return sorted(groups, key=lambda group: group.members)
+
+
+def slices_of(group: Group, tiles: int) -> int:
+    """Return in how many slices a group is cut: as many as there are, if there are tiles for them."""
+    return next(d for d in range(min(group.slices, tiles), 0, -1) if group.slices % d == 0)
+
+
+def _heads(node: Node) -> Iterator[int]:
+    """Yield the heads of a node's rows and, where several of those share keys or values, of the right matrix."""
+    yield node.layout.heads
+    if node.right is not None:
+        yield right_heads(node)
+
+
+def right_heads(node: Node) -> int:
+    """Return how many different right matrices an image of a product has: one a head, unless heads share them."""
+    right, op = node.right, node.op
+    assert right is not None
+    assert op is not None
+    if right.across is None:
+        return node.layout.heads
+    depth = op.inputs[1].tensor.shape[-2 if right.across else -1]
+    return max(1, right.features // depth)

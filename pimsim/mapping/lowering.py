@@ -17,13 +17,15 @@ import numpy.typing as npt
 from pimsim.chip import ChipConfig
 from pimsim.mapping.dataflow import Node
 from pimsim.mapping.growth import Growth, figures
-from pimsim.mapping.netlist import HOST, Cast, Mvm, Netlist, Step, Tree
+from pimsim.mapping.multiplication import Arrays, multiplication
+from pimsim.mapping.netlist import HOST, Cast, Netlist, Step, Tree
 from pimsim.mapping.package import HOST_TILE
-from pimsim.mapping.plan import MEMORY, Chunk, Plan, PlannedOp, Replica
+from pimsim.mapping.plan import ARRAYS, MEMORY, Chunk, Plan, PlannedOp, Replica
 from pimsim.mapping.reduction import Meeting, meetings
 from pimsim.mapping.reload import Rounds
 from pimsim.mapping.transport import Transport, cost
 from pimsim.mapping.units import cycles_of
+from pimsim.mapping.written import Matrix
 
 Table = npt.NDArray[np.int64]
 
@@ -145,6 +147,9 @@ class _Lowering:
         self.starts: list[
             list[list[tuple[int, Chunk | None]]]
         ] = []  # op -> replica -> actors that read its inputs
+        self.writers: dict[
+            tuple[int, int], int
+        ] = {}  # (op, replica) -> the actor that writes its right matrix
         self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
         self.input_bits = self.plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
@@ -164,6 +169,8 @@ class _Lowering:
                     readers, end = self.array_replica(op, index, replica)
                 elif op.unit is None:
                     readers, end = self.host_end(op)
+                elif op.held_in == ARRAYS:
+                    readers, end = self.written_replica(number, op, index, replica)
                 else:
                     readers, end = self.unit_replica(number, op, index, replica)
                 starts.append(readers)
@@ -382,14 +389,9 @@ class _Lowering:
         """The arrays of one replica in one core: load the inputs, multiply, send the sums over the bus."""
         rows = sum({block.row: block.rows for block in chunk.blocks}.values())
         outputs = _distinct_outputs([chunk])
-        core, register = self.config.core, self.config.tile.output_register
-        out_bytes = outputs * self.sum_bits / 8
-        registers = cost("core.output_register", out_bytes, core.output_register.energy_per_byte_pj)
-        if register is not None:
-            registers += cost("tile.output_register", out_bytes, register.energy_per_byte_pj)
         path = self.transport.read_buffer(chunk.tile, rows * self.input_bits)
         path.append(self.multiplication(op, index, chunk, rows))
-        path.append(self.transport.over_bus(chunk.tile, outputs * self.sum_bits, registers))
+        path.append(self.over_bus(chunk.tile, outputs))
         actor = self.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=self.config.tile.in_flight)
         if self.rounds is not None:
             self.rounds.write_weights(op, index, chunk, actor)
@@ -397,55 +399,109 @@ class _Lowering:
 
     def multiplication(self, op: PlannedOp, index: int, chunk: Chunk, inputs: int) -> Step:
         """The crossbar phases of a chunk with so many inputs, with an ADC bank of its own or a shared one."""
-        config, chip = self.config, self.plan.chip
-        array, adc = config.core.array, config.core.adc
-        phases = chip.phases(self.input_bits)
-        clock, adc_clock = config.clocks[array.clock].period_fs, config.clocks[adc.clock].period_fs
-        arrays_per_bank = config.core.arrays // adc.banks
-        in_bank = len(chunk.blocks) if arrays_per_bank > 1 else 1
-        samples = -(-array.columns * in_bank // adc.adcs_per_bank)
-        shared = arrays_per_bank > 1
-        key = ("adc", chunk.tile, chunk.core, chunk.bank if shared else (op.node.name, index))
-        tail = config.core.shift_add.latency_cycles * config.clocks[config.core.shift_add.clock].period_fs
-        where = f"tile{chunk.tile}.core{chunk.core}"
-        bank = self.transport.resource(key, f"{where}.adc", "core.adc", adc_clock, tile=chunk.tile)
-        own = ("arrays", chunk.tile, chunk.core, chunk.bank, op.node.name, index)
-        resource = self.transport.resource(own, f"{where}.arrays", "core.array", clock, tile=chunk.tile)
-        self.lowered.instances[resource] = len(chunk.blocks)
-        self.lowered.instances[bank] = adc.adcs_per_bank * (1 if shared else len(chunk.blocks))
-        core, reads = config.core, phases * len(chunk.blocks)
-        rows = sum(block.rows for block in chunk.blocks)
-        samples_taken = reads * array.columns
-        return Step(
-            resource,
-            0,
-            0,
-            Mvm(
-                phases=phases,
-                setup=chip.setup_fs,
-                read=chip.read_fs,
-                convert=samples * adc.convert_cycles * adc_clock,
-                tail=tail,
-                bank=bank,
-                shared=shared,
-            ),
-            energy=(
-                *cost(
-                    "core.input_register",
-                    inputs * self.input_bits / 8,
-                    core.input_register.energy_per_byte_pj,
-                ),
-                *cost("core.array", reads, array.energy_per_read_pj),
-                *cost("core.dac", phases * rows, core.dac.energy_per_conversion_pj),
-                *cost(
-                    "core.sample_hold",
-                    samples_taken if core.sample_hold else 0,
-                    core.sample_hold.energy_per_sample_pj if core.sample_hold else None,
-                ),
-                *cost("core.adc", samples_taken, adc.energy_per_convert_pj),
-                *cost("core.shift_add", samples_taken, core.shift_add.energy_per_add_pj),
-            ),
+        core = self.config.core
+        shared = core.arrays // core.adc.banks > 1
+        arrays = Arrays(
+            chunk.tile,
+            f"tile{chunk.tile}.core{chunk.core}",
+            (chunk.core, chunk.bank, op.node.name, index),
+            (chunk.core, chunk.bank) if shared else None,
+            len(chunk.blocks),
         )
+        rows = sum(block.rows for block in chunk.blocks)
+        return multiplication(
+            self.transport,
+            self.lowered.instances,
+            self.plan.chip,
+            self.input_bits,
+            arrays,
+            inputs=inputs,
+            rows=rows,
+        )
+
+    # -- products of two activations -------------------------------------------------------------------------------
+
+    def written_replica(
+        self, number: int, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[list[tuple[int, Chunk | None]], int]:
+        """A product whose right matrix is written into arrays: one actor writes it, another multiplies by it."""
+        growth, home = self.growing(number), replica.home
+        if growth is None:
+            multiplier = self.actor(op, index, "", self.product_path(op, op.node, index, home), depth=2)
+        else:
+            alike = figures(growth.low[number]), figures(growth.high[number]), ARRAYS, op.slices, op.attached
+
+            def path_at(cached: int) -> list[Step]:
+                return self.product_path(op, growth.node(number, cached), index, home)
+
+            path = self.net.add_growing(path_at, alike, self.program.places, growth.last)
+            multiplier = self.actor(op, index, "", path, depth=2, selector=self.own.selector)
+        matrix = Matrix.of(op.node, op.slices)
+        assert matrix is not None
+        cells = matrix.cells_written(self.plan.chip, self.input_bits)
+        bits = -(-cells // self.plan.chip.weight_slices(self.input_bits)) * self.input_bits
+        writing = self.transport.write_rows(
+            home, f"tile{home}", (op.node.name, index), matrix.rows_written(self.plan.chip), cells
+        )
+        name = f"{op.node.name}.{index}.write"
+        writer = self.net.add_actor(
+            name,
+            op.node.name,
+            self.net.add_path([*self.transport.read_buffer(home, bits), writing]),
+            matrix.images * self.program.inferences,
+            period=matrix.images,
+        )
+        if self.rounds is not None:
+            self.rounds.join(op, writer)
+        each = np.arange(op.node.positions) // (op.node.positions // matrix.images)
+        stream = self.net.add_stream(name, 1, matrix.images, part="core.array")
+        self.net.add_output(writer, stream, self.net.add_table(np.arange(matrix.images)))
+        self.net.add_input(
+            multiplier,
+            stream,
+            self.net.add_table(each + 1),
+            self.net.add_table(np.append(each[1:], matrix.images)),
+        )
+        self.writers[number, index] = writer
+        return [(multiplier, None)], multiplier
+
+    def product_path(self, op: PlannedOp, node: Node, index: int, tile: int) -> list[Step]:
+        """The path of one firing of a product on arrays: a row of each of the slice's heads."""
+        matrix = Matrix.of(node, op.slices)
+        assert matrix is not None
+        down, across = matrix.blocks(self.plan.chip, self.input_bits)
+        left = math.ceil(sum(edge.reads for edge in node.edges if edge is not node.right) / op.slices)
+        path = self.transport.read_buffer(tile, left * self.input_bits)
+        arrays = Arrays(tile, f"tile{tile}.products", (op.node.name, index), None, op.written)
+        path += [
+            multiplication(
+                self.transport,
+                self.lowered.instances,
+                self.plan.chip,
+                self.input_bits,
+                arrays,
+                inputs=left // matrix.vectors,
+                rows=matrix.count * matrix.rows * across,
+                active=matrix.count * down * across,
+            )
+        ] * matrix.vectors
+        outputs = matrix.count * matrix.columns * matrix.vectors
+        largest = Matrix.of(op.node, op.slices)
+        assert largest is not None
+        if (
+            largest.blocks(self.plan.chip, self.input_bits)[0] > 1
+        ):  # the way is the same before a cache has grown so far
+            path.append(self.unit_step(tile, "Accumulate", outputs * down))
+        path.append(self.over_bus(tile, outputs))
+        return path
+
+    def over_bus(self, tile: int, outputs: int) -> Step:
+        """Sums leave arrays over the bus, through the registers."""
+        size = outputs * self.sum_bits / 8
+        registers = cost("core.output_register", size, self.config.core.output_register.energy_per_byte_pj)
+        if (register := self.config.tile.output_register) is not None:
+            registers += cost("tile.output_register", size, register.energy_per_byte_pj)
+        return self.transport.over_bus(tile, outputs * self.sum_bits, registers)
 
     # -- streams -----------------------------------------------------------------------------------------------
 
@@ -459,6 +515,8 @@ class _Lowering:
             by_tile: dict[tuple[int, int], list[tuple[int, int, Chunk | None]]] = {}
             for index, readers in enumerate(self.starts[number]):
                 for actor, chunk in readers:
+                    if op.held_in == ARRAYS and edge.held:
+                        actor = self.writers[number, index]
                     tile = chunk.tile if chunk is not None else op.replicas[index].home
                     by_tile.setdefault((tile, index if op.slices > 1 else 0), []).append(
                         (index, actor, chunk)
@@ -507,6 +565,8 @@ class _Lowering:
         node, edge = op.node, op.node.edges[position]
         source = self.plan.ops[edge.source]
         positions = {index: op.positions(index) for index, _, _ in readers}
+        if edge.held and op.held_in == ARRAYS:  # who writes it takes it once an image
+            positions = {index: each[:: edge.rows] for index, each in positions.items()}
         wanted = edge.wanted(np.concatenate(list(positions.values())), source.node.tokens)
         if not wanted.any():
             wanted[-1] = True  # a window that lies in the padding: it waits for the last token all the same

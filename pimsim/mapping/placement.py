@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from pimsim.mapping.copies import Copies, own_token
 from pimsim.mapping.dataflow import Edge, Node, Table
 from pimsim.mapping.heads import Group
 from pimsim.mapping.package import HOST_TILE, Package
-from pimsim.mapping.plan import MEMORY, Chunk, PlannedOp, Replica
+from pimsim.mapping.plan import ARRAYS, MEMORY, Chunk, PlannedOp, Replica
 from pimsim.mapping.tiling import Block
 
 
@@ -60,7 +60,12 @@ class Floor:
             unit: np.zeros(package.tiles) for unit in config.tile.digital
         }  # by rank: share of time in use
         self.per_tile = config.tile.cores * config.core.arrays
-        self.next_slot = 0  # arrays are taken in the order of the tiles
+        self.in_bank = config.core.arrays // config.core.adc.banks
+        self.next_slot = 0  # arrays for weights are taken in the order of the tiles, from each one's first
+        self.filled = [0] * package.tiles  # by rank: arrays with weights
+        self.set_aside = [
+            0
+        ] * package.tiles  # by rank: arrays at the tile's end that products write into, whole banks
         self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
         self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
         self.copies_at: dict[tuple[int, int], int] = {}  # (op, tile) -> times that it was reserved
@@ -69,11 +74,12 @@ class Floor:
         ]  # (op, edge, tile) -> places
         self.grouped: dict[
             int, tuple[list[Replica], str]
-        ] = {}  # member of a group -> its slices, and BUFFER or MEMORY
+        ] = {}  # member of a group -> its slices, and where right matrices are
 
     def open_round(self) -> None:
         """Begin a round: arrays and buffers are free again, but what lies in the memory stays."""
         self.next_slot = 0
+        self.filled, self.set_aside = [0] * len(self.room), [0] * len(self.room)
         self.room = [self.capacity] * len(self.room)
         self.load = {unit: np.zeros_like(load) for unit, load in self.load.items()}
 
@@ -134,8 +140,9 @@ class Floor:
         """Give each replica its arrays, one after another along the snake."""
         assert op.tiling is not None
         arrays = self.config.core.arrays
-        in_bank = arrays // self.config.core.adc.banks
-        together = in_bank if in_bank > 1 else arrays  # a core's arrays work in step unless they share a bank
+        together = (
+            self.in_bank if self.in_bank > 1 else arrays
+        )  # a core's arrays work in step unless they share a bank
         for _ in range(replicas):
             chunks: dict[tuple[int, int, int], list[Block]] = {}
             blocks = list(op.tiling.blocks)
@@ -144,11 +151,12 @@ class Floor:
                 if position >= len(self.order):
                     raise NoRoom("arrays")
                 tile = self.order[position]
-                here = blocks[: self.per_tile - used]
-                if not self.reserve(number, op, tile, here):
+                here = blocks[: max(0, self.per_tile - self.set_aside[position] - used)]
+                if not here or not self.reserve(number, op, tile, here):
                     self.next_slot = (position + 1) * self.per_tile  # the buffer is full: leave these arrays
                     continue
                 self.next_slot += len(here)
+                self.filled[position] += len(here)
                 blocks = blocks[len(here) :]
                 while here:  # as many as the core, or its next bank where arrays share one, has left
                     core, slot = divmod(used, arrays)
@@ -201,6 +209,7 @@ class Floor:
         copies: Copies,
         right_in: str,
         caches: int,
+        written: Mapping[int, int],
     ) -> None:
         """Put each slice of heads of a group on the nearest tile with room for all that it holds, or raise `NoRoom`.
 
@@ -214,12 +223,19 @@ class Floor:
             `BUFFER` or `MEMORY`: where the right matrices of its products are, with the caches before them.
         caches : int
             How many sequences have a cache at once.
+        written : mapping of int to int
+            Those of its products whose right matrices are written into arrays instead, and how many a slice needs.
         """
         slices = copies.slices[group.members[0]]
-        before = list(self.room), {unit: load.copy() for unit, load in self.load.items()}, list(self.off_chip)
+        before = (
+            list(self.room),
+            {unit: load.copy() for unit, load in self.load.items()},
+            list(self.off_chip),
+            list(self.set_aside),
+        )
         demand: dict[str, list[float]] = {}
         for n in group.members:
-            demand.setdefault(str(units[n]), []).append(copies.demand[n])
+            demand.setdefault(str(units[n]), []).append(0.0 if n in written else copies.demand[n])
         homes: list[int] = []
         for part in range(slices):
             near = self._around(anchors[part * len(anchors) // slices])
@@ -229,19 +245,26 @@ class Floor:
             rest = near[~idle][np.argsort(busy[~idle], kind="stable")]
             for rank in (*near[idle], *rest):
                 tile = self.order[rank]
-                if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches):
+                if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches, written):
                     homes.append(tile)
                     for unit, shares in demand.items():
                         self.load[unit][rank] += sum(shares)
                     break
             else:
-                self.room, self.load, self.off_chip = before
-                raise NoRoom("buffer")
+                self.room, self.load, self.off_chip, self.set_aside = before
+                raise NoRoom("buffer, or arrays to write products into" if written else "buffer")
         for n in group.members:
-            self.grouped[n] = [Replica(tile) for tile in homes], right_in
+            self.grouped[n] = [Replica(tile) for tile in homes], ARRAYS if n in written else right_in
 
     def _reserve_slice(
-        self, group: Group, tile: int, slices: int, attached: set[int], right_in: str, caches: int
+        self,
+        group: Group,
+        tile: int,
+        slices: int,
+        attached: set[int],
+        right_in: str,
+        caches: int,
+        written: Mapping[int, int],
     ) -> bool:
         """Make room for one slice of heads; False, and nothing changed, if there is not enough.
 
@@ -260,17 +283,21 @@ class Floor:
         for program, n, number, edge in lines:
             size = self.bytes_per_token(edge, 1 / slices)
             places = granted[program, n, number] = self.least[program][n][number]
-            if edge.held and shared and not edge.cached:
+            in_arrays = edge.held > 0 and n in written  # only what is to be written waits in the buffer
+            if edge.held and shared and not edge.cached and not in_arrays:
                 continue
             cache = math.ceil(edge.cached / slices * self.input_bits / 8)
-            here = places * size + (caches * cache if edge.held else 0)
-            if edge.held and right_in == MEMORY:
+            here = places * size + (caches * cache if edge.held and not in_arrays else 0)
+            if edge.held and not in_arrays and right_in == MEMORY:
                 in_memory += here
             else:
                 used += here
-        chip = tile // self.config.tiles
-        if used > self.room[tile] or in_memory > self.off_chip[chip]:
+        chip, rank = tile // self.config.tiles, self.rank[tile]
+        banks = sum(-(-arrays // self.in_bank) for n, arrays in written.items() if n in group.members)
+        free = (self.per_tile - self.set_aside[rank]) // self.in_bank - -(-self.filled[rank] // self.in_bank)
+        if used > self.room[tile] or in_memory > self.off_chip[chip] or banks > free:
             return False
+        self.set_aside[rank] += banks * self.in_bank
         self.off_chip[chip] -= in_memory
         for program, n, number, edge in lines:  # what keeps things going, as far as there is room
             more = max(0, self.wanted[program][n][number] - granted[program, n, number])

@@ -12,7 +12,7 @@ from pimsim.mapping.growth import Growth
 from pimsim.mapping.package import Package
 from pimsim.mapping.tiling import Block, Tiling
 
-BUFFER, MEMORY = "tile.buffer", "memory"
+BUFFER, MEMORY, ARRAYS = "tile.buffer", "memory", "core.array"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,13 @@ class PlannedOp:
     round : int
         Where weights are reloaded: the round of the inference that it is done in, from 0.
     held_in : str or None
-        Where the right matrix of a product of two activations is, and the cache before it: `BUFFER` or `MEMORY`.
+        Where the right matrix of a product of two activations is, and the cache before it: `BUFFER`, `MEMORY` or
+        `ARRAYS`.
+    written : int
+        Arrays of each slice that the right matrix is written into.
+    product_fs : (int, int), optional
+        Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
+        its arrays.
     """
 
     node: Node
@@ -65,6 +71,8 @@ class PlannedOp:
     slices: int = 1
     held_in: str | None = None
     round: int = 0
+    written: int = 0
+    product_fs: tuple[int, int] | None = None
 
     def positions(self, index: int) -> Table:
         """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
@@ -78,7 +86,8 @@ class PlannedOp:
     @property
     def arrays(self) -> int:
         """Arrays of all replicas."""
-        return self.tiling.arrays * len(self.replicas) if self.tiling else 0
+        each = self.tiling.arrays if self.tiling else self.written
+        return each * len(self.replicas)
 
     @property
     def tiles(self) -> list[int]:
@@ -161,13 +170,14 @@ class Plan:
             {
                 "op": op.node.name,
                 "type": op.node.type,
-                "on": "arrays" if op.tiling else op.unit or "host",
+                "on": "arrays" if op.arrays else op.unit or "host",
                 "arrays": op.arrays,
                 "utilisation": op.tiling.utilisation if op.tiling else None,
                 "replicas": len(op.replicas),
                 "firings": op.node.positions,
                 "slices": op.slices,
                 "right_matrix_in": op.held_in,
+                "product_fs": op.product_fs and dict(zip(("digital", "written"), op.product_fs, strict=True)),
                 "round": op.round,
                 "tiles": [tile for tile in op.tiles if tile >= 0],
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +11,15 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.copies import Copies, choose_copies, own_token
 from pimsim.mapping.dataflow import Node, Table, build
-from pimsim.mapping.heads import Group, eager, groups_of
+from pimsim.mapping.heads import Group, eager, groups_of, slices_of
 from pimsim.mapping.package import HOST_TILE, Package
 from pimsim.mapping.placement import Floor, NoRoom
-from pimsim.mapping.plan import BUFFER, MEMORY, Plan, PlannedOp, Replica
+from pimsim.mapping.plan import ARRAYS, BUFFER, MEMORY, Plan, PlannedOp, Replica
 from pimsim.mapping.reload import bytes_in_memory
 from pimsim.mapping.rounds import check_reload, largest, rounds_of
 from pimsim.mapping.tiling import Tiling, tile_op
 from pimsim.mapping.units import unit_of
+from pimsim.mapping.written import Product
 from pimsim.trace.schema import Trace
 
 BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
@@ -75,11 +76,14 @@ class Flows:
         The data flows; the first says how the chip is shared out.
     caches : int
         How many sequences have a cache at once.
+    runs : tuple of int
+        How often each runs.
     """
 
     model: str
     programs: list[list[Node]]
     caches: int = 1
+    runs: tuple[int, ...] = (1,)
 
 
 def plan_flows(
@@ -107,6 +111,12 @@ def plan_flows(
     fewest, most = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
     if reload and needed > per_chip * (chips or 1):
         check_reload(config)
+        if config.products == "write":
+            raise MappingError(
+                "products of two activations are not written into arrays whose weights take turns",
+                where=f"{config.name}: products",
+                mend="set it to digital or auto, or leave --reload out",
+            )
         piece = largest(nodes, tilings, groups)
         fewest, most = (
             -(-piece // per_chip),
@@ -124,9 +134,14 @@ def plan_flows(
     reason = ""
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
         package = Package(config, count)
+        products = job.products(package)
+        set_aside = sum(each * products[n].slices for n, each in job.written(products).items())
+        if config.products == "write" and needed + set_aside > count * per_chip:
+            reason = "arrays"
+            continue
         for share in BUDGETS:
             rounds: list[int] | None = [0] * len(nodes)
-            budget = needed + int((count * per_chip - needed) * share)
+            budget = needed + int(max(0, count * per_chip - needed - set_aside) * share)
             if (
                 needed > count * per_chip
             ):  # nothing is spare: rounds of fewer arrays leave room where buffers are full
@@ -134,12 +149,12 @@ def plan_flows(
             if rounds is None:
                 continue
             try:
-                return job.fill(package, budget, rounds)
+                return job.fill(package, budget, rounds, products)
             except NoRoom as failure:
                 reason = str(failure)
     raise MappingError(
-        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but there "
-        f"is not enough {reason} in reach",
+        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but no "
+        f"room in reach: not enough {reason}",
         mend="give more --chips or a larger tile.buffer.capacity_kib",
     )
 
@@ -157,7 +172,32 @@ class _Job:
     weight_bits: int
     input_bits: int
 
-    def fill(self, package: Package, budget: int, rounds: Sequence[int]) -> list[Plan]:
+    def products(self, package: Package) -> dict[int, Product]:
+        """Return the products of two activations that arrays could do, where the chip's policy is not to do none."""
+        config, programs = self.chip.config, self.flows.programs
+        found: dict[int, Product] = {}
+        if config.products == "digital":
+            return found
+        for group in self.groups:
+            slices = slices_of(group, package.tiles)
+            for n in group.members if slices > 1 else ():
+                product = Product.of([nodes[n] for nodes in programs], slices, self.chip, self.input_bits)
+                if product is not None:
+                    found[n] = product
+        return found
+
+    def written(self, products: Mapping[int, Product]) -> dict[int, int]:
+        """Return those that are to be written into arrays, and the arrays that each slice needs for it."""
+        always = self.chip.config.products == "write"
+        return {
+            n: product.arrays(self.flows.caches)
+            for n, product in products.items()
+            if always or product.faster(self.flows.runs)
+        }
+
+    def fill(
+        self, package: Package, budget: int, rounds: Sequence[int], products: Mapping[int, Product]
+    ) -> list[Plan]:
         """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
         config, nodes = self.chip.config, self.flows.programs[0]
         step = self.chip.mvm_period_fs(self.input_bits)
@@ -185,6 +225,9 @@ class _Job:
         ]
         floor = Floor(self.chip, package, self.input_bits, self.flows.programs, self.least, wanted)
         ops: list[PlannedOp] = []
+        written = self.written(products)
+        if rounds[-1] > 0:
+            written = {}
         group_of = {n: g for g in self.groups if copies.slices.get(g.members[0], 1) > 1 for n in g.members}
         for n, node in enumerate(nodes):
             op = PlannedOp(node, tiling=self.tilings[n], unit=self.units[n], attached=n in copies.attached)
@@ -194,10 +237,11 @@ class _Job:
             ops.append(op)
             if n in group_of:
                 if n not in floor.grouped:
-                    self._place_group(floor, group_of[n], ops, copies, rounds[-1] > 0)
+                    self._place_group(floor, group_of[n], ops, copies, written, rounds[-1] > 0)
                 op.slices = copies.slices[n]
                 op.replicas, right_in = floor.grouped[n]
                 op.held_in = right_in if node.right is not None else None
+                op.written = written[n] if op.held_in == ARRAYS else 0
             elif op.tiling is not None:
                 floor.place_on_arrays(n, op, copies.of[n])
             elif op.attached:
@@ -209,7 +253,10 @@ class _Job:
                 op.held_in = BUFFER if node.right is not None else None
         plans = []
         for program, each in enumerate(self.flows.programs):
-            own = [replace(op, node=node) for op, node in zip(ops, each, strict=True)]
+            own = [
+                replace(op, node=node, product_fs=products[n].fs[program] if n in products else None)
+                for n, (op, node) in enumerate(zip(ops, each, strict=True))
+            ]
             places = dict(floor.granted[program])
             for n in copies.attached:
                 dealt = 1 if n in group_of else copies.of[n]
@@ -226,9 +273,18 @@ class _Job:
         return plans
 
     def _place_group(
-        self, floor: Floor, group: Group, ops: list[PlannedOp], copies: Copies, in_turns: bool
+        self,
+        floor: Floor,
+        group: Group,
+        ops: list[PlannedOp],
+        copies: Copies,
+        written: Mapping[int, int],
+        in_turns: bool,
     ) -> None:
-        """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip."""
+        """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip.
+
+        Where arrays to write them into would be faster but there are none left, they go where they would go otherwise.
+        """
         nodes = self.flows.programs[0]
         outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(ops)]
         homes = [r.home for n in outside for r in ops[n].replicas if r.home != HOST_TILE]
@@ -236,15 +292,20 @@ class _Job:
         cached = any(
             edge.cached for each in self.flows.programs for n in group.members for edge in each[n].edges
         )
-        if in_turns and cached:  # others use a buffer when this round is over
-            floor.place_group(group, self.units, anchors, copies, MEMORY, self.flows.caches)
-            return
-        try:
-            floor.place_group(group, self.units, anchors, copies, BUFFER, self.flows.caches)
-        except NoRoom:
-            if self.chip.config.memory is None:
-                raise
-            floor.place_group(group, self.units, anchors, copies, MEMORY, self.flows.caches)
+        own = {n: arrays for n, arrays in written.items() if n in group.members}
+        ways = [(BUFFER, own)] if own else []
+        if not own or self.chip.config.products == "auto":
+            # Between rounds others use a buffer.
+            ways += [(BUFFER, {})] if not (in_turns and cached) else []
+            ways += [(MEMORY, {})] if self.chip.config.memory is not None else []
+        for number, (right_in, arrays) in enumerate(ways):
+            try:
+                floor.place_group(group, self.units, anchors, copies, right_in, self.flows.caches, arrays)
+            except NoRoom:
+                if number == len(ways) - 1:
+                    raise
+            else:
+                return
 
 
 def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from pimsim.mapping.netlist import Netlist
 from pimsim.mapping.plan import Chunk, Plan, PlannedOp
-from pimsim.mapping.tiling import cells_per_weight
 from pimsim.mapping.transport import Transport
 
 Table = npt.NDArray[np.int64]
@@ -53,9 +52,15 @@ class Rounds:
         weights = sum(block.rows * block.outputs for block in chunk.blocks)
         bits = -(-weights // rows) * self.plan.weight_bits
         path = self.transport.from_memory(chunk.tile, bits)
-        cells = weights * cells_per_weight(self.config, self.plan.weight_bits) / rows
+        cells = weights * self.plan.chip.weight_slices(self.plan.weight_bits) / rows
         path.append(
-            self.transport.write_rows(chunk.tile, chunk.core, (op.node.name, index, chunk.bank), 1, cells)
+            self.transport.write_rows(
+                chunk.tile,
+                f"tile{chunk.tile}.core{chunk.core}",
+                (chunk.core, chunk.bank, op.node.name, index),
+                1,
+                cells,
+            )
         )
         name = f"{op.node.name}.{index}.t{chunk.tile}c{chunk.core}b{chunk.bank} weights"
         writer = self.net.add_actor(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pimsim.chip import ChipConfig
+from pimsim.chip.timing import weight_slices
 from pimsim.errors import MappingError
 from pimsim.trace.schema import Op
 
@@ -75,11 +76,6 @@ class Tiling:
         return sum(channels.bit_count() for channels in covered.values()) / (self.depth * self.groups)
 
 
-def cells_per_weight(config: ChipConfig, weight_bits: int) -> int:
-    """Return how many cells, side by side, hold a weight."""
-    return -(-weight_bits // config.core.array.bits_per_cell)
-
-
 def matrix_of(op: Op) -> tuple[int, int, int]:
     """Return (rows, outputs, groups) of an op's weight: the matrix of one group, and how many there are."""
     weight = op.weight
@@ -117,7 +113,7 @@ def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
             mend="transpose the product when exporting",
         )
     array = config.core.array
-    slices = cells_per_weight(config, weight_bits)
+    slices = weight_slices(config, weight_bits)
     per_array = array.columns // slices
     if per_array == 0:
         raise MappingError(

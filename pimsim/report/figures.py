@@ -112,5 +112,23 @@ def _use(result: Result) -> Iterator[Figure]:
         share(use["arrays_mapped"]),
         f"hold weights; {share(use['cells_mapped'])} of all cells do",
     )
+    for row in result.data.get("wear", [])[:1]:  # the most often written
+        yield "writes", f"{row['writes']:,}", f"of a cell of {row['op']} at most, {row['what']}"
+        lifetime = row["lifetime_s"]
+        yield (
+            "worn out after",
+            NOT_MODELLED if lifetime is None else _duration(lifetime),
+            "the array has no endurance"
+            if lifetime is None
+            else f"at this rate, {row['endurance']:.4g} writes",
+        )
     yield "arrays busy", share(use["arrays_busy"]), "of the time of all arrays"
     yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"
+
+
+def _duration(seconds: float) -> str:
+    """Write a time that may be years."""
+    for unit, size in (("years", 365.25 * 86400), ("days", 86400), ("hours", 3600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.4g} {unit}"
+    return f"{seconds:.4g} s"

@@ -68,6 +68,17 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
     held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
     for place, count in held.items():
         yield plain(f"Right matrices of {count} products of two activations, caches before them: in {place}.")
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for op in plan.ops:
+        if op.product_fs is not None:
+            alike.setdefault((op.product_fs, op.written > 0), []).append(op.node.name)
+    for (times, written), names in alike.items():
+        digital, arrays = map(format_time, times)
+        others = f" and {len(names) - 1} others" if len(names) > 1 else ""
+        yield plain(
+            f"{names[0]}{others}: a digital unit would be busy for {digital} an inference, arrays for {arrays}; "
+            f"{'written into arrays' if written else 'digital'} (products: {config.products})."
+        )
     if chips > 1:
         yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
     if plan.pace_fs:

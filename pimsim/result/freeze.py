@@ -19,6 +19,7 @@ from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result, digest_of
 from pimsim.result.tiles import tile_rows
+from pimsim.result.wear import wear_rows
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
 
@@ -117,6 +118,8 @@ def freeze(
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
     }
+    if wear := wear_rows(machine):
+        data["wear"] = wear
     return Result(data)
 
 

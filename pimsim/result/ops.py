@@ -22,7 +22,7 @@ def work_of(machine: Machine) -> tuple[dict[str, int], dict[str, float]]:
             work = program.work_of(number, cached)
             if op.node.type in MATRIX:
                 macs[op.node.name] += round(work)
-            if op.tiling is None and op.unit:
+            if op.unit and not op.arrays:
                 elements[op.node.name] += work
     return macs, elements
 

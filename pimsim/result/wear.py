@@ -1,0 +1,59 @@
+"""How often cells are written in a run, and for how long the device stands that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pimsim.machine.machine import Machine
+from pimsim.mapping.lowering import Program
+from pimsim.mapping.plan import ARRAYS, PlannedOp
+from pimsim.mapping.written import Matrix
+from pimsim.units import FS_PER_S
+
+
+def wear_rows(machine: Machine) -> list[dict[str, Any]]:
+    """Return a row for each op whose cells are written in the run, those written most often first.
+
+    Returns
+    -------
+    list of dict
+        ``op``; ``what`` is written, ``weights`` or ``activations``; ``writes``, of a cell at most in the run;
+        ``endurance`` in writes and ``lifetime_s``, the time that the run could be repeated without a pause, None where
+        the chip gives no endurance.
+    """
+    latency, endurance = machine.host.outputs[-1], machine.plan.chip.config.core.array.endurance
+    rewritten, rows = machine.plan.rewritten, []
+    for number, op in enumerate(machine.plan.ops):
+        chunks = [chunk for replica in op.replicas for chunk in replica.chunks]
+        if any((chunk.tile, chunk.core) in rewritten for chunk in chunks):
+            what, writes = "weights", sum(program.inferences for program in machine.programs)
+        elif op.held_in == ARRAYS:
+            what, writes = "activations", _activations(machine, number)
+        else:
+            continue
+        lifetime = None if endurance is None else endurance / writes * latency / FS_PER_S
+        rows.append(
+            {
+                "op": op.node.name,
+                "what": what,
+                "writes": writes,
+                "endurance": endurance,
+                "lifetime_s": lifetime,
+            }
+        )
+    return sorted(rows, key=lambda row: -row["writes"])
+
+
+def _activations(machine: Machine, number: int) -> int:
+    """Return how often a cell of a right matrix is written: in caches once for each sequence that had its place."""
+    first, last = machine.programs[0], machine.programs[-1]
+    if len(machine.programs) > 1:
+        return -(-first.inferences // last.places)
+    return first.inferences * _sets(first, first.plan.ops[number])
+
+
+def _sets(program: Program, op: PlannedOp) -> int:
+    """Return how many images of an inference use the same arrays one after another."""
+    matrix = Matrix.of(op.node, op.slices)
+    assert matrix is not None
+    return 1 if matrix.cached else matrix.images
