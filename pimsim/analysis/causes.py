@@ -9,7 +9,7 @@ MEANINGS = {
     "dependence": "an input was not there",
     "backpressure": "no free place in a buffer",
     "clock": "waiting for a clock edge",
-    "programming": "weights being written",
+    "programming": "arrays being written",
     "memory": "a memory at work",
     "congestion": "links of the network were taken",
 }
