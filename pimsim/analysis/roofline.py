@@ -129,12 +129,17 @@ class _Rates:
         """Operations of an element in a unit: a matrix unit's are multiply-accumulates."""
         return 2 if set(self.config.tile.digital[name].operations) == {"MatMul"} else 1
 
+    def _firings(self, planned: dict[str, Any], row: dict[str, Any]) -> int:
+        """Return how often an op fired in the run, copies together; results of older versions have no figure of it."""
+        firings: int = row.get("positions", planned["firings"] * self.result.batch)
+        return firings
+
     def of_op(self, planned: dict[str, Any], row: dict[str, Any], work: float) -> dict[str, float]:
         """The ceilings of one op, by the parts that it has: its arrays or units, and its tiles' ways in and out."""
         tiles = max(1, len(planned["tiles"]))
         if planned["on"] == "arrays":
             together = planned["replicas"] if planned.get("slices", 1) == 1 else 1  # slices fire together
-            each = work / (planned["firings"] * self.result.batch) * together
+            each = work / self._firings(planned, row) * together
             core = self.config.core
             samples = -(
                 -core.array.columns // core.adc.adcs_per_bank
@@ -162,7 +167,7 @@ class _Rates:
             "buffers": 2 * row["bytes_in"],  # written, and read at least once
         }
         # What comes before the first firing and leaves after the last is not within the op's time.
-        each_fires = planned["firings"] * self.result.batch / planned["replicas"]
+        each_fires = self._firings(planned, row) / planned["replicas"]
         overlapped = 1 - 1 / each_fires
         for name, size in crossing.items():
             if size and overlapped > 0:

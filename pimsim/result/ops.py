@@ -46,12 +46,17 @@ def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, An
     for row in energy:
         spent[row["op"]] += row["aj"]
     critical = dict(zip(machine.ops, machine.engine.charges().sum(axis=(0, 1, 2)).tolist(), strict=True))
+    positions: dict[str, int] = defaultdict(int)
+    for program in machine.programs:
+        for planned in program.plan.ops:
+            positions[planned.node.name] += planned.node.positions * program.inferences
     makers, takers = _ends(machine)
     rows: dict[str, dict[str, Any]] = {
         op: {
             "op": op,
             "macs": macs[op],
             "elements": elements[op],
+            "positions": positions[op],
             "actors": 0,
             "firings": 0,
             "begin_fs": min(int(begin[i]), int(end[i])),
