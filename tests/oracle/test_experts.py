@@ -19,12 +19,14 @@ from tests.oracle.twin import run_twin
 from tests.transformers import decoder
 
 ROUTING = {"experts": 4, "top": 2, "seed": 5}
-SMALL_ARRAYS = {  # so that experts lie in several tiles
+SMALL_ARRAYS = {  # so that experts, and what sends rows to them, lie in several tiles
     "core.array.rows": 16,
     "core.array.columns": 16,
     "core.arrays": 2,
     "core.adc.banks": 1,
     "tile.cores": 2,
+    "tile.buffer.capacity_kib": 1,
+    "network.energy_per_flit_pj": 1,
 }
 CHIPS = [
     {},
@@ -79,8 +81,20 @@ def test_steps_to_different_experts_visit_by_visit(changes):
     assert len({tuple(sorted(route[0])) for route in routes}) > 1
     selected = chosen_for(lowered.ends[0], routes)
     if changes.get("network.multicast"):
-        assert {lowered.net.actors[cast.actor].selector for cast in lowered.net.casts} & set(selected)
+        check_casts(lowered.net, set(selected))
     compare(lowered, selected)
+
+
+def check_casts(net, experts):
+    """A packet that branches goes to none or all of its ends: who may be passed by alone gets one of his own."""
+    outputs = [[out for out in net.outputs if out.actor == number] for number in range(len(net.actors))]
+    for cast in net.casts:
+        leaves = {outputs[cast.actor][leaf.output].selector for tree in cast.trees for leaf in tree.leaves}
+        assert leaves & experts == {net.actors[cast.actor].selector} & experts
+    assert {net.actors[cast.actor].selector for cast in net.casts} & experts
+    alone = [out for out in net.outputs if out.selector in experts and net.actors[out.actor].selector is None]
+    assert {net.actors[out.actor].op for out in alone} == {"h0.ln2"}
+    assert any(step.route is not None for out in alone for step in net.paths[out.path + 1])
 
 
 @pytest.mark.parametrize("changes", CHIPS, ids=IDS)

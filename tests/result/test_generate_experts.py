@@ -92,6 +92,8 @@ def test_an_expert_without_a_token_costs_nothing(chip):
         for row in rows:
             used = [row["macs"], row["firings"], row["energy_aj"], row["network_bytes_out"], row["bytes_out"]]
             assert any(used) == (expert in went)
+            if expert not in went:  # only the router's choice comes, in both passes: two numbers of 8 bits
+                assert row["bytes_in"] == (4 if row["op"].endswith(".in") else 0)
 
 
 def test_a_seed_is_a_run_and_another_seed_another():
