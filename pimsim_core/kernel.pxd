@@ -323,6 +323,7 @@ cdef class Kernel:
     cdef void touch_stream(self, int32_t s) noexcept
     cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept
     cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept
+    cdef bint is_empty(self, int32_t path) noexcept
     cdef int dispatch(self, int64_t payload) except -1
     cdef int32_t resource_of(self, int32_t w) noexcept
     cdef int request(self, int32_t w) except -1

@@ -169,6 +169,10 @@ cdef class Kernel:
         """The path that an inference takes of those from `path` on."""
         return path if selector < 0 else path + self.selected[self.select_ptr[selector] + inference]
 
+    cdef bint is_empty(self, int32_t path) noexcept:
+        """Whether a path has no steps: nothing is sent, and what it would bring is there at once."""
+        return path >= 0 and self.path_ptr[path] == self.path_ptr[path + 1]
+
     # -- beat 1: everything that ends or is delivered ----------------------------------------------------------
 
     cdef int dispatch(self, int64_t payload) except -1:
@@ -286,7 +290,7 @@ cdef class Kernel:
         cdef int64_t position = self.walkers[w].position
         cdef int64_t token, upto
         cdef int64_t begin = self.walkers[w].begin
-        cdef int32_t i, s, packet, op = self.actors[a].op
+        cdef int32_t i, s, packet, path, op = self.actors[a].op
         self.firings += 1
         self.activity.add(op, begin, self.now, self.now - begin)
         self.op_begin[op] = min(self.op_begin[op], begin)
@@ -306,14 +310,17 @@ cdef class Kernel:
             if token < 0:
                 continue
             token += inference * self.streams[s].tokens
+            path = self.path_of(self.outputs[i].path, self.outputs[i].selector, inference)
+            if self.is_empty(path):
+                self.deliver(s, token, node)
+                continue
             if self.outputs[i].cast:
                 continue
-            if self.outputs[i].path < 0:
+            if path < 0:
                 self.deliver(s, token, node)
                 continue
             packet = self.new_walker(
-                a, i - self.actors[a].first_output, self.walkers[w].firing,
-                self.path_of(self.outputs[i].path, self.outputs[i].selector, inference), self.actors[a].op,
+                a, i - self.actors[a].first_output, self.walkers[w].firing, path, self.actors[a].op
             )
             self.walkers[packet].token = token
             self.walkers[packet].node = node
@@ -705,12 +712,16 @@ cdef class Kernel:
     cdef int start_casts(self, int32_t w, int32_t node, int64_t position) except -1:
         """Send what a firing puts out to several places at once, a packet for each cast."""
         cdef int32_t a = self.walkers[w].actor
-        cdef int32_t i, t, carrier
+        cdef int64_t inference = self.walkers[w].inference
+        cdef int32_t i, t, carrier, first
         for i in range(self.first_cast[a], self.last_cast[a]):
             t = <int32_t>self.table[self.table_ptr[self.casts[i].table] + position]
             if t < 0:
                 continue
             t += self.casts[i].first_tree
+            first = self.actors[a].first_output + self.leaves[self.trees[t].first_leaf].output
+            if self.is_empty(self.path_of(self.outputs[first].path, self.outputs[first].selector, inference)):
+                continue  # the same expert is behind all leaves
             carrier = self.new_walker(
                 a, self.leaves[self.trees[t].first_leaf].output, self.walkers[w].firing, -1, self.actors[a].op
             )
@@ -732,6 +743,7 @@ cdef class Kernel:
             output = self.leaves[i].output
             copy = self.new_walker(a, output, self.walkers[w].firing, -1, self.walkers[w].op)
             self.walkers[copy].leaf = i
+            self.walkers[copy].inference = self.walkers[w].inference
             self.walkers[copy].packet = -1
             self.walkers[copy].pieces = self.trees[t].last_piece - self.trees[t].first_piece
             self.walkers[copy].node = self.walkers[w].node
@@ -1064,17 +1076,20 @@ cdef class Kernel:
     cdef int log_visit(self, int32_t w, int64_t leave) except -1:
         cdef int32_t a = self.walkers[w].actor
         cdef int32_t step = self.walkers[w].step
-        cdef int32_t path = -1
-        cdef int64_t grant = self.walkers[w].grant
+        cdef int32_t i, path = -1
+        cdef int64_t inference, grant = self.walkers[w].grant
         if self.walkers[w].leaf >= 0:
             step = -1
         else:
             if self.steps[step].mvm >= 0:
                 grant = self.walkers[w].token
             if a < self.n_actors:
-                path = self.actors[a].path
+                i = self.actors[a].first_output + self.walkers[w].output
+                inference = self.walkers[w].firing // self.actors[a].period
                 if self.walkers[w].output >= 0:
-                    path = self.outputs[self.actors[a].first_output + self.walkers[w].output].path
+                    path = self.path_of(self.outputs[i].path, self.outputs[i].selector, inference)
+                else:
+                    path = self.path_of(self.actors[a].path, self.actors[a].selector, inference)
             step -= self.path_ptr[path] if path >= 0 else 0
         return self.keep_record(
             VISITED, a, self.walkers[w].firing, self.walkers[w].output, step, -1, self.walkers[w].op, grant, leave, 0

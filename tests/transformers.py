@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pimsim.trace import Op, Operand, Tensor, Trace
+from pimsim.trace.routing import rows_symbol
 
 Size = int | str
 
@@ -26,8 +27,12 @@ class Decoder:
         first: bool = False,
         **attributes: Any,
     ) -> str:
-        """Add an op; `params` are weights, constants and caches, before the activations if `first`."""
-        inputs = [Operand("activation", Tensor(self.shapes[s]), s) for s in sources]  # type: ignore[arg-type]
+        """Add an op; `params` are weights, constants and caches, before the activations if `first`.
+
+        A source that ends in ``:1`` is the second output of an op, of the same shape.
+        """
+        ends = [source.partition(":") for source in sources]
+        inputs = [Operand("activation", Tensor(self.shapes[s]), s, int(n or 0)) for s, _, n in ends]  # type: ignore[arg-type]
         more = [Operand(role, Tensor(size)) for role, size in params]  # type: ignore[arg-type]
         inputs = more + inputs if first else inputs + more
         self.ops.append(Op(name, kind, tuple(inputs), (Tensor(shape),), attributes))  # type: ignore[arg-type]
@@ -92,29 +97,76 @@ class Decoder:
         more = self.add(f"{x}.more", "Expand", (wide,), (batch, kv_heads, heads // kv_heads, tokens, depth))
         return self.add(f"{x}.repeated", "Reshape", (more,), (batch, heads, tokens, depth))
 
-    def layer(self, name: str, x: str, heads: int, kv_heads: int | None = None) -> str:
+    def experts(self, name: str, x: str, layer: int, experts: int, top: int) -> str:
+        """A router and its experts, two matrices each."""
+        batch, seq, width = self.shapes[x]
+        assert isinstance(width, int)
+        about = {"layer": layer, "experts": experts, "top": top}
+        flat = self.add(f"{name}.flat", "Reshape", (x,), (f"{batch}*{seq}", width))
+        scores = self.add(
+            f"{name}.router", "MatMul", (flat,), (f"{batch}*{seq}", experts), (("weight", (width, experts)),)
+        )
+        scores = self.add(f"{name}.softmax", "Softmax", (scores,), self.shapes[scores], axis=1)
+        choices = (f"{batch}*{seq}", top)
+        inputs = (Operand("activation", Tensor(self.shapes[scores]), scores),)  # type: ignore[arg-type]
+        both = (Tensor(choices), Tensor(choices))  # type: ignore[arg-type]
+        self.ops.append(Op(f"{name}.top", "TopK", inputs, both, {"axis": 1, "k": top}))
+        self.shapes[f"{name}.top"] = choices
+        outs = []
+        for expert in range(experts):
+            own, rows = f"{name}.e{expert}", rows_symbol(layer, expert)
+            sources = (flat, f"{name}.top:1")
+            row = self.add(f"{own}.in", "Dispatch", sources, (rows, width), expert=expert, **about)
+            row = self.add(
+                f"{own}.up", "MatMul", (row,), (rows, 2 * width), (("weight", (width, 2 * width)),)
+            )
+            row = self.add(f"{own}.act", "Gelu", (row,), (rows, 2 * width), approximate="tanh")
+            outs.append(
+                self.add(f"{own}.down", "MatMul", (row,), (rows, width), (("weight", (2 * width, width)),))
+            )
+        mixed = self.add(
+            f"{name}.combine", "Combine", (f"{name}.top", *outs), (f"{batch}*{seq}", width), **about
+        )
+        return self.add(f"{name}.mixed", "Reshape", (mixed,), (batch, seq, width))
+
+    def layer(
+        self, name: str, x: str, heads: int, kv_heads: int | None = None, experts: tuple[int, ...] = ()
+    ) -> str:
+        """A layer; with `experts` (its number, how many, how many a token goes to) in the place of the matrices."""
         shape = self.shapes[x]
         width = shape[-1]
         assert isinstance(width, int)
         attended = self.attention(f"{name}.attn", self.norm(f"{name}.ln1", x), heads, kv_heads)
         x = self.add(f"{name}.add1", "Add", (x, attended), shape)
-        wide = self.linear(f"{name}.fc1", self.norm(f"{name}.ln2", x), 4 * width)
+        hidden = self.norm(f"{name}.ln2", x)
+        if experts:
+            return self.add(f"{name}.add2", "Add", (x, self.experts(f"{name}.moe", hidden, *experts)), shape)
+        wide = self.linear(f"{name}.fc1", hidden, 4 * width)
         wide = self.add(f"{name}.act", "Gelu", (wide,), self.shapes[wide], approximate="tanh")
         narrow = self.linear(f"{name}.fc2", wide, width)
         return self.add(f"{name}.add2", "Add", (x, narrow), shape)
 
 
 def decoder(
-    layers: int = 2, heads: int = 4, width: int = 64, vocabulary: int = 100, kv_heads: int | None = None
+    layers: int = 2,
+    heads: int = 4,
+    width: int = 64,
+    vocabulary: int = 100,
+    kv_heads: int | None = None,
+    routing: dict[str, Any] | None = None,
 ) -> Trace:
-    """Return a decoder with the symbols batch, seq and kv."""
+    """Return a decoder with the symbols batch, seq and kv; with `routing` a mixture of experts."""
     made = Decoder()
     made.add("ids", "Input", (), ("batch", "seq"))
     table = (("constant", (vocabulary, width)),)
     x = made.add("embedding", "Gather", ("ids",), ("batch", "seq", width), table, first=True, axis=0)
     x = made.add("positions", "Add", (x,), ("batch", "seq", width), (("constant", ("seq", width)),))
     for layer in range(layers):
-        x = made.layer(f"h{layer}", x, heads, kv_heads)
+        experts = (layer, routing["experts"], routing["top"]) if routing else ()
+        x = made.layer(f"h{layer}", x, heads, kv_heads, experts)
     shape: tuple[Size, ...] = ("batch", "seq", vocabulary)
     made.add("logits", "MatMul", (made.norm("ln", x),), shape, (("weight", (width, vocabulary)),))
-    return Trace.from_ops("decoder", made.ops, header={"symbols": {"batch": None, "seq": None, "kv": None}})
+    header: dict[str, Any] = {"symbols": {"batch": None, "seq": None, "kv": None}}
+    if routing:
+        header["routing"] = routing
+    return Trace.from_ops("decoder", made.ops, header=header)

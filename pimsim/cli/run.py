@@ -41,7 +41,7 @@ class Counts(TypedDict):
 @click.option("--requests", type=int, default=1, metavar="N", help="Prompts that come (default 1).")
 @click.option("--rate", type=float, metavar="R", help="Prompts a second, at random; without it all at once.")
 @click.option("--places", type=int, metavar="N", help="Sequences under way at once; without it, all.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Of the random times (default 0).")
+@click.option("--seed", type=int, default=0, metavar="N", help="Of random times and experts (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import simpy
+
+from pimsim.mapping.dataflow import Table
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine
@@ -66,10 +68,15 @@ class Generation:
         With two programs: a prompt, and one token after others.
     requests : Requests
         What is asked for.
+    routing : callable, optional
+        Gives the experts that the steps of a sequence go to, by its number: of shape (layers, steps, top).
     """
 
-    def __init__(self, machine: Machine, requests: Requests) -> None:
+    def __init__(
+        self, machine: Machine, requests: Requests, routing: Callable[[int], Table] | None = None
+    ) -> None:
         self.machine, self.env, self.requests = machine, machine.env, requests
+        self.routing = routing
         self.sequences = [Sequence(arrival) for arrival in requests.arrivals_fs]
         self.places: simpy.Store = simpy.Store(self.env)
         self.places.items.extend(range(requests.places))
@@ -77,9 +84,9 @@ class Generation:
 
     def serve(self) -> simpy.Event:
         """Start; the event happens when all tokens have come."""
-        return self.env.all_of([self.env.process(self._one(each)) for each in self.sequences])
+        return self.env.all_of([self.env.process(self._one(*each)) for each in enumerate(self.sequences)])
 
-    def _one(self, sequence: Sequence) -> Generator[simpy.Event, Any, None]:
+    def _one(self, which: int, sequence: Sequence) -> Generator[simpy.Event, Any, None]:
         host, requests = self.machine.host, self.requests
         yield self.env.timeout(sequence.arrival_fs)
         free = bool(self.places.items)
@@ -87,8 +94,13 @@ class Generation:
         yield from self._pass(PROMPT, sequence, after_output=not free)
         if requests.count == 1 and requests.tokens > 1:
             host.end_phase()
+        routes = self.routing(which) if self.routing is not None else None
         for number in range(requests.tokens - 1):
             self.machine.hold(STEP, self.sent[STEP], place, requests.prompt + number)
+            if routes is not None:
+                layers = enumerate(routes[:, number].tolist())
+                experts = [(layer, expert) for layer, chosen in layers for expert in chosen]
+                self.machine.choose(STEP, self.sent[STEP], experts)
             yield from self._pass(STEP, sequence, after_output=True)
         host.outputs.append(sequence.token_fs[-1])
         yield self.places.put(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
+from pimsim.mapping.dataflow import Expert
 from pimsim.mapping.lowering import Program, lower_programs
 from pimsim.mapping.plan import Plan
 from pimsim.network.fabric import add_ways
@@ -85,6 +86,8 @@ class Machine:
             timeline=timeline,
         )
         self.caches = Caches(self.net, arrays, self.engine)
+        self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
+        """How many inferences went to each expert that they could have passed by, by selector."""
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees))
         self.host = Host(self)
         self.take_figures()
@@ -142,6 +145,24 @@ class Machine:
         selector = self.ends[program].selector
         if selector is not None:
             self.caches.hold(selector, inference, place, cached)
+
+    def choose(self, program: int, inference: int, experts: Iterable[Expert]) -> None:
+        """Let an inference of a program go to these experts, and pass the others by."""
+        for expert in experts:
+            selector = self.ends[program].experts.get(expert)
+            if selector is not None:
+                self.engine.select(selector, inference, 1)
+                self.went[selector] += 1
+
+    def taken(self, selector: int | None, inferences: int) -> int:
+        """Return how many of some inferences do what a selector chooses: all, unless it is an expert."""
+        return inferences if selector is None else self.went.get(selector, inferences)
+
+    def inferences(self, program: int, number: int) -> int:
+        """Return how many inferences of a program an op took part in: those that did not pass its expert by."""
+        expert = self.programs[program].plan.ops[number].node.expert
+        selector = self.ends[program].experts.get(expert) if expert is not None else None
+        return self.taken(selector, self.programs[program].inferences)
 
     def run(self, everything: simpy.Event | None = None) -> None:
         """Run until all that is requested has come and all its work is done: the whole batch from time 0 by default.

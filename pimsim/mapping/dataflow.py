@@ -19,6 +19,8 @@ from pimsim.mapping.layout import Axes, Layout, Source, appended, carried, pixel
 from pimsim.trace.schema import Op, Trace
 
 Table = npt.NDArray[np.int64]
+Expert = tuple[int, int]
+"""A layer of a mixture of experts, and which of its experts."""
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool"}
 PIXELS = WINDOWED | {"GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "LRN"}
@@ -150,6 +152,8 @@ class Node:
         Of the tensor that its tokens make up.
     edges : list of Edge
         Its inputs.
+    expert : (int, int), optional
+        The expert that it is an op of: from the Dispatch to the last op before the Combine.
     """
 
     name: str
@@ -162,6 +166,7 @@ class Node:
     work: float
     layout: Layout
     edges: list[Edge] = field(default_factory=list)
+    expert: Expert | None = None
 
     @property
     def on_arrays(self) -> bool:
@@ -202,6 +207,7 @@ def build(trace: Trace) -> list[Node]:
         _check_caches(op, sources)
         axes = _axes(op, sources)
         node = _node(op, nodes, sources, axes)
+        node.expert = _expert(op, [nodes[source.node] for source in sources])
         nodes.append(node)
         for index, output in enumerate(op.outputs):
             features = math.prod(size for axis, size in enumerate(output.shape) if axis not in axes)
@@ -253,6 +259,14 @@ def _check_caches(op: Op, sources: Iterable[Source]) -> None:
             where=f"op '{op.name}' ({op.type})",
             mend="append to the cache along its tokens, and multiply by it",
         )
+
+
+def _expert(op: Op, sources: Iterable[Node]) -> Expert | None:
+    """Return the expert that an op belongs to: what takes the rows of several, as a Combine, belongs to none."""
+    if op.type == "Dispatch":
+        return op.attributes["layer"], op.attributes["expert"]
+    found = {node.expert for node in sources if node.expert is not None}
+    return found.pop() if len(found) == 1 and op.type != "Combine" else None
 
 
 def _axes(op: Op, sources: list[Source]) -> Axes:
@@ -325,6 +339,11 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
         if seen.positions == nodes[source.node].tokens and edge.need is need:
             edge.window = window
         node.edges.append(edge)
+    if op.type == "Combine":  # of each token it reads as many rows as the token went to experts, whichever
+        given = [o.tensor.shape[0] for o in op.activations[1:]]
+        upto = np.cumsum([0, *given]) * op.attributes["top"] * layout.features // sum(given)
+        for edge, reads in zip(node.edges[1:], np.diff(upto), strict=True):
+            edge.reads = int(reads)
     return node
 
 
@@ -383,7 +402,7 @@ def _reads(op: Op, operand: int, seen: Layout, positions: int) -> int:
         return int(seen.features * math.prod(op.attributes["kernel_shape"]))
     if op.type in MATRIX and operand > 0:
         return seen.positions * seen.features
-    if seen.positions == 1:  # broadcast to every position
+    if seen.positions == 1 or op.type == "Dispatch":  # broadcast to every position; one token's row
         return seen.features
     return -(-seen.positions * seen.features // positions)
 
@@ -493,6 +512,8 @@ def _work(op: Op, out: Layout) -> float:
         return float(out.features * math.prod(op.attributes["kernel_shape"]))
     if op.type in MATRIX:
         return op.macs / out.positions
+    if op.type == "Combine":  # the rows of the experts that a token went to
+        return float(out.features * op.attributes["top"])
     operands = [_seen(op, o.tensor.shape, out).features for o in op.activations]
     if op.type in GATHERING:
         return float(max(out.features, 1))

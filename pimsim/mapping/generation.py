@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import Node, build
+from pimsim.mapping.dataflow import Expert, Node, Table, build
 from pimsim.mapping.growth import Growth
 from pimsim.mapping.lowering import Program
 from pimsim.mapping.planner import Flows, plan_flows
+from pimsim.trace.bind import bind
+from pimsim.trace.routing import routed
 from pimsim.trace.schema import Trace
 
 SYMBOLS = ("seq", "kv")
@@ -25,6 +28,7 @@ def plan_generation(
     *,
     requests: int = 1,
     places: int = 1,
+    routing_seed: int | None = None,
     chips: int | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
@@ -42,6 +46,8 @@ def plan_generation(
         Tokens of each prompt, and tokens to generate for it.
     requests, places : int
         How many prompts there are, and how many sequences are under way at once.
+    routing_seed : int, optional
+        Of the experts that tokens go to, in the place of the trace's.
     chips, weight_bits, input_bits, reload
         As for `make_plan`.
 
@@ -62,17 +68,20 @@ def plan_generation(
             + " and no symbol ".join(f"'{m}'" for m in missing),
             mend="export it with its cache: 'seq' for new tokens and 'kv' for cached ones left open",
         )
-    if trace.header.get("routing"):
-        raise MappingError(
-            f"'{trace.model}' routes each token to some of its experts; generation does not model that yet",
-            mend="run it with --bind batch=1 --bind seq=N --bind kv=N: one pass, its experts drawn",
-        )
-    first = last_only(build(_bound(trace, prompt, 0)))
+    experts = _experts(trace)
+    idle = experts - _chosen(routed(trace, prompt, routing_seed)) if experts else experts
+    sizes = dict.fromkeys(trace.symbols, 1) | {"seq": prompt, "kv": 0}
+    first = last_only(build(bind(trace, sizes, keep_experts=True, routing_seed=routing_seed)))
+    _check_experts(first)
     counts = {"chips": chips, "weight_bits": weight_bits, "input_bits": input_bits}
     if tokens == 1:
         (plan,) = plan_flows(chip, trace, Flows(trace.model, [first]), **counts, reload=reload)
-        return [Program(plan, requests)]
-    growth = Growth.of(lambda cached: build(_bound(trace, 1, cached)), prompt, prompt + tokens - 2)
+        return [Program(plan, requests, optional=idle)]
+
+    def step(cached: int) -> list[Node]:
+        return build(bind(trace, sizes | {"seq": 1, "kv": cached}, every_expert=True))
+
+    growth = Growth.of(step, prompt, prompt + tokens - 2)
     if [node.name for node in first] != [node.name for node in growth.high]:
         odd = sorted({node.name for node in first} ^ {node.name for node in growth.high})
         raise MappingError(
@@ -93,13 +102,54 @@ def plan_generation(
             mend="give --places 1, or --chips for all weights",
         )
     plans[1].growth = growth
-    return [Program(plans[0], requests), Program(plans[1], requests * (tokens - 1), places)]
+    steps = Program(plans[1], requests * (tokens - 1), places, experts)
+    return [Program(plans[0], requests, optional=idle), steps]
 
 
-def _bound(trace: Trace, new: int, cached: int) -> Trace:
-    """Bind a trace to a number of new and of cached tokens of one sequence."""
-    sizes = dict.fromkeys(trace.symbols, 1) | {"seq": new, "kv": cached}
-    return trace.bind(sizes)
+def routing_of(
+    trace: Trace, prompt: int, tokens: int, seed: int | None = None
+) -> Callable[[int], Table] | None:
+    """Return what gives the experts that each step of a sequence goes to; None if the trace has no experts.
+
+    Parameters
+    ----------
+    trace : Trace
+        Which says how they are drawn.
+    prompt, tokens : int
+        As for `plan_generation`.
+    seed : int, optional
+        In the place of the trace's.
+    """
+    if not _experts(trace):
+        return None
+    return lambda sequence: routed(trace, prompt + tokens - 1, seed, sequence)[:, prompt:]
+
+
+def _experts(trace: Trace) -> frozenset[Expert]:
+    """Return the experts that tokens are routed to."""
+    if not trace.header.get("routing"):
+        return frozenset()
+    dispatches = (op.attributes for op in trace.ops if op.type == "Dispatch")
+    return frozenset((each["layer"], each["expert"]) for each in dispatches)
+
+
+def _chosen(routes: Table) -> frozenset[Expert]:
+    """Return the experts that some token goes to."""
+    return frozenset(
+        (layer, expert) for layer, row in enumerate(routes) for expert in np.unique(row).tolist()
+    )
+
+
+def _check_experts(nodes: Iterable[Node]) -> None:
+    """Refuse an op that takes rows of an expert past the Combine: it cannot know which tokens they are of."""
+    nodes = list(nodes)
+    for node in nodes:
+        inside = {nodes[edge.source].expert for edge in node.edges} - {None}
+        if node.type != "Combine" and inside - {node.expert}:
+            raise MappingError(
+                "it takes rows of experts, which only a Combine can while tokens are generated",
+                where=f"op '{node.name}' ({node.type})",
+            )
 
 
 def last_only(nodes: list[Node]) -> list[Node]:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.chip import ChipConfig
-from pimsim.mapping.dataflow import Node
+from pimsim.mapping.choices import Choices, expert_of
+from pimsim.mapping.dataflow import Expert, Node
 from pimsim.mapping.growth import Growth, figures
 from pimsim.mapping.multiplication import Arrays, multiplication
 from pimsim.mapping.netlist import HOST, Cast, Netlist, Step, Tree
@@ -42,25 +43,30 @@ class Program:
         How often.
     places : int
         How many of them may be under way at once with caches of their own, where its work grows with a cache.
+    optional : frozenset of (int, int)
+        Experts that an inference passes by unless the host says otherwise.
     """
 
     plan: Plan
     inferences: int
     places: int = 1
+    optional: frozenset[Expert] = frozenset()
 
-    def work_of(self, number: int, cached: Counter[int]) -> float:
+    def work_of(self, number: int, inferences: int, cached: Counter[int]) -> float:
         """Return what an op processes in all inferences: elements, or multiply-accumulates of a product.
 
         Parameters
         ----------
         number : int
             Which op.
+        inferences : int
+            How many do not pass it by.
         cached : Counter of int
             How many inferences had so many tokens in their cache, where it grows.
         """
         growth, node = self.plan.growth, self.plan.ops[number].node
         if growth is None or not growth.grows(number):
-            return node.work * node.positions * self.inferences
+            return node.work * node.positions * inferences
         return sum(
             growth.node(number, count).work * node.positions * times for count, times in cached.items()
         )
@@ -76,11 +82,14 @@ class Ends:
         They feed the model's inputs, and take its outputs.
     selector : int or None
         Chooses the place of each inference among those with a cache.
+    experts : dict of (int, int) to int
+        Selectors of the experts that inferences may pass by: 0 is past it, 1 is through it.
     """
 
     sources: list[int] = field(default_factory=list)
     sinks: list[int] = field(default_factory=list)
     selector: int | None = None
+    experts: dict[Expert, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -130,6 +139,7 @@ class _Copy:
     bits: int
     stream: int
     tokens: Table
+    expert: Expert | None  # whom it is for or from: who passes it by sends nothing
 
 
 class _Lowering:
@@ -142,7 +152,14 @@ class _Lowering:
         self.own = Ends()
         if self.plan.growth is not None:
             self.own.selector = self.net.add_selector(program.inferences)
+        self.own.experts = {
+            each: self.net.add_selector(program.inferences) for each in sorted(program.optional)
+        }
         lowered.ends.append(self.own)
+        self.choices = Choices(self.net, self.transport, self.own.experts)
+        self.rounds = None
+        if self.plan.rounds > 1:
+            self.rounds = Rounds(self.plan, program.inferences, self.net, self.transport, self.choices)
         self.ends: list[list[int]] = []  # op -> the actor of each replica that puts out its tokens
         self.starts: list[
             list[list[tuple[int, Chunk | None]]]
@@ -153,9 +170,6 @@ class _Lowering:
         self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
         self.input_bits = self.plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
-        self.rounds = None
-        if self.plan.rounds > 1:
-            self.rounds = Rounds(self.plan, program.inferences, self.net, self.transport)
 
     def run(self) -> None:
         for number, op in enumerate(self.plan.ops):
@@ -202,10 +216,12 @@ class _Lowering:
         """Add an actor that fires at the positions of one replica, along a path or a path of that number."""
         own = self.firings(op, index)
         host = op.unit is None and op.tiling is None
+        if not isinstance(path, int):
+            path, selector = self.choices.work(op.node.expert, path)
         number = self.net.add_actor(
             f"{op.node.name}.{index}{name}",
             HOST if host else op.node.name,
-            path if isinstance(path, int) else self.net.add_path(path),
+            path,
             own * self.program.inferences,
             period=own,
             depth=depth,
@@ -372,17 +388,23 @@ class _Lowering:
 
     def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
         """A stream between two actors of one replica: as many results as firings may be under way, in registers."""
-        self.one_to_one(producer, consumer, f"{op.node.name} sums", self.config.tile.in_flight, path)
+        self.one_to_one(op, producer, consumer, f"{op.node.name} sums", self.config.tile.in_flight, path)
 
     def one_to_one(
-        self, producer: int, consumer: int, name: str, places: int, path: int | None = None
+        self,
+        op: PlannedOp,
+        producer: int,
+        consumer: int,
+        name: str,
+        places: int,
+        path: int | None = None,
     ) -> None:
         """A stream that carries a token for every firing of both its ends."""
         tokens = self.net.actors[producer].period
         each = np.arange(tokens, dtype=np.int64)
         stream = self.net.add_stream(name, places, tokens, part="core.output_register")
         after = self.net.add_table(each + 1)
-        self.net.add_output(producer, stream, self.net.add_table(each), path)
+        self.put(op.node.expert, producer, stream, each, path)
         self.net.add_input(consumer, stream, after, after)
 
     def chunk(self, op: PlannedOp, index: int, chunk: Chunk) -> int:
@@ -539,7 +561,7 @@ class _Lowering:
                 continue
             ((reader, _),) = readers
             places = self.plan.places[number, 0, op.replicas[index].home]
-            self.one_to_one(self.ends[source][index], reader, f"{op.node.name} input", places)
+            self.one_to_one(op, self.ends[source][index], reader, f"{op.node.name} input", places)
 
     def stream_into(
         self,
@@ -600,7 +622,7 @@ class _Lowering:
             tokens_of = edge.source, tuple(producers), edge.piece
             makers = [(each, self.ends[edge.source][each]) for each in producers]
             stored = self.rounds.store(source, makers, tokens_of, features, tile)
-            self.rounds.load(op, stored, wanted, stream, tile)
+            self.rounds.load(op, stored, wanted, stream, tile, expert_of(source.node, node, position))
             return
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
@@ -609,14 +631,14 @@ class _Lowering:
             own = ranks[source.positions(index)]
             if not (own >= 0).any():
                 continue
-            copy = _Copy(self.ends[edge.source][index], producer.home, tile, bits, stream, own)
+            expert = expert_of(source.node, node, position)
+            copy = _Copy(self.ends[edge.source][index], producer.home, tile, bits, stream, own, expert)
             growth = self.growing(number)
             if off_chip:
-                path = self.transport.to_memory(producer.home, tile, bits)
-                self.net.add_output(copy.actor, stream, self.net.add_table(own), path)
+                self.put_copy(copy, self.transport.to_memory(producer.home, tile, bits))
             elif growth is not None and growth.low[number].edges[position].features != edge.features:
                 self.send_growing(copy, growth, number, position, taken / edge.features)
-            elif self.transport.branches(producer.home, tile):
+            elif self.transport.branches(producer.home, tile) and not self.told_apart(copy, source.node):
                 rows = frozenset(
                     block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks
                 )
@@ -649,10 +671,33 @@ class _Lowering:
             copy.actor, copy.stream, self.net.add_table(copy.tokens), path, selector=self.own.selector
         )
 
+    def told_apart(self, copy: _Copy, source: Node) -> bool:
+        """Whether a token may go to one expert and not to another: then a packet cannot go to both and branch."""
+        return copy.expert in self.choices.selectors and source.expert is None
+
     def send(self, copy: _Copy) -> None:
         """Send an actor's tokens to one tile, a packet each."""
-        path = self.transport.path(copy.home, copy.tile, copy.bits, into_buffer=True)
-        self.net.add_output(copy.actor, copy.stream, self.net.add_table(copy.tokens), path)
+        self.put_copy(copy, self.transport.path(copy.home, copy.tile, copy.bits, into_buffer=True))
+
+    def put_copy(self, copy: _Copy, path: int | None, latency: int | None = None) -> None:
+        """Put what an actor sends to one tile on its stream."""
+        self.put(copy.expert, copy.actor, copy.stream, copy.tokens, path, latency)
+
+    def put(
+        self,
+        expert: Expert | None,
+        actor: int,
+        stream: int,
+        tokens: Table,
+        path: int | None,
+        latency: int | None = None,
+    ) -> None:
+        """Put an actor's tokens on a stream, unless an inference passes the expert by that they are for or from.
+
+        With a latency, a packet that branches brings them.
+        """
+        path, selector = self.choices.packet(expert, path)
+        self.net.add_output(actor, stream, self.net.add_table(tokens), path, latency, selector)
 
     def send_together(self) -> None:
         """Send what several tiles need in packets that branch: one for each set of tiles that want a token."""
@@ -678,8 +723,7 @@ class _Lowering:
             for copy in copies:
                 path = self.net.add_path([self.transport.write_buffer(copy.tile, copy.bits)])
                 latency = self.transport.through_fs(copy.home, copy.tile, copy.bits)
-                tokens = self.net.add_table(copy.tokens)
-                self.net.add_output(actor, copy.stream, tokens, path, latency)
+                self.put_copy(copy, path, latency)
             counts[actor] += len(copies)
 
 

@@ -138,7 +138,10 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What an actor puts on a stream; `token` is a table over the firings of an inference, -1 where there is none."""
+    """What an actor puts on a stream; `token` is a table over the firings of an inference, -1 where there is none.
+
+    Where the path that an inference takes has no steps, nothing is sent: the token is there at once.
+    """
 
     actor: int
     stream: int
@@ -181,6 +184,7 @@ class Netlist:
         self.routes: list[Way] = []
         self._route_ids: dict[Way, int] = {}
         self._path_ids: dict[tuple[Step, ...], int] = {}
+        self._bypass_ids: dict[tuple[tuple[Step, ...], tuple[Step, ...]], int] = {}
         self._table_ids: dict[bytes, int] = {}
 
     def add_resource(self, *args: Any, **kwargs: Any) -> int:
@@ -195,6 +199,14 @@ class Netlist:
             self._path_ids[key] = len(self.paths)
             self.paths.append(key)
         return self._path_ids[key]
+
+    def add_bypass(self, past: Sequence[Step], through: Sequence[Step]) -> int:
+        """Append two paths for a selector to choose from, or find equal ones: past something, and through it."""
+        key = tuple(past), tuple(through)
+        if key not in self._bypass_ids:
+            self._bypass_ids[key] = len(self.paths)
+            self.paths += key
+        return self._bypass_ids[key]
 
     def add_growing(
         self, at: Callable[[int], Sequence[Step]], key: Hashable, places: int, cached: int

@@ -12,6 +12,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.mapping.choices import Choices
+from pimsim.mapping.dataflow import Expert
 from pimsim.mapping.netlist import Netlist
 from pimsim.mapping.plan import Chunk, Plan, PlannedOp
 from pimsim.mapping.transport import Transport
@@ -28,12 +30,15 @@ class Rounds:
         One with several rounds.
     inferences : int
         How often it runs.
-    net, transport
+    net, transport, choices
         What to add to.
     """
 
-    def __init__(self, plan: Plan, inferences: int, net: Netlist, transport: Transport) -> None:
+    def __init__(
+        self, plan: Plan, inferences: int, net: Netlist, transport: Transport, choices: Choices
+    ) -> None:
         self.plan, self.inferences, self.net, self.transport = plan, inferences, net, transport
+        self.choices = choices
         self.config = plan.chip.config
         self.members: list[list[int]] = [[] for _ in range(plan.rounds)]
         self.writers: list[list[int]] = [[] for _ in range(plan.rounds)]
@@ -63,8 +68,9 @@ class Rounds:
             )
         )
         name = f"{op.node.name}.{index}.t{chunk.tile}c{chunk.core}b{chunk.bank} weights"
+        way, selector = self.choices.work(op.node.expert, path)
         writer = self.net.add_actor(
-            name, op.node.name, self.net.add_path(path), rows * self.inferences, period=rows, depth=2
+            name, op.node.name, way, rows * self.inferences, period=rows, depth=2, selector=selector
         )
         self.writers[op.round].append(writer)
         stream = self.net.add_stream(name, 1, 1, part="core.array")
@@ -104,25 +110,50 @@ class Rounds:
                 own = source.node.token[source.positions(index)]
                 if (own >= 0).any():
                     path = self.transport.to_memory(source.replicas[index].home, tile, bits)
-                    self.net.add_output(actor, stream, self.net.add_table(own), path)
+                    way, selector = self.choices.packet(source.node.expert, path)
+                    self.net.add_output(actor, stream, self.net.add_table(own), way, selector=selector)
             self.stored[key] = stream
         return self.stored[key]
 
-    def load(self, op: PlannedOp, stored: int, wanted: npt.NDArray[np.bool_], stream: int, tile: int) -> None:
-        """Bring those tokens that a tile wants from the memory into the stream in its buffer."""
+    def load(
+        self,
+        op: PlannedOp,
+        stored: int,
+        wanted: npt.NDArray[np.bool_],
+        stream: int,
+        tile: int,
+        expert: Expert | None,
+    ) -> None:
+        """Bring those tokens that a tile wants from the memory into the stream in its buffer.
+
+        Parameters
+        ----------
+        op : PlannedOp
+            That wants them.
+        stored, stream : int
+            Where they are and where they go.
+        wanted : bool, shape (tokens of the source,)
+            Which.
+        tile : int
+            Where the buffer is.
+        expert : (int, int), optional
+            The expert that they are for or from.
+        """
         tokens = np.flatnonzero(wanted)
         row = self.net.streams[stream]
         path = self.transport.load(tile, row.bits)
         # As many under way as hide the memory's latency, if there is room for them.
         depth = min(row.capacity, 1 + -(-path[0].latency // max(1, path[0].occupancy)))
         name = f"{self.net.streams[stored].name} -> {op.node.name} at tile {tile}"
+        way, selector = self.choices.work(expert, path)
         loader = self.net.add_actor(
             name,
             op.node.name,
-            self.net.add_path(path),
+            way,
             len(tokens) * self.inferences,
             period=len(tokens),
             depth=max(1, depth),
+            selector=selector,
         )
         self.join(op, loader)
         after = np.append(tokens[1:], len(wanted) + tokens[0])

@@ -121,6 +121,14 @@ class Transport:
             ("bus", tile), f"tile{tile}.bus", "tile.bus", period, cause="transport", tile=tile
         )
 
+    def pass_by(self) -> Step:
+        """A firing that has nothing to do: a control signal passes it in a cycle, and never waits for another."""
+        period = self.config.clocks[self.config.tile.bus.clock].period_fs
+        resource = self.resource(
+            ("control",), "control", "control", period, servers=1 << 20, cause="transport"
+        )
+        return Step(resource, period, period)
+
     # -- between tiles -----------------------------------------------------------------------------------------
 
     def path(self, source: int, target: int, bits: int, *, into_buffer: bool) -> int | None:

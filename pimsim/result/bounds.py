@@ -17,12 +17,16 @@ STEPS = 8  # how finely a growing cache is followed
 def chain_fs(machine: Machine) -> int:
     """Return the longest chain of dependences of a run: of one inference, or of the last sequence that is generated.
 
-    What grows with a cache is counted as if it grew in steps, each at its least, so that it is never too long.
+    What grows with a cache is counted as if it grew in steps, each at its least, so that it is never too long; of the
+    experts of a layer, those count that could be done first, as many as a token goes to.
     """
     first = dependence_fs(machine.net, machine.ends[0].sinks)
     if len(machine.programs) == 1 or machine.ends[1].selector is None:
         return first
     counts = machine.caches.counts(machine.ends[1].selector)
+    ops = machine.programs[1].plan.ops
+    tops = [op.node.op.attributes["top"] for op in ops if op.node.op and op.node.type == "Combine"]
+    top = dict.fromkeys(machine.ends[1].experts.values(), min(tops, default=0))
     steps = sorted({cached: n // machine.programs[0].inferences for cached, n in counts.items()}.items())
     stride, chain = -(-len(steps) // STEPS), 0
     for begin in range(0, len(steps), stride):
@@ -31,12 +35,16 @@ def chain_fs(machine: Machine) -> int:
             row.path: sum(map(step_latency_fs, machine.caches.steps(row, block[0][0])))
             for row in machine.net.growing
         }
-        chain += dependence_fs(machine.net, machine.ends[1].sinks, latencies) * sum(n for _, n in block)
+        each = dependence_fs(machine.net, machine.ends[1].sinks, latencies, top)
+        chain += each * sum(n for _, n in block)
     return first + chain
 
 
 def dependence_fs(
-    net: Netlist, sinks: Collection[int] | None = None, latencies: Mapping[int, int] | None = None
+    net: Netlist,
+    sinks: Collection[int] | None = None,
+    latencies: Mapping[int, int] | None = None,
+    top: Mapping[int, int] | None = None,
 ) -> int:
     """Return the time of one inference if every resource had a server for everybody and every buffer were endless.
 
@@ -51,12 +59,15 @@ def dependence_fs(
         Actors that end it; by default all that put out what the model does.
     latencies : mapping of int to int, optional
         Of paths that take something else than the netlist says, fs.
+    top : mapping of int to int, optional
+        Selectors of experts, and how many of a layer's a token goes to; without it all are passed by that can be.
 
     Returns
     -------
     int
         Femtoseconds from the first input to the last output.
     """
+    top = top or {}
     latency = [sum(map(step_latency_fs, path)) for path in net.paths]
     for path, time in (latencies or {}).items():
         latency[path] = time
@@ -65,13 +76,18 @@ def dependence_fs(
     readers: list[list[int]] = [[] for _ in net.streams]
     inputs: list[list[tuple[int, int]]] = [[] for _ in net.actors]
     outputs: list[list[tuple[int, int, int]]] = [[] for _ in net.actors]
+    experts: list[int | None] = [None] * len(net.streams)  # whose rows come there
     for row in net.inputs:
         if not net.tables[row.need].any():
             continue  # it waits for the inference before, if for any
         inputs[row.actor].append((row.stream, row.need))
         readers[row.stream].append(row.actor)
     for out in net.outputs:
-        transport = (0 if out.path is None else latency[out.path]) + (out.cast or 0)
+        way = out.path if out.path is None or out.selector not in top else out.path + 1
+        sent = way is None or net.paths[way]  # where it passes an expert by, nothing is sent
+        transport = (0 if way is None else latency[way]) + (out.cast or 0 if sent else 0)
+        if net.actors[out.actor].selector in top:
+            experts[out.stream] = net.actors[out.actor].selector
         outputs[out.actor].append((out.stream, out.token, transport))
         missing[out.stream] += 1
     waiting = [len(rows) for rows in inputs]
@@ -79,9 +95,18 @@ def dependence_fs(
     longest = 0
     for actor in order:  # grows while it is read: actors follow once their last input is complete
         start = np.zeros(net.actors[actor].period, dtype=np.int64)
+        within = net.actors[actor].selector in top
+        rows: dict[int, npt.NDArray[np.int64]] = {}
         for stream, need in inputs[actor]:
-            np.maximum(start, ready[stream][net.tables[need]], out=start)
-        end = np.maximum.accumulate(start) + latency[net.actors[actor].path]
+            expert, come = None if within else experts[stream], ready[stream][net.tables[need]]
+            if expert is not None:
+                rows[expert] = np.maximum(rows[expert], come) if expert in rows else come
+            else:
+                np.maximum(start, come, out=start)
+        if rows:  # a token waits for as many of them as it goes to
+            enough = min(len(rows), *(top[expert] for expert in rows))
+            np.maximum(start, np.sort(list(rows.values()), axis=0)[enough - 1], out=start)
+        end = np.maximum.accumulate(start) + latency[net.actors[actor].path + within]
         if net.actors[actor].milestone and (sinks is None or actor in sinks):  # an output of the model
             longest = max(longest, int(end[-1]))
         for stream, token, transport in outputs[actor]:

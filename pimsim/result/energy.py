@@ -39,6 +39,11 @@ def dynamic_energy(machine: Machine) -> tuple[dict[tuple[str, str], float], list
     grown: dict[tuple[Hashable, int, str], int] = defaultdict(int)  # kind of path, selector and op -> visits
 
     def walk(path: int, selector: int | None, visits: int, inferences: int, op: str) -> None:
+        if selector in machine.went:
+            went = machine.went[selector]
+            walk(path, None, visits, inferences - went, op)
+            walk(path + 1, None, visits, went, op)
+            return
         if selector is not None:
             grown[growing[path].key, selector, op] += visits
             return
@@ -55,8 +60,9 @@ def dynamic_energy(machine: Machine) -> tuple[dict[tuple[str, str], float], list
     for cast in net.casts:
         actor = net.actors[cast.actor]
         numbers = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
+        inferences = machine.taken(actor.selector, actor.firings // actor.period)
         for packets, tree in zip(numbers, cast.trees, strict=True):
-            count(int(packets) * (actor.firings // actor.period), tree.energy, actor.op)
+            count(int(packets) * inferences, tree.energy, actor.op)
     alike = {row.key: row for row in net.growing}
     for (key, selector, op), visits in grown.items():
         for cached, inferences in machine.caches.counts(selector).items():

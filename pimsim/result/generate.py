@@ -12,7 +12,7 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation
+from pimsim.mapping.generation import plan_generation, routing_of
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
@@ -61,7 +61,7 @@ def generate(
     places : int, optional
         Sequences that may be under way at once; by default all.
     seed : int
-        Of the random times.
+        Of the random times and, added to the trace's own, of the experts that tokens go to.
     chips, weight_bits, input_bits, reload, timeline, on_progress
         As for `simulate`.
 
@@ -89,6 +89,8 @@ def generate(
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise ConfigError(f"found {seed!r:.30}, expected a whole number from 0", where="seed")
     arrivals = _arrivals(requests, rate, seed)
+    routing = trace.header.get("routing")
+    routing_seed = routing["seed"] + seed if routing else None
     programs = plan_generation(
         chip,
         trace,
@@ -96,6 +98,7 @@ def generate(
         tokens,
         requests=requests,
         places=min(places, requests),
+        routing_seed=routing_seed,
         chips=chips,
         weight_bits=weight_bits,
         input_bits=input_bits,
@@ -107,14 +110,25 @@ def generate(
         total = machine.firings
         machine.env.on_progress = lambda done, now: on_progress(done, total, now)
     asked = Requests(prompt, tokens, arrivals, min(places, requests))
-    generation = Generation(machine, asked)
+    generation = Generation(machine, asked, routing_of(trace, prompt, tokens, routing_seed))
     machine.run(generation.serve())
-    about = {**counts, "rate_per_s": rate, "seed": seed if rate is not None else None}
+    about = {**counts, "rate_per_s": rate, "seed": None if rate is None and not routing else seed}
     result = freeze(machine, trace, machine, chips, about)
     result.data.update(_figures(about, generation.sequences, result))
+    if routing:
+        result.data["notes"].append(_on_routing(routing, requests))
     if timeline is not None:
         result.recording = recording_of(machine, timeline)
     return result
+
+
+def _on_routing(routing: dict[str, Any], requests: int) -> str:
+    """Say what was drawn."""
+    text = (
+        f"Tokens go to {routing['top']} of {routing['experts']} experts in each layer, drawn at random "
+        f"({routing['distribution']})"
+    )
+    return text + ("; all prompts are routed like the first." if requests > 1 else ".")
 
 
 def _arrivals(requests: int, rate: float | None, seed: int) -> tuple[int, ...]:

@@ -16,10 +16,10 @@ def work_of(machine: Machine) -> tuple[dict[str, int], dict[str, float]]:
     """Return the multiply-accumulates of each op in the whole run, and the elements that go through digital units."""
     macs: dict[str, int] = defaultdict(int)
     elements: dict[str, float] = defaultdict(float)
-    for program, ends in zip(machine.programs, machine.ends, strict=True):
+    for which, (program, ends) in enumerate(zip(machine.programs, machine.ends, strict=True)):
         cached = machine.caches.counts(ends.selector) if ends.selector is not None else Counter[int]()
         for number, op in enumerate(program.plan.ops):
-            work = program.work_of(number, cached)
+            work = program.work_of(number, machine.inferences(which, number), cached)
             if op.node.type in MATRIX:
                 macs[op.node.name] += round(work)
             if op.unit and not op.arrays:
@@ -47,9 +47,9 @@ def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, An
         spent[row["op"]] += row["aj"]
     critical = dict(zip(machine.ops, machine.engine.charges().sum(axis=(0, 1, 2)).tolist(), strict=True))
     positions: dict[str, int] = defaultdict(int)
-    for program in machine.programs:
-        for planned in program.plan.ops:
-            positions[planned.node.name] += planned.node.positions * program.inferences
+    for which, program in enumerate(machine.programs):
+        for number, planned in enumerate(program.plan.ops):
+            positions[planned.node.name] += planned.node.positions * machine.inferences(which, number)
     makers, takers = _ends(machine)
     rows: dict[str, dict[str, Any]] = {
         op: {
@@ -84,7 +84,7 @@ def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, An
     for i, actor in enumerate(net.actors):
         row = rows[actor.op]
         row["actors"] += 1
-        row["firings"] += actor.firings
+        row["firings"] += actor.period * machine.taken(actor.selector, actor.firings // actor.period)
         row["working_fs"] += int(working[i])
         row["denied_fs"] += int(denied[i])
         row["over_fs"] += latency - int(working[i]) - int(denied[i])
@@ -132,10 +132,13 @@ def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
     emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
     for out in net.outputs:
         stream, path = net.streams[out.stream], net.paths[out.path] if out.path is not None else ()
+        if out.selector in machine.went and out.path is not None:
+            path = net.paths[out.path + 1]
         maker, taker = rows[net.actors[out.actor].op], rows[takers[out.stream]]
         actor = net.actors[out.actor]
-        size = emitted[out.token] * stream.bits * (actor.firings // actor.period) / 8
-        if out.selector is not None:
+        inferences = machine.taken(out.selector, actor.firings // actor.period)
+        size = emitted[out.token] * stream.bits * inferences / 8
+        if out.selector is not None and out.stream in net.bits_at:
             bits_at = net.bits_at[out.stream]
             counts = machine.caches.counts(out.selector)
             size = emitted[out.token] * sum(bits_at(cached) * n for cached, n in counts.items()) / 8
@@ -149,7 +152,8 @@ def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
     first = np.cumsum([0, *(np.bincount([out.actor for out in net.outputs], minlength=len(net.actors)))])
     outputs = sorted(net.outputs, key=_actor)
     for cast in net.casts:
-        inferences = net.actors[cast.actor].firings // net.actors[cast.actor].period
+        actor = net.actors[cast.actor]
+        inferences = machine.taken(actor.selector, actor.firings // actor.period)
         packets = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
         for count, tree in zip(packets.tolist(), cast.trees, strict=True):
             bits = net.streams[outputs[first[cast.actor] + tree.leaves[0].output].stream].bits

@@ -26,7 +26,10 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
     for number, op in enumerate(machine.plan.ops):
         chunks = [chunk for replica in op.replicas for chunk in replica.chunks]
         if any((chunk.tile, chunk.core) in rewritten for chunk in chunks):
-            what, writes = "weights", sum(program.inferences for program in machine.programs)
+            what, writes = (
+                "weights",
+                sum(machine.inferences(each, number) for each in range(len(machine.programs))),
+            )
         elif op.held_in == ARRAYS:
             what, writes = "activations", _activations(machine, number)
         else:

@@ -21,6 +21,7 @@ def bind(
     *,
     partial: bool = False,
     every_expert: bool = False,
+    keep_experts: bool = False,
     routing_seed: int | None = None,
 ) -> Trace:
     """Give symbols their values.
@@ -38,6 +39,8 @@ def bind(
         Let the other symbols stay.
     every_expert : bool
         Give every expert all tokens instead of drawing: what is needed to lay out all weights.
+    keep_experts : bool
+        Give an expert that no token goes to one row all the same, so that it does not vanish.
     routing_seed : int, optional
         In the place of the header's.
 
@@ -63,6 +66,8 @@ def bind(
         if routing_seed is not None:
             header["routing"]["seed"] = routing_seed
         rows = _rows(trace, values, header["routing"]["seed"], every_expert)
+        if keep_experts:
+            rows = {name: max(1, count) for name, count in rows.items()}
         header["notes"] = [*header["notes"], *_notes(rows, every_expert)]
         numbers |= rows
     ops, outputs = _without_nothing([substituted(op, numbers) for op in trace.ops], trace.outputs)

@@ -50,11 +50,11 @@ def layers(ops: Iterable[Op]) -> int:
     return max((int(op.attributes["layer"]) + 1 for op in ops if op.type == "Dispatch"), default=0)
 
 
-def routed(trace: Trace, tokens: int, seed: int | None = None) -> NDArray[np.int64]:
+def routed(trace: Trace, tokens: int, seed: int | None = None, sequence: int = 0) -> NDArray[np.int64]:
     """Draw the experts that tokens go to.
 
     A token's experts do not depend on how many tokens come after it: the first rows of a longer draw are those of a
-    shorter one.
+    shorter one. Sequences draw independently from the same distribution, with the same favourites.
 
     Parameters
     ----------
@@ -64,6 +64,8 @@ def routed(trace: Trace, tokens: int, seed: int | None = None) -> NDArray[np.int
         How many, in the order they come.
     seed : int, optional
         By default the header's.
+    sequence : int
+        Which of several sequences of tokens.
 
     Returns
     -------
@@ -81,16 +83,19 @@ def routed(trace: Trace, tokens: int, seed: int | None = None) -> NDArray[np.int
     if not routing:
         raise TraceError(f"'{trace.model}' states no routing: it has no mixture of experts")
     seed = routing["seed"] if seed is None else seed
-    drawn = [_layer(routing, layer, tokens, seed) for layer in range(layers(trace.ops))]
+    drawn = [_layer(routing, layer, tokens, seed, sequence) for layer in range(layers(trace.ops))]
     return np.array(drawn, np.int64).reshape(len(drawn), tokens, routing["top"])
 
 
-def _layer(routing: Mapping[str, Any], layer: int, tokens: int, seed: int) -> NDArray[np.int64]:
+def _layer(
+    routing: Mapping[str, Any], layer: int, tokens: int, seed: int, sequence: int
+) -> NDArray[np.int64]:
     """Draw without replacement, expert e first with probability p[e]: the largest of log(u) / p[e] win."""
     import numpy as np
 
     experts, top = routing["experts"], routing["top"]
-    keys = np.random.default_rng([seed, layer]).random((tokens, experts))
+    own = [sequence + 1] if sequence else []  # 1 is taken by the favourites
+    keys = np.random.default_rng([seed, layer, *own]).random((tokens, experts))
     if routing["distribution"] == "zipf":
         ranks = np.random.default_rng([seed, layer, 1]).permutation(experts) + 1.0  # other favourites a layer
         keys = np.log(keys) * ranks ** routing["exponent"]

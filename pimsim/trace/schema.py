@@ -232,6 +232,7 @@ class Trace:
         /,
         *,
         every_expert: bool = False,
+        keep_experts: bool = False,
         routing_seed: int | None = None,
         **more: int,
     ) -> Trace:
@@ -246,6 +247,8 @@ class Trace:
             Values by symbol, beside those given by keyword.
         every_expert : bool
             Give every expert all tokens instead of drawing: what is needed to lay out all weights.
+        keep_experts : bool
+            Give an expert that no token goes to one row all the same, so that it does not vanish.
         routing_seed : int, optional
             In the place of the one in the header.
 
@@ -256,7 +259,13 @@ class Trace:
         """
         from pimsim.trace.bind import bind
 
-        return bind(self, {**(values or {}), **more}, every_expert=every_expert, routing_seed=routing_seed)
+        return bind(
+            self,
+            {**(values or {}), **more},
+            every_expert=every_expert,
+            keep_experts=keep_experts,
+            routing_seed=routing_seed,
+        )
 
     def require_bound(self) -> None:
         """Raise TraceError, saying how to bind them, if symbols have no value yet: such a trace cannot run."""

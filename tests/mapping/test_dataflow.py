@@ -18,6 +18,7 @@ from pimsim.errors import MappingError
 from pimsim.mapping.dataflow import Edge, Node, Window, build
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder
+from tests.trace.symbolic import mixture
 
 Reads = list[set[int]]
 
@@ -425,3 +426,25 @@ def test_a_copy_that_does_every_fourth_column_is_not_sent_what_lies_between():
     model.conv(x, 2, (3, 3), pads=(1, 1, 1, 1))
     wanted = last_edges(model)[0].wanted(np.arange(0, 64, 4), 64).reshape(8, 8)
     assert wanted.tolist() == [[True, True, False, True, True, True, False, False]] * 8
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 10])
+def test_a_combine_reads_and_adds_the_rows_of_the_experts_that_a_token_went_to(tokens):
+    """However many experts there are: top rows a token; and a Dispatch reads the row that it passes on."""
+    for experts in (4, 8):
+        bound = mixture(experts=experts, top=3).bind(batch=1, seq=tokens, keep_experts=True)
+        for node in build(bound):
+            if node.type == "Combine":
+                assert node.work == 3 * 6
+                assert sum(edge.reads for edge in node.edges[1:]) == 3 * 6
+            if node.type == "Dispatch":
+                assert [edge.reads for edge in node.edges] == [6, 3]
+                assert node.work == 6
+
+
+def test_an_expert_is_what_lies_between_its_dispatch_and_the_combine():
+    nodes = {node.name: node.expert for node in build(mixture(layers=1).bind(batch=1, seq=9))}
+    assert nodes == {
+        **{f"l0e{e}{end}": (0, e) for e in range(4) for end in (".in", "")},
+        **dict.fromkeys(("x", "gates", "chosen", "l0", "l0 (output)")),
+    }

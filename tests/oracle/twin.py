@@ -179,10 +179,14 @@ class TwinStream:
 
 
 class Twin:
-    """Run a netlist to its end, or until nothing can go on."""
+    """Run a netlist to its end, or until nothing can go on.
 
-    def __init__(self, net):
+    `selected` says by selector which of the paths side by side each inference takes; without it, the first.
+    """
+
+    def __init__(self, net, selected=None):
         self.net = net
+        self.selected = selected or {}
         self.env = simpy.Environment(initial_time=0)
         self.resources = [TwinResource(self, row) for row in net.resources]
         self.network = None
@@ -238,6 +242,13 @@ class Twin:
     def place_of(self, actor, k):
         return divmod(k, actor.period)
 
+    def path_of(self, row, inference):
+        """The steps of what an actor or output does in an inference; None if an output needs none at all."""
+        if row.path is None:
+            return None
+        choice = self.selected[row.selector][inference] if row.selector in self.selected else 0
+        return self.net.paths[row.path + choice]
+
     def token_of(self, row, inference, position):
         token = int(self.net.tables[row.token][position])
         return None if token < 0 else token + inference * self.streams[row.stream].tokens
@@ -258,21 +269,26 @@ class Twin:
         return True
 
     def firing(self, a, actor, k):
-        yield from self.walk((a, k, -1), actor.path)
-        self.ended[a] += 1
         inference, position = self.place_of(actor, k)
+        yield from self.walk((a, k, -1), self.path_of(actor, inference))
+        self.ended[a] += 1
         for number, row in enumerate(self.outputs[a]):
             token = self.token_of(row, inference, position)
-            if token is None or row.cast is not None:
+            path = self.path_of(row, inference)
+            nothing = path is not None and len(path) == 0  # it passes by whom it would go to
+            if token is None or (row.cast is not None and not nothing):
                 continue
-            if row.path is None:
+            if path is None or nothing:
                 self.streams[row.stream].deliver(token)
                 self.fire_soon(self.streams[row.stream].ends)
             else:
-                self.env.process(self.packet((a, k, number), row, token))
+                self.env.process(self.packet((a, k, number), row, path, token))
         for cast in self.casts[a]:
             number = int(self.net.tables[cast.tree][position])
-            if number >= 0:
+            if (
+                number >= 0
+                and self.path_of(self.outputs[a][cast.trees[number].leaves[0].output], inference) != ()
+            ):
                 self.env.process(self.multicast(a, k, cast.trees[number]))
         for row in self.inputs[a]:
             stream = self.streams[row.stream]
@@ -295,20 +311,22 @@ class Twin:
         yield came
         self.log.append((a, k, output, -1, granted, self.env.now))
         row = self.outputs[a][output]
-        if row.path is not None:
-            yield from self.walk((a, k, output), row.path)
-        token = self.token_of(row, *self.place_of(self.net.actors[a], k))
+        inference, position = self.place_of(self.net.actors[a], k)
+        path = self.path_of(row, inference)
+        if path is not None:
+            yield from self.walk((a, k, output), path)
+        token = self.token_of(row, inference, position)
         self.streams[row.stream].deliver(token)
         self.fire_soon(self.streams[row.stream].ends)
 
-    def packet(self, key, row, token):
-        yield from self.walk(key, row.path)
+    def packet(self, key, row, path, token):
+        yield from self.walk(key, path)
         self.streams[row.stream].deliver(token)
         self.fire_soon(self.streams[row.stream].ends)
 
     def walk(self, key, path):
         """Visit the path's resources one after another."""
-        for number, step in enumerate(self.net.paths[path]):
+        for number, step in enumerate(path):
             resource = self.resources[step.resource]
             yield from resource.request(key)
             granted = self.env.now
@@ -353,8 +371,8 @@ class Twin:
         yield self.env.timeout(mvm.convert)
 
 
-def run_twin(net):
+def run_twin(net, selected=None):
     """Return ``(log, finished)`` of a netlist."""
-    twin = Twin(net)
+    twin = Twin(net, selected)
     log = twin.run()
     return log, twin.finished

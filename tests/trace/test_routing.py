@@ -62,6 +62,15 @@ def test_layers_and_seeds_draw_differently() -> None:
     assert (routed(bound, 200) == routed(trace, 200, seed=1)).all()
 
 
+def test_sequences_draw_apart_with_the_same_favourites() -> None:
+    trace = mixture(top=1, distribution="zipf", exponent=2)
+    draws = [routed(trace, 4000, sequence=sequence)[0].ravel() for sequence in range(4)]
+    assert (draws[0] == routed(trace, 4000)[0].ravel()).all()
+    assert len({draw.tobytes() for draw in draws}) == 4
+    assert len({tuple(np.argsort(np.bincount(draw, minlength=4))) for draw in draws}) == 1
+    assert (routed(trace, 9, sequence=3) == routed(trace, 4000, sequence=3)[:, :9]).all()
+
+
 def test_the_distributions_are_what_they_say() -> None:
     tokens, experts = 40_000, 4
     even = np.bincount(routed(mixture(top=1), tokens)[0].ravel(), minlength=experts) / tokens
@@ -80,6 +89,15 @@ def test_an_expert_without_a_token_vanishes_and_is_named() -> None:
     assert bound.weights == 4 * 36
     (note,) = bound.header["notes"]
     assert note.startswith("experts that no token was routed to vanish: layer0.expert")
+
+
+def test_an_expert_without_a_token_can_stay() -> None:
+    trace = mixture()
+    drawn, kept = trace.bind(batch=1, seq=1), trace.bind(batch=1, seq=1, keep_experts=True)
+    assert [op.name for op in kept.ops] == [op.name for op in trace.ops] != [op.name for op in drawn.ops]
+    assert rows_of(kept, 0) == rows_of(kept, 1) == [1] * 4
+    assert trace.bind(batch=2, seq=20, keep_experts=True) == trace.bind(batch=2, seq=20)
+    assert kept.header["notes"] == []
 
 
 def test_every_expert_can_be_kept() -> None:
