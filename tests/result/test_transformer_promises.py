@@ -50,6 +50,12 @@ def generated(chip: Chip, trace: Trace, prompt: int, tokens: int, requests: int,
     return promises.Run(machine, trace, result, first)
 
 
+def macs_of(trace: Trace, prompt: int, tokens: int, logits: int) -> int:
+    """Of a sequence: a prompt's logits are those of its last token; each step has one more token in its cache."""
+    macs = trace.bind(batch=1, seq=prompt, kv=0).macs - (prompt - 1) * logits
+    return macs + sum(trace.bind(batch=1, seq=1, kv=prompt + n).macs for n in range(tokens - 1))
+
+
 @pytest.mark.parametrize(("requests", "places"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("name", CHIPS)
 def test_generation_keeps_every_promise_on_every_preset(name: str, requests: int, places: int) -> None:
@@ -62,10 +68,7 @@ def test_generation_keeps_every_promise_on_every_preset(name: str, requests: int
         ):  # many sequences have no phases
             promise(run)
     assert run.machine.engine.firings_done().tolist() == [a.firings for a in run.machine.net.actors]
-    # The prompt's logits are those of its last token; each step has one more token in its cache.
-    macs = trace.bind(batch=1, seq=prompt, kv=0).macs - (prompt - 1) * 64 * words
-    macs += sum(trace.bind(batch=1, seq=1, kv=prompt + n).macs for n in range(tokens - 1))
-    assert run.result.macs == requests * macs
+    assert run.result.macs == requests * macs_of(trace, prompt, tokens, 64 * words)
     assert len(run.result.outputs_fs) == requests
 
 
@@ -75,3 +78,11 @@ def test_generation_with_its_cache_in_the_memory_keeps_every_promise() -> None:
     assert "memory" in run.machine.net.parts
     for promise in GENERATED:
         promise(run)
+
+
+def test_gpt2_keeps_every_promise_when_it_generates() -> None:
+    trace = Trace.load("gpt2")
+    run = generated(Chip.load("hermes_llm"), trace, 16, 3, requests=1, places=1)
+    for promise in GENERATED:
+        promise(run)
+    assert run.result.macs == macs_of(trace, 16, 3, 768 * 50257)
