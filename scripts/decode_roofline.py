@@ -59,9 +59,13 @@ class Row(NamedTuple):
 
 
 ROWS = (
+    Row("isaac", (), 8, 3),
     Row("isaac", (), 64, 3),
+    Row("puma", (), 8, 3),
     Row("puma", (), 64, 3),
+    Row("hermes64", (), 8, 3),
     Row("hermes64", (), 64, 3),
+    Row("hermes_llm", (), 8, 3),
     Row("hermes_llm", (), 64, 3),
     Row("hermes_llm", (), 256, 3),
     Row("hermes_llm", (), 512, 3),
