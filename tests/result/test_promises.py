@@ -149,14 +149,14 @@ def all_work_is_done(run: Run) -> None:
 
 
 def positions_are_dealt_out(run: Run) -> None:
-    """Conservation: the replicas of an op do all its positions, each once."""
+    """Conservation: the replicas of an op do all its positions, each once; slices of heads, each of them all."""
     positions: dict[str, int] = {}
     for actor in run.machine.net.actors:
         if not any(mark in actor.name for mark in (".sum", ".t", " -> ")):
             positions[actor.op] = positions.get(actor.op, 0) + actor.period
     for op in run.machine.plan.ops:
         if op.tiling is None and op.unit is not None:
-            assert positions[op.node.name] == op.node.positions
+            assert positions[op.node.name] == op.node.positions * op.slices
 
 
 def tokens_produced_are_delivered(run: Run) -> None:
