@@ -79,10 +79,8 @@ ROWS = (
 class Formula:
     """The times of one token on a chip, ns, from the numbers of its file."""
 
-    def __init__(
-        self, config: Any, model: Model, off_chip: bool = False, at_port: float | None = None
-    ) -> None:
-        self.config, self.model, self.off_chip, self.slices_at_port = config, model, off_chip, at_port
+    def __init__(self, config: Any, model: Model, off_chip: bool = False) -> None:
+        self.config, self.model, self.off_chip = config, model, off_chip
         precision, array = config.precision, config.core.array
         self.bits, self.sum_bits = precision.input_bits, precision.accumulator_bits
         cells = math.ceil(precision.weight_bits / array.bits_per_cell)
@@ -210,7 +208,7 @@ class Formula:
         }
         if self.off_chip:
             # The slices' reads follow each other at a port; the last one's values are multiplied after that.
-            at_port = self.slices_at_port or math.ceil(slices / config.memory.ports)
+            at_port = math.ceil(slices / config.memory.ports)
             queue = 2 * at_port * self.at_port(cached) + config.memory.latency_ns + product
             found["cache"] += max(0.0, queue - found["cache"] - found["attention"])
         return found
@@ -268,15 +266,13 @@ class Formula:
         return math.ceil(rows / self.rows) * math.ceil(outputs / self.outputs)
 
 
-def formula(row: Row, at_port: float | None = None) -> dict[str, float]:
+def formula(row: Row) -> dict[str, float]:
     """Return the terms of a row's formula, ns a token: the mean over its steps.
 
     Parameters
     ----------
     row : Row
         The run.
-    at_port : float, optional
-        Slices of a block that read at the same memory port; by default they are spread evenly.
     """
     from pimsim.chip import Chip
 
@@ -284,7 +280,7 @@ def formula(row: Row, at_port: float | None = None) -> dict[str, float]:
     config = Chip.load(row.chip, row.changes).config
     last = 2 * row.contexts[-1] * model.width // model.heads * config.precision.input_bits / 8
     off_chip = last > config.tile.buffer.capacity_kib * 1024  # a head's keys and values
-    found = Formula(config, model, off_chip, at_port)
+    found = Formula(config, model, off_chip)
     every = [found.token(context) for context in row.contexts]
     return {term: sum(each[term] for each in every) / len(every) for term in TERMS}
 
@@ -329,21 +325,7 @@ def simulated(row: Row) -> dict[str, Any]:
         "terms": {term: spent[term] for term in (*TERMS, WAITS)},
         "cause": causes.most_common(1)[0],
         "chips": result.chips,
-        "at_port": slices_at_port(result.plan, chip.config),
     }
-
-
-def slices_at_port(plan: Iterable[Mapping[str, Any]], config: Any) -> float | None:
-    """Return how many slices of a block read at its busiest memory port, the mean over the blocks."""
-    counts = []
-    for op in plan:
-        if op["right_matrix_in"] == "memory":
-            ports = Counter(
-                (tile // config.tiles, tile % config.tiles * config.memory.ports // config.tiles)
-                for tile in op["tiles"]
-            )
-            counts.append(max(ports.values()))
-    return sum(counts) / len(counts) if counts else None
 
 
 def microseconds(times: Iterable[float]) -> str:
@@ -356,17 +338,13 @@ def span(row: Row) -> str:
     return f"{row.contexts[0]} to {row.contexts[-1]}"
 
 
-def formula_line(row: Row, at_port: float | None = None) -> str:
+def formula_line(row: Row) -> str:
     """Return the line of the table that the formulas give."""
-    terms = formula(row, at_port)
+    terms = formula(row)
     largest = max(terms, key=terms.__getitem__)
-    first = (
-        f"| {row.name} | {span(row)} | formula |"
-        if at_port is None
-        else f"| | | {at_port:.1f} slices a port |"
-    )
     total = sum(terms.values())
-    return f"{first} {microseconds(terms.values())} | | {microseconds([total])} | {largest} | |"
+    times = f"{microseconds(terms.values())} | | {microseconds([total])}"
+    return f"| {row.name} | {span(row)} | formula | {times} | {largest} | |"
 
 
 def simulated_line(row: Row, found: Mapping[str, Any]) -> str:
@@ -392,8 +370,6 @@ def main() -> None:
         command = [sys.executable, __file__, str(number)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(simulated_line(row, found), flush=True)
-        if found["at_port"]:
-            print(formula_line(row, found["at_port"]), flush=True)
 
 
 if __name__ == "__main__":

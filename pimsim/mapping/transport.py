@@ -328,9 +328,9 @@ class Transport:
         return self.net.add_path([*steps, self._memory(chip, port, bits)])
 
     def _memory_port(self, tile: int) -> int:
-        """Which port of its chip's memory a tile uses: they are dealt out in the order of the tiles."""
+        """Which port of its chip's memory a tile uses: neighbours, which often do the same, use different ones."""
         assert self.config.memory is not None
-        return tile % self.config.tiles * self.config.memory.ports // self.config.tiles
+        return tile % self.config.tiles % self.config.memory.ports
 
     def _memory(self, chip: int, port: int, bits: int) -> Step:
         memory = self.config.memory

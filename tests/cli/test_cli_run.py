@@ -301,16 +301,6 @@ def test_the_same_file_from_two_processes_with_different_hash_seeds(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_help_comes_before_anything_heavy_and_fast():
-    spawn("--help")  # once, to have the bytecode written
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        assert spawn("run", "--help").code == 0
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.3
-
-
 # -- Ctrl-C and progress -------------------------------------------------------------------------------------
 
 
