@@ -13,6 +13,8 @@ from pimsim.mapping.rounds import pieces, rounds_of
 from pimsim.mapping.tiling import tile_op
 from pimsim.result.generate import generate
 from pimsim.result.simulate import simulate
+from pimsim.trace.routing import routed
+from tests.oracle.test_experts import mixture
 from tests.transformers import decoder
 
 SIZES = {"tiles": 2, "network.topology": {"kind": "mesh", "width": 2, "height": 1}, "core.arrays": 4}
@@ -114,3 +116,36 @@ def test_a_model_that_fits_is_not_reloaded():
     trace = decoder(1, heads=4, width=64, vocabulary=20).bind(**BOUND)
     assert make_plan(CHIP, trace, reload=True).rounds == 1
     assert simulate(CHIP, trace, reload=True).data == simulate(CHIP, trace).data
+
+
+def test_experts_that_a_token_passes_by_are_not_written():
+    """Two layers of four experts, two for each token: writes of an expert are the passes that went to it."""
+    chip = Chip.from_dict(
+        Chip.load("hermes_llm").to_dict(),
+        {
+            "tiles": 4,
+            "network.topology": {"kind": "mesh", "width": 2, "height": 2},
+            "core.arrays": 2,
+            "core.adc.banks": 2,
+            "core.array.write_ns": 50,
+        },
+    )
+    trace, prompt, tokens = mixture(2), 3, 5
+    result = generate(chip, trace, prompt, tokens, chips=1, reload=True)
+    whole = generate(chip, trace, prompt, tokens)
+    assert result.macs == whole.macs
+    assert max(row["round"] for row in result.plan) > 0
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+    assert sum(row["aj"] for row in result.energy["rows"]) == result.energy["total_aj"]
+    routes = routed(trace, prompt + tokens - 1)
+    writes = {row["op"]: row["writes"] for row in result.wear}
+    seen = 0
+    for layer in range(2):
+        for expert in range(4):
+            of_prompt = (routes[layer, :prompt] == expert).any()
+            taken = of_prompt + (routes[layer, prompt:] == expert).any(axis=1).sum()
+            for op in (name for name in writes if name.startswith(f"h{layer}.moe.e{expert}.")):
+                assert writes[op] == taken
+                seen += 1
+    assert seen > 4
+    assert min(writes.values()) < tokens == max(writes.values())
