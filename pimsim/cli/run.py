@@ -131,8 +131,8 @@ def command(
         raise ConfigError(f"needs {other} N, too", where=here)
     if prompt is None and (requests != 1 or rate is not None or places is not None):
         raise ConfigError("--requests, --rate and --places need --prompt and --generate", where="--requests")
-    if prompt is not None and (batch != 1 or binds or plan_only):
-        raise ConfigError("does not go with --batch, --bind or --plan; see --requests", where="--prompt")
+    if prompt is not None and (batch != 1 or binds):
+        raise ConfigError("does not go with --batch or --bind; see --requests", where="--prompt")
     written: dict[Path, str] = {}
     for option, path in (("-o", output), ("--plot", plot), ("--timeline", timeline)):
         if path is None:
@@ -162,7 +162,8 @@ def command(
                 loaded = loaded[0], bind_text(loaded[1], binds)
             progress.stage = "while planning; nothing is written"
             if plan_only:
-                _show_plan(*loaded, counts, reload, as_json)
+                asked = None if prompt is None or tokens is None else (prompt, tokens, requests, places)
+                _show_plan(*loaded, asked, counts, reload, as_json)
                 return
             if prompt is not None and tokens is not None:
                 from pimsim.result.generate import generate
@@ -239,10 +240,35 @@ def _load(
     return loaded
 
 
-def _show_plan(chip: Chip, trace: Trace, counts: Counts, reload: bool, as_json: bool) -> None:
-    from pimsim.mapping.planner import make_plan
+def _show_plan(
+    chip: Chip,
+    trace: Trace,
+    asked: tuple[int, int, int, int | None] | None,
+    counts: Counts,
+    reload: bool,
+    as_json: bool,
+) -> None:
+    """Show the plan; of a model that generates, that of the last token, whose cache is the largest."""
+    if asked is None:
+        from pimsim.mapping.planner import make_plan
 
-    plan = make_plan(chip, trace, **counts, reload=reload)
+        plan = make_plan(chip, trace, **counts, reload=reload)
+    else:
+        from pimsim.mapping.generation import plan_generation
+        from pimsim.result.generate import check_counts
+
+        prompt, tokens, requests, places = asked
+        places = check_counts(prompt, tokens, requests, places)
+        plan = plan_generation(
+            chip,
+            trace,
+            prompt,
+            tokens,
+            requests=requests,
+            places=min(places, requests),
+            **counts,
+            reload=reload,
+        )[-1].plan
     if as_json:
         print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return

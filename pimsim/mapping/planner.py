@@ -108,6 +108,7 @@ def plan_flows(
     needed = sum(tiling.arrays for tiling in tilings if tiling)
     per_chip = config.tiles * config.tile.cores * config.core.arrays
     groups = groups_of(nodes)
+    able = not reload and config.memory is not None and config.core.array.write_ns is not None
     fewest, most = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
     if reload and needed > per_chip * (chips or 1):
         check_reload(config)
@@ -125,7 +126,8 @@ def plan_flows(
     if chips is not None and chips < fewest:
         raise MappingError(
             f"{most}, {chips} x {config.name} has {chips * per_chip}",
-            mend=f"give --chips {fewest} or more, or leave it out",
+            mend=f"give --chips {fewest} or more"
+            + (", leave it out, or add --reload" if able else ", or leave it out"),
         )
     least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
     for each, places in zip(flows.programs, least, strict=True):

@@ -67,7 +67,7 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
         yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays.")
     held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
     for place, count in held.items():
-        yield plain(f"Right matrices of {count} products of two activations, caches before them: in {place}.")
+        yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
     alike: dict[tuple[Any, ...], list[str]] = {}
     for op in plan.ops:
         if op.product_fs is not None:

@@ -81,11 +81,8 @@ def generate(
         If the machine cannot go on.
     """
     check_options(batch=requests, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
-    places = requests if places is None else places
+    places = check_counts(prompt, tokens, requests, places)
     counts = {"prompt": prompt, "tokens": tokens, "requests": requests, "places": places}
-    for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
-            raise ConfigError(f"found {value!r:.30}, expected a whole number from 1 to 1000000", where=name)
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise ConfigError(f"found {seed!r:.30}, expected a whole number from 0", where="seed")
     arrivals = _arrivals(requests, rate, seed)
@@ -129,6 +126,22 @@ def _on_routing(routing: dict[str, Any], requests: int) -> str:
         f"({routing['distribution']})"
     )
     return text + ("; all prompts are routed like the first." if requests > 1 else ".")
+
+
+def check_counts(prompt: int, tokens: int, requests: int, places: int | None) -> int:
+    """Check what is asked for and return the places: as many as there are requests, unless they are given.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of its range.
+    """
+    places = requests if places is None else places
+    counts = {"prompt": prompt, "tokens": tokens, "requests": requests, "places": places}
+    for name, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
+            raise ConfigError(f"found {value!r:.30}, expected a whole number from 1 to 1000000", where=name)
+    return places
 
 
 def _arrivals(requests: int, rate: float | None, seed: int) -> tuple[int, ...]:
