@@ -17,8 +17,9 @@ from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
 from pimsim.mapping.dataflow import Expert
-from pimsim.mapping.lowering import Program, lower_programs
+from pimsim.mapping.lowering import lower_programs
 from pimsim.mapping.plan import Plan
+from pimsim.mapping.program import Program
 from pimsim.network.fabric import add_ways
 from pimsim.units import format_time
 from pimsim_core.engine import Engine

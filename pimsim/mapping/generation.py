@@ -11,8 +11,8 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.dataflow import Expert, Node, Table, build
 from pimsim.mapping.growth import Growth
-from pimsim.mapping.lowering import Program
 from pimsim.mapping.planner import Flows, plan_flows
+from pimsim.mapping.program import Program
 from pimsim.trace.bind import bind
 from pimsim.trace.routing import routed
 from pimsim.trace.schema import Trace
