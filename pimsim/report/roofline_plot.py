@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.roofline import roofline
 from pimsim.report.network_plot import check_plot, save
 from pimsim.report.tables import printable
 from pimsim.result.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = {
     "arrays": "#1f5a96",
@@ -18,6 +23,7 @@ COLOURS = {
     "buses": "#8a6d00",
     "buffers": "#a02050",
 }
+LETTER, LINE = 0.008, 0.035  # of a name, as shares of the axes
 NAMED = 8  # ops that stand in the picture with their names
 
 
@@ -61,20 +67,6 @@ def plot_roofline(result: Result, path: Path) -> None:
             alpha=0.7,
             label=f"{name}, coloured by their own lowest ceiling",
         )
-    nearest = sorted(points, key=lambda point: -point["share"])  # to their own ceilings
-    marked: set[tuple[float, float]] = set()
-    for point in nearest[:NAMED]:
-        spot = (round(math.log10(point["ops_per_byte"]), 1), round(math.log10(point["gops"]), 1))
-        if spot in marked:
-            continue  # a name is there already
-        marked.add(spot)
-        axes.annotate(
-            printable(point["op"])[:20],
-            (point["ops_per_byte"], point["gops"]),
-            textcoords="offset points",
-            xytext=(5, 4),
-            fontsize=7,
-        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)
@@ -84,5 +76,30 @@ def plot_roofline(result: Result, path: Path) -> None:
         f"{printable(result.model)} on {printable(result.chip)}: lines are all chips together, an op has a share"
     )
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
+    figure.legend(fontsize=7, loc="outside lower center", ncols=3)
+    _name_ops(axes, points)
     save(figure, path)
+
+
+def _name_ops(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
+    """Write names at the ops nearest to their own ceilings, as far as they do not lie over one another."""
+    left, right = map(math.log10, axes.get_xlim())
+    bottom, top = map(math.log10, axes.get_ylim())
+    taken: list[
+        tuple[float, float, float]
+    ] = []  # where names begin, and how wide they are, as shares of the axes
+    for point in sorted(points, key=lambda point: -point["share"])[:NAMED]:
+        x = (math.log10(point["ops_per_byte"]) - left) / (right - left)
+        y = (math.log10(point["gops"]) - bottom) / (top - bottom)
+        name = printable(point["op"])[:20]
+        width = LETTER * len(name)
+        if any(x < a + wide and a < x + width and abs(y - b) < LINE for a, b, wide in taken):
+            continue
+        taken.append((x, y, width))
+        axes.annotate(
+            name,
+            (point["ops_per_byte"], point["gops"]),
+            textcoords="offset points",
+            xytext=(5, 4),
+            fontsize=7,
+        )

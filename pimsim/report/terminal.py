@@ -73,10 +73,13 @@ def headline(result: Result) -> str:
     inferences = "1 inference" if result.batch == 1 else f"batch of {result.batch}"
     if "generation" in result.data:
         inferences = "1 request" if result.batch == 1 else f"{result.batch} requests"
+    rounds = result.identity.get("rounds", 1)
+    turns = f"weights written anew in {rounds} rounds of each inference\n" if rounds > 1 else ""
     network = "" if not result.network["approximate"] else "network by packet: approximate\n"
+    bits = f"{result.weight_bits}-bit weights, {result.input_bits}-bit inputs"
     return (
         f"{printable(result.model)} on {printable(result.chip)}\n"
-        f"{inferences}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, {chips} ({how})\n{network}"
+        f"{inferences}, {bits}, {chips} ({how})\n{turns}{network}"
     )
 
 

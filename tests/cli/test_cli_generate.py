@@ -101,6 +101,7 @@ def test_weights_that_take_turns_are_told(run):
     assert "in 2 rounds on 4 arrays" in run(*asked, "--reload", "--plan").out
     done = run(*asked, "--reload")
     assert done.code == 0
+    assert "\nweights written anew in 2 rounds of each inference\n" in done.out
     assert "programming: arrays being written" in done.out
 
 
