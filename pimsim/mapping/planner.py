@@ -157,7 +157,8 @@ def plan_flows(
     raise MappingError(
         f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but no "
         f"room in reach: not enough {reason}",
-        mend="give more --chips or a larger tile.buffer.capacity_kib",
+        mend="give more --chips or a larger "
+        + ("memory.capacity_gib" if reason == "memory" else "tile.buffer.capacity_kib"),
     )
 
 
