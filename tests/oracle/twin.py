@@ -204,6 +204,7 @@ class Twin:
         self.casts = [[] for _ in net.actors]
         for cast in net.casts:
             self.casts[cast.actor].append(cast)
+        self.allowed = [actor.firings for actor in net.actors]  # firings that a host lets go on
         self.started = [0] * len(net.actors)
         self.ended = [0] * len(net.actors)
         self.log = []
@@ -249,13 +250,16 @@ class Twin:
         choice = self.selected[row.selector][inference] if row.selector in self.selected else 0
         return self.net.paths[row.path + choice]
 
+    def tell(self, a, actor):
+        """A firing has ended: a host may want to know."""
+
     def token_of(self, row, inference, position):
         token = int(self.net.tables[row.token][position])
         return None if token < 0 else token + inference * self.streams[row.stream].tokens
 
     def can_fire(self, a, actor):
         k = self.started[a]
-        if k >= actor.firings or k - self.ended[a] >= actor.depth:
+        if k >= self.allowed[a] or k - self.ended[a] >= actor.depth:
             return False
         inference, position = self.place_of(actor, k)
         for row in self.inputs[a]:
@@ -272,6 +276,7 @@ class Twin:
         inference, position = self.place_of(actor, k)
         yield from self.walk((a, k, -1), self.path_of(actor, inference))
         self.ended[a] += 1
+        self.tell(a, actor)
         for number, row in enumerate(self.outputs[a]):
             token = self.token_of(row, inference, position)
             path = self.path_of(row, inference)
