@@ -109,7 +109,7 @@ def plan_flows(
     per_chip = config.tiles * config.tile.cores * config.core.arrays
     groups = groups_of(nodes)
     able = not reload and config.memory is not None and config.core.array.write_ns is not None
-    fewest, most = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
+    fewest, need = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
     if reload and needed > per_chip * (chips or 1):
         check_reload(config)
         if config.products == "write":
@@ -119,13 +119,11 @@ def plan_flows(
                 mend="set it to digital or auto, or leave --reload out",
             )
         piece = largest(nodes, tilings, groups)
-        fewest, most = (
-            -(-piece // per_chip),
-            f"a part of '{flows.model}' that cannot be cut needs {piece} arrays",
-        )
+        fewest = -(-piece // per_chip)
+        need = f"a part of '{flows.model}' that cannot be cut needs {piece} arrays"
     if chips is not None and chips < fewest:
         raise MappingError(
-            f"{most}, {chips} x {config.name} has {chips * per_chip}",
+            f"{need}, {chips} x {config.name} has {chips * per_chip}",
             mend=f"give --chips {fewest} or more"
             + (", leave it out, or add --reload" if able else ", or leave it out"),
         )
@@ -144,9 +142,8 @@ def plan_flows(
         for share in BUDGETS:
             rounds: list[int] | None = [0] * len(nodes)
             budget = needed + int(max(0, count * per_chip - needed - set_aside) * share)
-            if (
-                needed > count * per_chip
-            ):  # nothing is spare: rounds of fewer arrays leave room where buffers are full
+            if needed > count * per_chip:
+                # Nothing is spare: rounds of fewer arrays leave room where buffers are full.
                 budget, rounds = needed, rounds_of(nodes, tilings, groups, int(count * per_chip * share))
             if rounds is None:
                 continue
@@ -354,8 +351,8 @@ def _check_buffers(
         share = tiling.share(tiling.blocks[:per_tile]) if tiling else 1 / slices.get(number, 1)
         need = 0.0
         for n, edge in zip(places, node.edges, strict=True):
-            if edge.held and chip.config.memory is not None:
-                continue  # it may lie off the chip
+            if edge.held and (chip.config.memory is not None or chip.config.products != "digital"):
+                continue  # it may lie off the chip, or in arrays
             dealt = tiling is None and all(own_token(each) for each in node.edges)  # copies share it out
             tokens = min(n, 2) if dealt else n + edge.cached / edge.features
             need += tokens * edge.features * share * input_bits / 8

@@ -80,9 +80,8 @@ def _path(actors: Actors, op: PlannedOp, node: Node, index: int, tile: int) -> l
     outputs = matrix.count * matrix.columns * matrix.vectors
     largest = Matrix.of(op.node, op.slices)
     assert largest is not None
-    if (
-        largest.blocks(actors.plan.chip, actors.input_bits)[0] > 1
-    ):  # the way is the same before a cache has grown so far
+    if largest.blocks(actors.plan.chip, actors.input_bits)[0] > 1:
+        # Also before a cache has grown so far: the way is the same for each token.
         path.append(actors.unit_step(tile, "Accumulate", outputs * down))
     path.append(actors.over_bus(tile, outputs))
     return path

@@ -121,3 +121,13 @@ def test_refuses_what_cannot_be():
     chip = small_chip(products="write", **{"core.array.write_ns": 40, **one_tile})
     with pytest.raises(MappingError, match="take turns"):
         make_plan(chip, MODEL.bind(batch=1, seq=6, kv=0), chips=1, reload=True)
+
+
+def test_a_cache_in_arrays_needs_no_buffer():
+    """Keys and values of 2000 tokens are 64 KiB a head; the buffer has 8, and the chip has no memory."""
+    tight = {"tile.buffer.capacity_kib": 8, "core.array.write_ns": 40, "memory": None}
+    trace = MODEL.bind(batch=1, seq=1, kv=2000)
+    with pytest.raises(MappingError, match="buffer"):
+        make_plan(small_chip(**tight), trace)
+    plan = make_plan(small_chip(products="write", **tight), trace)
+    assert {op.held_in for op in plan.ops if op.node.right is not None} == {ARRAYS}
