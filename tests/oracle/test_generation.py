@@ -23,6 +23,10 @@ CASES = {  # chip, model, prompt, tokens, when prompts come (fs), places, plan
     "continuous batching": ({}, SMALL, 3, 4, [0, 0, 1_500_000_000, 9_000_000_000], 2, {}),
     "cache off the chip": (NARROW, decoder(1, heads=4, width=64, vocabulary=20), 200, 3, [0, 0], 2, {}),
     "written": ({"products": "write", "core.array.write_ns": 40}, SMALL, 4, 4, [0, 0], 2, {}),
+    "written past an array": (
+        {"products": "write", "core.array.write_ns": 40},
+        *(SMALL, 254, 5, [0], 1, {}),  # the third step's token is the 257th: a second array of 256 rows
+    ),
     "reloaded": (TURNS, SMALL, 3, 3, [0, 0], 1, {"chips": 1, "reload": True}),
     "experts": ({}, mixture(), 3, 4, [0, 0], 2, {}),
 }

@@ -15,8 +15,13 @@ from tests.random_models import Builder, changed, chips, small_chip, traces
 
 
 def compare(chip, trace, batch):
+    """Plan a trace and run it on both."""
+    return agree(make_plan(chip, trace), batch)
+
+
+def agree(plan, batch):
     """Run the netlist of a plan on both; the host allows everything at time 0."""
-    net = lower(make_plan(chip, trace), batch).net
+    net = lower(plan, batch).net
     engine = engine_of(net)
     while engine.next_time is not None:
         engine.run()

@@ -9,14 +9,9 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.lowering import lower
-from pimsim.mapping.plan import Plan
 from pimsim.mapping.planner import make_plan
 from pimsim.result.freeze import freeze
-from tests.oracle.machines import engine_of
-from tests.oracle.test_lowered import small_cnn
-from tests.oracle.test_twin import check_closure
-from tests.oracle.twin import run_twin
+from tests.oracle.test_lowered import agree, small_cnn
 from tests.random_models import chips, traces
 from tests.result.test_promises import PROMISES, Run
 from tests.transformers import decoder
@@ -34,18 +29,6 @@ TINY = {
 def with_writes(chip: Chip, **changes: object) -> Chip:
     """A chip with a memory and a write time, and other changes."""
     return Chip.from_dict(chip.to_dict(), {**WRITES, **changes})
-
-
-def agree(plan: Plan, batch: int) -> None:
-    net = lower(plan, batch).net
-    engine = engine_of(net)
-    while engine.next_time is not None:
-        engine.run()
-    log, finished = run_twin(net)
-    assert finished
-    assert engine.finished
-    assert sorted(engine.visit_log) == sorted(log)
-    check_closure(engine, net)
 
 
 @pytest.mark.parametrize("preset", ["isaac", "puma", "hermes64"])
