@@ -22,17 +22,16 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
         the chip gives no endurance.
     """
     latency, endurance = machine.host.outputs[-1], machine.plan.chip.config.core.array.endurance
-    rewritten, rows = machine.plan.rewritten, []
+    turns, rows = _turns(machine), []
     for number, op in enumerate(machine.plan.ops):
-        chunks = [chunk for replica in op.replicas for chunk in replica.chunks]
-        if any((chunk.tile, chunk.core) in rewritten for chunk in chunks):
-            what, writes = (
-                "weights",
-                sum(machine.inferences(each, number) for each in range(len(machine.programs))),
-            )
+        cores = {(chunk.tile, chunk.core) for replica in op.replicas for chunk in replica.chunks}
+        if cores & turns.keys():
+            what, writes = "weights", max(turns.get(core, 0) for core in cores)
         elif op.held_in == ARRAYS:
             what, writes = "activations", _activations(machine, number)
         else:
+            continue
+        if writes == 0:  # of an expert that no token went to
             continue
         lifetime = None if endurance is None else endurance / writes * latency / FS_PER_S
         rows.append(
@@ -45,6 +44,19 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: -row["writes"])
+
+
+def _turns(machine: Machine) -> dict[tuple[int, int], int]:
+    """Return how often a cell of each core that several rounds use is written, at most: once for each of them."""
+    rewritten = machine.plan.rewritten
+    by_round: dict[tuple[int, int], dict[int, int]] = {core: {} for core in rewritten}
+    for number, op in enumerate(machine.plan.ops):
+        writes = sum(machine.inferences(each, number) for each in range(len(machine.programs)))
+        for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
+            rounds = by_round.get((chunk.tile, chunk.core))
+            if rounds is not None:
+                rounds[op.round] = max(rounds.get(op.round, 0), writes)
+    return {core: sum(rounds.values()) for core, rounds in by_round.items()}
 
 
 def _activations(machine: Machine, number: int) -> int:
