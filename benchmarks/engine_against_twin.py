@@ -16,7 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pimsim
-from pimsim.mapping.lowering import lower
+from pimsim.mapping.lowering.lowering import lower
+from pimsim.netlist.freeze import freeze
 from pimsim_core.engine import Engine
 from tests.oracle.twin import Twin
 
@@ -25,7 +26,7 @@ def main() -> int:
     chip, trace = (*sys.argv[1:3], "isaac", "resnet50")[:2] if len(sys.argv) > 2 else ("isaac", "resnet50")
     loaded = pimsim.Chip.load(chip, ("network.fidelity=packet",))
     net = lower(pimsim.make_plan(loaded, pimsim.Trace.load(trace)), 1).net
-    arrays = net.freeze()
+    arrays = freeze(net)
 
     def engine(record: bool) -> tuple[Engine, float]:
         fresh = {name: array.copy() for name, array in arrays.items()}

@@ -14,7 +14,7 @@ from pimsim import presets
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
 from pimsim.result.attribution import interval_fs
-from pimsim.result.simulate import INTERVAL_BATCH
+from pimsim.run.simulate import INTERVAL_BATCH
 
 LIMIT = 0.02  # what would make `packet` the default, on every pair
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from pimsim.errors import ResultError as ResultError
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
-    from pimsim.mapping.planner import make_plan as make_plan
+    from pimsim.mapping.planning.planner import make_plan as make_plan
     from pimsim.network.noc import NocResult as NocResult
     from pimsim.network.noc import noc as noc
     from pimsim.report.html.page import write_report as write_report
     from pimsim.report.timeline import write_timeline as write_timeline
-    from pimsim.result.generate import generate as generate
     from pimsim.result.result import Result as Result
-    from pimsim.result.simulate import simulate as simulate
+    from pimsim.run.generate import generate as generate
+    from pimsim.run.simulate import simulate as simulate
     from pimsim.trace.schema import Op as Op
     from pimsim.trace.schema import Operand as Operand
     from pimsim.trace.schema import Tensor as Tensor
@@ -60,11 +60,11 @@ _HOMES = {
     "WhatIf": "pimsim.analysis.whatif",
     "breakdown": "pimsim.analysis.breakdown",
     "compare": "pimsim.analysis.compare",
-    "make_plan": "pimsim.mapping.planner",
+    "make_plan": "pimsim.mapping.planning.planner",
     "noc": "pimsim.network.noc",
     "roofline": "pimsim.analysis.roofline",
-    "generate": "pimsim.result.generate",
-    "simulate": "pimsim.result.simulate",
+    "generate": "pimsim.run.generate",
+    "simulate": "pimsim.run.simulate",
     "whatif": "pimsim.analysis.whatif",
     "write_report": "pimsim.report.html.page",
     "write_timeline": "pimsim.report.timeline",

@@ -19,7 +19,7 @@ cdef class Engine(Kernel):
     Parameters
     ----------
     net : mapping of str to numpy.ndarray
-        The arrays of a frozen `pimsim.mapping.netlist.Netlist`: records ``resources``, ``steps``, ``mvms``,
+        The arrays of a frozen `pimsim.netlist.netlist.Netlist`: records ``resources``, ``steps``, ``mvms``,
         ``actors``, ``inputs``, ``outputs``, ``casts``, ``trees``, ``leaves``, ``streams`` (see `record_dtype`), the
         arrays ``first_cast``, ``last_cast`` (by actor) and ``pieces``, the CSR arrays ``path_ptr``,
         ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, the energy of visits
@@ -262,7 +262,7 @@ cdef class Engine(Kernel):
         return self.resources.shape[0] - 1
 
     def add_mvm(self, phases, setup, read, convert, tail, bank, shared):
-        """Append a kind of multiplication for jobs and return its number; see `pimsim.mapping.netlist.Mvm`."""
+        """Append a kind of multiplication for jobs and return its number; see `pimsim.netlist.netlist.Mvm`."""
         more = np.zeros(1, dtype=record_dtype("mvm"))
         more["phases"], more["setup"], more["read"], more["convert"] = phases, setup, read, convert
         more["tail"], more["bank"], more["shared"] = tail, bank, shared

@@ -142,9 +142,9 @@ def make(model: Any, right: int, sidecar: Path) -> Any:
     """Return the trace with statistics over all test images; the sidecar must be written."""
     import torch
 
-    from pimsim.trace.attach import How
     from pimsim.trace.schema import Trace
-    from pimsim.trace.stats_torch import with_torch_statistics
+    from pimsim.trace.statistics.attach import How
+    from pimsim.trace.statistics.torch import with_torch_statistics
 
     _, _, images, _ = data()
     origin = f"the {len(images)} test images of scikit-learn's digits"

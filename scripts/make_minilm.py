@@ -96,8 +96,8 @@ def make(calibration: float | str = "max") -> Any:
     import torch
     import transformers
 
-    from pimsim.trace.attach import How
-    from pimsim.trace.stats_onnx import with_statistics
+    from pimsim.trace.statistics.attach import How
+    from pimsim.trace.statistics.onnx import with_statistics
 
     encoder, embed = load()
     runs = [{"embeddings": embed(sentence)} for sentence in SENTENCES]

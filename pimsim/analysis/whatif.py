@@ -29,13 +29,13 @@ from pimsim.analysis.sums import sum_by
 from pimsim.chip import Chip
 from pimsim.errors import MappingError, PimsimError, ResultError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.lowering import lower
-from pimsim.mapping.netlist import HOST
-from pimsim.mapping.plan import Plan
-from pimsim.mapping.planner import make_plan
+from pimsim.mapping.lowering.lowering import lower
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planner import make_plan
+from pimsim.netlist.rows import HOST
 from pimsim.result.attribution import interval_fs, rows_of
 from pimsim.result.result import data_frame
-from pimsim.result.simulate import check_options
+from pimsim.run.simulate import check_options
 from pimsim.trace.schema import Trace
 
 if TYPE_CHECKING:

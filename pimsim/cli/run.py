@@ -153,7 +153,7 @@ def command(
     with Progress("firings", "while reading the chip and the trace; nothing is written") as progress:
         try:
             loaded = _load(chip, trace, overrides, output, timeline)
-            from pimsim.result.simulate import check_options, simulate
+            from pimsim.run.simulate import check_options, simulate
 
             check_options(batch=batch, **counts)
             if prompt is None and (binds or loaded[1].symbols):
@@ -166,7 +166,7 @@ def command(
                 _show_plan(*loaded, asked, counts, reload, as_json)
                 return
             if prompt is not None and tokens is not None:
-                from pimsim.result.generate import generate
+                from pimsim.run.generate import generate
 
                 result = generate(
                     *loaded,
@@ -250,12 +250,12 @@ def _show_plan(
 ) -> None:
     """Show the plan; of a model that generates, that of the last token, whose cache is the largest."""
     if asked is None:
-        from pimsim.mapping.planner import make_plan
+        from pimsim.mapping.planning.planner import make_plan
 
         plan = make_plan(chip, trace, **counts, reload=reload)
     else:
-        from pimsim.mapping.generation import plan_generation
-        from pimsim.result.generate import check_counts
+        from pimsim.mapping.planning.generation import plan_generation
+        from pimsim.run.generate import check_counts
 
         prompt, tokens, requests, places = asked
         places = check_counts(prompt, tokens, requests, places)

@@ -34,8 +34,8 @@ def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...
     the name of an architecture, built from its configuration alone: bert_base, gpt2, llama_7b, mixtral_8x7b,
     mobilenet_v2, resnet18, resnet50, vit_b16, whisper_tiny. Symbols of the latter two that are not bound stay.
     """
-    from pimsim.trace.architectures import ARCHITECTURES
-    from pimsim.trace.torch_factory import PREFIX
+    from pimsim.trace.torch.architectures import ARCHITECTURES
+    from pimsim.trace.torch.factory import PREFIX
 
     named = source in ARCHITECTURES and not Path(source).exists()
     words = ["pimsim", "trace", "export"]
@@ -61,11 +61,11 @@ def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...
 def _exported(
     source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...], command: str, named: bool
 ) -> Trace:
-    from pimsim.trace.architectures import ARCHITECTURES
-    from pimsim.trace.architectures import export as export_architecture
     from pimsim.trace.bind import bind_text
-    from pimsim.trace.onnx import from_onnx
-    from pimsim.trace.torch_factory import PREFIX, from_factory
+    from pimsim.trace.onnx.export import from_onnx
+    from pimsim.trace.torch.architectures import ARCHITECTURES
+    from pimsim.trace.torch.architectures import export as export_architecture
+    from pimsim.trace.torch.factory import PREFIX, from_factory
 
     model = output.name.removesuffix(".jsonl")
     if named:
@@ -94,7 +94,7 @@ def import_(topology: Path, output: Path, padding: Literal["none", "same"]) -> N
 
     The trace is called as its file, without the ending.
     """
-    from pimsim.trace.scalesim import from_scalesim
+    from pimsim.trace.tables.scalesim import from_scalesim
 
     words = ["pimsim", "trace", "import", topology.name, "-o", output.name]
     words += ["--padding", padding] if padding != "none" else []

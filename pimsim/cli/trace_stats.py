@@ -14,8 +14,8 @@ from pimsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from pimsim.trace import Trace
-    from pimsim.trace.attach import How
-    from pimsim.trace.statistics import Calibration
+    from pimsim.trace.statistics.attach import How
+    from pimsim.trace.statistics.observe import Calibration
 
 
 @click.command("stats")
@@ -65,8 +65,8 @@ def command(
       pimsim trace stats torch:mine.models:bert --trained -o bert.jsonl
     """
     from pimsim.errors import TraceError
-    from pimsim.trace.attach import How
-    from pimsim.trace.statistics import check_how
+    from pimsim.trace.statistics.attach import How
+    from pimsim.trace.statistics.observe import check_how
 
     how = How(bits, _calibration(calibration), rows)
     try:
@@ -109,8 +109,8 @@ def _onnx(
     output: Path,
     command: str,
 ) -> Trace:
-    from pimsim.trace.samples import Samples
-    from pimsim.trace.stats_onnx import inputs_of, with_statistics
+    from pimsim.trace.statistics.onnx import inputs_of, with_statistics
+    from pimsim.trace.statistics.samples import Samples
 
     if given is not None or trained:
         option = "--trace" if given is not None else "--trained"
@@ -137,8 +137,8 @@ def _torch(
     command: str,
 ) -> Trace:
     from pimsim.trace import Trace
-    from pimsim.trace.attach import require_trained
-    from pimsim.trace.stats_torch import real_model, with_torch_statistics
+    from pimsim.trace.statistics.attach import require_trained
+    from pimsim.trace.statistics.torch import real_model, with_torch_statistics
 
     if data is not None:
         raise ConfigError("does not go with torch: the factory returns the inputs", where="DATA")
@@ -150,7 +150,7 @@ def _torch(
         require_trained(trace)
     module, inputs, options = real_model(model)
     if trace is None:
-        from pimsim.trace.torch import from_torch
+        from pimsim.trace.torch.load import from_torch
 
         name = output.name.removesuffix(".jsonl")
         source = {"factory": model.removeprefix("torch:")}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from pimsim.mapping.netlist import Step
+from pimsim.netlist.rows import Step
 from pimsim.units import cycles, fs_from_ns
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.mapping.netlist import Growing, Netlist, Step
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Growing, Step
 from pimsim_core.engine import Engine
 
 Rows = npt.NDArray[np.int64]

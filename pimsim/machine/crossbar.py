@@ -8,7 +8,7 @@ import simpy
 
 from pimsim.errors import ConfigError
 from pimsim.machine.adc import AdcBank
-from pimsim.mapping.netlist import Mvm, Step
+from pimsim.netlist.rows import Mvm, Step
 from pimsim.units import cycles, fs_from_ns
 
 if TYPE_CHECKING:

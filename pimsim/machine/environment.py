@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import simpy
 
 from pimsim.machine.horizon import past_horizon
-from pimsim.mapping.netlist import Resource, Step
+from pimsim.netlist.rows import Resource, Step
 from pimsim.units import MAX_FS
 from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES

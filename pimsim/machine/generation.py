@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from pimsim.mapping.dataflow import Table
+from pimsim.mapping.flow.dataflow import Table
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pimsim.errors import ConfigError, SimulationError
-from pimsim.mapping.netlist import Netlist, Step
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Step
 from pimsim.units import MAX_FS, format_time
 
 LIMIT = f"{format_time(MAX_FS)} (2.5 hours), the most that 64 bits of femtoseconds can count"

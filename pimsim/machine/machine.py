@@ -16,10 +16,11 @@ from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
-from pimsim.mapping.dataflow import Expert
-from pimsim.mapping.lowering import lower_programs
-from pimsim.mapping.plan import Plan
-from pimsim.mapping.program import Program
+from pimsim.mapping.flow.dataflow import Expert
+from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.lowering.program import Program
+from pimsim.mapping.planning.plan import Plan
+from pimsim.netlist.freeze import freeze
 from pimsim.network.fabric import add_ways
 from pimsim.units import format_time
 from pimsim_core.engine import Engine
@@ -70,7 +71,7 @@ class Machine:
         self.is_timed, self.record_every = timeline is not None, 1
         self.host_op = len(self.ops) - 1
         horizon = horizon_fs(self.net)
-        arrays = self.net.freeze()
+        arrays = freeze(self.net)
         for ends in self.ends:
             arrays["actors"]["limit"][ends.sources] = 0  # the host says when
         self.network = self.net.build_network()

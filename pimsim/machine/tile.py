@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from pimsim.machine.crossbar import Crossbar
-from pimsim.mapping.netlist import Mvm
+from pimsim.netlist.rows import Mvm
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from pimsim.mapping.plan import Plan
+    from pimsim.mapping.planning.plan import Plan
 
 MOST_WIDTH = (11, 10)  # of type and unit; longer ones fold
 TILES_WIDTH = 12

@@ -9,7 +9,7 @@ from pimsim.errors import TraceError
 from pimsim.report.tables import plain, printable, share, table
 from pimsim.trace.optypes import OP_TYPES
 from pimsim.trace.shapes import dims
-from pimsim.trace.statistics_row import to_row
+from pimsim.trace.statistics.row import to_row
 from pimsim.units import format_si
 
 if TYPE_CHECKING:

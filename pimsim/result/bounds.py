@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pimsim.machine.horizon import step_latency_fs
 from pimsim.machine.machine import Machine
-from pimsim.mapping.netlist import Netlist
+from pimsim.netlist.netlist import Netlist
 
 STEPS = 8  # how finely a growing cache is followed
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pimsim.chip.peak import Peak
 from pimsim.machine.machine import Machine
-from pimsim.mapping.netlist import Energy
+from pimsim.netlist.rows import Energy
 
 AJ_PER_PJ = 1_000_000
 

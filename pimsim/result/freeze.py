@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pimsim import __version__
 from pimsim.machine.machine import Machine
-from pimsim.mapping.plan import Plan
+from pimsim.mapping.planning.plan import Plan
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
 from pimsim.result.bounds import chain_fs
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw

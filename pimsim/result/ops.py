@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pimsim.machine.machine import Machine
-from pimsim.mapping.dataflow import MATRIX
-from pimsim.mapping.netlist import HOST, Input, Output
+from pimsim.mapping.flow.dataflow import MATRIX
+from pimsim.netlist.rows import HOST, Input, Output
 
 
 def work_of(machine: Machine) -> tuple[dict[str, int], dict[str, float]]:

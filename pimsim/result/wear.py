@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pimsim.machine.machine import Machine
-from pimsim.mapping.plan import ARRAYS, PlannedOp
-from pimsim.mapping.program import Program
-from pimsim.mapping.written import Matrix
+from pimsim.mapping.lowering.program import Program
+from pimsim.mapping.planning.plan import ARRAYS, PlannedOp
+from pimsim.mapping.planning.written import Matrix
 from pimsim.units import FS_PER_S
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from pimsim.trace.schema import Op, Operand, Tensor, Trace
 
 if TYPE_CHECKING:
-    from pimsim.trace.onnx import from_onnx as from_onnx
-    from pimsim.trace.scalesim import from_scalesim as from_scalesim
-    from pimsim.trace.torch import from_torch as from_torch
+    from pimsim.trace.onnx.export import from_onnx as from_onnx
+    from pimsim.trace.tables.scalesim import from_scalesim as from_scalesim
+    from pimsim.trace.torch.load import from_torch as from_torch
 
 _IMPORTERS = {"from_onnx": "onnx", "from_scalesim": "scalesim", "from_torch": "torch"}
 

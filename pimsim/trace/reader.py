@@ -10,7 +10,7 @@ from pimsim.errors import TraceError
 from pimsim.trace.check import MAX_SIZE, check_int, check_name, closest, complete_header, show
 from pimsim.trace.probe import check_ops
 from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
-from pimsim.trace.statistics_row import check_meaning, from_row
+from pimsim.trace.statistics.row import check_meaning, from_row
 
 _HEADER = ("schema", "model", "source", "command", "symbols", "weights", "routing", "notes", "outputs")
 _OP = ("name", "type", "inputs", "outputs", "attributes")

@@ -14,7 +14,7 @@ from pimsim.trace.optypes import OP_TYPES
 from pimsim.trace.symbols import names_in, unbound
 
 if TYPE_CHECKING:
-    from pimsim.trace.statistics import Statistics
+    from pimsim.trace.statistics.observe import Statistics
 
 SCHEMA = "pimsim-trace/1"
 
@@ -214,7 +214,7 @@ class Trace:
         """
         from pimsim.trace.check import complete_header
         from pimsim.trace.probe import check_ops
-        from pimsim.trace.statistics_row import check_meaning
+        from pimsim.trace.statistics.row import check_meaning
 
         ops = tuple(ops)
         if outputs is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
-from pimsim.trace.statistics_row import to_row
+from pimsim.trace.statistics.row import to_row
 
 
 def write(trace: Trace, path: Path) -> None:

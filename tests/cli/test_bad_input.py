@@ -193,7 +193,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_simulation(tmp_path
     def fail(*_args, **_kwargs):
         raise AssertionError("simulated")
 
-    monkeypatch.setattr("pimsim.result.simulate.simulate", fail)
+    monkeypatch.setattr("pimsim.run.simulate.simulate", fail)
     arguments = options("-o", str(tmp_path / "gone" / "r.json"))(tmp_path)
     assert call(capsys, monkeypatch, *arguments).code == 2
 

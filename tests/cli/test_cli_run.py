@@ -125,7 +125,7 @@ def test_plan_shows_rows_and_does_not_simulate(run, small, monkeypatch):
     def fail(*_args, **_kwargs):
         raise AssertionError("simulated")
 
-    monkeypatch.setattr("pimsim.result.simulate.simulate", fail)
+    monkeypatch.setattr("pimsim.run.simulate.simulate", fail)
     done = run("--plan")
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
@@ -329,7 +329,7 @@ def test_ctrl_c_at_any_stage_is_one_line(tmp_path, small, stage):
     """The signal comes from inside the stage, and the stage turns it into another exception."""
     home = {
         "Chip.load": "pimsim.chip.Chip.load",
-        "make_plan": "pimsim.result.simulate.make_plan",
+        "make_plan": "pimsim.run.simulate.make_plan",
         "chain_fs": "pimsim.result.freeze.chain_fs",
         "write_whole": "pimsim.result.result.write_whole",
     }[stage]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from pimsim.mapping.netlist import Netlist, Step
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Step
 
 
 class Edge(NamedTuple):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pimsim.netlist.freeze import freeze
 from pimsim_core.engine import Engine
 from pimsim_core.token_game import play
 from tests.core.graphs import Edge, Op, arrays, graphs, machine, plain, pointwise, window
@@ -76,7 +77,7 @@ def places(ops, inferences=2):
 
 
 def run(net):
-    engine = Engine(net.freeze(), len(net.parts), len(net.ops))
+    engine = Engine(freeze(net), len(net.parts), len(net.ops))
     while engine.next_time is not None:
         engine.run()
     return engine

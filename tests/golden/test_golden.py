@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pimsim.chip import Chip
-from pimsim.result.simulate import simulate
+from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 
 FILE = Path(__file__).parent / "squeezenet_hermes64.json"

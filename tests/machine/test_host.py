@@ -8,8 +8,8 @@ import pytest
 
 from pimsim.errors import SimulationError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.netlist import CAUSES
-from pimsim.mapping.planner import make_plan
+from pimsim.mapping.planning.planner import make_plan
+from pimsim_core.kernel import CAUSES
 from tests.random_models import Builder, small_chip
 
 GAP = 50_000_000_000  # 50 us, longer than an inference

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import Edge, Node, Window, build
+from pimsim.mapping.flow.dataflow import Edge, Node, Window, build
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder
 from tests.trace.symbolic import mixture

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from pimsim.chip.topology import route
-from pimsim.mapping.package import EXTERNAL, HOST_TILE, Package
+from pimsim.mapping.planning.package import EXTERNAL, HOST_TILE, Package
 from tests.random_models import changed
 
 TOPOLOGIES = [

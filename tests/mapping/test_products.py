@@ -6,11 +6,11 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError
-from pimsim.mapping.plan import ARRAYS, BUFFER
-from pimsim.mapping.planner import make_plan
-from pimsim.mapping.written import Matrix
-from pimsim.result.generate import generate
-from pimsim.result.simulate import simulate
+from pimsim.mapping.planning.plan import ARRAYS, BUFFER
+from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.planning.written import Matrix
+from pimsim.run.generate import generate
+from pimsim.run.simulate import simulate
 from tests.oracle.test_transformers import small_chip
 from tests.transformers import decoder
 

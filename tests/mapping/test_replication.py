@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimsim.mapping.replication import balance, pace_fs
+from pimsim.mapping.planning.replication import balance, pace_fs
 
 LAYERS = st.lists(st.tuples(st.integers(1, 7), st.integers(1, 3), st.integers(1, 4)), min_size=1, max_size=4)
 

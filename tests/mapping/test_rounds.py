@@ -6,14 +6,14 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.dataflow import build
-from pimsim.mapping.generation import plan_generation
-from pimsim.mapping.heads import groups_of
-from pimsim.mapping.planner import make_plan
-from pimsim.mapping.rounds import pieces, rounds_of
-from pimsim.mapping.tiling import tile_op
-from pimsim.result.generate import generate
-from pimsim.result.simulate import simulate
+from pimsim.mapping.flow.dataflow import build
+from pimsim.mapping.flow.heads import groups_of
+from pimsim.mapping.planning.generation import plan_generation
+from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.planning.rounds import pieces, rounds_of
+from pimsim.mapping.planning.tiling import tile_op
+from pimsim.run.generate import generate
+from pimsim.run.simulate import simulate
 from pimsim.trace.routing import routed
 from tests.oracle.test_experts import mixture
 from tests.transformers import decoder

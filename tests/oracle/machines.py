@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology import TOPOLOGIES
-from pimsim.mapping.netlist import Mvm, Netlist, NetworkRows, Step
+from pimsim.netlist.freeze import freeze
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Mvm, NetworkRows, Step
 from pimsim.network.fabric import Fabric
 from pimsim_core.engine import Engine
 
@@ -22,7 +24,7 @@ SHAPES = [
 def engine_of(net):
     """The compiled engine of a netlist, with its network, keeping a log."""
     return Engine(
-        net.freeze(),
+        freeze(net),
         len(net.parts),
         len(net.ops),
         record=True,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planner import make_plan
+from pimsim.mapping.planning.planner import make_plan
 from pimsim.result.freeze import freeze
 from tests.oracle.test_lowered import agree, small_cnn
 from tests.random_models import chips, traces

@@ -1,6 +1,6 @@
 """The machine model in plain SimPy: slow, readable, and sharing no code with the engine.
 
-It reads the same rows (`pimsim.mapping.netlist`) and keeps the same log, so that the two can be compared
+It reads the same rows (`pimsim.netlist.netlist`) and keeps the same log, so that the two can be compared
 start by start. An instant's three beats are three SimPy priorities: what ends comes first, then the actors
 that can fire, then the resources that grant.
 """

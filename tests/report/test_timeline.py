@@ -130,7 +130,7 @@ def test_a_window_holds_what_reaches_into_it_and_nothing_else(result, tmp_path):
 
 
 def test_more_than_fits_is_sampled_and_said(monkeypatch, tmp_path, result):
-    monkeypatch.setattr("pimsim.result.simulate.MOST_RECORDS", 2000)
+    monkeypatch.setattr("pimsim.run.simulate.MOST_RECORDS", 2000)
     sampled = simulated()
     recording = sampled.recording
     assert recording.every in (2, 4, 8, 16, 32, 64)

@@ -6,8 +6,8 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError, TraceError
-from pimsim.result.generate import generate
-from pimsim.result.simulate import simulate
+from pimsim.run.generate import generate
+from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 from tests.transformers import decoder
 

@@ -11,9 +11,9 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation, routing_of
+from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.result.energy import dynamic_energy
-from pimsim.result.generate import generate
+from pimsim.run.generate import generate
 from pimsim.trace import Trace
 from pimsim.trace.routing import routed
 from tests.oracle.test_experts import SMALL_ARRAYS, mixture, roomy

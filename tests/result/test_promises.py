@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planner import make_plan
+from pimsim.mapping.planning.planner import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.result.result import Result
-from pimsim.result.simulate import simulate
+from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 from tests.random_models import Builder, chips, small_chip, traces
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from pimsim.chip import Chip
-from pimsim.result.generate import generate
+from pimsim.run.generate import generate
 from pimsim.trace import Op, Operand, Trace
 
 SHORT, LONG = 8, 64  # tokens in the cache

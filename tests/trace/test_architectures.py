@@ -11,7 +11,7 @@ import pytest
 
 from pimsim.presets import folder, names
 from pimsim.trace import Trace
-from pimsim.trace.architectures import ARCHITECTURES, export
+from pimsim.trace.torch.architectures import ARCHITECTURES, export
 
 PUBLISHED = Path(__file__).parent.parent / "published" / "layer_macs.csv"
 SHIPPED = sorted(set(ARCHITECTURES) - {"resnet50"})  # that name is the ONNX file's

@@ -12,7 +12,7 @@ import pytest
 
 from pimsim.presets import folder, names
 from pimsim.trace import Trace
-from pimsim.trace.onnx import from_onnx
+from pimsim.trace.onnx.export import from_onnx
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 PUBLISHED = Path(__file__).parent.parent / "published"

@@ -13,7 +13,7 @@ from onnx.reference import ReferenceEvaluator
 
 from pimsim.errors import TraceError
 from pimsim.trace import Op, Trace
-from pimsim.trace.onnx import from_onnx
+from pimsim.trace.onnx.export import from_onnx
 
 from .builders import model, zeros
 

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
 from pimsim.errors import TraceError
-from pimsim.trace.onnx import from_onnx
+from pimsim.trace.onnx.export import from_onnx
 from pimsim.trace.optypes import OP_TYPES
 
 # what a trace refuses on purpose

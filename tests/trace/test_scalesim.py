@@ -12,7 +12,7 @@ import pytest
 
 from pimsim.errors import TraceError
 from pimsim.trace import Trace
-from pimsim.trace.scalesim import from_scalesim
+from pimsim.trace.tables.scalesim import from_scalesim
 
 HEAD = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,"
 GEMM = "Layer, M, N, K,"

@@ -12,15 +12,15 @@ from onnx import helper
 
 from pimsim.errors import TraceError
 from pimsim.trace import Trace
-from pimsim.trace.attach import How
-from pimsim.trace.samples import Expected, Samples
-from pimsim.trace.statistics import Statistics
+from pimsim.trace.statistics.attach import How
+from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.statistics.samples import Expected, Samples
 
 from .builders import model
 
 pytest.importorskip("onnxruntime")
 
-from pimsim.trace.stats_onnx import inputs_of, with_statistics
+from pimsim.trace.statistics.onnx import inputs_of, with_statistics
 
 node = helper.make_node
 RNG = np.random.default_rng(5)

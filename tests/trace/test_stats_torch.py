@@ -11,13 +11,13 @@ import pytest
 
 from pimsim.errors import TraceError
 from pimsim.trace import Op, Operand, Tensor, Trace
-from pimsim.trace.attach import How
-from pimsim.trace.statistics import Statistics
+from pimsim.trace.statistics.attach import How
+from pimsim.trace.statistics.observe import Statistics
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-from pimsim.trace.stats_torch import real_model, with_torch_statistics  # noqa: E402 - needs torch
+from pimsim.trace.statistics.torch import real_model, with_torch_statistics  # noqa: E402 - needs torch
 
 FACTORIES = """
 import torch
@@ -138,7 +138,7 @@ def test_a_folded_normalization_is_in_the_weight_and_in_the_output() -> None:
             values.normal_()
         module.running_var.uniform_(0.5, 2)
     images = torch.randn(5, 3, 6, 6)
-    from pimsim.trace.torch import from_torch
+    from pimsim.trace.torch.load import from_torch
 
     net.eval()
     exported = from_torch(net, images)

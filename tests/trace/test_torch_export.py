@@ -251,7 +251,7 @@ def test_a_symbolic_trace_is_that_of_every_length(seq: int, kv: int) -> None:
 
 def test_gpt2_s_decode_step_is_that_exported_at_its_length() -> None:
     transformers = pytest.importorskip("transformers", reason="GPT-2 comes from the package transformers")
-    from pimsim.trace.architectures import _with_cache
+    from pimsim.trace.torch.architectures import _with_cache
 
     with torch.device("meta"):
         config = transformers.GPT2Config(attn_implementation="eager")

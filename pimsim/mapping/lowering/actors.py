@@ -1,0 +1,194 @@
+"""Actors of a program: at the host's ends, on digital units, and what all of them have in common."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from pimsim.chip import ChipConfig
+from pimsim.mapping.flow.dataflow import Expert, Node
+from pimsim.mapping.flow.growth import Growth, figures
+from pimsim.mapping.lowering.choices import Choices
+from pimsim.mapping.lowering.program import Ends, Lowered, Program
+from pimsim.mapping.lowering.reload import Rounds
+from pimsim.mapping.lowering.transport import cost
+from pimsim.mapping.planning.plan import MEMORY, Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.units import cycles_of
+from pimsim.netlist.rows import HOST, Step
+
+Table = npt.NDArray[np.int64]
+Readers = list[tuple[int, Chunk | None]]
+"""Actors that take a replica's inputs, and which of its chunks they are, if it has any."""
+
+
+class Actors:
+    """Makes the actors of a program.
+
+    Parameters
+    ----------
+    program : Program
+        Whose.
+    lowered : Lowered
+        Where they go.
+    """
+
+    def __init__(self, program: Program, lowered: Lowered) -> None:
+        self.program, self.plan = program, program.plan
+        self.config: ChipConfig = self.plan.chip.config
+        self.lowered, self.net, self.transport = lowered, lowered.net, lowered.transport
+        self.own = Ends()
+        if self.plan.growth is not None:
+            self.own.selector = self.net.add_selector(program.inferences)
+        self.own.experts = {
+            each: self.net.add_selector(program.inferences) for each in sorted(program.optional)
+        }
+        lowered.ends.append(self.own)
+        self.choices = Choices(self.net, self.transport, self.own.experts)
+        self.rounds = None
+        if self.plan.rounds > 1:
+            self.rounds = Rounds(self.plan, program.inferences, self.net, self.transport, self.choices)
+        self.input_bits = self.plan.input_bits
+        self.sum_bits = self.config.precision.accumulator_bits
+
+    def growing(self, number: int) -> Growth | None:
+        """Return the growth of the plan if it concerns an op."""
+        growth = self.plan.growth
+        return growth if growth is not None and growth.grows(number) else None
+
+    def actor(
+        self,
+        op: PlannedOp,
+        index: int,
+        name: str,
+        path: list[Step] | int,
+        depth: int,
+        selector: int | None = None,
+    ) -> int:
+        """Add an actor that fires at the positions of one replica, along a path or a path of that number."""
+        own = self.firings(op, index)
+        host = op.unit is None and op.tiling is None
+        if not isinstance(path, int):
+            path, selector = self.choices.work(op.node.expert, path)
+        number = self.net.add_actor(
+            f"{op.node.name}.{index}{name}",
+            HOST if host else op.node.name,
+            path,
+            own * self.program.inferences,
+            period=own,
+            depth=depth,
+            milestone=own if op.node.type == "Output" else 0,
+            selector=selector,
+        )
+        if self.rounds is not None and op.node.type != "Output":
+            self.rounds.join(op, number)
+        return number
+
+    @staticmethod
+    def firings(op: PlannedOp, index: int) -> int:
+        """Return how often a replica fires in an inference."""
+        return len(op.positions(index))
+
+    def host_end(self, op: PlannedOp) -> tuple[Readers, int]:
+        """The host: it sends a row of the input, or takes a token of the output, over its external link."""
+        bits = op.node.features * self.input_bits
+        step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
+        actor = self.actor(op, 0, "", [step], depth=2)
+        (self.own.sources if op.node.type == "Input" else self.own.sinks).append(actor)
+        return [(actor, None)], actor
+
+    def unit_replica(self, number: int, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
+        """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
+        growth, home = self.growing(number), replica.home
+        if growth is None:
+            actor = self.actor(op, index, "", self.unit_path(op, op.node, home), depth=2)
+            return [(actor, None)], actor
+
+        def path_at(cached: int) -> list[Step]:
+            return self.unit_path(op, growth.node(number, cached), home)
+
+        alike = (
+            figures(growth.low[number]),
+            figures(growth.high[number]),
+            (op.unit, op.node.type, op.slices, op.attached),
+            home if op.held_in == MEMORY else None,
+        )
+        path = self.net.add_growing(path_at, alike, self.program.places, growth.last)
+        actor = self.actor(op, index, "", path, depth=2, selector=self.own.selector)
+        return [(actor, None)], actor
+
+    def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
+        """The path of one firing on a digital unit."""
+        right, path = node.right, []
+        elements = sum(edge.reads for edge in node.edges if edge is not right) / op.slices
+        rows, again = 1, 0
+        if right is not None:  # read once for the rows that the unit works on together
+            rows = right.rows
+            assert op.unit is not None
+            again = math.ceil(right.held / min(rows, self.config.tile.digital[op.unit].rows) / op.slices)
+        if not op.attached:
+            elements += again if op.held_in != MEMORY else 0
+            path = self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits)
+        if op.held_in == MEMORY:
+            path += self.transport.from_memory(tile, again * self.input_bits)
+        return [*path, self.unit_step(tile, node.type, node.work / op.slices, rows)]
+
+    def unit_step(self, tile: int, operation: str, elements: float, rows: int = 1) -> Step:
+        """One visit to a tile's digital unit."""
+        name, occupancy, latency, charged = cycles_of(self.config, operation, elements, rows)
+        unit = self.config.tile.digital[name]
+        period = self.config.clocks[unit.clock].period_fs
+        part = f"tile.digital.{name}"
+        resource = self.transport.resource(
+            ("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count, tile=tile
+        )
+        energy = cost(part, charged, unit.energy_per_element_pj)
+        return Step(resource, occupancy * period, latency * period, energy=energy)
+
+    def over_bus(self, tile: int, outputs: int) -> Step:
+        """Sums leave arrays over the bus, through the registers."""
+        size = outputs * self.sum_bits / 8
+        registers = cost("core.output_register", size, self.config.core.output_register.energy_per_byte_pj)
+        if (register := self.config.tile.output_register) is not None:
+            registers += cost("tile.output_register", size, register.energy_per_byte_pj)
+        return self.transport.over_bus(tile, outputs * self.sum_bits, registers)
+
+    # -- their streams -----------------------------------------------------------------------------------------
+
+    def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
+        """A stream between two actors of one replica: as many results as firings may be under way, in registers."""
+        self.one_to_one(op, producer, consumer, f"{op.node.name} sums", self.config.tile.in_flight, path)
+
+    def one_to_one(
+        self,
+        op: PlannedOp,
+        producer: int,
+        consumer: int,
+        name: str,
+        places: int,
+        path: int | None = None,
+    ) -> None:
+        """A stream that carries a token for every firing of both its ends."""
+        tokens = self.net.actors[producer].period
+        each = np.arange(tokens, dtype=np.int64)
+        stream = self.net.add_stream(name, places, tokens, part="core.output_register")
+        after = self.net.add_table(each + 1)
+        self.put(op.node.expert, producer, stream, each, path)
+        self.net.add_input(consumer, stream, after, after)
+
+    def put(
+        self,
+        expert: Expert | None,
+        actor: int,
+        stream: int,
+        tokens: Table,
+        path: int | None,
+        latency: int | None = None,
+    ) -> None:
+        """Put an actor's tokens on a stream, unless an inference passes the expert by that they are for or from.
+
+        With a latency, a packet that branches brings them.
+        """
+        path, selector = self.choices.packet(expert, path)
+        self.net.add_output(actor, stream, self.net.add_table(tokens), path, latency, selector)

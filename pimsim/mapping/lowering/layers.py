@@ -1,0 +1,142 @@
+"""A layer on arrays as actors: one a core, then the sums inside each tile, then those between tiles."""
+
+from __future__ import annotations
+
+from pimsim.mapping.lowering.actors import Actors, Readers
+from pimsim.mapping.lowering.multiplication import Arrays, multiplication
+from pimsim.mapping.lowering.reduction import Meeting, meetings
+from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.netlist.rows import Step
+
+
+def layer(actors: Actors, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
+    """A layer on arrays: an actor a core, then the sums inside each tile, then those between tiles."""
+    readers: Readers = []
+    by_tile: dict[int, list[tuple[int, Chunk]]] = {}
+    for chunk in replica.chunks:
+        actor = _chunk(actors, op, index, chunk)
+        readers.append((actor, chunk))
+        by_tile.setdefault(chunk.tile, []).append((actor, chunk))
+    if len(replica.chunks) == 1:
+        return readers, readers[0][0]
+    sums: list[tuple[int, int, int]] = []  # tile, actor, outputs
+    for tile, members in by_tile.items():
+        outputs = _distinct_outputs([chunk for _, chunk in members])
+        if len(members) == 1:
+            sums.append((tile, members[0][0], outputs))
+            continue
+        arriving = sum(_distinct_outputs([chunk]) for _, chunk in members)
+        adder = _adder(actors, op, index, tile, arriving, f".sum{tile}")
+        for actor, _ in members:
+            actors.link(op, actor, adder, None)
+        sums.append((tile, adder, outputs))
+    if len(sums) == 1:
+        return readers, sums[0][1]
+    return readers, _add_up(
+        actors, op, index, replica, sums, {t: [c for _, c in m] for t, m in by_tile.items()}
+    )
+
+
+def _add_up(
+    actors: Actors,
+    op: PlannedOp,
+    index: int,
+    replica: Replica,
+    sums: list[tuple[int, int, int]],
+    chunks: dict[int, list[Chunk]],
+) -> int:
+    """Bring the sums of several tiles to the replica's home and add them there; some meet on the way."""
+    tiles = actors.config.tiles
+    arriving: list[tuple[int, int, int | None]] = []  # actor, outputs, path
+    meeting: list[int] = []
+    ends = {tile: actor for tile, actor, _ in sums}
+    for tile, actor, outputs in sums:
+        if tile == replica.home:
+            arriving.append((actor, outputs, None))
+        elif actors.config.network.reduction is not None and tile // tiles == replica.home // tiles:
+            meeting.append(tile)
+        else:
+            bits = outputs * actors.sum_bits
+            path = actors.transport.path(tile, replica.home, bits, into_buffer=False)
+            arriving.append((actor, outputs, path))
+    if meeting:
+        root = meetings(actors.transport.fabric, tiles, meeting, replica.home)
+        chip, home = replica.home // tiles, f"t{replica.home % tiles}"
+        node, actor, met = _meet(actors, op, index, chip, root, ends, chunks)
+        outputs = _distinct_outputs(met)
+        bits = outputs * actors.sum_bits
+        arriving.append((actor, outputs, actors.transport.between(chip, node, home, bits)))
+    adder = _adder(actors, op, index, replica.home, sum(outputs for _, outputs, _ in arriving), ".sum")
+    for actor, _, way in arriving:
+        actors.link(op, actor, adder, way)
+    return adder
+
+
+def _meet(
+    actors: Actors,
+    op: PlannedOp,
+    index: int,
+    chip: int,
+    place: Meeting,
+    ends: dict[int, int],
+    chunks: dict[int, list[Chunk]],
+) -> tuple[str, int, list[Chunk]]:
+    """Add the sums that meet at a router; return where they come from, the actor, and what they are sums of."""
+    flows = [(f"t{tile % actors.config.tiles}", ends[tile], chunks[tile]) for tile in place.tiles]
+    flows += [_meet(actors, op, index, chip, before, ends, chunks) for before in place.before]
+    if len(flows) == 1:
+        return flows[0]
+    node = f"a{place.router[1:]}"
+    values = sum(_distinct_outputs(each) for _, _, each in flows)
+    step = actors.transport.add_step(chip, place.router, values)
+    adder = actors.actor(op, index, f".chip{chip}{place.router}", [step], depth=2)
+    for source, actor, each in flows:
+        bits = _distinct_outputs(each) * actors.sum_bits
+        actors.link(op, actor, adder, actors.transport.between(chip, source, node, bits))
+    return node, adder, [chunk for _, _, each in flows for chunk in each]
+
+
+def _adder(actors: Actors, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
+    """An actor that adds partial sums up."""
+    step = actors.unit_step(tile, "Accumulate", elements)
+    return actors.actor(op, index, name, [step], depth=2)
+
+
+def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
+    """The arrays of one replica in one core: load the inputs, multiply, send the sums over the bus."""
+    rows = sum({block.row: block.rows for block in chunk.blocks}.values())
+    outputs = _distinct_outputs([chunk])
+    path = actors.transport.read_buffer(chunk.tile, rows * actors.input_bits)
+    path.append(_multiply(actors, op, index, chunk, rows))
+    path.append(actors.over_bus(chunk.tile, outputs))
+    actor = actors.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=actors.config.tile.in_flight)
+    if actors.rounds is not None:
+        actors.rounds.write_weights(op, index, chunk, actor)
+    return actor
+
+
+def _multiply(actors: Actors, op: PlannedOp, index: int, chunk: Chunk, inputs: int) -> Step:
+    """The crossbar phases of a chunk with so many inputs, with an ADC bank of its own or a shared one."""
+    core = actors.config.core
+    shared = core.arrays // core.adc.banks > 1
+    arrays = Arrays(
+        chunk.tile,
+        f"tile{chunk.tile}.core{chunk.core}",
+        (chunk.core, chunk.bank, op.node.name, index),
+        (chunk.core, chunk.bank) if shared else None,
+        len(chunk.blocks),
+    )
+    rows = sum(block.rows for block in chunk.blocks)
+    return multiplication(
+        actors.transport,
+        actors.lowered.instances,
+        actors.plan.chip,
+        actors.input_bits,
+        arrays,
+        inputs=inputs,
+        rows=rows,
+    )
+
+
+def _distinct_outputs(chunks: list[Chunk]) -> int:
+    return sum({block.column: block.outputs for chunk in chunks for block in chunk.blocks}.values())

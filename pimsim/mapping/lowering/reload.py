@@ -1,0 +1,205 @@
+"""Rounds as rows of a machine: weights written row by row, tokens that wait off the chip, and who goes when.
+
+An op of a round starts when all of the round before are done: the first round, when the last is with the inference
+before. So tiles' buffers are used in turn as arrays are. What passes from a round to a later one lies in the memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pimsim.mapping.flow.dataflow import Expert
+from pimsim.mapping.lowering.choices import Choices
+from pimsim.mapping.lowering.transport import Transport
+from pimsim.mapping.planning.plan import Chunk, Plan, PlannedOp
+from pimsim.netlist.netlist import Netlist
+
+Table = npt.NDArray[np.int64]
+
+
+class Rounds:
+    """The rounds of a plan while it is lowered.
+
+    Parameters
+    ----------
+    plan : Plan
+        One with several rounds.
+    inferences : int
+        How often it runs.
+    net, transport, choices
+        What to add to.
+    """
+
+    def __init__(
+        self, plan: Plan, inferences: int, net: Netlist, transport: Transport, choices: Choices
+    ) -> None:
+        self.plan, self.inferences, self.net, self.transport = plan, inferences, net, transport
+        self.choices = choices
+        self.config = plan.chip.config
+        self.members: list[list[int]] = [[] for _ in range(plan.rounds)]
+        self.writers: list[list[int]] = [[] for _ in range(plan.rounds)]
+        self.stored: dict[Hashable, int] = {}  # what lies in the memory -> its stream
+        self.rewritten = plan.rewritten
+
+    def join(self, op: PlannedOp, actor: int) -> None:
+        """Note an actor of a round."""
+        self.members[op.round].append(actor)
+
+    def write_weights(self, op: PlannedOp, index: int, chunk: Chunk, reader: int) -> None:
+        """Write the weights of a chunk from the memory, a row of all its arrays at a time, before its actor begins."""
+        if (chunk.tile, chunk.core) not in self.rewritten:
+            return  # nobody else uses these arrays: the weights stay
+        rows = max(block.rows for block in chunk.blocks)
+        weights = sum(block.rows * block.outputs for block in chunk.blocks)
+        bits = -(-weights // rows) * self.plan.weight_bits
+        path = self.transport.from_memory(chunk.tile, bits)
+        cells = weights * self.plan.chip.weight_slices(self.plan.weight_bits) / rows
+        path.append(
+            self.transport.write_rows(
+                chunk.tile,
+                f"tile{chunk.tile}.core{chunk.core}",
+                (chunk.core, chunk.bank, op.node.name, index),
+                1,
+                cells,
+            )
+        )
+        name = f"{op.node.name}.{index}.t{chunk.tile}c{chunk.core}b{chunk.bank} weights"
+        way, selector = self.choices.work(op.node.expert, path)
+        writer = self.net.add_actor(
+            name, op.node.name, way, rows * self.inferences, period=rows, depth=2, selector=selector
+        )
+        self.writers[op.round].append(writer)
+        stream = self.net.add_stream(name, 1, 1, part="core.array")
+        last = np.append(np.full(rows - 1, -1), 0)
+        self.net.add_output(writer, stream, self.net.add_table(last))
+        self._wait(reader, stream, 1, 1)
+
+    def store(
+        self,
+        source: PlannedOp,
+        producers: Sequence[tuple[int, int]],
+        key: Hashable,
+        features: int,
+        tile: int,
+    ) -> int:
+        """Return the stream of an op's tokens in the memory of a tile's chip, made at its first use.
+
+        Parameters
+        ----------
+        source : PlannedOp
+            Whose tokens.
+        producers : sequence of (replica, actor)
+            Those that put them out.
+        key : hashable
+            What tells these tokens from others.
+        features : int
+            Elements of a token that each producer brings.
+        tile : int
+            A tile that reads them.
+        """
+        key = key, tile // self.config.tiles
+        if key not in self.stored:
+            bits = features * self.plan.input_bits
+            tokens = source.node.tokens
+            stream = self.net.add_stream(f"{source.node.name} in memory", tokens, tokens, "memory", bits=bits)
+            for index, actor in producers:
+                own = source.node.token[source.positions(index)]
+                if (own >= 0).any():
+                    path = self.transport.to_memory(source.replicas[index].home, tile, bits)
+                    way, selector = self.choices.packet(source.node.expert, path)
+                    self.net.add_output(actor, stream, self.net.add_table(own), way, selector=selector)
+            self.stored[key] = stream
+        return self.stored[key]
+
+    def load(
+        self,
+        op: PlannedOp,
+        stored: int,
+        wanted: npt.NDArray[np.bool_],
+        stream: int,
+        tile: int,
+        expert: Expert | None,
+    ) -> None:
+        """Bring those tokens that a tile wants from the memory into the stream in its buffer.
+
+        Parameters
+        ----------
+        op : PlannedOp
+            That wants them.
+        stored, stream : int
+            Where they are and where they go.
+        wanted : bool, shape (tokens of the source,)
+            Which.
+        tile : int
+            Where the buffer is.
+        expert : (int, int), optional
+            The expert that they are for or from.
+        """
+        tokens = np.flatnonzero(wanted)
+        row = self.net.streams[stream]
+        path = self.transport.load(tile, row.bits)
+        # As many under way as hide the memory's latency, if there is room for them.
+        depth = min(row.capacity, 1 + -(-path[0].latency // max(1, path[0].occupancy)))
+        name = f"{self.net.streams[stored].name} -> {op.node.name} at tile {tile}"
+        way, selector = self.choices.work(expert, path)
+        loader = self.net.add_actor(
+            name,
+            op.node.name,
+            way,
+            len(tokens) * self.inferences,
+            period=len(tokens),
+            depth=max(1, depth),
+            selector=selector,
+        )
+        self.join(op, loader)
+        after = np.append(tokens[1:], len(wanted) + tokens[0])
+        self.net.add_input(
+            loader, stored, self.net.add_table(tokens + 1), self.net.add_table(after), int(tokens[0])
+        )
+        self.net.add_output(loader, stream, self.net.add_table(np.arange(len(tokens))))
+
+    def close(self) -> list[int]:
+        """Let each round wait for the one before; return the actors that the host starts an inference with."""
+        for number, members in enumerate(self.members):
+            done = self.net.add_stream(f"round {number} is done", len(members), len(members), "core.array")
+            for token, actor in enumerate(members):
+                last = np.full(self.net.actors[actor].period, -1)
+                last[-1] = token
+                self.net.add_output(actor, done, self.net.add_table(last))
+            following = (number + 1) % len(self.members)
+            for actor in (*self.members[following], *self.writers[following]):
+                self._wait(actor, done, len(members) if following else 0, len(members))
+        return self.writers[0]
+
+    def _wait(self, actor: int, stream: int, need: int, tokens: int) -> None:
+        """Let an actor begin an inference when so many of its tokens have come; it gives them back at the end."""
+        period = self.net.actors[actor].period
+        free = np.zeros(period)
+        free[-1] = tokens
+        self.net.add_input(actor, stream, self.net.add_table(np.full(period, need)), self.net.add_table(free))
+
+
+def bytes_in_memory(plan: Plan) -> dict[int, int]:
+    """Return what lies in the memory of each chip, in bytes: weights that are written in turn, and tokens that wait."""
+    tiles = plan.chip.config.tiles
+    found: dict[int, int] = defaultdict(int)
+    rewritten = plan.rewritten
+    for op in plan.ops:
+        for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
+            if (chunk.tile, chunk.core) in rewritten:
+                weights = sum(block.rows * block.outputs for block in chunk.blocks)
+                found[chunk.tile // tiles] += -(-weights * plan.weight_bits // 8)
+    crossing = {
+        (edge.source, edge.piece, tile // tiles): edge.features
+        for op in plan.ops
+        for edge in op.node.edges
+        for tile in op.buffer_tiles
+        if plan.ops[edge.source].round != op.round and tile >= 0
+    }
+    for (source, _, chip), features in crossing.items():
+        found[chip] += plan.ops[source].node.tokens * -(-features * plan.input_bits // 8)
+    return found

@@ -1,0 +1,374 @@
+"""Ways of data over a package as steps of a path: buffer ports, buses, network links, external links."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from pimsim.mapping.planning.package import EXTERNAL, HOST_TILE, Package
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Energy, Leaf, NetworkRows, Step, Tree
+from pimsim.network.fabric import Fabric, tree_rows
+from pimsim.units import FS_PER_S, cycles, fs_from_ns
+
+
+class Transport:
+    """Makes the resources that move data when they are first used, and the steps of paths over them.
+
+    Parameters
+    ----------
+    package : Package
+        The chips.
+    net : Netlist
+        Where the resources go.
+    """
+
+    def __init__(self, package: Package, net: Netlist) -> None:
+        self.package, self.config = package, package.config
+        self.net = net
+        self._made: dict[Hashable, int] = {}
+        self._paths = 0
+        network = self.config.network
+        net.tiles = package.tiles
+        self.fabric = Fabric(package.graph, network.router)
+        net.network = NetworkRows(
+            self.fabric,
+            package.chips,
+            self.config.clocks[network.clock].period_fs,
+            network.fidelity == "flit",
+        )
+
+    def resource(
+        self,
+        key: Hashable,
+        name: str,
+        part: str,
+        period_fs: int,
+        servers: int = 1,
+        link: int | None = None,
+        cause: str = "compute",
+        tile: int | None = None,
+    ) -> int:
+        """Return the resource with this key, made at its first use."""
+        if key not in self._made:
+            self._made[key] = self.net.add_resource(name, part, period_fs, servers, link, cause, tile)
+        return self._made[key]
+
+    # -- inside a tile -----------------------------------------------------------------------------------------
+
+    def read_buffer(self, tile: int, bits: int) -> list[Step]:
+        """Read from a tile's buffer and over its bus: words follow each other, the bus starts with the first."""
+        buffer, bus = self.config.tile.buffer, self.config.tile.bus
+        accesses = -(-bits // buffer.width_bits)
+        port_period = self.config.clocks[buffer.clock].period_fs
+        bus_period = self.config.clocks[bus.clock].period_fs
+        words = max(-(-bits // bus.width_bits) * bus_period, accesses * port_period)
+        held = -(-words // bus_period) * bus_period
+        return [
+            Step(
+                self._port(tile),
+                accesses * port_period,
+                max(1, buffer.latency_cycles) * port_period,
+                energy=self._access_energy(bits),
+            ),
+            Step(
+                self._bus(tile), held, held + bus.latency_cycles * bus_period, energy=self._bus_energy(bits)
+            ),
+        ]
+
+    def over_bus(self, tile: int, bits: int, register: Energy = ()) -> Step:
+        """Move data over a tile's bus, and through a register at its end."""
+        bus = self.config.tile.bus
+        period = self.config.clocks[bus.clock].period_fs
+        held = -(-bits // bus.width_bits) * period
+        energy = (*self._bus_energy(bits), *register)
+        return Step(self._bus(tile), held, held + bus.latency_cycles * period, energy=energy)
+
+    def write_buffer(self, tile: int, bits: int) -> Step:
+        """Write to a tile's buffer."""
+        buffer = self.config.tile.buffer
+        accesses = -(-bits // buffer.width_bits)
+        period = self.config.clocks[buffer.clock].period_fs
+        return Step(
+            self._port(tile),
+            accesses * period,
+            (accesses - 1 + max(1, buffer.latency_cycles)) * period,
+            energy=self._access_energy(bits),
+        )
+
+    def _access_energy(self, bits: int) -> Energy:
+        buffer = self.config.tile.buffer
+        return cost("tile.buffer", -(-bits // buffer.width_bits), buffer.energy_per_access_pj)
+
+    def _bus_energy(self, bits: int) -> Energy:
+        bus = self.config.tile.bus
+        return cost("tile.bus", -(-bits // bus.width_bits), bus.energy_per_transfer_pj)
+
+    def _port(self, tile: int) -> int:
+        buffer = self.config.tile.buffer
+        period = self.config.clocks[buffer.clock].period_fs
+        return self.resource(
+            ("port", tile),
+            f"tile{tile}.buffer",
+            "tile.buffer",
+            period,
+            buffer.ports,
+            cause="transport",
+            tile=tile,
+        )
+
+    def _bus(self, tile: int) -> int:
+        period = self.config.clocks[self.config.tile.bus.clock].period_fs
+        return self.resource(
+            ("bus", tile), f"tile{tile}.bus", "tile.bus", period, cause="transport", tile=tile
+        )
+
+    def pass_by(self) -> Step:
+        """A firing that has nothing to do: a control signal passes it in a cycle, and never waits for another."""
+        period = self.config.clocks[self.config.tile.bus.clock].period_fs
+        resource = self.resource(
+            ("control",), "control", "control", period, servers=1 << 20, cause="transport"
+        )
+        return Step(resource, period, period)
+
+    # -- between tiles -----------------------------------------------------------------------------------------
+
+    def path(self, source: int, target: int, bits: int, *, into_buffer: bool) -> int | None:
+        """Return the path of a packet from one tile to another, or to or from the host; None inside the host.
+
+        Parameters
+        ----------
+        source, target : int
+            Tiles; `HOST_TILE` is the host, whose own link belongs to its actor.
+        bits : int
+            Of one packet.
+        into_buffer : bool
+            Whether the packet ends in the target's buffer, or in a register.
+        """
+        if source == target == HOST_TILE:
+            return None
+        choice = self._paths if source == target else self.next_choice()
+        return self.net.add_path(self.way(source, target, bits, choice, into_buffer=into_buffer))
+
+    def next_choice(self) -> int:
+        """Return a number that picks the next of several routes or ports that are as good."""
+        self._paths += 1
+        return self._paths - 1
+
+    def way(self, source: int, target: int, bits: int, choice: int, *, into_buffer: bool) -> list[Step]:
+        """Return the steps of a packet from one tile to another, or to or from the host; see `path`."""
+        steps = []
+        if source == target:
+            steps = [self.over_bus(source, bits)]
+        else:
+            for chip, here, there in self.package.legs(source, target, choice):
+                if there == EXTERNAL:
+                    steps.append(self._external(chip, here, bits))
+                else:
+                    steps += self._through(chip, here, there, bits, choice)
+        if into_buffer and target != HOST_TILE:
+            steps.append(self.write_buffer(target, bits))
+        return steps
+
+    def _through(self, chip: int, source: str, target: str, bits: int, choice: int = 0) -> list[Step]:
+        """Cross a chip's network: one step flit by flit, or one a link where packets are approximate."""
+        fabric, network = self.fabric, self.config.network
+        flits = -(-bits // network.link_width_bits)
+        period = self.config.clocks[network.clock].period_fs
+        # Where several routes are as good, one path after another takes the next.
+        hops = fabric.hops(source, target, choice)
+        energy = self._flit_energy(hops, flits)
+        terminal = fabric.terminal_number[source]
+        entrance = fabric.injection[terminal]
+        shift = chip * len(fabric.channels)
+        if network.fidelity == "flit":
+            route = self.net.add_route(tuple((shift + channel, vcs) for channel, vcs in hops))
+            start = chip * len(fabric.terminals) + terminal
+            latency = fabric.zero_load(hops, flits) * period
+            return [
+                Step(
+                    self._channel(chip, entrance), flits * period, latency, None, route, start, flits, energy
+                )
+            ]
+        heads = fabric.head_cycles(hops)
+        heads[-1] += flits - 1  # a packet has arrived when its tail has
+        steps = [
+            Step(self._channel(chip, channel), flits * period, head * period)
+            for channel, head in zip([entrance, *(channel for channel, _ in hops)], heads, strict=True)
+        ]
+        return [steps[0]._replace(energy=energy), *steps[1:]]
+
+    def between(self, chip: int, source: str, target: str, bits: int) -> int:
+        """Return the path of a packet from one node of a chip's network to another, into a register."""
+        return self.net.add_path(self._through(chip, source, target, bits, self._paths))
+
+    def add_step(self, chip: int, router: str, values: int) -> Step:
+        """One visit to a router's adder."""
+        network = self.config.network
+        adder, period = network.reduction, self.config.clocks[network.clock].period_fs
+        assert adder is not None
+        occupancy = -(-values // adder.lanes)
+        resource = self.resource(
+            ("adder", chip, router), f"chip{chip}.{router}.adder", "network.adder", period
+        )
+        energy = cost("network.adder", values, adder.energy_per_add_pj)
+        return Step(resource, occupancy * period, (occupancy + adder.latency_cycles) * period, energy=energy)
+
+    def branches(self, source: int, target: int) -> bool:
+        """Whether what goes from one tile to another may share its way with what goes to others."""
+        network, tiles = self.config.network, self.config.tiles
+        if not network.multicast or network.fidelity != "flit" or HOST_TILE in (source, target):
+            return False
+        return source != target and source // tiles == target // tiles
+
+    def tree(self, source: int, ends: Sequence[tuple[int, int]], bits: int) -> Tree:
+        """Return a packet from one tile to others of its chip that branches in the routers.
+
+        Parameters
+        ----------
+        source : int
+            Tile.
+        ends : sequence of (output, tile)
+            Which output of the actor goes where.
+        bits : int
+            Of one packet; it is cut into pieces that a router's buffer holds whole, so that no branch can hold up
+            another for ever.
+        """
+        fabric, network = self.fabric, self.config.network
+        chip, _ = divmod(source, self.config.tiles)
+        flits, most = -(-bits // network.link_width_bits), network.buffer_flits
+        pieces = [most] * (flits // most) + ([flits % most] if flits % most else [])
+        period, shift = self.config.clocks[network.clock].period_fs, chip * len(fabric.channels)
+        ways = [self._hops(source, tile) for _, tile in ends]
+        rows, _ = tree_rows(ways)
+        energy = self._flit_energy([(channel, vcs) for channel, vcs, _, _ in rows], flits)
+        terminal = fabric.terminal_number[f"t{source % self.config.tiles}"]
+        leaves = [
+            Leaf(output, tuple((shift + c, vcs) for c, vcs in way), fabric.zero_load(way, 1) * period)
+            for (output, _), way in zip(ends, ways, strict=True)
+        ]
+        entrance = self._channel(chip, fabric.injection[terminal])
+        start = chip * len(fabric.terminals) + terminal
+        return Tree(entrance, start, tuple(pieces), tuple(leaves), energy)
+
+    def through_fs(self, source: int, target: int, bits: int) -> int:
+        """Return the time from one tile to another of its chip through an empty network."""
+        network = self.config.network
+        flits = -(-bits // network.link_width_bits)
+        return (
+            self.fabric.zero_load(self._hops(source, target), flits)
+            * self.config.clocks[network.clock].period_fs
+        )
+
+    def _hops(self, source: int, target: int) -> list[tuple[int, int]]:
+        tiles = self.config.tiles
+        return self.fabric.hops(f"t{source % tiles}", f"t{target % tiles}")
+
+    def _channel(self, chip: int, channel: int) -> int:
+        source, target = self.fabric.channels[channel]
+        return self.resource(
+            ("channel", chip, channel),
+            f"chip{chip}.{source}-{target}",
+            "network",
+            self.config.clocks[self.config.network.clock].period_fs,
+            link=chip * len(self.fabric.channels) + channel,
+            cause="transport",
+            tile=chip * self.config.tiles + int(source[1:]) if source.startswith("t") else None,
+        )
+
+    def _flit_energy(self, hops: list[tuple[int, int]], flits: int) -> Energy:
+        """The energy of a packet: a router for every hop, and the link behind it unless it ends at a terminal."""
+        links = sum(self.fabric.ports[channel][1] >= 0 for channel, _ in hops)
+        pieces = (
+            cost(part, flits * (links if part == "network.link" else len(hops)), energy)
+            for part, energy in self.config.network.flit_energies_pj.items()
+        )
+        return tuple(term for piece in pieces for term in piece)
+
+    def _external(self, chip: int, side: str, bits: int) -> Step:
+        """A packet crosses to the next chip whole; the far end stores it (bounded by its stream's places)."""
+        external = self.config.external
+        period = max(1, round(FS_PER_S / (external.bandwidth_gb_per_s * 1e9)))  # of a byte
+        held = -(-bits // 8) * period
+        latency = -(-fs_from_ns(external.latency_ns) // period) * period
+        resource = self.resource(
+            ("external", chip, side),
+            f"external{chip}.{side}",
+            "external",
+            period,
+            servers=self.package.bundle,
+            cause="transport",
+        )
+        return Step(resource, held, held + latency, energy=cost("external", bits, external.energy_per_bit_pj))
+
+    # -- off-chip memory ---------------------------------------------------------------------------------------
+
+    def from_memory(self, tile: int, bits: int) -> list[Step]:
+        """Read from the memory of a tile's chip, over the network and the tile's bus."""
+        chip, number = divmod(tile, self.config.tiles)
+        port = self._memory_port(tile)
+        way = self._through(chip, f"m{port}", f"t{number}", bits)
+        return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
+
+    def load(self, tile: int, bits: int) -> list[Step]:
+        """Read from the memory of a tile's chip into the tile's buffer."""
+        return [*self.from_memory(tile, bits), self.write_buffer(tile, bits)]
+
+    def to_memory(self, source: int, tile: int, bits: int) -> int:
+        """Return the path of a packet from a tile to the memory of another tile's chip, for that tile to read."""
+        chip, port = tile // self.config.tiles, self._memory_port(tile)
+        steps: list[Step] = []
+        own = [(chip, f"t{tile % self.config.tiles}", "")]
+        choice = self.next_choice()
+        legs = own if source == tile else self.package.legs(source, tile, choice)
+        for number, (at, here, there) in enumerate(legs):
+            if there == EXTERNAL:
+                steps.append(self._external(at, here, bits))
+            else:
+                last = number == len(legs) - 1
+                steps += self._through(at, here, f"m{port}" if last else there, bits, choice)
+        return self.net.add_path([*steps, self._memory(chip, port, bits)])
+
+    def _memory_port(self, tile: int) -> int:
+        """Which port of its chip's memory a tile uses: neighbours, which often do the same, use different ones."""
+        assert self.config.memory is not None
+        return tile % self.config.tiles % self.config.memory.ports
+
+    def _memory(self, chip: int, port: int, bits: int) -> Step:
+        memory = self.config.memory
+        assert memory is not None
+        period = max(1, round(FS_PER_S / (memory.bandwidth_gb_per_s * 1e9)))  # of a byte
+        held = -(-bits // 8) * period
+        latency = -(-fs_from_ns(memory.latency_ns) // period) * period
+        resource = self.resource(
+            ("memory", chip, port), f"memory{chip}.{port}", "memory", period, cause="memory"
+        )
+        return Step(resource, held, held + latency, energy=cost("memory", bits, memory.energy_per_bit_pj))
+
+    # -- into arrays -------------------------------------------------------------------------------------------
+
+    def write_rows(self, tile: int, name: str, owner: Hashable, rows: int, cells: float) -> Step:
+        """Write rows of an owner's arrays one after another, in all of them at once."""
+        array = self.config.core.array
+        assert array.write_ns is not None
+        period = self.config.clocks[array.clock].period_fs
+        held = rows * cycles(fs_from_ns(array.write_ns), period) * period
+        resource = self.resource(
+            ("write", tile, owner),
+            f"{name}.writing",
+            "core.array",
+            period,
+            cause="programming",
+            tile=tile,
+        )
+        return Step(resource, held, held, energy=cost("core.array", cells, array.energy_per_cell_write_pj))
+
+    def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
+        """The host's own visit to the link between it and the first chip."""
+        return self._external(HOST_TILE, "out" if out_of_chip else "in", bits)
+
+
+def cost(part: str, actions: float, energy_pj: float | None) -> Energy:
+    """Return what so many actions of a part cost; nothing for none."""
+    if not actions:
+        return ()
+    return ((part, None if energy_pj is None else actions * energy_pj),)

@@ -1,0 +1,1 @@
+"""What runs where: tiles, replicas, buffers."""

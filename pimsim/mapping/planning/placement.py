@@ -1,0 +1,316 @@
+"""Placement: arrays along a snake of tiles, digital work near its inputs, buffers within each tile's capacity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from pimsim.chip import Chip
+from pimsim.mapping.flow.dataflow import Edge, Node, Table
+from pimsim.mapping.flow.heads import Group
+from pimsim.mapping.planning.copies import Copies, own_token
+from pimsim.mapping.planning.package import HOST_TILE, Package
+from pimsim.mapping.planning.plan import ARRAYS, MEMORY, Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.tiling import Block
+
+
+class NoRoom(Exception):
+    """A placement that did not work out; the planner tries another or reports it."""
+
+
+class Floor:
+    """What is still free on the tiles, and who sits where.
+
+    Parameters
+    ----------
+    chip : Chip
+        The chip.
+    package : Package
+        How many of it there are.
+    input_bits : int
+        Bits of an activation.
+    programs : sequence of sequence of Node
+        The data flows that share the parts: the same ops in the same order.
+    least, wanted : sequence of sequence of sequence of int
+        For each program, op and edge: the places without which the data flow can deadlock, and those that keep a
+        pipeline going.
+    """
+
+    def __init__(
+        self,
+        chip: Chip,
+        package: Package,
+        input_bits: int,
+        programs: Sequence[Sequence[Node]],
+        least: Sequence[Sequence[Sequence[int]]],
+        wanted: Sequence[Sequence[Sequence[int]]],
+    ) -> None:
+        config = chip.config
+        self.config, self.input_bits = config, input_bits
+        self.programs, self.least, self.wanted = programs, least, wanted
+        self.order = package.order()
+        self.rank = {tile: n for n, tile in enumerate(self.order)}
+        self.capacity = int(config.tile.buffer.capacity_kib * 1024)
+        self.room = [self.capacity] * package.tiles  # bytes
+        memory = config.memory
+        self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
+        self.load = {
+            unit: np.zeros(package.tiles) for unit in config.tile.digital
+        }  # by rank: share of time in use
+        self.per_tile = config.tile.cores * config.core.arrays
+        self.in_bank = config.core.arrays // config.core.adc.banks
+        self.next_slot = 0  # arrays for weights are taken in the order of the tiles, from each one's first
+        self.filled = [0] * package.tiles  # by rank: arrays with weights
+        self.set_aside = [
+            0
+        ] * package.tiles  # by rank: arrays at the tile's end that products write into, whole banks
+        self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
+        self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
+        self.copies_at: dict[tuple[int, int], int] = {}  # (op, tile) -> times that it was reserved
+        self.granted: list[dict[tuple[int, int, int], int]] = [
+            {} for _ in programs
+        ]  # (op, edge, tile) -> places
+        self.grouped: dict[
+            int, tuple[list[Replica], str]
+        ] = {}  # member of a group -> its slices, and where right matrices are
+
+    def open_round(self) -> None:
+        """Begin a round: arrays and buffers are free again, but what lies in the memory stays."""
+        self.next_slot = 0
+        self.filled, self.set_aside = [0] * len(self.room), [0] * len(self.room)
+        self.room = [self.capacity] * len(self.room)
+        self.load = {unit: np.zeros_like(load) for unit, load in self.load.items()}
+
+    # -- buffers -----------------------------------------------------------------------------------------------
+
+    def bytes_per_token(self, edge: Edge, share: float) -> int:
+        """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
+        return math.ceil(edge.features * share * self.input_bits / 8)
+
+    def places(self, program: int, number: int, copies: int, here: int) -> tuple[list[int], list[int]]:
+        """Return the tokens that each input must hold in a tile with so many of the copies, and those that it should.
+
+        Where a tile cannot hold them all, tokens that each go to one firing only are dealt out to the copies like the
+        firings.
+        """
+        node = self.programs[program][number]
+        least, wanted = list(self.least[program][number]), list(self.wanted[program][number])
+        held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
+        if copies == 1 or held <= self.capacity or not all(own_token(edge) for edge in node.edges):
+            return least, wanted
+        least, wanted = ([-(-places * here // copies) + here for places in row] for row in (least, wanted))
+        return least, wanted
+
+    def reserve(
+        self, number: int, op: PlannedOp, tile: int, blocks: Iterable[Block], copies: int = 1
+    ) -> bool:
+        """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough."""
+        key = (number, tile)
+        seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
+        share = op.tiling.share(seated.values()) if op.tiling else 1.0
+        here = self.copies_at.get(key, 0) + 1
+        rows = []  # program, edge, least and wanted places, bytes of each
+        for program, nodes in enumerate(self.programs):
+            fewest, most = self.places(program, number, copies, here)
+            for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
+                rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
+        free = self.room[tile] + self.taken.get(key, 0)
+        least = sum(low * size for _, _, low, _, size in rows)
+        wanted = sum(high * size for _, _, _, high, size in rows)
+        # A tile of its own is as good as it gets: there the op may do with less than it wants.
+        if least > free or (wanted > free and free < self.capacity):
+            return False
+        part = 1.0 if wanted <= free else (free - least) / (wanted - least)
+        used = 0
+        for program, edge, low, high, size in rows:
+            places = low + int((high - low) * part)
+            self.granted[program][number, edge, tile] = places
+            used += places * size
+        self.room[tile] = free - used
+        self.taken[key] = used
+        self.seats[key] = seated
+        self.copies_at[key] = here
+        return True
+
+    # -- arrays ------------------------------------------------------------------------------------------------
+
+    def place_on_arrays(self, number: int, op: PlannedOp, replicas: int) -> None:
+        """Give each replica its arrays, one after another along the snake."""
+        assert op.tiling is not None
+        arrays = self.config.core.arrays
+        together = (
+            self.in_bank if self.in_bank > 1 else arrays
+        )  # a core's arrays work in step unless they share a bank
+        for _ in range(replicas):
+            chunks: dict[tuple[int, int, int], list[Block]] = {}
+            blocks = list(op.tiling.blocks)
+            while blocks:
+                position, used = divmod(self.next_slot, self.per_tile)
+                if position >= len(self.order):
+                    raise NoRoom("arrays")
+                tile = self.order[position]
+                here = blocks[: max(0, self.per_tile - self.set_aside[position] - used)]
+                if not here or not self.reserve(number, op, tile, here):
+                    self.next_slot = (position + 1) * self.per_tile  # the buffer is full: leave these arrays
+                    continue
+                self.next_slot += len(here)
+                self.filled[position] += len(here)
+                blocks = blocks[len(here) :]
+                while here:  # as many as the core, or its next bank where arrays share one, has left
+                    core, slot = divmod(used, arrays)
+                    count = together - slot % together
+                    chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
+                    used += count
+                    here = here[count:]
+            weight: dict[int, int] = {}
+            for (tile, _, _), held in chunks.items():
+                weight[tile] = weight.get(tile, 0) + len(held)
+            home = max(weight, key=lambda tile: (weight[tile], -self.rank[tile]))
+            op.replicas.append(Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()]))
+
+    # -- digital units -----------------------------------------------------------------------------------------
+
+    def place_on_units(
+        self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int, demand: float
+    ) -> None:
+        """Put each replica on the nearest tile with buffer room and unit time to spare.
+
+        Parameters
+        ----------
+        number, op, ops, replicas
+            What to place.
+        demand : float
+            Share of one tile's units that a replica keeps busy at the pipeline's pace.
+        """
+        assert op.unit is not None
+        anchors = [r.home for edge in op.node.edges for r in ops[edge.source].replicas if r.home != HOST_TILE]
+        anchors = anchors or [self.order[0]]
+        for n in range(replicas):
+            load = self.load[op.unit]
+            near = self._around(anchors[(n * len(anchors)) // replicas])
+            free = near[(load[near] == 0) | (load[near] + demand <= 1.0)]
+            # Where all units are busy all the time, they set the pace: take the one with least to do.
+            for rank in free if len(free) else near[np.argsort(load[near], kind="stable")]:
+                tile = self.order[rank]
+                if self.reserve(number, op, tile, (), replicas):
+                    load[rank] += demand
+                    op.replicas.append(Replica(tile))
+                    break
+            else:
+                raise NoRoom("buffer")
+
+    def place_group(
+        self,
+        group: Group,
+        units: Sequence[str | None],
+        anchors: Sequence[int],
+        copies: Copies,
+        right_in: str,
+        caches: int,
+        written: Mapping[int, int],
+    ) -> None:
+        """Put each slice of heads of a group on the nearest tile with room for all that it holds, or raise `NoRoom`.
+
+        Parameters
+        ----------
+        group, units, copies
+            What to place.
+        anchors : sequence of int
+            Tiles where its inputs come from.
+        right_in : str
+            `BUFFER` or `MEMORY`: where the right matrices of its products are, with the caches before them.
+        caches : int
+            How many sequences have a cache at once.
+        written : mapping of int to int
+            Those of its products whose right matrices are written into arrays instead, and how many a slice needs.
+        """
+        slices = copies.slices[group.members[0]]
+        before = (
+            list(self.room),
+            {unit: load.copy() for unit, load in self.load.items()},
+            list(self.off_chip),
+            list(self.set_aside),
+        )
+        demand: dict[str, list[float]] = {}
+        for n in group.members:
+            demand.setdefault(str(units[n]), []).append(0.0 if n in written else copies.demand[n])
+        homes: list[int] = []
+        for part in range(slices):
+            near = self._around(anchors[part * len(anchors) // slices])
+            busy = np.max([self.load[unit] + max(shares) for unit, shares in demand.items()], axis=0)[near]
+            # As with other units: the nearest that is not overloaded, or else the one with least to do.
+            idle = (busy <= 1.0) & ~np.isin(near, [self.rank[tile] for tile in homes])
+            rest = near[~idle][np.argsort(busy[~idle], kind="stable")]
+            for rank in (*near[idle], *rest):
+                tile = self.order[rank]
+                if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches, written):
+                    homes.append(tile)
+                    for unit, shares in demand.items():
+                        self.load[unit][rank] += sum(shares)
+                    break
+            else:
+                self.room, self.load, self.off_chip, self.set_aside = before
+                raise NoRoom("buffer, or arrays to write products into" if written else "buffer")
+        for n in group.members:
+            self.grouped[n] = [Replica(tile) for tile in homes], ARRAYS if n in written else right_in
+
+    def _reserve_slice(
+        self,
+        group: Group,
+        tile: int,
+        slices: int,
+        attached: set[int],
+        right_in: str,
+        caches: int,
+        written: Mapping[int, int],
+    ) -> bool:
+        """Make room for one slice of heads; False, and nothing changed, if there is not enough.
+
+        A cache holds what the passes before have put into it: where one program reads it, another that only fills it
+        needs no room of its own for that.
+        """
+        lines = [
+            (program, n, number, edge)
+            for program, nodes in enumerate(self.programs)
+            for n in group.members
+            if n not in attached
+            for number, edge in enumerate(nodes[n].edges)
+        ]
+        shared = len(self.programs) > 1
+        used, granted, in_memory = 0, {}, 0
+        for program, n, number, edge in lines:
+            size = self.bytes_per_token(edge, 1 / slices)
+            places = granted[program, n, number] = self.least[program][n][number]
+            in_arrays = edge.held > 0 and n in written  # only what is to be written waits in the buffer
+            if edge.held and shared and not edge.cached and not in_arrays:
+                continue
+            cache = math.ceil(edge.cached / slices * self.input_bits / 8)
+            here = places * size + (caches * cache if edge.held and not in_arrays else 0)
+            if edge.held and not in_arrays and right_in == MEMORY:
+                in_memory += here
+            else:
+                used += here
+        chip, rank = tile // self.config.tiles, self.rank[tile]
+        banks = sum(-(-arrays // self.in_bank) for n, arrays in written.items() if n in group.members)
+        free = (self.per_tile - self.set_aside[rank]) // self.in_bank - -(-self.filled[rank] // self.in_bank)
+        if used > self.room[tile] or in_memory > self.off_chip[chip] or banks > free:
+            return False
+        self.set_aside[rank] += banks * self.in_bank
+        self.off_chip[chip] -= in_memory
+        for program, n, number, edge in lines:  # what keeps things going, as far as there is room
+            more = max(0, self.wanted[program][n][number] - granted[program, n, number])
+            size = 0 if edge.held else self.bytes_per_token(edge, 1 / slices)
+            if used + more * size <= self.room[tile]:
+                granted[program, n, number] += more
+                used += more * size
+        self.room[tile] -= used
+        for (program, n, number), places in granted.items():
+            self.granted[program][n, number, tile] = places
+        return True
+
+    def _around(self, anchor: int) -> Table:
+        """Return the ranks of all tiles by their distance from one along the snake; of two as far, the later first."""
+        away = np.arange(len(self.order)) - self.rank[anchor]
+        return np.argsort(2 * np.abs(away) - (away > 0), kind="stable")

@@ -1,0 +1,374 @@
+"""From a trace and a chip to a plan: tile, replicate, size the buffers, place; more chips if one is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pimsim.chip import Chip
+from pimsim.errors import MappingError
+from pimsim.mapping.flow.dataflow import Node, Table, build
+from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
+from pimsim.mapping.lowering.reload import bytes_in_memory
+from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
+from pimsim.mapping.planning.package import HOST_TILE, Package
+from pimsim.mapping.planning.placement import Floor, NoRoom
+from pimsim.mapping.planning.plan import ARRAYS, BUFFER, MEMORY, Plan, PlannedOp, Replica
+from pimsim.mapping.planning.rounds import check_reload, largest, rounds_of
+from pimsim.mapping.planning.tiling import Tiling, tile_op
+from pimsim.mapping.planning.units import unit_of
+from pimsim.mapping.planning.written import Product
+from pimsim.trace.schema import Trace
+
+BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
+"""Shares of the spare arrays that replication may use; less where buffers force arrays to stay idle."""
+
+
+def make_plan(
+    chip: Chip,
+    trace: Trace,
+    *,
+    chips: int | None = None,
+    weight_bits: int | None = None,
+    input_bits: int | None = None,
+    reload: bool = False,
+) -> Plan:
+    """Map a trace on a chip.
+
+    Parameters
+    ----------
+    chip : Chip
+        What to map on.
+    trace : Trace
+        What to map.
+    chips : int, optional
+        How many chips; by default as few as hold the model.
+    weight_bits, input_bits : int, optional
+        Precision; by default the trace's where it states one, else the chip's.
+    reload : bool
+        Where the weights exceed all arrays, write them anew in the course of each inference, part by part.
+
+    Raises
+    ------
+    MappingError
+        If the model does not fit; says what is needed and what there is.
+    TraceError
+        If a symbol of the trace has no value.
+    """
+    trace.require_bound()
+    flows = Flows(trace.model, [build(trace)])
+    return plan_flows(
+        chip, trace, flows, chips=chips, weight_bits=weight_bits, input_bits=input_bits, reload=reload
+    )[0]
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Data flows of one model that share its weights' arrays and its ops' places: the same ops in the same order.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    programs : list of list of Node
+        The data flows; the first says how the chip is shared out.
+    caches : int
+        How many sequences have a cache at once.
+    runs : tuple of int
+        How often each runs.
+    """
+
+    model: str
+    programs: list[list[Node]]
+    caches: int = 1
+    runs: tuple[int, ...] = (1,)
+
+
+def plan_flows(
+    chip: Chip,
+    trace: Trace,
+    flows: Flows,
+    *,
+    chips: int | None = None,
+    weight_bits: int | None = None,
+    input_bits: int | None = None,
+    reload: bool = False,
+) -> list[Plan]:
+    """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
+    config = chip.config
+    weight_bits = weight_bits or _stated(trace, "weight") or config.precision.weight_bits
+    input_bits = input_bits or _stated(trace, "activation") or config.precision.input_bits
+    nodes = flows.programs[0]
+    tilings = [
+        tile_op(node.op, config, weight_bits) if node.on_arrays and node.op else None for node in nodes
+    ]
+    units = [None if node.on_arrays else unit_of(node, config) for node in nodes]
+    needed = sum(tiling.arrays for tiling in tilings if tiling)
+    per_chip = config.tiles * config.tile.cores * config.core.arrays
+    groups = groups_of(nodes)
+    able = not reload and config.memory is not None and config.core.array.write_ns is not None
+    fewest, need = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
+    if reload and needed > per_chip * (chips or 1):
+        check_reload(config)
+        if config.products == "write":
+            raise MappingError(
+                "products of two activations are not written into arrays whose weights take turns",
+                where=f"{config.name}: products",
+                mend="set it to digital or auto, or leave --reload out",
+            )
+        piece = largest(nodes, tilings, groups)
+        fewest = -(-piece // per_chip)
+        need = f"a part of '{flows.model}' that cannot be cut needs {piece} arrays"
+    if chips is not None and chips < fewest:
+        raise MappingError(
+            f"{need}, {chips} x {config.name} has {chips * per_chip}",
+            mend=f"give --chips {fewest} or more"
+            + (", leave it out, or add --reload" if able else ", or leave it out"),
+        )
+    least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
+    for each, places in zip(flows.programs, least, strict=True):
+        _check_buffers(chip, each, tilings, places, input_bits, groups)
+    job = _Job(chip, flows, tilings, units, groups, least, weight_bits, input_bits)
+    reason = ""
+    for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
+        package = Package(config, count)
+        products = job.products(package)
+        set_aside = sum(each * products[n].slices for n, each in job.written(products).items())
+        if config.products == "write" and needed + set_aside > count * per_chip:
+            reason = "arrays"
+            continue
+        for share in BUDGETS:
+            rounds: list[int] | None = [0] * len(nodes)
+            budget = needed + int(max(0, count * per_chip - needed - set_aside) * share)
+            if needed > count * per_chip:
+                # Nothing is spare: rounds of fewer arrays leave room where buffers are full.
+                budget, rounds = needed, rounds_of(nodes, tilings, groups, int(count * per_chip * share))
+            if rounds is None:
+                continue
+            try:
+                return job.fill(package, budget, rounds, products)
+            except NoRoom as failure:
+                reason = str(failure)
+    raise MappingError(
+        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but no "
+        f"room in reach: not enough {reason}",
+        mend="give more --chips or a larger "
+        + ("memory.capacity_gib" if reason == "memory" else "tile.buffer.capacity_kib"),
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be planned, whatever the chips."""
+
+    chip: Chip
+    flows: Flows
+    tilings: Sequence[Tiling | None]
+    units: Sequence[str | None]
+    groups: Sequence[Group]
+    least: list[list[list[int]]]
+    weight_bits: int
+    input_bits: int
+
+    def products(self, package: Package) -> dict[int, Product]:
+        """Return the products of two activations that arrays could do, where the chip's policy is not to do none."""
+        config, programs = self.chip.config, self.flows.programs
+        found: dict[int, Product] = {}
+        if config.products == "digital":
+            return found
+        for group in self.groups:
+            slices = slices_of(group, package.tiles)
+            for n in group.members if slices > 1 else ():
+                product = Product.of([nodes[n] for nodes in programs], slices, self.chip, self.input_bits)
+                if product is not None:
+                    found[n] = product
+        return found
+
+    def written(self, products: Mapping[int, Product]) -> dict[int, int]:
+        """Return those that are to be written into arrays, and the arrays that each slice needs for it."""
+        always = self.chip.config.products == "write"
+        return {
+            n: product.arrays(self.flows.caches)
+            for n, product in products.items()
+            if always or product.faster(self.flows.runs)
+        }
+
+    def fill(
+        self, package: Package, budget: int, rounds: Sequence[int], products: Mapping[int, Product]
+    ) -> list[Plan]:
+        """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
+        config, nodes = self.chip.config, self.flows.programs[0]
+        step = self.chip.mvm_period_fs(self.input_bits)
+        copies = choose_copies(
+            nodes,
+            self.tilings,
+            self.units,
+            config,
+            self.input_bits,
+            step,
+            budget,
+            package.tiles,
+            self.groups,
+            self.least[0],
+            rounds,
+        )
+        ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
+        # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
+        wanted = [
+            [
+                [places + 2 * copies.of[edge.source] for places, edge in zip(row, node.edges, strict=True)]
+                for row, node in zip(_places(each, ahead), each, strict=True)
+            ]
+            for each in self.flows.programs
+        ]
+        floor = Floor(self.chip, package, self.input_bits, self.flows.programs, self.least, wanted)
+        ops: list[PlannedOp] = []
+        written = self.written(products)
+        if rounds[-1] > 0:
+            written = {}
+        group_of = {n: g for g in self.groups if copies.slices.get(g.members[0], 1) > 1 for n in g.members}
+        for n, node in enumerate(nodes):
+            op = PlannedOp(node, tiling=self.tilings[n], unit=self.units[n], attached=n in copies.attached)
+            if n and rounds[n] > rounds[n - 1]:
+                floor.open_round()
+            op.round = rounds[n]
+            ops.append(op)
+            if n in group_of:
+                if n not in floor.grouped:
+                    self._place_group(floor, group_of[n], ops, copies, written, rounds[-1] > 0)
+                op.slices = copies.slices[n]
+                op.replicas, right_in = floor.grouped[n]
+                op.held_in = right_in if node.right is not None else None
+                op.written = written[n] if op.held_in == ARRAYS else 0
+            elif op.tiling is not None:
+                floor.place_on_arrays(n, op, copies.of[n])
+            elif op.attached:
+                op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
+            elif op.unit is None:
+                op.replicas = [Replica(HOST_TILE)]
+            else:
+                floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
+                op.held_in = BUFFER if node.right is not None else None
+        plans = []
+        for program, each in enumerate(self.flows.programs):
+            own = [
+                replace(op, node=node, product_fs=products[n].fs[program] if n in products else None)
+                for n, (op, node) in enumerate(zip(ops, each, strict=True))
+            ]
+            places = dict(floor.granted[program])
+            for n in copies.attached:
+                dealt = 1 if n in group_of else copies.of[n]
+                more = 0 if n in group_of else 1
+                for tile in own[n].buffer_tiles:
+                    few = -(-self.least[program][n][0] // dealt) + more
+                    places[n, 0, tile] = max(config.tile.in_flight, few)
+            plan = Plan(self.chip, package, own, places, self.weight_bits, self.input_bits, copies.pace_fs)
+            plans.append(plan)
+        if plans[0].rounds > 1:
+            for chip, size in enumerate(floor.off_chip):
+                if max(bytes_in_memory(plan).get(chip, 0) for plan in plans) > size:
+                    raise NoRoom("memory")
+        return plans
+
+    def _place_group(
+        self,
+        floor: Floor,
+        group: Group,
+        ops: list[PlannedOp],
+        copies: Copies,
+        written: Mapping[int, int],
+        in_turns: bool,
+    ) -> None:
+        """Place the slices of a group, its right matrices and caches on chip while they fit, else off the chip.
+
+        Where arrays to write them into would be faster but there are none left, they go where they would go otherwise.
+        """
+        nodes = self.flows.programs[0]
+        outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(ops)]
+        homes = [r.home for n in outside for r in ops[n].replicas if r.home != HOST_TILE]
+        anchors = homes or [floor.order[0]]
+        cached = any(
+            edge.cached for each in self.flows.programs for n in group.members for edge in each[n].edges
+        )
+        own = {n: arrays for n, arrays in written.items() if n in group.members}
+        ways = [(BUFFER, own)] if own else []
+        if not own or self.chip.config.products == "auto":
+            # Between rounds others use a buffer.
+            ways += [(BUFFER, {})] if not (in_turns and cached) else []
+            ways += [(MEMORY, {})] if self.chip.config.memory is not None else []
+        for number, (right_in, arrays) in enumerate(ways):
+            try:
+                floor.place_group(group, self.units, anchors, copies, right_in, self.flows.caches, arrays)
+            except NoRoom:
+                if number == len(ways) - 1:
+                    raise
+            else:
+                return
+
+
+def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
+    """Return the places that each edge of each node needs, by the token game."""
+    from pimsim_core.token_game import play
+
+    edges = [edge for node in nodes for edge in node.edges]
+    sizes = [len(edge.need) for edge in edges]
+    emitted = [np.cumsum(node.token >= 0) for node in nodes]
+    most = play(
+        np.array([node.positions for node in nodes], dtype=np.int64),
+        np.cumsum([0, *(len(node.edges) for node in nodes)]).astype(np.int32),
+        np.array([edge.source for edge in edges], dtype=np.int32),
+        np.array([nodes[edge.source].tokens for edge in edges], dtype=np.int64),
+        np.concatenate([edge.need for edge in edges]),
+        np.concatenate([edge.low for edge in edges]),
+        np.cumsum([0, *sizes[:-1]]).astype(np.int64),
+        np.concatenate(emitted),
+        np.cumsum([0, *(len(each) for each in emitted[:-1])]).astype(np.int64),
+        ahead,
+        eager(nodes),
+        2,
+    )
+    found = iter(most.tolist())
+    return [[max(1, next(found)) for _ in node.edges] for node in nodes]
+
+
+def _check_buffers(
+    chip: Chip,
+    nodes: list[Node],
+    tilings: Sequence[Tiling | None],
+    least: list[list[int]],
+    input_bits: int,
+    groups: Sequence[Group],
+) -> None:
+    """Refuse a model with an op whose inputs do not fit even an empty tile."""
+    capacity = chip.config.tile.buffer.capacity_kib * 1024
+    per_tile = chip.config.tile.cores * chip.config.core.arrays
+    slices = {n: group.slices for group in groups for n in group.members}
+    for number, (node, tiling, places) in enumerate(zip(nodes, tilings, least, strict=True)):
+        if node.type == "Output":
+            continue
+        share = tiling.share(tiling.blocks[:per_tile]) if tiling else 1 / slices.get(number, 1)
+        need = 0.0
+        for n, edge in zip(places, node.edges, strict=True):
+            if edge.held and (chip.config.memory is not None or chip.config.products != "digital"):
+                continue  # it may lie off the chip, or in arrays
+            dealt = tiling is None and all(own_token(each) for each in node.edges)  # copies share it out
+            tokens = min(n, 2) if dealt else n + edge.cached / edge.features
+            need += tokens * edge.features * share * input_bits / 8
+        if need > capacity:
+            raise MappingError(
+                f"its inputs need {need / 1024:.1f} KiB of buffer in one tile, "
+                f"{chip.config.name} has {capacity / 1024:g} KiB",
+                where=f"op '{node.name}' ({node.type})",
+                mend=f"give --set tile.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
+                "fewer --input-bits or a smaller input",
+            )
+
+
+def _stated(trace: Trace, role: str) -> int | None:
+    """Return the bits that a trace states for its weights or activations, None if it leaves them to the chip."""
+    bits = {
+        o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None
+    }
+    return max(bits) if bits else None

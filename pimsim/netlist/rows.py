@@ -1,0 +1,158 @@
+"""The rows that a machine is made of; what each of them means is in ``docs/machine-model.md``.
+
+The mapping writes them, and the plain SimPy twin in ``tests/oracle`` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from pimsim.network.fabric import Fabric
+
+HOST = "host"  # the part that waiting for the host is charged to; always the last one
+
+Energy = tuple[tuple[str, float | None], ...]
+"""What a visit costs, pJ by part; None where the part acts but has no figure."""
+
+
+class Resource(NamedTuple):
+    """Something that is held while it works."""
+
+    name: str
+    part: str
+    period_fs: int
+    servers: int = 1
+    link: int | None = None  # channel of the network that it is, or that it is the entrance of
+    cause: str = "compute"
+    tile: int | None = None
+
+
+class Mvm(NamedTuple):
+    """The phases of a matrix-vector multiplication; durations in fs."""
+
+    phases: int
+    setup: int
+    read: int
+    convert: int  # all samples of one phase
+    tail: int  # from the last conversion to the result
+    bank: int  # the resource that converts
+    shared: bool  # whether other actors convert there too
+
+
+class Step(NamedTuple):
+    """One visit: the resource is held for the occupancy, the visitor goes on after the latency (fs).
+
+    With a route, the visitor is a packet that holds the network's entrance until its tail is inside, and goes on when
+    its tail has come out; occupancy and latency are then those of an empty network.
+    """
+
+    resource: int
+    occupancy: int
+    latency: int
+    mvm: Mvm | None = None
+    route: int | None = None
+    terminal: int = -1  # where the route begins
+    flits: int = 0
+    energy: Energy = ()
+
+
+Way = tuple[tuple[int, int], ...]
+"""Channels of the network, one after another, each with the class of virtual channels that may be used on it."""
+
+
+class Leaf(NamedTuple):
+    """Where a copy of a packet that branches ends."""
+
+    output: int  # of the actor, counted from its first
+    way: Way
+    latency: int  # fs of a packet of one flit on an empty network
+
+
+class Tree(NamedTuple):
+    """A packet that branches in the routers, cut into pieces that a buffer can hold whole."""
+
+    resource: int  # the network's entrance
+    terminal: int
+    pieces: tuple[int, ...]  # flits of each
+    leaves: tuple[Leaf, ...]
+    energy: Energy = ()
+
+
+class Cast(NamedTuple):
+    """What an actor sends to several places at once; `tree` is a table over the firings of an inference, or -1."""
+
+    actor: int
+    tree: int
+    trees: tuple[Tree, ...]
+
+
+class NetworkRows(NamedTuple):
+    """The networks of all chips as one, and what its numbers mean."""
+
+    fabric: Fabric
+    copies: int
+    period_fs: int
+    by_flit: bool  # or else by packet, over resources
+
+
+class Stream(NamedTuple):
+    """Tokens in order, in a buffer with a finite number of places."""
+
+    name: str
+    capacity: int
+    tokens: int  # an inference
+    part: str = "tile.buffer"
+    tile: int | None = None  # whose buffer it is in
+    bits: int = 0  # of a token
+
+
+class Actor(NamedTuple):
+    """An op on one replica."""
+
+    name: str
+    op: str
+    path: int
+    firings: int
+    period: int = 1  # firings an inference
+    depth: int = 1  # firings under way at once
+    limit: int | None = None  # firings allowed before the host says more; None is all
+    milestone: int = 0  # tell the host every so many firings
+    selector: int | None = None  # which of the paths from `path` on an inference takes
+
+
+class Input(NamedTuple):
+    """What an actor takes from a stream; `need` and `free` are tables over the firings of an inference."""
+
+    actor: int
+    stream: int
+    need: int
+    free: int
+    freed: int = 0  # tokens below this one the actor never needs
+
+
+class Output(NamedTuple):
+    """What an actor puts on a stream; `token` is a table over the firings of an inference, -1 where there is none.
+
+    Where the path that an inference takes has no steps, nothing is sent: the token is there at once.
+    """
+
+    actor: int
+    stream: int
+    token: int
+    path: int | None = None  # of the packet; None is there at once
+    cast: int | None = None  # fs through an empty network before the path, where a `Cast` brings it
+    selector: int | None = None
+
+
+class Growing(NamedTuple):
+    """Paths whose cost depends on how many tokens a cache holds: equal ones side by side, one a place of a batch.
+
+    `at` gives the steps for a number of cached tokens: the same resources each time. Those with the same `key` cost the
+    same wherever they are.
+    """
+
+    path: int  # the first of them
+    places: int
+    key: Hashable
+    at: Callable[[int], tuple[Step, ...]]

@@ -1,0 +1,1 @@
+"""Runs: a chip, a trace and options in, a result out."""

@@ -1,0 +1,274 @@
+"""From an ONNX file to a trace: shapes inferred, constants and normalizations folded."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pimsim.errors import TraceError
+from pimsim.trace.fold import drop_unread, fold_scales_into
+from pimsim.trace.schema import Op, Operand, Tensor, Trace
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from pimsim.trace.onnx.graph import Graph
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A factor a channel that was folded into a Conv.
+
+    Parameters
+    ----------
+    type : str
+        ``Mul``, ``Div`` or ``BatchNormalization``.
+    factor, variance : str
+        Names of its constants in the file; only a normalization has a variance.
+    epsilon : float
+        What a normalization adds to the variance.
+    """
+
+    type: str
+    factor: str
+    variance: str = ""
+    epsilon: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A trace, and where its tensors stand in the file that it comes from.
+
+    Parameters
+    ----------
+    trace : Trace
+        The trace.
+    outputs : dict
+        Op and output to the name of the value in the file.
+    weights : dict
+        Op to the name of its weight in the file.
+    scales : dict
+        Op to the scales folded into it, in order: its weight is multiplied with them.
+    """
+
+    trace: Trace
+    outputs: dict[tuple[str, int], str]
+    weights: dict[str, str]
+    scales: dict[str, list[Scale]]
+
+
+def from_onnx(
+    path: str | Path,
+    *,
+    allow_unknown: bool = False,
+    bindings: Mapping[str, int] | None = None,
+    model: str | None = None,
+    command: str = "",
+) -> Trace:
+    """Export an ONNX model as a trace.
+
+    Constants are folded, so a weight that is computed from constants is a weight. BatchNormalization and
+    per-channel scales fold into the Conv before them if nothing else reads it. Identity and Dropout vanish.
+    Stored weights count as ``trained``: a file does not say whether they are.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ONNX file.
+    allow_unknown : bool
+        Make ops that a trace does not know DataMovement instead of refusing them.
+    bindings : mapping of str to int, optional
+        Values of symbolic dimensions. A symbolic first dimension is bound to 1 by default, and the trace's
+        ``notes`` say so.
+    model : str, optional
+        The trace's name; by default the file's.
+    command : str
+        Kept in the header.
+
+    Raises
+    ------
+    TraceError
+        If the file is not a valid ONNX model; if it holds unknown ops (all are listed); if a dimension is
+        not bound or a shape cannot be inferred; if the package ``onnx`` is not installed.
+    """
+    return export(path, allow_unknown=allow_unknown, bindings=bindings, model=model, command=command).trace
+
+
+def export(
+    path: str | Path,
+    *,
+    allow_unknown: bool = False,
+    bindings: Mapping[str, int] | None = None,
+    model: str | None = None,
+    command: str = "",
+) -> Exported:
+    """Do what `from_onnx` does, and say where in the file the trace's tensors stand."""
+    if importlib.util.find_spec("onnx") is None:
+        message = "reading ONNX files needs the package 'onnx'"
+        raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
+    from pimsim.trace.onnx.graph import Graph
+
+    graph = Graph(Path(path), dict(bindings or {}))
+    notes = list(graph.notes)
+    unknown = _unknown(graph)
+    if unknown:
+        listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
+        if not allow_unknown:
+            message = f"the model has ops that a trace does not know: {listed}"
+            mend = "--allow-unknown treats them as data movement, without their computation"
+            raise TraceError(message, where=str(path), mend=mend)
+        notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
+    graph.infer_shapes()
+    converter = _Converter(graph)
+    converted, outputs = converter.convert()
+    ops, outputs, folded = fold_scales_into(converted, outputs)
+    header = {
+        "source": graph.source,
+        "command": command,
+        "symbols": graph.symbols,
+        "weights": _weights(graph, ops),
+        "notes": notes,
+    }
+    try:
+        trace = Trace.from_ops(model or Path(path).stem, drop_unread(ops, outputs), outputs, header)
+    except TraceError as error:
+        raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
+    return converter.exported(trace, folded)
+
+
+def _unknown(graph: Graph) -> Counter[str]:
+    from pimsim.trace.onnx.ops import VANISHING, full_type, known
+
+    return Counter(
+        full_type(node) for node in graph.live if not known(node) and full_type(node) not in VANISHING
+    )
+
+
+def _weights(graph: Graph, ops: list[Op]) -> str:
+    """Say where the weights' values come from: one that is filled makes the model's values meaningless."""
+    if not any(op.weight for op in ops):
+        return "absent"
+    origins = {graph.constants.origin(name) for name in graph.weight_names}
+    return next(origin for origin in ("absent", "constant", "trained") if origin in origins)
+
+
+class _Converter:
+    """Turns the graph's nodes into ops, and value names into (op, output) pairs."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.ops: list[Op] = []
+        self.names: set[str] = set()
+        self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
+        self.nodes: dict[str, NodeProto] = {}  # op -> the node that it was
+        self.weights: dict[str, str] = {}  # op -> value name of its weight
+
+    def convert(self) -> tuple[list[Op], list[str]]:
+        """Return the ops, in the file's order, and the names of the output ops."""
+        from pimsim.trace.onnx.ops import VANISHING
+
+        for value in self.graph.inputs:
+            name = self._unique(value)
+            self.ops.append(Op(name, "Input", (), (self.graph.tensor(value),)))
+            self.made[value] = (name, 0)
+        for node in self.graph.live:
+            if not node.domain and node.op_type in VANISHING:
+                self._vanish(node)
+            else:
+                self._add(node)
+        outputs = []
+        for value in self.graph.outputs:
+            if value in self.made and self.made[value][0] not in outputs:
+                outputs.append(self.made[value][0])
+        if not outputs:
+            raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
+        return self.ops, outputs
+
+    def exported(self, trace: Trace, folded: Mapping[str, str]) -> Exported:
+        """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did."""
+        names: dict[tuple[str, int], str] = {}
+        for value, made in self.made.items():
+            names.setdefault(made, value)  # the first is the op's own, any other is an Identity of it
+        scales: dict[str, list[Scale]] = {}
+        for inner, outer in folded.items():
+            names[outer, 0] = names[inner, 0]
+            scales.setdefault(outer, []).extend(self._scale(self.nodes[inner]))
+        outputs = {
+            (op.name, index): names[op.name, index] for op in trace.ops for index in range(len(op.outputs))
+        }
+        weights = {op.name: self.weights[op.name] for op in trace.ops if op.name in self.weights}
+        return Exported(trace, outputs, weights, scales)
+
+    def _scale(self, node: NodeProto) -> list[Scale]:
+        """Return the scale of a folded node; one that only adds has none."""
+        from pimsim.trace.onnx.ops import normalize
+
+        if node.op_type == "BatchNormalization":
+            _, operands, attributes = normalize(self.graph, node)
+            return [Scale(node.op_type, operands[1], operands[4], attributes["epsilon"])]
+        constant = next(name for name in node.input if name in self.graph.constants.names)
+        return [Scale(node.op_type, constant)] if node.op_type in ("Mul", "Div") else []
+
+    def _unique(self, name: str) -> str:
+        name = "".join(letter if letter.isprintable() else "_" for letter in name)[:900]
+        number, found = 1, name
+        while found in self.names:
+            number += 1
+            found = f"{name}#{number}"
+        self.names.add(found)
+        return found
+
+    def _vanish(self, node: NodeProto) -> None:
+        from pimsim.trace.onnx.ops import check_vanishing
+
+        check_vanishing(self.graph, node)
+        self.made[node.output[0]] = self.made[node.input[0]]
+
+    def _add(self, node: NodeProto) -> None:
+        from pimsim.trace.onnx.ops import normalize
+        from pimsim.trace.optypes import OP_TYPES
+
+        type_, operands, attributes = normalize(self.graph, node)
+        outputs = [value for value in node.output if value]
+        name = self._unique(node.name or outputs[0])
+        weight_at = self._weight_position(type_, operands)
+        inputs = tuple(self._operand(value, position == weight_at) for position, value in enumerate(operands))
+        if weight_at is not None:
+            self.graph.weight_names.append(operands[weight_at])
+            self.weights[name] = operands[weight_at]
+        tensors: tuple[Tensor, ...] = tuple(self.graph.tensor(value) for value in outputs)
+        if not OP_TYPES[type_].many_outputs:
+            self._refuse_side_outputs(node, outputs[1:])
+            tensors = tensors[:1]
+        self.ops.append(Op(name, type_, inputs, tensors, attributes))
+        self.nodes[name] = node
+        self.made.update({value: (name, index) for index, value in enumerate(outputs)})
+
+    def _weight_position(self, type_: str, operands: list[str]) -> int | None:
+        from pimsim.trace.optypes import OP_TYPES
+
+        positions = OP_TYPES[type_].weight_at
+        constant = [
+            at for at in positions if at < len(operands) and operands[at] in self.graph.constants.names
+        ]
+        return constant[-1] if constant else None
+
+    def _operand(self, value: str, weight: bool) -> Operand:
+        tensor = self.graph.tensor(value)
+        if value in self.graph.constants.names:
+            return Operand("weight" if weight else "constant", tensor)
+        source, index = self.made[value]
+        return Operand("activation", tensor, source, index)
+
+    def _refuse_side_outputs(self, node: NodeProto, values: list[str]) -> None:
+        """Side outputs (a pool's indices, an inference's masks) may stand there, but nobody may read them."""
+        used = [value for value in values if self.graph.is_read(value)]
+        if used:
+            message = (
+                f"{node.op_type} '{node.name or node.output[0]}': its output '{used[0]}' is not supported"
+            )
+            raise TraceError(message, where=self.graph.where)

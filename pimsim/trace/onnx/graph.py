@@ -1,0 +1,310 @@
+"""An ONNX model made ready for conversion: dimensions bound, constants found, shapes inferred.
+
+Big constants are never computed: only their shapes matter. Small ones are computed when their value is
+needed, as the target of a Reshape is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from onnx import (
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    checker,
+    helper,
+    inliner,
+    shape_inference,
+)
+
+from pimsim.errors import TraceError
+from pimsim.trace.check import MAX_SIZE, closest
+from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
+from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, resolve_ceil_mode
+from pimsim.trace.schema import Tensor
+
+
+def read_model(path: Path) -> tuple[ModelProto, bytes]:
+    """Read an ONNX file, without weights that stand in other files, and return its bytes too.
+
+    Raises
+    ------
+    TraceError
+        If it cannot be read or is no model.
+    """
+    where = str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TraceError(f"cannot be read: {error.strerror or error}", where=where) from None
+    try:
+        model = ModelProto()
+        model.ParseFromString(data)
+    except DecodeError:
+        raise TraceError("not an ONNX model, or a truncated one", where=where) from None
+    if not _is_text(model):
+        raise TraceError("not an ONNX model: a name is not UTF-8 text", where=where)
+    if not model.HasField("graph") or not model.graph.node or not model.opset_import:
+        raise TraceError("not an ONNX model, or one without a graph", where=where)
+    return model, data
+
+
+class Graph:
+    """The graph of an ONNX model.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    bindings : dict
+        Values of symbolic dimensions by name; an unnamed one is called ``input[axis]``.
+
+    Attributes
+    ----------
+    inputs, outputs : list of str
+        Names of the values that enter (and are read) and leave.
+    live : list of NodeProto
+        The nodes that the outputs depend on and that are not constant, in the file's order.
+    constants : Constants
+        The values that depend on no input.
+    symbols : dict
+        Symbolic dimensions and what they were bound to.
+    notes : list of str
+        What was decided without being asked.
+    weight_names : list of str
+        Names of the values used as weights; the converter fills it.
+
+    Raises
+    ------
+    TraceError
+        If the file is not a valid model, or a dimension stays unbound.
+    """
+
+    def __init__(self, path: Path, bindings: dict[str, int]) -> None:
+        """Read the file and make the graph ready for `infer_shapes`."""
+        self.where = str(path)
+        self.notes: list[str] = []
+        self.symbols: dict[str, int] = {}
+        self.weight_names: list[str] = []
+        self.model = self._parse(path)
+        self.opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
+        self.constants = Constants(self.model, self.where)
+        self._strip()
+        self._bind(bindings)
+        self._find_live()
+        self._check()
+
+    def _parse(self, path: Path) -> ModelProto:
+        model, data = read_model(path)
+        self.source = {
+            "file": "".join(letter if letter.isprintable() else "_" for letter in path.name),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "opset": next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0),
+            "ir_version": model.ir_version,
+            "producer": model.producer_name,
+            "producer_version": model.producer_version,
+        }
+        return model
+
+    def _strip(self) -> None:
+        """Replace big initializers by inputs of their shape, and make small ones constants in any version."""
+        graph = self.model.graph
+        inputs = [value for value in graph.input if value.name not in self.constants.stored]
+        self.inputs = [value.name for value in inputs]
+        small = []
+        for tensor in graph.initializer:
+            if math.prod(tensor.dims) <= SMALL and tensor.data_location != TensorProto.EXTERNAL:
+                small.append(tensor)
+            else:
+                inputs.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+        for field, rows in ((graph.input, inputs), (graph.initializer, small)):
+            del field[:]
+            field.extend(rows)
+        self.model.ir_version = max(self.model.ir_version, 4)  # from 4 on initializers need not be inputs
+        self._name_domains()
+
+    def _name_domains(self) -> None:
+        """Inline the model's functions; put ops that ONNX does not know into a domain of their own."""
+        if self.model.functions:
+            try:
+                self.model = inliner.inline_local_functions(self.model)
+            except (RuntimeError, ValueError) as error:
+                message = f"its functions cannot be inlined: {first_line(error)}"
+                raise TraceError(message, where=self.where) from None
+        for row in (*self.model.opset_import, *self.model.graph.node):
+            row.domain = "" if row.domain == "ai.onnx" else row.domain
+        for node in self.model.graph.node:
+            if not _in_onnx(node, self.opset):
+                node.op_type, node.domain = f"{node.domain}:{node.op_type}".lstrip(":"), UNKNOWN_DOMAIN
+        self.model.opset_import.append(helper.make_opsetid(UNKNOWN_DOMAIN, 1))
+
+    def _bind(self, bindings: dict[str, int]) -> None:
+        graph = self.model.graph
+        unbound: list[str] = []
+        for value in graph.input:
+            for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+                if dim.HasField("dim_value") and dim.dim_value > 0:
+                    continue
+                name = dim.dim_param or f"{value.name}[{axis}]"
+                if name not in bindings and axis > 0 and name not in self.symbols:
+                    unbound.append(name)
+                    continue
+                if name not in bindings and name not in self.symbols:
+                    self.notes.append(f"symbolic dimension '{name}' of '{value.name}' bound to 1 by default")
+                self.symbols[name] = dim.dim_value = bindings.get(name, 1)
+        unbound = [name for name in dict.fromkeys(unbound) if name not in self.symbols]
+        if unbound:
+            message = "symbolic dimensions without a value: " + ", ".join(unbound)
+            mend = " ".join(f"--bind {name}=N" for name in unbound)
+            raise TraceError(message, where=self.where, mend=f"say {mend}")
+        for name, size in bindings.items():
+            if name not in self.symbols:
+                message = f"the model has no symbolic dimension '{name}'"
+                mend = closest(name, list(self.symbols)) if self.symbols else "it has none at all"
+                raise TraceError(message, where=self.where, mend=mend)
+            if isinstance(size, bool) or not 1 <= size <= MAX_SIZE:
+                message = f"'{name}' bound to {size}, expected 1 to {MAX_SIZE}"
+                raise TraceError(message, where=self.where)
+        self._rebind_repeated()
+        fixed = [value for value in graph.value_info if _shape(value) is not None]
+        del graph.value_info[:]
+        graph.value_info.extend(fixed)
+        for value in graph.output:
+            if _shape(value) is None and value.type.HasField("tensor_type"):
+                value.type.tensor_type.ClearField("shape")
+
+    def _rebind_repeated(self) -> None:
+        """A dimension seen unbound on one input may have been bound by default on a later one."""
+        for value in self.model.graph.input:
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_param in self.symbols:
+                    dim.dim_value = self.symbols[dim.dim_param]
+
+    def _find_live(self) -> None:
+        graph = self.model.graph
+        self.outputs = [value.name for value in graph.output]
+        self.constants.add_computed(list(graph.node))
+        wanted = set(self.outputs)
+        self._read = set(self.outputs)
+        self.live = []
+        for node in reversed(graph.node):
+            made = {value for value in node.output if value}
+            if wanted & made and not made <= self.constants.names:
+                self.live.append(node)
+                self._read.update(node.input)
+                wanted.update(value for value in node.input if value not in self.constants.names)
+        self.live.reverse()
+        self.inputs = [value for value in self.inputs if value in wanted]
+
+    def _check(self) -> None:
+        model = ModelProto()
+        model.CopyFrom(self.model)
+        for value in model.graph.output:  # the checker wants a shape, of whatever rank; inference finds it
+            value.type.tensor_type.shape.SetInParent()
+        try:
+            checker.check_model(model)
+        except checker.ValidationError as error:
+            raise TraceError(f"not a valid ONNX model: {first_line(error)}", where=self.where) from None
+
+    def infer_shapes(self) -> None:
+        """Infer the shape of every live value, computing small constants where shapes depend on them.
+
+        Raises
+        ------
+        TraceError
+            If the graph is inconsistent, or a shape depends on data.
+        """
+        while True:
+            try:
+                inferred = shape_inference.infer_shapes(self.model, strict_mode=True, data_prop=True).graph
+            except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+                message = f"shapes do not fit one another: {first_line(error)}"
+                raise TraceError(message, where=self.where) from None
+            self.constants.tensors = {
+                name: as_tensor(tensor) for name, tensor in self.constants.stored.items()
+            }
+            for value in (*inferred.input, *inferred.output, *inferred.value_info):
+                shape = _shape(value)
+                if shape is not None:
+                    self.constants.tensors[value.name] = Tensor(
+                        shape, dtype_name(value.type.tensor_type.elem_type)
+                    )
+            missing = [
+                node
+                for node in self.live
+                if any(v and v not in self.constants.tensors for v in node.output if self.is_read(v))
+            ]
+            inferred_so_far = self.live if not missing else self.live[: self.live.index(missing[0])]
+            if any(resolve_ceil_mode(self, node) for node in inferred_so_far):
+                continue  # only the first: it changes the shapes of those after it
+            if not missing:
+                return
+            if not self._compute_for(missing):
+                node = missing[0]
+                message = f"the shape of '{node.output[0]}' ({node.op_type}) cannot be inferred"
+                mend = "give it in the model's value_info"
+                raise TraceError(message, where=self.where, mend=mend)
+
+    def _compute_for(self, nodes: list[NodeProto]) -> bool:
+        """Turn constants that these nodes read into initializers; say whether there were any."""
+        constants = self.constants
+        names = [
+            v for node in nodes for v in node.input if v in constants.names and v not in constants.stored
+        ]
+        made = constants.to_initializers(names)
+        done = {tensor.name for tensor in made}
+        graph = self.model.graph
+        graph.initializer.extend(made)
+        for index in reversed(range(len(graph.node))):
+            if done.intersection(graph.node[index].output):
+                del graph.node[index]
+        return bool(made)
+
+    def is_read(self, value: str) -> bool:
+        """Whether a live node reads a value, or it leaves the model."""
+        return value in self._read
+
+    def tensor(self, value: str) -> Tensor:
+        """Return the form of a value.
+
+        Raises
+        ------
+        TraceError
+            If it is not a tensor with a whole shape.
+        """
+        if value not in self.constants.tensors:
+            raise TraceError(f"the shape of '{value}' cannot be inferred", where=self.where)
+        return self.constants.tensors[value]
+
+
+def _in_onnx(node: NodeProto, opset: int) -> bool:
+    from onnx import defs
+
+    try:
+        return bool(defs.get_schema(node.op_type, max_inclusive_version=opset, domain=node.domain))
+    except defs.SchemaError:
+        return False
+
+
+def _is_text(message: Message) -> bool:
+    """Whether all strings in a message are text; protobuf gives those that are not as bytes."""
+    for field, value in message.ListFields():
+        many = [value] if isinstance(value, str | bytes | Message) else value
+        if field.type == field.TYPE_STRING and not all(isinstance(item, str) for item in many):
+            return False
+        if field.type == field.TYPE_MESSAGE and not all(_is_text(item) for item in many):
+            return False
+    return True
+
+
+def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:
+    """Return a value's shape if every size is known."""
+    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+        return None
+    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    return None if any(size <= 0 for size in sizes) else tuple(sizes)

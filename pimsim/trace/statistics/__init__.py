@@ -1,0 +1,1 @@
+"""Statistics of the values that go through a model."""

@@ -1,0 +1,1 @@
+"""Importers of tables that other simulators read."""
