@@ -90,6 +90,9 @@ def row_of(name: str) -> dict[str, str]:
     except PimsimError as error:
         return {"run": name, "latency_fs": type(error).__name__, "time": digest(str(error).split(":")[0])}
     data = json.loads(result.to_json())
+    for planned in data["plan"]:  # words, not figures
+        planned.pop("site", None)
+        planned.pop("why", None)
     row = {
         "run": name,
         "latency_fs": str(data["latency_fs"]),

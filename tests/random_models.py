@@ -151,7 +151,7 @@ def changed(preset: str, changes: dict[str, Any]) -> Chip:
 def small_chip(changes: dict[str, Any] | None = None, preset: str = "isaac") -> Chip:
     """A preset cut down to 4 tiles of 2 cores of 2 arrays on a 2x2 mesh, with further changes."""
     small: dict[str, Any] = {
-        "tiles": 4,
+        "tile.count": 4,
         "tile.cores": 2,
         "core.arrays": 2,
         "core.adc.banks": 2,
@@ -206,7 +206,7 @@ def chips(draw: st.DrawFn) -> Chip:
     tiles = draw(number(1, 8))
     arrays = draw(pick([1, 2, 3, 4, 6]))
     changes: dict[str, Any] = {
-        "tiles": tiles,
+        "tile.count": tiles,
         "tile.cores": draw(number(1, 3)),
         "tile.in_flight": draw(number(1, 4)),
         "tile.buffer.capacity_kib": draw(pick([0.0625, 0.25, 1.0, 4.0, 64.0])),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from pimsim.chip import Chip, ChipConfig
+from pimsim.chip.parts import Part
+from pimsim.chip.parts.array import LEAST_NS
 from pimsim.errors import ConfigError
 
 TWICE_AS_FAST, INFINITELY_FAST = "twice as fast", "infinitely fast"
 TWICE_AS_MANY, TWICE_AS_LARGE = "twice as many", "twice as large"
 INFINITE = 0  # a factor
-LEAST_NS = 0.001  # the period of the fastest clock that a chip may have; "infinitely fast" is a clock of 1 ps
+# "Infinitely fast" is a clock of 1 ps, the fastest that a chip may have.
 FAST_CLOCK = "whatif"
 
 Values = dict[str, Any]
@@ -72,9 +74,8 @@ def changes_of(chip: Chip, parts: Sequence[str]) -> list[Change]:
     """
     found = []
     for part in parts:
-        faster = _faster_of(part)
         for kind, factor in ((TWICE_AS_FAST, 2), (INFINITELY_FAST, INFINITE)):
-            values = faster(chip.config, part, factor)
+            values = _faster(chip.config, part, factor)
             if values:
                 found.append(Change(part, kind, values, same_plan=True))
         found += [Change(part, kind, values, same_plan=False) for kind, values in _more(chip.config, part)]
@@ -123,82 +124,47 @@ def grid(chip: Chip, settings: Sequence[str]) -> list[Change]:
     return found
 
 
-# -- faster: the plan stays as it is -------------------------------------------------------------------------
+# -- what a part can be ---------------------------------------------------------------------------------------
 
 
-def _faster_of(part: str) -> Callable[[ChipConfig, str, int], Values]:
-    special = {"core.array": _faster_array, "external": _faster_port, "memory": _faster_port}
-    return special.get(part, _faster_clock)
-
-
-def _fast(chip: ChipConfig, clock: str, factor: int) -> float:
-    """The period of a clock that is so many times as fast, in ns."""
-    return LEAST_NS if factor == INFINITE else max(LEAST_NS, chip.clocks[clock].period_fs / factor / 1e6)
-
-
-def _faster_clock(chip: ChipConfig, part: str, factor: int) -> Values:
-    """Give a part a clock of its own."""
+def _part(chip: ChipConfig, label: str) -> tuple[str, Any, Any]:
+    """Return where a part stands in the chip file, the part, and the site that it is of, if any."""
+    path = chip.path_of(label)
     place: Any = chip
-    for name in part.split("."):
-        place = place.get(name) if isinstance(place, dict) else getattr(place, name, None)
-    clock = getattr(place, "clock", None)
+    for key in path.split("."):
+        place = place.get(key) if isinstance(place, dict) else getattr(place, key, None)
+    keys = path.split(".")
+    site = chip.sites[keys[1]] if keys[0] == "sites" else None
+    return path, place, site
+
+
+def _faster(chip: ChipConfig, label: str, factor: int) -> Values:
+    """A part with shorter times and, where it has a clock, one of its own."""
+    path, part, _ = _part(chip, label)
+    if not isinstance(part, Part):
+        return {}
+    values = {f"{path}.{key}": value for key, value in part.faster(factor).items()}
+    clock = getattr(part, "clock", None)
     if clock is None:
-        return {}
-    return {f"clocks.{FAST_CLOCK}": {"period_ns": _fast(chip, clock, factor)}, f"{part}.clock": FAST_CLOCK}
+        return values
+    period = LEAST_NS if factor == INFINITE else max(LEAST_NS, chip.clocks[clock].period_fs / factor / 1e6)
+    return {f"clocks.{FAST_CLOCK}": {"period_ns": period}, f"{path}.clock": FAST_CLOCK, **values}
 
 
-def _faster_array(chip: ChipConfig, part: str, factor: int) -> Values:
-    array = chip.core.array
-    scale = LEAST_NS / array.read_ns if factor == INFINITE else 1 / factor
-    return {
-        **_faster_clock(chip, part, factor),
-        f"{part}.read_ns": max(LEAST_NS, array.read_ns * scale),
-        f"{part}.setup_ns": array.setup_ns * scale,
-    }
-
-
-def _faster_port(chip: ChipConfig, part: str, factor: int) -> Values:
-    port = chip.external if part == "external" else chip.memory
-    if port is None:
-        return {}
-    if factor == INFINITE:
-        return {f"{part}.bandwidth_gb_per_s": 1e6, f"{part}.latency_ns": 0.0}
-    return {
-        f"{part}.bandwidth_gb_per_s": port.bandwidth_gb_per_s * factor,
-        f"{part}.latency_ns": port.latency_ns / factor,
-    }
-
-
-# -- more: planned anew --------------------------------------------------------------------------------------
-
-
-def _more(chip: ChipConfig, part: str) -> Iterator[tuple[str, Values]]:
-    """Yield how a part can be doubled."""
-    tile, core = chip.tile, chip.core
-    doubled: dict[str, tuple[str, float]] = {
-        "core.array": ("tile.cores", tile.cores),
-        "core.adc": ("core.adc.adcs_per_bank", core.adc.adcs_per_bank),
-        "core.output_register": ("tile.in_flight", tile.in_flight),
-        "tile.buffer": ("tile.buffer.ports", tile.buffer.ports),
-        "tile.bus": ("tile.bus.width_bits", tile.bus.width_bits),
-        "network": ("network.link_width_bits", chip.network.link_width_bits),
-        "external": ("external.count", chip.external.count),
-        **{
-            f"tile.digital.{name}": (f"tile.digital.{name}.count", unit.count)
-            for name, unit in tile.digital.items()
-        },
-    }
-    if chip.memory is not None:
-        doubled["memory"] = ("memory.ports", chip.memory.ports)
-    if chip.network.reduction is not None:
-        doubled["network.adder"] = ("network.reduction.lanes", chip.network.reduction.lanes)
-    if part in doubled:
-        path, value = doubled[part]
-        yield TWICE_AS_MANY, {path: 2 * value}
-    larger = {
-        "tile.buffer": ("tile.buffer.capacity_kib", tile.buffer.capacity_kib),
-        "network": ("network.buffer_flits", chip.network.buffer_flits),
-    }
-    if part in larger:
-        path, value = larger[part]
-        yield TWICE_AS_LARGE, {path: 2 * value}
+def _more(chip: ChipConfig, label: str) -> Iterator[tuple[str, Values]]:
+    """Yield how a part can be doubled: planned anew."""
+    path, part, site = _part(chip, label)
+    if label == "network.adder":
+        path, part = "network.reduction", chip.network.reduction
+    if not isinstance(part, Part):
+        return
+    if site is not None and part is not site:
+        inside = path.split(".", 2)[2]
+        doubled = {f"sites.{site.name}.{key}": value for key, value in site.doubled_part(inside).items()}
+    else:
+        doubled = {f"{path}.{key}": value for key, value in part.doubled().items()}
+    if doubled:
+        yield TWICE_AS_MANY, doubled
+    larger = {f"{path}.{key}": value for key, value in part.enlarged().items()}
+    if larger:
+        yield TWICE_AS_LARGE, larger

@@ -7,6 +7,7 @@ op's buffers or out of them; weights are in the arrays and move nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,50 +85,31 @@ class _Rates:
     """What the parts of a run's chips can do at most."""
 
     def __init__(self, result: Result) -> None:
-        self.result, self.chip = result, Chip.from_dict(result.config)
-        config = self.config = self.chip.config
-        buffer, bus, network = config.tile.buffer, config.tile.bus, config.network
-        self.phases = self.chip.phases(result.input_bits)
-        self.tile_gb_per_s = {
-            "network": self._gb_per_s(network.link_width_bits, network.clock),
-            "buses": self._gb_per_s(bus.width_bits, bus.clock),
-            "buffers": self._gb_per_s(buffer.width_bits * buffer.ports, buffer.clock),
-        }
-
-    def _gb_per_s(self, bits: int, clock: str) -> float:
-        return bits / 8 * FS_PER_S / self.config.clocks[clock].period_fs / 1e9
+        self.result = result
+        self.config = Chip.from_dict(result.config).config
 
     def of_chips(self) -> Rows:
-        """The ceilings of all chips together."""
+        """The ceilings of all chips together; sites that bound the same thing add up."""
         config, chips = self.config, self.result.chips
-        tiles = chips * config.tiles
-        arrays = tiles * config.tile.cores * config.core.arrays
-        weights = arrays * config.core.array.cells // self.chip.weight_slices(self.result.weight_bits)
-        read = self.chip.setup_fs + self.phases * self.chip.read_fs
-        rows: Rows = [
-            {"name": "arrays", "gops": 2 * weights / read * FS_PER_S / 1e9},
-            {
-                "name": "converters",
-                "gops": 2 * weights / (self.phases * self.chip.conversion_fs) * FS_PER_S / 1e9,
-            },
-            {"name": "digital units", "gops": sum(map(self._unit_gops, config.tile.digital)) * tiles},
+        gops: dict[str, float] = defaultdict(float)
+        moved: dict[str, float] = defaultdict(float)
+        for site in config.working.values():
+            for name, rate in site.ceilings(self.result.weight_bits, self.result.input_bits).items():
+                gops[name] += rate * chips
+            for name, rate in self._ways(site).items():
+                moved[name] += rate * site.count * chips
+        return [
+            *({"name": name, "gops": rate} for name, rate in gops.items()),
+            *({"name": name, "gb_per_s": rate} for name, rate in moved.items()),
         ]
-        return rows + [{"name": name, "gb_per_s": rate * tiles} for name, rate in self.tile_gb_per_s.items()]
 
-    def _unit_gops(self, name: str) -> float:
-        unit = self.config.tile.digital[name]
-        return (
-            self._ops(name)
-            * unit.count
-            * unit.lanes
-            * FS_PER_S
-            / self.config.clocks[unit.clock].period_fs
-            / 1e9
-        )
-
-    def _ops(self, name: str) -> int:
-        """Operations of an element in a unit: a matrix unit's are multiply-accumulates."""
-        return 2 if set(self.config.tile.digital[name].operations) == {"MatMul"} else 1
+    def _ways(self, site: Any) -> dict[str, float]:
+        """What moves data into and out of a site, in GB/s."""
+        return {
+            "network": self.config.network.gb_per_s(self.config.clocks),
+            "buses": site.bus.gb_per_s(site.clocks),
+            "buffers": site.buffer.gb_per_s(site.clocks),
+        }
 
     def _firings(self, planned: dict[str, Any], row: dict[str, Any]) -> int:
         """Return how often an op fired in the run, copies together; results of older versions have no figure of it."""
@@ -137,30 +119,16 @@ class _Rates:
     def of_op(self, planned: dict[str, Any], row: dict[str, Any], work: float) -> dict[str, float]:
         """The ceilings of one op, by the parts that it has: its arrays or units, and its tiles' ways in and out."""
         tiles = max(1, len(planned["tiles"]))
-        if planned["on"] == "arrays":
+        site: Any = self.config.sites[planned["site"]]
+        if planned["arrays"]:
             together = planned["replicas"] if planned.get("slices", 1) == 1 else 1  # slices fire together
             each = work / self._firings(planned, row) * together
-            core = self.config.core
-            samples = -(
-                -core.array.columns // core.adc.adcs_per_bank
-            )  # at least, if the bank serves others too
-            clock = self.config.clocks[core.adc.clock].period_fs
-            convert = self.phases * samples * core.adc.convert_cycles * clock
-            read = self.chip.setup_fs + self.phases * self.chip.read_fs
-            own = {
-                "arrays": each / read * FS_PER_S / 1e9,
-                "converters": each / convert * FS_PER_S / 1e9,
-            }
+            own: dict[str, float] = site.slot_ceilings(each, self.result.input_bits)
         else:
-            unit = self.config.tile.digital[planned["on"]]
+            unit = site.digital[planned["on"]]
             ops = 2 if planned["type"] == "MatMul" else 1  # of an element: there it is a multiply-accumulate
-            rate = (
-                ops
-                / self._ops(planned["on"])
-                * self._unit_gops(planned["on"])
-                / unit.operations[planned["type"]]
-            )
-            own = {"digital units": rate * tiles}
+            rate = ops / site.ops_of(planned["on"]) * site.unit_gops(planned["on"])
+            own = {"digital units": rate / unit.operations[planned["type"]] * tiles}
         crossing = {
             "network": max(row["network_bytes_in"], row["network_bytes_out"]),  # either way at once
             "buses": row["bytes_in"],  # read at least once
@@ -169,7 +137,8 @@ class _Rates:
         # What comes before the first firing and leaves after the last is not within the op's time.
         each_fires = self._firings(planned, row) / planned["replicas"]
         overlapped = 1 - 1 / each_fires
+        ways = self._ways(site)
         for name, size in crossing.items():
             if size and overlapped > 0:
-                own[name] = work / (size * overlapped) * self.tile_gb_per_s[name] * tiles
+                own[name] = work / (size * overlapped) * ways[name] * tiles
         return own

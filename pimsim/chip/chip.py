@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pimsim.chip import timing
 from pimsim.chip.load import Overrides, from_mapping
 from pimsim.chip.load import load as load_config
 from pimsim.chip.peak import Peak, peak
 from pimsim.chip.schema import ChipConfig
-from pimsim.units import FS_PER_MS, MAX_FS, format_time
 
 _TEXTS = ("name", "description", "source", "notes", "published")
 
@@ -79,58 +77,17 @@ class Chip:
     @cached_property
     def warnings(self) -> list[str]:
         """What is allowed but looks like a mistake, each with its key path."""
-        found = []
-        for path, duration in (
-            ("core.array.read_ns", self.read_fs),
-            ("core.adc.convert_cycles", self.conversion_fs),
-        ):
-            if duration > FS_PER_MS:
-                found.append(f"{path}: one phase takes {format_time(duration)}, more than 1 ms")
-        if self.mvm_period_fs() > MAX_FS:
-            found.append("core: one multiplication takes more than 2.5 hours, which cannot be simulated")
-        network = self.config.network
-        shortage = network.router.shortage(network.link_cycles)
+        config = self.config
+        found = [f"sites.{site.name}.{text}" for site in config.sites.values() for text in site.warnings()]
+        shortage = config.network.router.shortage(config.network.link_cycles)
         if shortage is not None:
             found.append(f"network.buffer_flits: {shortage.removeprefix('buffer: ')}")
-        levels = self.config.core.array.rows * (2**self.config.core.array.bits_per_cell - 1)
-        if 2**self.config.core.adc.bits * 16 < levels and self.config.core.dac.bits == 1:
-            found.append(
-                f"core.adc.bits: {2**self.config.core.adc.bits} codes for sums of up to {levels}; "
-                "four bits or more are lost"
-            )
         return found
 
     @cached_property
     def peak(self) -> Peak:
         """Peak throughput, power, area and weight capacity, in all and by part."""
         return peak(self.config)
-
-    @property
-    def setup_fs(self) -> int:
-        """Time before the first phase of a multiplication, in whole cycles of the array's clock."""
-        return timing.setup_fs(self.config)
-
-    @property
-    def read_fs(self) -> int:
-        """Time of one read phase, in whole cycles of the array's clock."""
-        return timing.read_fs(self.config)
-
-    @property
-    def conversion_fs(self) -> int:
-        """Time in which a bank with all its arrays at work converts one phase."""
-        return timing.conversion_fs(self.config)
-
-    def weight_slices(self, bits: int | None = None) -> int:
-        """Cells that hold one weight of so many bits (native ones if None)."""
-        return timing.weight_slices(self.config, bits)
-
-    def phases(self, input_bits: int | None = None) -> int:
-        """Read phases of one multiplication with inputs of so many bits (native ones if None)."""
-        return timing.phases(self.config, input_bits)
-
-    def mvm_period_fs(self, input_bits: int | None = None) -> int:
-        """Time between the starts of two multiplications of a core whose arrays are all at work."""
-        return timing.mvm_period_fs(self.config, input_bits)
 
 
 def _without_sources(value: Any) -> Any:

@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from pimsim import presets
-from pimsim.chip import yaml_text
+from pimsim.chip import convert, yaml_text
 from pimsim.chip.problems import Layer, config_error
 from pimsim.chip.schema import ChipConfig
 from pimsim.errors import ConfigError, nearest
 
 Overrides = Sequence[str] | Mapping[str, Any]
 _DICT = "<dict>"
+NAMED = ("sites", "clocks", "other")  # of these a chip has as many as it names
 
 
 def load(name_or_path: str | Path, overrides: Overrides = ()) -> ChipConfig:
@@ -49,20 +50,60 @@ def _build(layers: Sequence[Layer], overrides: Overrides = ()) -> ChipConfig:
     for layer in layers:
         merged = merge(merged, layer.data)
     merged.pop("extends", None)
+    _drop_null_sites(merged)
     config = _validate(merged, layers)
     if not overrides:
         return config
     layers = list(layers)
-    for label, path, value in _parse(overrides):
-        _check_path(path, config.model_dump(by_alias=True), label)
+    for label, written, value in _parse(overrides):
+        full = config.model_dump(by_alias=True)
+        path = _whole(written, full, label)
+        if not (len(path) == 2 and path[0] in NAMED and isinstance(value, Mapping)):  # one more may come
+            _check_path(path, full, label)
         change = value
         for key in reversed(path):
             change = {key: change}
         layers.append(Layer(label, change))
         merged = _replace(merged, path, value)
+        _drop_null_sites(merged)
         with suppress(ConfigError):  # what one override breaks, a later one may mend
             config = _validate(merged, layers)
     return _validate(merged, layers)
+
+
+def _drop_null_sites(merged: dict[str, Any]) -> None:
+    """Take away the sites that a file or an override sets to null."""
+    sites = merged.get("sites")
+    if isinstance(sites, Mapping):
+        merged["sites"] = {name: site for name, site in sites.items() if site is not None}
+
+
+def _whole(path: list[str], full: Mapping[str, Any], label: str) -> list[str]:
+    """Complete a path that leaves out ``sites``, or the site as well where only one has such a key."""
+    sites = full["sites"]
+    if path[0] in full or path[0] == "schema":
+        return path
+    if path[0] in sites:
+        return ["sites", *path]
+    owners = [name for name, site in sites.items() if isinstance(site, Mapping) and path[0] in site]
+    if len(owners) > 1 and len(path) > 1:  # several have its first key, but perhaps one has all of them
+        deep = [name for name in owners if _has(sites[name], path)]
+        owners = deep or owners
+    if len(owners) > 1:
+        raise ConfigError(
+            f"'{'.'.join(path)}' may be a key of several sites: {', '.join(owners)}",
+            where=label,
+            mend=f"name the site: {owners[0]}.{'.'.join(path)}",
+        )
+    return ["sites", owners[0], *path] if owners else path
+
+
+def _has(data: Any, path: Sequence[str]) -> bool:
+    for key in path:
+        if not isinstance(data, Mapping) or key not in data:
+            return False
+        data = data[key]
+    return True
 
 
 def _validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:
@@ -111,6 +152,8 @@ def _layers(path: Path, above: list[Path]) -> list[Layer]:
 
 def _with_base(layer: Layer, folder: Path, above: list[Path]) -> list[Layer]:
     """Return a layer with those that it extends before it."""
+    if convert.is_old(dict(layer.data)):
+        raise convert.refusal(layer.label, dict(layer.data))
     base = layer.data.get("extends")
     if base is None:
         return [layer]

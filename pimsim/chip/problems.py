@@ -9,7 +9,9 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from pimsim.chip.schema import ChipConfig
+from pimsim.chip.slot import Slot
 from pimsim.errors import ConfigError, nearest
+from pimsim.registry import plugged
 
 _PLAIN_WORDS = (
     ("Input should be ", ""),
@@ -42,7 +44,9 @@ def config_error(error: ValidationError, data: Mapping[str, Any], layers: Sequen
     details = error.errors(include_url=False, include_input=True)
     first = details[0]
     context = first.get("ctx", {})
-    path = tuple(context["path"].split(".")) if "path" in context else _without_tags(first["loc"], data)
+    path = _without_tags(first["loc"], data)
+    if "path" in context:
+        path += tuple(context["path"].split("."))
     if first["type"].startswith("union_tag"):
         path = (*path, "kind")
     message, mend = _describe(first, path, data)
@@ -154,16 +158,28 @@ def _inside(kind: Any, key: str) -> list[Any]:
     """Return the types that stand under a key of a type."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(key)
-        return _alternatives(field.annotation) if field else []
+        if field is None:
+            return []
+        return [
+            each for mark in field.metadata for each in _plugged(mark, field.annotation)
+        ] or _alternatives(field.annotation)
     if get_origin(kind) is dict:
         return _alternatives(get_args(kind)[1])
     return []
 
 
+def _plugged(mark: Any, base: Any) -> list[Any]:
+    """Return the classes that may stand in a slot."""
+    if not isinstance(mark, Slot):
+        return []
+    return [thing for thing in plugged(mark.group).values() if issubclass(thing, base)]
+
+
 def _alternatives(annotation: Any) -> list[Any]:
     """Take a union apart and unwrap annotations."""
     if get_origin(annotation) is Annotated:
-        return _alternatives(get_args(annotation)[0])
+        base, *marks = get_args(annotation)
+        return [each for mark in marks for each in _plugged(mark, base)] or _alternatives(base)
     if get_origin(annotation) in (Union, types.UnionType):
         return [inner for choice in get_args(annotation) for inner in _alternatives(choice)]
     return [annotation]

@@ -1,94 +1,23 @@
-"""The schema of a chip file, ``pimsim-chip/1``: what stands where, and what fits with what."""
+"""The schema of a chip file, ``pimsim-chip/2``: what stands where, and what fits with what."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.parts import (
-    Adc,
-    Array,
-    Buffer,
-    Bus,
-    Clock,
-    Dac,
-    DigitalUnit,
-    ExternalLinks,
-    Memory,
-    Model,
-    Network,
-    Other,
-    Register,
-    SampleHold,
-    ShiftAdd,
-    Sourced,
-)
-from pimsim.chip.parts.base import Count, Positive, Text
+from pimsim.chip.parts import Clock, ExternalLinks, Model, Network, Other, Sourced
+from pimsim.chip.parts.base import Positive, Text, refuse
+from pimsim.chip.precision import Precision
+from pimsim.chip.site import Name, Place, Site
+from pimsim.chip.slot import Slot
 
-SCHEMA = "pimsim-chip/1"
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-DataBits = Annotated[int, Field(ge=1, le=64)]
+if TYPE_CHECKING:
+    from networkx import Graph
 
-
-class Precision(Sourced):
-    """The chip's native precision, for traces that do not state their own.
-
-    Parameters
-    ----------
-    weight_bits, input_bits : int
-        Bits of a weight and of an activation.
-    accumulator_bits : int
-        Bits of a partial sum that travels between cores or tiles.
-    """
-
-    weight_bits: DataBits
-    input_bits: DataBits
-    accumulator_bits: DataBits
-
-
-class Core(Sourced):
-    """A group of arrays with their converters (ISAAC's IMA); the arrays of one op in it work in step.
-
-    Parameters
-    ----------
-    arrays : int
-        Arrays in a core.
-    array, dac, sample_hold, adc, shift_add, input_register, output_register
-        Its parts; `sample_hold` may be absent.
-    """
-
-    arrays: Count
-    array: Array
-    dac: Dac
-    sample_hold: SampleHold | None = None
-    adc: Adc
-    shift_add: ShiftAdd
-    input_register: Register
-    output_register: Register
-
-
-class Tile(Sourced):
-    """A group of cores that share a buffer, a bus and digital units.
-
-    Parameters
-    ----------
-    cores : int
-        Cores in a tile.
-    in_flight : int
-        Matrix-vector multiplications of one op that a core may have under way at once; with three, one
-        loads while another computes and a third drains.
-    buffer, bus, digital, output_register
-        Its parts; `digital` by name, `output_register` may be absent.
-    """
-
-    cores: Count
-    in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
-    buffer: Buffer
-    bus: Bus
-    digital: dict[Name, DigitalUnit]
-    output_register: Register | None = None
+SCHEMA = "pimsim-chip/2"
 
 
 class Published(Sourced):
@@ -126,7 +55,7 @@ class ChipConfig(Model):
     Parameters
     ----------
     schema_ : str
-        ``pimsim-chip/1`` (the key is ``schema``).
+        ``pimsim-chip/2`` (the key is ``schema``).
     name, description : str
         What it is called, and what it is, in one line.
     source : str
@@ -137,14 +66,10 @@ class ChipConfig(Model):
         Native precision.
     clocks : dict of str to Clock
         The clock domains by name.
-    tiles : int
-        Tiles of a chip, all alike.
-    tile, core, network, external, memory
-        The parts; `memory` off the chip may be absent.
-    products : str
-        How products of two activations are done where attention cuts them by heads: ``digital`` on a digital unit,
-        ``write`` with the right matrix written into arrays, ``auto`` whichever is faster. Others are done on a
-        digital unit.
+    sites : dict of str to Site
+        Where work is done or data kept, by name; ``kind`` says what sort of site it is.
+    network, external
+        What joins the sites, and the chip to others and its host.
     other : dict of str to Other
         Parts with area and power that take no part in the simulation.
     published : Published
@@ -153,73 +78,138 @@ class ChipConfig(Model):
         What is not modelled, and what does not follow from the parts.
     """
 
-    schema_: Literal["pimsim-chip/1"] = Field(alias="schema")
-    name: Name
+    schema_: Literal["pimsim-chip/2"] = Field(alias="schema")
+    name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Text
     source: Text = ""
     technology_nm: Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
     precision: Precision
-    clocks: dict[Name, Clock] = Field(min_length=1)
-    tiles: Count
-    tile: Tile
-    core: Core
+    clocks: dict[Annotated[str, Field(min_length=1, max_length=100)], Clock] = Field(min_length=1)
+    sites: dict[Name, Annotated[Site, Slot("kinds")]] = Field(min_length=1)
     network: Network
     external: ExternalLinks
-    memory: Memory | None = None
-    products: Literal["digital", "write", "auto"] = "digital"
     other: dict[Name, Other] = Field(default_factory=dict)
     published: Published = Field(default_factory=Published)
     notes: list[Text] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _fits_together(self) -> ChipConfig:
-        self._check_clocks()
-        if self.products != "digital" and self.core.array.write_ns is None:
-            _refuse(
-                "products", self.products, "digital, as core.array.write_ns gives no time to write a row in"
-            )
-        core, topology = self.core, self.network.topology
-        if core.arrays % core.adc.banks:
-            _refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
-        if not self.tiles <= topology.places:
-            _refuse(
-                "tiles",
-                self.tiles,
-                f"at most the {topology.places} tiles that network.topology has places for",
-            )
-        if self.network.gateway >= topology.routers:
-            expected = f"the index of one of the {topology.routers} routers, 0 to {topology.routers - 1}"
-            _refuse("network.gateway", self.network.gateway, expected)
-        seen: dict[str, str] = {}
-        for unit_name, unit in self.tile.digital.items():
-            for op in unit.operations:
-                if op in seen:
-                    expected = f"an op in one unit only (it is in '{seen[op]}' too)"
-                    _refuse(f"tile.digital.{unit_name}.operations.{op}", op, expected)
-                seen[op] = unit_name
+        with_cores = [site for site in self.sites.values() if site.part_at("core") is not None]
+        for name, site in self.sites.items():
+            inside = len(with_cores) == 1 and "core" not in self.sites
+            # A site belongs to one chip: a copy of a chip binds copies.
+            self.sites[name] = site = site.model_copy()
+            site._place = Place(name, self.clocks, self.precision, self.technology_nm, inside)
+        for path, clock in self._clocked():
+            if clock not in self.clocks:
+                raise refuse(f"{path}.clock", clock, "one of the clocks: " + ", ".join(self.clocks))
+        for name, site in self.sites.items():
+            try:
+                site.check()
+            except PydanticCustomError as error:
+                context = dict(error.context or {})
+                context["path"] = f"sites.{name}.{context['path']}"
+                raise PydanticCustomError("chip", "found {found}, expected {expected}", context) from None
+        for name, other in self.other.items():
+            if other.per not in {"chip", "core", *self.sites}:
+                raise refuse(
+                    f"other.{name}.per", other.per, f"chip, core, or a site: {', '.join(self.sites)}"
+                )
+        self._check_places()
         return self
 
-    def _check_clocks(self) -> None:
-        """Refuse a part whose clock is not declared."""
-        core, tile = self.core, self.tile
-        users = {
-            "core.array": core.array.clock,
-            "core.adc": core.adc.clock,
-            "core.shift_add": core.shift_add.clock,
-            "tile.buffer": tile.buffer.clock,
-            "tile.bus": tile.bus.clock,
-            **{f"tile.digital.{name}": unit.clock for name, unit in tile.digital.items()},
-            "network": self.network.clock,
-        }
-        for path, clock in users.items():
-            if clock not in self.clocks:
-                _refuse(f"{path}.clock", clock, "one of the clocks: " + ", ".join(self.clocks))
+    def _clocked(self) -> Iterator[tuple[str, str]]:
+        for name, site in self.sites.items():
+            for path, clock in site.clocked():
+                yield f"sites.{name}.{path}", clock
+        yield "network", self.network.clock
 
+    def _check_places(self) -> None:
+        """Refuse more sites than the network has places for, and a place that it does not have."""
+        topology = self.network.topology
+        if not self.working:
+            raise refuse(
+                "sites", ", ".join(self.sites), "a site that ops can be done at: nothing is left to compute"
+            )
+        for name, site in self.sites.items():
+            if site.at is None:
+                continue
+            if len(site.at) != site.count:
+                raise refuse(f"sites.{name}.at", site.at, f"a router for each of the {site.count}")
+            for node in site.at:
+                if int(node[1:]) >= topology.routers:
+                    expected = f"one of the network's routers, r0 to r{topology.routers - 1}"
+                    raise refuse(f"sites.{name}.at", node, expected)
+        taken = 0
+        for name, site in self.working.items():
+            taken += site.count if site.at is None else 0
+            if taken > topology.places:
+                expected = f"at most the {topology.places} places that network.topology has, for all sites without 'at'"
+                raise refuse(f"sites.{name}.count", site.count, expected)
+        if self.network.gateway >= topology.routers:
+            expected = f"the index of one of the {topology.routers} routers, 0 to {topology.routers - 1}"
+            raise refuse("network.gateway", self.network.gateway, expected)
 
-def _refuse(path: str, found: object, expected: str) -> None:
-    """Raise what the loader turns into a ConfigError at `path`."""
-    raise PydanticCustomError(
-        "chip",
-        "found {found}, expected {expected}",
-        {"path": path, "found": repr(found), "expected": expected},
-    )
+    # -- what follows from it ----------------------------------------------------------------------------------
+
+    @property
+    def working(self) -> dict[str, Any]:
+        """The sites that ops can be done at, by name; they are numbered in this order."""
+        return {name: site for name, site in self.sites.items() if site.takes_ops}
+
+    @property
+    def tiles(self) -> int:
+        """How many sites there are that ops can be done at."""
+        return sum(site.count for site in self.working.values())
+
+    def tiles_of(self, name: str) -> range:
+        """Return the numbers of the sites of a name that ops can be done at."""
+        first = 0
+        for each, site in self.working.items():
+            if each == name:
+                return range(first, first + site.count)
+            first += site.count
+        raise KeyError(name)
+
+    def site_at(self, tile: int) -> Any:
+        """Return the site that a number, from 0 on, belongs to."""
+        for name, site in self.working.items():
+            if tile in self.tiles_of(name):
+                return site
+        raise IndexError(tile)
+
+    @property
+    def memory(self) -> Any:
+        """The off-chip memory: the first site that keeps data and does no ops; None if there is none."""
+        return next((site for site in self.sites.values() if not site.takes_ops), None)
+
+    def owners(self, per: str) -> int:
+        """Return how many there are of what another part may belong to: the chip, a site by its name, ``core``."""
+        if per == "chip":
+            return 1
+        if per in self.sites:
+            return int(self.sites[per].count)
+        return sum(
+            site.count * site.cores for site in self.working.values() if site.part_at("core") is not None
+        )
+
+    def path_of(self, part: str) -> str:
+        """Return where a part stands in the chip file, by what results call it.
+
+        Parameters
+        ----------
+        part : str
+            ``core.array``, ``tile.buffer``, ``network``, …
+        """
+        for name, site in self.sites.items():
+            if part == name:
+                return f"sites.{name}"
+            if part.startswith(f"{name}."):
+                return f"sites.{part}"
+            if part.startswith("core.") and site.place.inside and site.part_at("core") is not None:
+                return f"sites.{name}.{part}"
+        return part
+
+    def graph(self) -> Graph[str]:
+        """Return the network of one chip: see `pimsim.chip.parts.Network.graph`."""
+        return self.network.graph(self)

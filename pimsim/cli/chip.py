@@ -79,9 +79,31 @@ def check(file: str, overrides: tuple[str, ...]) -> None:
     _warn(chip)
     config = chip.config
     click.echo(
-        f"{file}: ok, {config.name}: {config.tiles} tiles, {config.tiles * config.tile.cores} cores, "
-        f"{config.tiles * config.tile.cores * config.core.arrays} arrays"
+        f"{file}: ok, {config.name}: "
+        + "; ".join(f"{site.count} {name} ({site.summary()})" for name, site in config.sites.items())
     )
+
+
+@command.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="Write the new file here, not on stdout."
+)
+def convert(file: str, output: str | None) -> None:
+    """Convert a chip FILE of an older version, text for text: comments and order stay."""
+    from pathlib import Path
+
+    from pimsim.chip import Chip
+    from pimsim.chip.convert import convert_file
+    from pimsim.result.result import write_whole
+
+    text = convert_file(Path(file))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_whole(Path(output), text.encode())
+    chip = Chip.load(output)
+    click.echo(f"{output}: ok, {chip.config.name}", err=True)
 
 
 def _warn(chip: Chip) -> None:
@@ -103,7 +125,7 @@ def _figures(chip: Chip) -> list[tuple[str, str, float | None, float | None]]:
     """Return name, unit, computed and published value of the chip's figures."""
     peak, published = chip.peak, chip.config.published
     bits = chip.config.precision
-    return [
+    found: list[tuple[str, str, float | None, float | None]] = [
         (
             f"throughput, {bits.weight_bits}-bit weights, {bits.input_bits}-bit inputs",
             "TOPS",
@@ -115,9 +137,12 @@ def _figures(chip: Chip) -> list[tuple[str, str, float | None, float | None]]:
         ("efficiency", "TOPS/W", peak.tops_per_watt or None, published.tops_per_watt),
         ("density", "TOPS/mm2", peak.tops_per_mm2 or None, published.tops_per_mm2),
         ("weight capacity", "MB", peak.weights_mb, published.weights_mb),
-        ("one multiplication of a core, every", "ns", peak.mvm_period_fs / 1e6, published.mvm_ns),
-        ("its energy in the core", "nJ", peak.mvm_nj or None, published.mvm_nj),
     ]
+    power = {row.part: row.power_mw for row in peak.rows}
+    for site in chip.config.sites.values():
+        for name, unit, value, key in site.highlights(power):
+            found.append((name, unit, value, getattr(published, key, None)))
+    return found
 
 
 def _by_part(chip: Chip) -> Table:
@@ -174,8 +199,6 @@ def _as_data(chip: Chip) -> dict[str, Any]:
             "tops_per_mm2": peak.tops_per_mm2 or None,
             "weights": peak.weights,
             "weights_mb": peak.weights_mb,
-            "mvm_period_fs": peak.mvm_period_fs,
-            "mvm_nj": peak.mvm_nj or None,
         },
         "figures": figures,
         "parts": [

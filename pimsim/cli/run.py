@@ -254,7 +254,7 @@ def _show_plan(
 
         plan = make_plan(chip, trace, **counts, reload=reload)
     else:
-        from pimsim.mapping.planning.generation import plan_generation
+        from pimsim.mapping.generation import plan_generation
         from pimsim.run.generate import check_counts
 
         prompt, tokens, requests, places = asked

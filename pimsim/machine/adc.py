@@ -35,7 +35,8 @@ class AdcBank:
 
     def convert(self, samples: int) -> simpy.Event:
         """Convert so many samples of each converter's queue, one after another."""
-        adc = self.machine.plan.chip.config.core.adc
+        tile = self.machine.net.resources[self.resource].tile
+        adc = self.machine.plan.package.site(tile or 0).part_at("core.adc")
         period = self.machine.net.resources[self.resource].period_fs
         return self._hold(samples * adc.convert_cycles * period, "converting")
 

@@ -9,7 +9,6 @@ import simpy
 from pimsim.errors import ConfigError
 from pimsim.machine.adc import AdcBank
 from pimsim.netlist.rows import Mvm, Step
-from pimsim.units import cycles, fs_from_ns
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine
@@ -47,14 +46,17 @@ class Crossbar:
             If the chip file gives no write time.
         """
         config = self.machine.plan.chip.config
-        if config.core.array.write_ns is None:
+        array = self.machine.plan.package.site(self.machine.net.resources[self.resource].tile or 0).part_at(
+            "core.array"
+        )
+        row_fs = array.row_fs(config.clocks)
+        if row_fs is None:
             raise ConfigError(
                 "programming is not modelled: the array has no write time",
                 where=f"{config.name}: core.array.write_ns",
                 mend="give one with --set core.array.write_ns=…",
             )
-        period = self.machine.net.resources[self.resource].period_fs
-        duration = rows * cycles(fs_from_ns(config.core.array.write_ns), period) * period
+        duration = rows * row_fs
         return self._visit(Step(self.resource, duration, duration), "programming")
 
     def _visit(self, step: Step, mode: str) -> simpy.Event:

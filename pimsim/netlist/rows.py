@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+from pimsim.chip.parts.base import Energy
 from pimsim.network.fabric import Fabric
 
 HOST = "host"  # the part that waiting for the host is charged to; always the last one
-
-Energy = tuple[tuple[str, float | None], ...]
-"""What a visit costs, pJ by part; None where the part acts but has no figure."""
 
 
 class Resource(NamedTuple):

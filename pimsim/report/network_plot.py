@@ -117,7 +117,7 @@ def plot_chips(result: Result, path: Path) -> None:
     from pimsim.chip.schema import ChipConfig
 
     config = ChipConfig.model_validate(result.config)
-    graph = config.network.graph(config.tiles, config.external.count, config.memory)
+    graph = config.graph()
     shown = min(result.chips, MOST_CHIPS)
     uses: list[dict[tuple[str, str], float]] = [dict.fromkeys(both_ways(graph), 0.0) for _ in range(shown)]
     for row in result.network["links"]:

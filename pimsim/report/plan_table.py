@@ -64,10 +64,15 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
             )
         )
     else:
-        yield plain(f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays.")
+        if there:
+            yield plain(
+                f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays."
+            )
     held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
     for place, count in held.items():
         yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
+    kinds = plan.package.kinds
+    policies = {op.node.name: kinds[op.site].product_policy for op in plan.ops if op.site is not None}
     alike: dict[tuple[Any, ...], list[str]] = {}
     for op in plan.ops:
         if op.product_fs is not None:
@@ -77,13 +82,31 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
         others = f" and {len(names) - 1} others" if len(names) > 1 else ""
         yield plain(
             f"{names[0]}{others}: a digital unit would be busy for {digital} an inference, arrays for {arrays}; "
-            f"{'written into arrays' if written else 'digital'} (products: {config.products})."
+            f"{'written into arrays' if written else 'digital'} (products: {policies[names[0]]})."
         )
+    if len(kinds) > 1:
+        yield from _by_site(plan)
     if chips > 1:
         yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
     if plan.pace_fs:
         pace = format_time(plan.pace_fs)
         yield plain(f"The slowest layer on arrays takes {pace} an inference, if nothing holds it up.")
+
+
+def _by_site(plan: Plan) -> Iterator[Any]:
+    """Say which sites do which ops, and why there."""
+    config = plan.chip.config
+    found: dict[tuple[str, str], list[str]] = {}
+    for op in plan.ops:
+        if op.site is not None:
+            found.setdefault((op.site, op.why), []).append(op.node.name)
+    for (site, why), names in found.items():
+        numbers = config.tiles_of(site)
+        more = f" and {len(names) - 3} others" if len(names) > 3 else ""
+        yield plain(
+            f"{site} ({config.sites[site].kind}, {numbers.start}-{numbers.stop - 1}): "
+            f"{', '.join(names[:3])}{more}: {why}."
+        )
 
 
 def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:

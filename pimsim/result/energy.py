@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.chip.parts.base import Energy
 from pimsim.chip.peak import Peak
 from pimsim.machine.machine import Machine
-from pimsim.netlist.rows import Energy
 
 AJ_PER_PJ = 1_000_000
 

@@ -152,21 +152,33 @@ def _area(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, float]:
+def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, float | None]:
     """Shares of the arrays and converters of all chips that were in use, and busy, over the run."""
     plan = machine.plan
-    core = plan.chip.config.core
-    cores = plan.package.tiles * plan.chip.config.tile.cores
-    totals = {"core.array": cores * core.arrays, "core.adc": cores * core.adc.banks * core.adc.adcs_per_bank}
-    work = dict.fromkeys(totals, 0)
-    for resource, count in machine.instances.items():
-        work[machine.net.resources[resource].part] += int(busy[resource]) * count
+    kinds = plan.package.kinds.values()
+    slots = {kind.slot_part for kind in kinds if kind.slots}
+    converters = {kind.site.label("core.adc") for kind in kinds if kind.site.part_at("core.adc") is not None}
+    totals: dict[str, int] = {}
+    for kind in kinds:
+        for use in kind.site.uses():
+            totals[use.path] = use.instances * plan.package.chips
+
+    def share(parts: set[str]) -> float | None:
+        there = sum(totals[part] for part in parts)
+        work = sum(
+            int(busy[resource]) * count
+            for resource, count in machine.instances.items()
+            if machine.net.resources[resource].part in parts
+        )
+        return work / (there * latency_fs) if there else None
+
+    available = plan.arrays_available * plan.rounds  # of rounds, the mean
     cells = sum(op.tiling.utilisation * op.arrays for op in plan.ops if op.tiling)
     return {
-        "arrays_mapped": plan.arrays / (plan.arrays_available * plan.rounds),  # of rounds, the mean
-        "cells_mapped": cells / (plan.arrays_available * plan.rounds),
-        "arrays_busy": work["core.array"] / (totals["core.array"] * latency_fs),
-        "adcs_busy": work["core.adc"] / (totals["core.adc"] * latency_fs),
+        "arrays_mapped": plan.arrays / available if available else None,
+        "cells_mapped": cells / available if available else None,
+        "arrays_busy": share(slots),
+        "adcs_busy": share(converters),
     }
 
 

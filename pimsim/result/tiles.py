@@ -43,10 +43,12 @@ def tile_rows(machine: Machine, over_time: OverTime) -> list[dict[str, Any]]:
     for op in machine.plan.ops:
         for tile in op.tiles:
             ops[tile].append(op.node.name)
-    core = config.core
-    everything = {  # arrays and converters count whether they hold weights or not
-        "core.array": config.tile.cores * core.arrays,
-        "core.adc": config.tile.cores * core.adc.banks * core.adc.adcs_per_bank,
+    grouped = {net.resources[index].part for index in machine.instances}
+    everything = {  # arrays, converters and the like count whether they hold weights or not
+        use.path: use.instances // site.count
+        for site in config.working.values()
+        for use in site.uses()
+        if use.path in grouped
     }
     return [
         {
@@ -63,7 +65,7 @@ def tile_rows(machine: Machine, over_time: OverTime) -> list[dict[str, Any]]:
             "average_mw": over_time.mean_mw(over_time.tile_pj[tile]),
             "peak_mw": over_time.peak_mw(over_time.tile_pj[tile]),
             "buffer_peak_bytes": int(over_time.most_bits[tile]) / 8,
-            "buffer_bytes": config.tile.buffer.capacity_kib * 1024,
+            "buffer_bytes": machine.plan.package.site(tile).buffer.capacity_kib * 1024,
         }
         for tile in sorted(held)
     ]

@@ -7,7 +7,6 @@ from typing import Any
 from pimsim.machine.machine import Machine
 from pimsim.mapping.lowering.program import Program
 from pimsim.mapping.planning.plan import ARRAYS, PlannedOp
-from pimsim.mapping.planning.written import Matrix
 from pimsim.units import FS_PER_S
 
 
@@ -21,7 +20,7 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
         ``endurance`` in writes and ``lifetime_s``, the time that the run could be repeated without a pause, None where
         the chip gives no endurance.
     """
-    latency, endurance = machine.host.outputs[-1], machine.plan.chip.config.core.array.endurance
+    latency, kinds = machine.host.outputs[-1], machine.plan.package.kinds
     turns, rows = _turns(machine), []
     for number, op in enumerate(machine.plan.ops):
         cores = {(chunk.tile, chunk.core) for replica in op.replicas for chunk in replica.chunks}
@@ -33,6 +32,7 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
             continue
         if writes == 0:  # of an expert that no token went to
             continue
+        endurance = kinds[op.site].endurance if op.site is not None else None
         lifetime = None if endurance is None else endurance / writes * latency / FS_PER_S
         rows.append(
             {
@@ -69,6 +69,6 @@ def _activations(machine: Machine, number: int) -> int:
 
 def _sets(program: Program, op: PlannedOp) -> int:
     """Return how many images of an inference use the same arrays one after another."""
-    matrix = Matrix.of(op.node, op.slices)
-    assert matrix is not None
-    return 1 if matrix.cached else matrix.images
+    right = op.node.right
+    assert right is not None
+    return 1 if right.cached else op.node.positions // right.rows

@@ -12,7 +12,7 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.generation import plan_generation, routing_of
+from pimsim.mapping.generation import plan_generation, routing_of
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result

@@ -42,7 +42,7 @@ def test_period_is_set_by_the_slower_of_reading_and_converting() -> None:
 
 
 def test_peak_scales_with_tiles_and_not_with_words() -> None:
-    whole, half = Chip.load("isaac").peak, Chip.load("isaac", ["tiles=84"]).peak
+    whole, half = Chip.load("isaac").peak, Chip.load("isaac", ["tile.count=84"]).peak
     assert half.tops == pytest.approx(whole.tops / 2, rel=1e-12)
     assert half.weights * 2 == whole.weights
 

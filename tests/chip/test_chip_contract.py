@@ -120,7 +120,7 @@ def test_energy_and_area_that_a_source_does_not_mention_are_not_given(preset: st
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_op_of_the_nine_cnns_has_one_digital_unit(preset: str) -> None:
-    digital = Chip.load(preset).config.tile.digital
+    digital = Chip.load(preset).config.sites["tile"].digital
     for op in CNN_OPS:
         assert sum(op in unit.operations for unit in digital.values()) == 1, op
 
@@ -130,9 +130,14 @@ def test_digital_units_keep_up_with_the_tiles_arrays(preset: str) -> None:
     """Rates for one element an output: activation and accumulation are as fast as the arrays put out."""
     chip = Chip.load(preset)
     config = chip.config
-    outputs = config.tile.cores * config.core.arrays * config.core.array.columns // chip.weight_slices()
+    outputs = (
+        config.sites["tile"].cores
+        * config.sites["tile"].core.arrays
+        * config.sites["tile"].core.array.columns
+        // chip.weight_slices()
+    )
     outputs_per_fs = outputs / chip.mvm_period_fs()
     for op in ("Relu", "Accumulate", "Add", "BatchNormalization"):
-        unit = next(unit for unit in config.tile.digital.values() if op in unit.operations)
+        unit = next(unit for unit in config.sites["tile"].digital.values() if op in unit.operations)
         rate = unit.count * unit.lanes / unit.operations[op] / config.clocks[unit.clock].period_fs
         assert rate >= outputs_per_fs, op

@@ -197,7 +197,11 @@ def test_extends_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "sub" / "top.yaml").write_text("extends: ../base.yaml\ncore: {adc: {bits: 6}}\n")
     monkeypatch.chdir("/")
     config = Chip.load(tmp_path / "sub" / "top.yaml").config
-    assert (config.tiles, config.core.adc.bits, config.core.adc.banks) == (100, 6, 8)
+    assert (config.tiles, config.sites["tile"].core.adc.bits, config.sites["tile"].core.adc.banks) == (
+        100,
+        6,
+        8,
+    )
 
 
 def test_extends_in_a_circle_is_refused(tmp_path: Path) -> None:
@@ -240,17 +244,17 @@ def test_overrides_are_typed_as_yaml() -> None:
             "clocks.adc={period_ns: 1}",
         ],
     )
-    core = chip.config.core
+    core = chip.config.sites["tile"].core
     assert (core.array.read_ns, core.array.endurance, core.sample_hold) == (200.0, 1e6, None)
     assert chip.config.clocks["adc"].period_fs == 1_000_000
     same = Chip.load(
         "isaac", {"core.array.read_ns": 200.0, "core.array.endurance": 1e6, "core.sample_hold": None}
     )
-    assert same.config.core == core
+    assert same.config.sites["tile"].core == core
 
 
 def test_later_overrides_win() -> None:
-    assert Chip.load("isaac", ["tiles=4", "tiles=8"]).config.tiles == 8
+    assert Chip.load("isaac", ["tile.count=4", "tile.count=8"]).config.tiles == 8
 
 
 def test_yaml_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:

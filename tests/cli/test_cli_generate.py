@@ -10,7 +10,7 @@ from tests.transformers import decoder
 
 from .runner import call
 
-ONE_TILE = ["--set", "tiles=1", "--set", "network.topology={kind: ring, nodes: 1}"]
+ONE_TILE = ["--set", "tile.count=1", "--set", "network.topology={kind: ring, nodes: 1}"]
 ONE_TILE += ["--set", "core.arrays=4", "--set", "core.adc.banks=4"]
 REFUSED = {
     "one of two": (["--prompt", "8"], "--prompt: needs --generate N, too"),
@@ -92,7 +92,14 @@ def test_the_plan_says_where_caches_are_and_products_are_done(run):
 
 
 def test_weights_that_take_turns_are_told(run):
-    small = ["--set", "tiles=2", "--set", "network.topology={kind: ring, nodes: 2}", "--set", "core.arrays=2"]
+    small = [
+        "--set",
+        "tile.count=2",
+        "--set",
+        "network.topology={kind: ring, nodes: 2}",
+        "--set",
+        "core.arrays=2",
+    ]
     asked = ["--bind", "batch=1", "--bind", "seq=4", "--bind", "kv=0", "--chips", "1", *small]
     asked += ["--set", "core.adc.banks=2"]
     done = run(*asked)

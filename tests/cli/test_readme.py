@@ -37,4 +37,4 @@ def test_the_chip_in_the_readme_is_valid(tmp_path):
 
     chip = tmp_path / "mine.yaml"
     chip.write_text(blocks("yaml")[0])
-    assert pimsim.Chip.load(chip).config.core.adc.banks == 1
+    assert pimsim.Chip.load(chip).config.sites["tile"].core.adc.banks == 1

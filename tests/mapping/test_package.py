@@ -28,7 +28,7 @@ TILES = 6
 
 def package(topology, chips, gateway=0, links=3):
     changes = {
-        "tiles": TILES,
+        "tile.count": TILES,
         "network.topology": topology,
         "network.gateway": gateway,
         "external.count": links,

@@ -24,7 +24,7 @@ TILED = dict.fromkeys(["core.array.rows", "core.array.columns"], 8)
 def check_arrays(plan: Plan) -> None:
     """No array is used twice: blocks fit the arrays of each bank of each core of each tile."""
     config = plan.chip.config
-    per_bank = config.core.arrays // config.core.adc.banks
+    per_bank = config.sites["tile"].core.arrays // config.sites["tile"].core.adc.banks
     in_core: dict[tuple[int, int], int] = {}
     in_bank: dict[tuple[int, int, int], int] = {}
     for op in plan.ops:
@@ -33,13 +33,13 @@ def check_arrays(plan: Plan) -> None:
             assert sorted(held, key=repr) == sorted(op.tiling.blocks if op.tiling else (), key=repr)
             for chunk in replica.chunks:
                 assert 0 <= chunk.tile < plan.package.tiles
-                assert 0 <= chunk.core < config.tile.cores
+                assert 0 <= chunk.core < config.sites["tile"].cores
                 key = (chunk.tile, chunk.core)
                 in_core[key] = in_core.get(key, 0) + len(chunk.blocks)
                 if per_bank > 1:
-                    assert 0 <= chunk.bank < config.core.adc.banks
+                    assert 0 <= chunk.bank < config.sites["tile"].core.adc.banks
                     in_bank[*key, chunk.bank] = in_bank.get((*key, chunk.bank), 0) + len(chunk.blocks)
-    assert all(count <= config.core.arrays for count in in_core.values())
+    assert all(count <= config.sites["tile"].core.arrays for count in in_core.values())
     assert all(count <= per_bank for count in in_bank.values())
     assert plan.arrays == sum(in_core.values()) <= plan.arrays_available
 
@@ -57,7 +57,7 @@ def check_buffers(plan: Plan) -> None:
         share = op.tiling.share(here) if op.tiling else 1.0
         source = plan.ops[op.node.edges[edge].source].node
         used[tile] = used.get(tile, 0) + places * math.ceil(source.features * share * plan.input_bits / 8)
-    capacity = plan.chip.config.tile.buffer.capacity_kib * 1024
+    capacity = plan.chip.config.sites["tile"].buffer.capacity_kib * 1024
     for tile, amount in used.items():
         assert amount <= capacity, f"tile {tile}"
 
@@ -161,7 +161,7 @@ def test_the_buffer_that_the_message_asks_for_is_enough():
 def test_an_op_that_no_unit_does_is_named():
     model = Builder()
     model.relu(model.input(1, 4))
-    digital = small_chip().config.tile.digital["vector"].model_dump()
+    digital = small_chip().config.sites["tile"].digital["vector"].model_dump()
     with pytest.raises(MappingError, match="no digital unit of isaac does Relu"):
         make_plan(small_chip({"tile.digital": {"vector": digital}}), model.trace())
 

@@ -84,7 +84,7 @@ def test_auto_takes_the_faster_and_says_so(changes, where):
 def test_auto_goes_without_arrays_where_none_are_left():
     """Four tiles of two arrays hold the weights of seven layers; one is left, and a slice of heads needs two."""
     full = {"core.arrays": 2, "core.adc.banks": 2, **QUICK, **SLOW_UNIT}
-    full |= {"tiles": 4, "network.topology": {"kind": "ring", "nodes": 4}}
+    full |= {"tile.count": 4, "network.topology": {"kind": "ring", "nodes": 4}}
     trace = MODEL.bind(batch=1, seq=48, kv=0)
     result = simulate(small_chip(products="auto", **full), trace, chips=1)
     rows = products(result)
@@ -113,7 +113,7 @@ def test_refuses_what_cannot_be():
     with pytest.raises(ConfigError, match="write_ns"):
         Chip.load("isaac", ["products=auto"])
     one_tile = {
-        "tiles": 2,
+        "tile.count": 2,
         "network.topology": {"kind": "ring", "nodes": 2},
         "core.arrays": 2,
         "core.adc.banks": 2,
@@ -125,7 +125,7 @@ def test_refuses_what_cannot_be():
 
 def test_a_cache_in_arrays_needs_no_buffer():
     """Keys and values of 2000 tokens are 64 KiB a head; the buffer has 8, and the chip has no memory."""
-    tight = {"tile.buffer.capacity_kib": 8, "core.array.write_ns": 40, "memory": None}
+    tight = {"tile.buffer.capacity_kib": 8, "core.array.write_ns": 40, "sites.memory": None}
     trace = MODEL.bind(batch=1, seq=1, kv=2000)
     with pytest.raises(MappingError, match="buffer"):
         make_plan(small_chip(**tight), trace)

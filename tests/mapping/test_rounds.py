@@ -8,7 +8,7 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import build
 from pimsim.mapping.flow.heads import groups_of
-from pimsim.mapping.planning.generation import plan_generation
+from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.mapping.planning.rounds import pieces, rounds_of
 from pimsim.mapping.planning.tiling import tile_op
@@ -18,7 +18,7 @@ from pimsim.trace.routing import routed
 from tests.oracle.test_experts import mixture
 from tests.transformers import decoder
 
-SIZES = {"tiles": 2, "network.topology": {"kind": "mesh", "width": 2, "height": 1}, "core.arrays": 4}
+SIZES = {"tile.count": 2, "network.topology": {"kind": "mesh", "width": 2, "height": 1}, "core.arrays": 4}
 CHIP = Chip.from_dict(Chip.load("hermes_llm").to_dict(), {**SIZES, "core.adc.banks": 4})
 BOUND = {"batch": 1, "seq": 6, "kv": 0}
 SMALL = decoder(2, heads=4, width=64, vocabulary=20)
@@ -96,7 +96,7 @@ def test_a_cache_between_rounds_lies_in_the_memory():
 
 @pytest.mark.parametrize(
     ("changes", "where"),
-    [({"memory": None}, "memory"), ({"core.array.write_ns": None}, "core.array.write_ns")],
+    [({"sites.memory": None}, "memory"), ({"core.array.write_ns": None}, "core.array.write_ns")],
 )
 def test_refuses_a_chip_that_cannot(changes, where):
     chip = Chip.from_dict(CHIP.to_dict(), changes)
@@ -124,7 +124,7 @@ def test_experts_that_a_token_passes_by_are_not_written():
     chip = Chip.from_dict(
         Chip.load("hermes_llm").to_dict(),
         {
-            "tiles": 4,
+            "tile.count": 4,
             "network.topology": {"kind": "mesh", "width": 2, "height": 2},
             "core.arrays": 2,
             "core.adc.banks": 2,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.errors import MappingError
-from pimsim.mapping.planning.tiling import Tiling, matrix_of, tile_op
+from pimsim.mapping.planning.tiling import Tiling, matrix_of
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder, small_chip
 

@@ -11,7 +11,7 @@ from pimsim.machine.generation import PROMPT, STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.dataflow import build
 from pimsim.mapping.lowering.lowering import lower_programs
-from pimsim.mapping.planning.generation import plan_generation, routing_of
+from pimsim.mapping.generation import plan_generation, routing_of
 from tests.oracle.machines import engine_of
 from tests.oracle.test_transformers import small_chip
 from tests.oracle.test_twin import check_closure
@@ -43,7 +43,7 @@ def mixture(layers=1):
 
 
 def roomy(changes):
-    mesh = {"tiles": 30, "network.topology": {"kind": "mesh", "width": 6, "height": 5}}
+    mesh = {"tile.count": 30, "network.topology": {"kind": "mesh", "width": 6, "height": 5}}
     return small_chip(**({**mesh, **changes} if "tile.cores" in changes else changes))
 
 

@@ -7,7 +7,7 @@ import pytest
 from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.lowering.lowering import lower_programs
-from pimsim.mapping.planning.generation import plan_generation, routing_of
+from pimsim.mapping.generation import plan_generation, routing_of
 from tests.oracle.test_experts import mixture
 from tests.oracle.test_transformers import NARROW, small_chip
 from tests.oracle.twin_host import GeneratingTwin
@@ -15,7 +15,7 @@ from tests.transformers import decoder
 
 SMALL = decoder(1, heads=4, width=32, vocabulary=20)
 TURNS = {
-    **{"tiles": 2, "network.topology": {"kind": "mesh", "width": 2, "height": 1}},
+    **{"tile.count": 2, "network.topology": {"kind": "mesh", "width": 2, "height": 1}},
     **{"core.arrays": 2, "core.adc.banks": 2, "core.array.write_ns": 40},
 }
 CASES = {  # chip, model, prompt, tokens, when prompts come (fs), places, plan

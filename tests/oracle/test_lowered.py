@@ -46,7 +46,7 @@ def small_cnn():
 
 
 SHARED = {
-    "tiles": 2,
+    "tile.count": 2,
     "network.topology": {"kind": "mesh", "width": 2, "height": 1},
     "core.arrays": 4,
     "core.adc.banks": 2,
@@ -65,7 +65,7 @@ def test_a_small_network_on_each_preset(preset, batch):
         SHARED,
         {**SHARED, "core.adc.banks": 1, "core.adc.adcs_per_bank": 3},
         {"network.buffer_flits": 1, "network.link_width_bits": 4},
-        {"tiles": 3, "network.topology": {"kind": "ring", "nodes": 3}},
+        {"tile.count": 3, "network.topology": {"kind": "ring", "nodes": 3}},
         {"tile.buffer.capacity_kib": 1.5, "tile.in_flight": 1},
         {"network.fidelity": "packet", "network.link_width_bits": 4},
         {"network.multicast": True},

@@ -17,9 +17,9 @@ from tests.result.test_promises import PROMISES, Run
 from tests.transformers import decoder
 
 MEMORY = {"ports": 1, "bandwidth_gb_per_s": 50, "latency_ns": 40, "capacity_gib": 1, "energy_per_bit_pj": 3}
-WRITES = {"core.array.write_ns": 50, "core.array.energy_per_cell_write_pj": 2, "memory": MEMORY}
+WRITES = {"core.array.write_ns": 50, "core.array.energy_per_cell_write_pj": 2, "sites.memory": MEMORY}
 TINY = {
-    "tiles": 2,
+    "tile.count": 2,
     "network.topology": {"kind": "mesh", "width": 2, "height": 1},
     "core.arrays": 4,
     "core.adc.banks": 4,
@@ -39,7 +39,7 @@ def test_a_small_network_in_rounds(preset, batch):
     model = small_cnn()
     ops = make_plan(with_writes(Chip.load(preset), **one), model, chips=1).ops
     needed = sum(op.tiling.arrays for op in ops if op.tiling)
-    mesh = {"tiles": -(-needed // 2), "network.topology": {"kind": "ring", "nodes": needed}}
+    mesh = {"tile.count": -(-needed // 2), "network.topology": {"kind": "ring", "nodes": needed}}
     chip = with_writes(Chip.load(preset), **one, **mesh)
     plan = make_plan(chip, model, chips=1, reload=True)
     assert plan.rounds >= 2

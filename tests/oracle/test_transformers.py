@@ -11,7 +11,7 @@ from pimsim.machine.generation import STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.dataflow import build
 from pimsim.mapping.lowering.lowering import lower
-from pimsim.mapping.planning.generation import plan_generation
+from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.planning.plan import MEMORY
 from pimsim.mapping.planning.planner import make_plan
 from tests.oracle.test_lowered import compare
@@ -28,7 +28,7 @@ BINDINGS = [
 
 def small_chip(name="hermes_llm", **changes):
     """Six tiles are enough, and the twin is slow."""
-    mesh = {"tiles": 6, "network.topology": {"kind": "mesh", "width": 3, "height": 2}}
+    mesh = {"tile.count": 6, "network.topology": {"kind": "mesh", "width": 3, "height": 2}}
     return Chip.from_dict(Chip.load(name).to_dict(), {**mesh, **changes})
 
 

@@ -191,7 +191,7 @@ def test_operations_follow_every_16_cycles():
     one = changed(
         "isaac",
         {
-            "tiles": 1,
+            "tile.count": 1,
             "tile.cores": 1,
             "core.arrays": 1,
             "core.adc.banks": 1,

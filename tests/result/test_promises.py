@@ -317,7 +317,7 @@ def test_an_output_takes_the_time_of_its_bytes_over_the_external_link() -> None:
     model.gemm(model.input(1, 4), 1000)
     changes = {
         "external.bandwidth_gb_per_s": 0.01,
-        "tiles": 64,
+        "tile.count": 64,
         "network.topology": {"kind": "crossbar", "nodes": 64},
     }
     run = keep_all(model, changes)

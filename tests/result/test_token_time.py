@@ -63,7 +63,7 @@ def test_a_token_takes_longer_by_what_the_formulas_of_cache_and_attention_say(na
     # One run from the short to the long context, so that both are on the same plan: another prompt may be placed
     # otherwise, which moves a token's time by the hops of its way.
     times = generate(chip, block, SHORT, LONG - SHORT + 2).token_fs
-    cycle = formula.period(chip.config.core.array.clock)
+    cycle = formula.period(chip.config.sites["tile"].core.array.clock)
     increase = (times["last"] - times["first"]) / 1e6
     assert abs(increase - (long - short)) <= TOLERANCE * (long - short) + cycle
     assert generate(chip, block, LONG, 2).token_fs["first"] > times["first"]

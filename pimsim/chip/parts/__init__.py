@@ -9,33 +9,15 @@ from pimsim.chip.parts.clock import Clock
 from pimsim.chip.parts.dac import Dac
 from pimsim.chip.parts.digital_unit import DigitalUnit
 from pimsim.chip.parts.external_links import ExternalLinks
-from pimsim.chip.parts.memory import Memory
 from pimsim.chip.parts.network import Network
 from pimsim.chip.parts.other import Other
+from pimsim.chip.parts.port import Port
 from pimsim.chip.parts.register import Register
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.parts.sample_hold import SampleHold
 from pimsim.chip.parts.shift_add import ShiftAdd
 
-PARTS: dict[str, type[Part]] = {
-    "array": Array,
-    "dac": Dac,
-    "sample_hold": SampleHold,
-    "adc": Adc,
-    "shift_add": ShiftAdd,
-    "register": Register,
-    "buffer": Buffer,
-    "bus": Bus,
-    "digital_unit": DigitalUnit,
-    "network": Network,
-    "router_adder": RouterAdder,
-    "external_links": ExternalLinks,
-    "memory": Memory,
-    "other": Other,
-}
-
 __all__ = [
-    "PARTS",
     "Adc",
     "Array",
     "Buffer",
@@ -44,11 +26,11 @@ __all__ = [
     "Dac",
     "DigitalUnit",
     "ExternalLinks",
-    "Memory",
     "Model",
     "Network",
     "Other",
     "Part",
+    "Port",
     "Register",
     "RouterAdder",
     "SampleHold",

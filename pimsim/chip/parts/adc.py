@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Count, EnergyPj, Part
+from pimsim.chip.parts.base import ClockName, Clocks, Count, EnergyPj, Part, period_fs
 
 
 class Adc(Part):
@@ -30,9 +30,19 @@ class Adc(Part):
         Energy of one sample, in picojoules.
     """
 
+    action: ClassVar[str] = "energy_per_convert_pj"
+
     bits: Annotated[int, Field(ge=1, le=16)]
     clock: ClockName
     convert_cycles: Count
     banks: Count
     adcs_per_bank: Count
     energy_per_convert_pj: EnergyPj | None = None
+
+    def conversion_fs(self, samples: int, clocks: Clocks) -> int:
+        """Return the time that a converter takes for so many samples, one after another, fs."""
+        return samples * self.convert_cycles * period_fs(clocks, self.clock)
+
+    def doubled(self) -> dict[str, Any]:
+        """Twice the converters of a bank."""
+        return {"adcs_per_bank": 2 * self.adcs_per_bank}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, EnergyPj, Part, Positive, TimeNs
+from pimsim.chip.parts.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, period_fs
+from pimsim.units import cycles, fs_from_ns
+
+LEAST_NS = 0.001  # the shortest time that a chip file can say
 
 
 class Array(Part):
@@ -38,6 +41,8 @@ class Array(Part):
         Writes that a cell survives.
     """
 
+    action: ClassVar[str] = "energy_per_read_pj"
+
     device: Annotated[str, Field(min_length=1, max_length=100)]
     rows: Annotated[int, Field(ge=1, le=65_536)]
     columns: Annotated[int, Field(ge=1, le=65_536)]
@@ -55,3 +60,24 @@ class Array(Part):
     def cells(self) -> int:
         """Cells of one array."""
         return self.rows * self.columns
+
+    def read_fs(self, clocks: Clocks) -> int:
+        """Return the time of one read phase, rounded up to the array's clock, fs."""
+        return self._whole(self.read_ns, clocks)
+
+    def setup_fs(self, clocks: Clocks) -> int:
+        """Return the time before the first phase, rounded up to the array's clock, fs; 0 if there is none."""
+        return self._whole(self.setup_ns, clocks) if self.setup_ns > 0 else 0
+
+    def row_fs(self, clocks: Clocks) -> int | None:
+        """Return the time to write a row, rounded up to the array's clock, fs; None where there is no write time."""
+        return None if self.write_ns is None else self._whole(self.write_ns, clocks)
+
+    def _whole(self, time_ns: float, clocks: Clocks) -> int:
+        period = period_fs(clocks, self.clock)
+        return cycles(fs_from_ns(time_ns), period) * period
+
+    def faster(self, factor: int) -> dict[str, Any]:
+        """Shorter reads."""
+        scale = LEAST_NS / self.read_ns if factor == 0 else 1 / factor
+        return {"read_ns": max(LEAST_NS, self.read_ns * scale), "setup_ns": self.setup_ns * scale}

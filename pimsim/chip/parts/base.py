@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from pimsim.units import FS_PER_S
+
+if TYPE_CHECKING:
+    from pimsim.chip.parts.clock import Clock
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bits = Annotated[int, Field(ge=1, le=65_536)]
@@ -48,3 +55,98 @@ class Part(Sourced):
 
     area_um2: Positive | None = None
     static_power_mw: Positive | None = None
+
+    plugs: ClassVar[str] = "parts"
+    action: ClassVar[str] = ""
+    """The field with the energy of one action; empty for a part that does none of its own."""
+
+    @property
+    def action_pj(self) -> float | None:
+        """Energy of one action in picojoules; None where it is not modelled."""
+        value: float | None = getattr(self, self.action, None) if self.action else None
+        return value
+
+    def faster(self, factor: int) -> dict[str, Any]:
+        """Return the fields of the same part that works so many times as fast, 0 for infinitely; none if it cannot.
+
+        The clock aside: whoever asks gives the part a faster one.
+        """
+        return {}
+
+    def doubled(self) -> dict[str, Any]:
+        """Return the fields of twice as many of it, or twice as wide; none if there is no such thing."""
+        return {}
+
+    def enlarged(self) -> dict[str, Any]:
+        """Return the fields of one that holds twice as much; none if it holds nothing."""
+        return {}
+
+
+Clocks = Mapping[str, "Clock"]
+Energy = tuple[tuple[str, float | None], ...]
+"""What a visit costs, pJ by part; None where the part acts but has no figure."""
+
+
+def cost(part: str, actions: float, energy_pj: float | None) -> Energy:
+    """Return what so many actions of a part cost; nothing for none."""
+    if not actions:
+        return ()
+    return ((part, None if energy_pj is None else actions * energy_pj),)
+
+
+class Visit(NamedTuple):
+    """One use of a part.
+
+    Parameters
+    ----------
+    held : int
+        How long the part is taken, fs.
+    after : int
+        When the visitor goes on, fs from the start; before the end where it needs only the head.
+    actions : float
+        What is charged: accesses, transfers, elements, bits, …
+    """
+
+    held: int
+    after: int
+    actions: float
+
+
+class Use(NamedTuple):
+    """What a chip has of a part, and how much it does at its peak.
+
+    Parameters
+    ----------
+    path : str
+        What results call it.
+    part : Part
+        Itself.
+    instances : int
+        On a chip.
+    per_second : float
+        Actions of all of them at the peak rate.
+    """
+
+    path: str
+    part: Part
+    instances: int
+    per_second: float = 0.0
+
+
+def period_fs(clocks: Clocks, name: str) -> int:
+    """Return the period of a clock, fs."""
+    return clocks[name].period_fs
+
+
+def hertz(clocks: Clocks, name: str) -> float:
+    """Return the cycles of a clock in a second."""
+    return FS_PER_S / clocks[name].period_fs
+
+
+def refuse(path: str, found: object, expected: str) -> PydanticCustomError:
+    """Return what the loader turns into a ConfigError at `path`."""
+    return PydanticCustomError(
+        "chip",
+        "found {found}, expected {expected}",
+        {"path": path, "found": repr(found), "expected": expected},
+    )

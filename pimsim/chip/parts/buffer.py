@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive
+from pimsim.chip.parts.base import (
+    Bits,
+    ClockName,
+    Clocks,
+    Cycles,
+    EnergyPj,
+    Part,
+    Positive,
+    Visit,
+    hertz,
+    period_fs,
+)
 
 
 class Buffer(Part):
@@ -28,9 +39,48 @@ class Buffer(Part):
         Energy of one access of the full width, in picojoules.
     """
 
+    action: ClassVar[str] = "energy_per_access_pj"
+
     capacity_kib: Positive
     width_bits: Bits
     ports: Annotated[int, Field(ge=1, le=1024)]
     clock: ClockName
     latency_cycles: Cycles
     energy_per_access_pj: EnergyPj | None = None
+
+    def read(self, bits: int, clocks: Clocks) -> Visit:
+        """Read so many bits: the reader goes on with the first word."""
+        period = period_fs(clocks, self.clock)
+        accesses = self.accesses(bits)
+        return Visit(accesses * period, max(1, self.latency_cycles) * period, accesses)
+
+    def write(self, bits: int, clocks: Clocks) -> Visit:
+        """Write so many bits; they are there when the last word is."""
+        period = period_fs(clocks, self.clock)
+        accesses = self.accesses(bits)
+        return Visit(accesses * period, (accesses - 1 + max(1, self.latency_cycles)) * period, accesses)
+
+    def accesses(self, bits: int) -> int:
+        """Return the accesses that so many bits take."""
+        return -(-bits // self.width_bits)
+
+    @property
+    def capacity_bytes(self) -> int:
+        """What it holds, in bytes."""
+        return int(self.capacity_kib * 1024)
+
+    def per_second(self, clocks: Clocks, count: int = 1) -> float:
+        """Return the accesses of a second in which every port of so many does one in each cycle."""
+        return count * self.ports * hertz(clocks, self.clock)
+
+    def gb_per_s(self, clocks: Clocks) -> float:
+        """Return what it reads and writes at most, in GB/s (1e9 bytes a second)."""
+        return self.width_bits / 8 * self.per_second(clocks) / 1e9
+
+    def doubled(self) -> dict[str, Any]:
+        """Twice the ports."""
+        return {"ports": 2 * self.ports}
+
+    def enlarged(self) -> dict[str, Any]:
+        """Twice the capacity."""
+        return {"capacity_kib": 2 * self.capacity_kib}

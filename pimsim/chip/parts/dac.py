@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class Dac(Part):
     energy_per_conversion_pj : float, optional
         Energy of one row in one phase, in picojoules.
     """
+
+    action: ClassVar[str] = "energy_per_conversion_pj"
 
     bits: Annotated[int, Field(ge=1, le=16)]
     energy_per_conversion_pj: EnergyPj | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part
+from pimsim.chip.parts.base import ClockName, Clocks, Count, Cycles, EnergyPj, Part, Visit, hertz, period_fs
 
 OpName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
 CyclesPerElement = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -36,6 +37,8 @@ class DigitalUnit(Part):
         of two activations, an element is a multiply-accumulate.
     """
 
+    action: ClassVar[str] = "energy_per_element_pj"
+
     count: Count
     lanes: Annotated[int, Field(ge=1, le=65_536)]
     rows: Annotated[int, Field(ge=1, le=65_536)] = 1
@@ -43,3 +46,31 @@ class DigitalUnit(Part):
     latency_cycles: Cycles
     energy_per_element_pj: EnergyPj | None = None
     operations: dict[OpName, CyclesPerElement]
+
+    def work(self, operation: str, elements: float, rows: int, clocks: Clocks) -> Visit:
+        """Do an op for one firing.
+
+        Parameters
+        ----------
+        operation : str
+            Op type, one of `operations`.
+        elements : float
+            That the firing processes; multiply-accumulates of a product.
+        rows : int
+            Firings that share a right matrix: a matrix unit works on several at once, and each is held up for its part.
+        clocks : mapping of str to Clock
+            The chip's.
+        """
+        cost = elements * self.operations[operation]
+        together = min(rows, self.rows) if operation == "MatMul" else self.rows
+        cycles = max(1, math.ceil(math.ceil(cost * self.rows / self.lanes) / together))
+        period = period_fs(clocks, self.clock)
+        return Visit(cycles * period, (cycles + self.latency_cycles) * period, cost)
+
+    def per_second(self, clocks: Clocks, count: int = 1) -> float:
+        """Return the elements of a second in which every lane of so many takes one in each cycle."""
+        return count * self.lanes * hertz(clocks, self.clock)
+
+    def doubled(self) -> dict[str, Any]:
+        """Twice the units."""
+        return {"count": 2 * self.count}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.parts.base import Bits, ClockName, EnergyPj, Part, Positive
-from pimsim.chip.parts.memory import Memory
+from pimsim.chip.parts.base import Bits, ClockName, Clocks, Energy, EnergyPj, Part, Positive, hertz
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
 from pimsim.chip.topology import AnyTopology
 
 if TYPE_CHECKING:
     from networkx import Graph
+
+    from pimsim.chip.schema import ChipConfig
 
 AtLeastOne = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -106,7 +108,7 @@ class Network(Part):
         raise PydanticCustomError(
             "chip",
             "found {found}, expected {expected}",
-            {"path": f"network.{path}", "found": repr(found), "expected": expected},
+            {"path": path, "found": repr(found), "expected": expected},
         )
 
     @property
@@ -138,21 +140,82 @@ class Network(Part):
             return {"network": self.energy_per_flit_pj}
         return pieces
 
-    def graph(self, tiles: int, gateways: int = 0, memory: Memory | None = None) -> Graph[str]:
-        """Return the network of a chip with so many tiles, and ports of external links ``g0``, ``g1``, ….
+    def flits(self, bits: int) -> int:
+        """Return the flits of a packet of so many bits."""
+        return -(-bits // self.link_width_bits)
 
-        The ports of an off-chip memory are ``m0``, ``m1``, ….
+    def flit_energy(self, hops: int, links: int, flits: int) -> Energy:
+        """Return the energy of a packet by what it is charged to: a router a hop, and the links between them."""
+        return tuple(
+            (part, None if energy is None else flits * (links if part == "network.link" else hops) * energy)
+            for part, energy in self.flit_energies_pj.items()
+            if flits * (links if part == "network.link" else hops)
+        )
 
-        Where routers add, each has a port ``a0``, ``a1``, … to its adder.
+    @property
+    def action_pj(self) -> float | None:
+        """Energy of a flit over a hop, in picojoules; None where a piece of it is not modelled."""
+        pieces = list(self.flit_energies_pj.values())
+        return None if None in pieces else math.fsum(piece for piece in pieces if piece is not None)
+
+    def per_second(self, clocks: Clocks) -> float:
+        """Return the flits of a second in which every port of every router takes one in each cycle."""
+        return self.topology.routers * self.topology.ports * hertz(clocks, self.clock)
+
+    def adds_per_second(self, clocks: Clocks) -> float:
+        """Return the sums of a second in which every lane of every router's adder adds in each cycle."""
+        assert self.reduction is not None
+        return hertz(clocks, self.clock) * self.reduction.lanes * self.topology.routers
+
+    def gb_per_s(self, clocks: Clocks) -> float:
+        """Return what a link carries at most, in GB/s (1e9 bytes a second)."""
+        return self.link_width_bits / 8 * hertz(clocks, self.clock) / 1e9
+
+    def doubled(self) -> dict[str, Any]:
+        """Twice the wires."""
+        return {"link_width_bits": 2 * self.link_width_bits}
+
+    def enlarged(self) -> dict[str, Any]:
+        """Twice the flits of a buffer."""
+        return {"buffer_flits": 2 * self.buffer_flits}
+
+    def graph(self, chip: ChipConfig) -> Graph[str]:
+        """Return the network of a chip: its sites are ``t0``, ``t1``, …, the ports of external links ``g0``, ``g1``, ….
+
+        The ports of off-chip memories are ``m0``, ``m1``, …. Where routers add, each has a port ``a0``, ``a1``, … to
+        its adder.
         """
-        graph = self.topology.graph(tiles)
+        in_places = sum(site.count for site in chip.working.values() if site.at is None)
+        graph = self.topology.graph(in_places)
+        if any(site.at is not None for site in chip.working.values()):
+            graph = self._numbered(graph, chip)
+        routers = self.topology.routers
         if self.reduction is not None:
-            for index in range(self.topology.routers):
+            for index in range(routers):
                 self.topology.attach(graph, f"a{index}", index, at=index, kind="adder")
-        for index in range(gateways):
+        for index in range(chip.external.count):
             self.topology.attach(graph, f"g{index}", index, at=self.gateway, kind="gateway")
-        for port in range(memory.ports if memory is not None else 0):
-            assert memory is not None
-            at = memory.router(port, self.topology.routers)
-            self.topology.attach(graph, f"m{port}", port, at=at, kind="memory")
+        port = 0
+        for site in chip.sites.values():
+            for index in range(0 if site.takes_ops else site.count):
+                at = index * routers // site.count % routers if site.at is None else int(site.at[index][1:])
+                self.topology.attach(graph, f"m{port}", port, at=at, kind="memory")
+                port += 1
+        return graph
+
+    def _numbered(self, graph: Graph[str], chip: ChipConfig) -> Graph[str]:
+        """Give the sites in the topology's places their numbers on the chip, and add those that say where they are."""
+        import networkx
+
+        own = [n for name, site in chip.working.items() if site.at is None for n in chip.tiles_of(name)]
+        names = {f"t{place}": f"t{number}" for place, number in enumerate(own)}
+        attached = {names.get(node, node): at for node, at in graph.graph["attached"].items()}
+        if names != {node: node for node in names}:
+            graph = networkx.relabel_nodes(graph, names)
+            graph.graph["attached"] = attached
+            for number in own:
+                graph.nodes[f"t{number}"]["index"] = number
+        for name, site in chip.working.items():
+            for number, node in zip(chip.tiles_of(name), site.at or (), strict=False):
+                self.topology.attach(graph, f"t{number}", number, at=int(node[1:]))
         return graph

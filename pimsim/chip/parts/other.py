@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
+
+from pydantic import Field
 
 from pimsim.chip.parts.base import Count, Part
 
@@ -12,11 +14,11 @@ class Other(Part):
 
     Parameters
     ----------
-    per : {"chip", "tile", "core"}
-        What it belongs to.
+    per : str
+        What it belongs to: ``chip``, a site by its name, or ``core``, each core of all sites.
     count : int
         Instances in each of those.
     """
 
-    per: Literal["chip", "tile", "core"] = "chip"
+    per: Annotated[str, Field(min_length=1, max_length=100)] = "chip"
     count: Count = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class Register(Part):
     energy_per_byte_pj : float, optional
         Energy of one byte passing through (written once and read once), in picojoules.
     """
+
+    action: ClassVar[str] = "energy_per_byte_pj"
 
     capacity_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)]
     energy_per_byte_pj: EnergyPj | None = None

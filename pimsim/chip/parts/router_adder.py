@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Cycles, EnergyPj, Part
+from pimsim.chip.parts.base import Cycles, EnergyPj, Part, Visit
 
 
 class RouterAdder(Part):
@@ -24,6 +24,17 @@ class RouterAdder(Part):
         Energy of adding one value, in picojoules.
     """
 
+    action: ClassVar[str] = "energy_per_add_pj"
+
     lanes: Annotated[int, Field(ge=1, le=65_536)]
     latency_cycles: Cycles
     energy_per_add_pj: EnergyPj | None = None
+
+    def add(self, values: int, period: int) -> Visit:
+        """Add so many values up, on a clock of this period (fs)."""
+        cycles = -(-values // self.lanes)
+        return Visit(cycles * period, (cycles + self.latency_cycles) * period, values)
+
+    def doubled(self) -> dict[str, Any]:
+        """Twice the lanes."""
+        return {"lanes": 2 * self.lanes}

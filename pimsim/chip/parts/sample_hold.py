@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pimsim.chip.parts.base import EnergyPj, Part
 
 
@@ -13,5 +15,7 @@ class SampleHold(Part):
     energy_per_sample_pj : float, optional
         Energy of one sample, in picojoules.
     """
+
+    action: ClassVar[str] = "energy_per_sample_pj"
 
     energy_per_sample_pj: EnergyPj | None = None

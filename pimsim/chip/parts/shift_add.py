@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part
 
 
@@ -19,6 +21,8 @@ class ShiftAdd(Part):
     energy_per_add_pj : float, optional
         Energy for one sample, in picojoules.
     """
+
+    action: ClassVar[str] = "energy_per_add_pj"
 
     count: Count
     clock: ClockName

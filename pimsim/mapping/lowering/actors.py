@@ -13,9 +13,7 @@ from pimsim.mapping.flow.growth import Growth, figures
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.program import Ends, Lowered, Program
 from pimsim.mapping.lowering.reload import Rounds
-from pimsim.mapping.lowering.transport import cost
 from pimsim.mapping.planning.plan import MEMORY, Chunk, PlannedOp, Replica
-from pimsim.mapping.planning.units import cycles_of
 from pimsim.netlist.rows import HOST, Step
 
 Table = npt.NDArray[np.int64]
@@ -120,45 +118,31 @@ class Actors:
 
     def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
         """The path of one firing on a digital unit."""
-        right, path = node.right, []
+        right, path, site = node.right, [], self.plan.package.site(tile)
         elements = sum(edge.reads for edge in node.edges if edge is not right) / op.slices
         rows, again = 1, 0
         if right is not None:  # read once for the rows that the unit works on together
             rows = right.rows
             assert op.unit is not None
-            again = math.ceil(right.held / min(rows, self.config.tile.digital[op.unit].rows) / op.slices)
+            again = math.ceil(right.held / min(rows, site.digital[op.unit].rows) / op.slices)
         if not op.attached:
             elements += again if op.held_in != MEMORY else 0
             path = self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits)
         if op.held_in == MEMORY:
             path += self.transport.from_memory(tile, again * self.input_bits)
-        return [*path, self.unit_step(tile, node.type, node.work / op.slices, rows)]
-
-    def unit_step(self, tile: int, operation: str, elements: float, rows: int = 1) -> Step:
-        """One visit to a tile's digital unit."""
-        name, occupancy, latency, charged = cycles_of(self.config, operation, elements, rows)
-        unit = self.config.tile.digital[name]
-        period = self.config.clocks[unit.clock].period_fs
-        part = f"tile.digital.{name}"
-        resource = self.transport.resource(
-            ("unit", tile, name), f"tile{tile}.{name}", part, period, unit.count, tile=tile
-        )
-        energy = cost(part, charged, unit.energy_per_element_pj)
-        return Step(resource, occupancy * period, latency * period, energy=energy)
+        return [*path, self.transport.at_unit(tile, node.type, node.work / op.slices, rows)]
 
     def over_bus(self, tile: int, outputs: int) -> Step:
-        """Sums leave arrays over the bus, through the registers."""
-        size = outputs * self.sum_bits / 8
-        registers = cost("core.output_register", size, self.config.core.output_register.energy_per_byte_pj)
-        if (register := self.config.tile.output_register) is not None:
-            registers += cost("tile.output_register", size, register.energy_per_byte_pj)
+        """Sums leave what multiplies over the bus, through the registers."""
+        registers = self.plan.package.kind(tile).register_energy(outputs * self.sum_bits / 8)
         return self.transport.over_bus(tile, outputs * self.sum_bits, registers)
 
     # -- their streams -----------------------------------------------------------------------------------------
 
     def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
         """A stream between two actors of one replica: as many results as firings may be under way, in registers."""
-        self.one_to_one(op, producer, consumer, f"{op.node.name} sums", self.config.tile.in_flight, path)
+        in_flight = self.plan.package.site(op.replicas[0].home).in_flight
+        self.one_to_one(op, producer, consumer, f"{op.node.name} sums", in_flight, path)
 
     def one_to_one(
         self,
@@ -172,7 +156,8 @@ class Actors:
         """A stream that carries a token for every firing of both its ends."""
         tokens = self.net.actors[producer].period
         each = np.arange(tokens, dtype=np.int64)
-        stream = self.net.add_stream(name, places, tokens, part="core.output_register")
+        part = self.plan.package.kind(op.replicas[0].home).register_part
+        stream = self.net.add_stream(name, places, tokens, part=part)
         after = self.net.add_table(each + 1)
         self.put(op.node.expert, producer, stream, each, path)
         self.net.add_input(consumer, stream, after, after)

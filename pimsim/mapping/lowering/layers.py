@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
-from pimsim.mapping.lowering.multiplication import Arrays, multiplication
 from pimsim.mapping.lowering.reduction import Meeting, meetings
 from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
-from pimsim.netlist.rows import Step
+from pimsim.mapping.planning.tiling import distinct_outputs
 
 
 def layer(actors: Actors, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
@@ -98,45 +97,20 @@ def _meet(
 
 def _adder(actors: Actors, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
     """An actor that adds partial sums up."""
-    step = actors.unit_step(tile, "Accumulate", elements)
+    step = actors.transport.at_unit(tile, "Accumulate", elements)
     return actors.actor(op, index, name, [step], depth=2)
 
 
 def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
-    """The arrays of one replica in one core: load the inputs, multiply, send the sums over the bus."""
-    rows = sum({block.row: block.rows for block in chunk.blocks}.values())
-    outputs = _distinct_outputs([chunk])
-    path = actors.transport.read_buffer(chunk.tile, rows * actors.input_bits)
-    path.append(_multiply(actors, op, index, chunk, rows))
-    path.append(actors.over_bus(chunk.tile, outputs))
-    actor = actors.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=actors.config.tile.in_flight)
+    """The blocks of one replica that stand together, in one core: load the inputs, multiply, send the sums on."""
+    package = actors.plan.package
+    path = package.kind(chunk.tile).chunk_path(actors, op, index, chunk)
+    depth = package.site(chunk.tile).in_flight
+    actor = actors.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=depth)
     if actors.rounds is not None:
-        actors.rounds.write_weights(op, index, chunk, actor)
+        actors.rounds.write_weights(actors, op, index, chunk, actor)
     return actor
 
 
-def _multiply(actors: Actors, op: PlannedOp, index: int, chunk: Chunk, inputs: int) -> Step:
-    """The crossbar phases of a chunk with so many inputs, with an ADC bank of its own or a shared one."""
-    core = actors.config.core
-    shared = core.arrays // core.adc.banks > 1
-    arrays = Arrays(
-        chunk.tile,
-        f"tile{chunk.tile}.core{chunk.core}",
-        (chunk.core, chunk.bank, op.node.name, index),
-        (chunk.core, chunk.bank) if shared else None,
-        len(chunk.blocks),
-    )
-    rows = sum(block.rows for block in chunk.blocks)
-    return multiplication(
-        actors.transport,
-        actors.lowered.instances,
-        actors.plan.chip,
-        actors.input_bits,
-        arrays,
-        inputs=inputs,
-        rows=rows,
-    )
-
-
 def _distinct_outputs(chunks: list[Chunk]) -> int:
-    return sum({block.column: block.outputs for chunk in chunks for block in chunk.blocks}.values())
+    return distinct_outputs(block for chunk in chunks for block in chunk.blocks)

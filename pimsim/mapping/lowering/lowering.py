@@ -19,7 +19,6 @@ from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers, Table
 from pimsim.mapping.lowering.choices import expert_of
 from pimsim.mapping.lowering.layers import layer
-from pimsim.mapping.lowering.products import written_product
 from pimsim.mapping.lowering.program import Lowered, Program
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.planning.package import HOST_TILE
@@ -80,7 +79,7 @@ class _Lowering:
                 elif op.unit is None:
                     readers, end = self.actors.host_end(op)
                 elif op.held_in == ARRAYS:
-                    end, self.writers[number, index] = written_product(
+                    end, self.writers[number, index] = self.plan.package.kind(replica.home).product_rows(
                         self.actors, number, op, index, replica
                     )
                     readers = [(end, None)]
@@ -179,7 +178,7 @@ class _Lowering:
             f"{source.node.name} -> {node.name} at tile {tile}",
             places,
             tokens,
-            part=HOST if tile == HOST_TILE else "memory" if off_chip else "tile.buffer",
+            part=self.part_of(tile, off_chip),
             tile=None if tile == HOST_TILE or off_chip else tile,
             bits=bits,
         )
@@ -224,6 +223,12 @@ class _Lowering:
                 self.together.setdefault(key, []).append(copy)
             else:
                 self.send(copy)
+
+    def part_of(self, tile: int, off_chip: bool) -> str:
+        """Return what results call the buffer that a stream is in."""
+        if tile == HOST_TILE:
+            return HOST
+        return self.config.memory.name if off_chip else self.plan.package.site(tile).label("buffer")
 
     def send_growing(self, copy: _Copy, growth: Growth, number: int, position: int, share: float) -> None:
         """Send tokens whose width depends on the cache."""

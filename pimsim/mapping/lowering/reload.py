@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ import numpy.typing as npt
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.transport import Transport
+
+if TYPE_CHECKING:
+    from pimsim.mapping.lowering.actors import Actors
 from pimsim.mapping.planning.plan import Chunk, Plan, PlannedOp
 from pimsim.netlist.netlist import Netlist
 
@@ -49,31 +53,20 @@ class Rounds:
         """Note an actor of a round."""
         self.members[op.round].append(actor)
 
-    def write_weights(self, op: PlannedOp, index: int, chunk: Chunk, reader: int) -> None:
+    def write_weights(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk, reader: int) -> None:
         """Write the weights of a chunk from the memory, a row of all its arrays at a time, before its actor begins."""
         if (chunk.tile, chunk.core) not in self.rewritten:
             return  # nobody else uses these arrays: the weights stay
         rows = max(block.rows for block in chunk.blocks)
-        weights = sum(block.rows * block.outputs for block in chunk.blocks)
-        bits = -(-weights // rows) * self.plan.weight_bits
-        path = self.transport.from_memory(chunk.tile, bits)
-        cells = weights * self.plan.chip.weight_slices(self.plan.weight_bits) / rows
-        path.append(
-            self.transport.write_rows(
-                chunk.tile,
-                f"tile{chunk.tile}.core{chunk.core}",
-                (chunk.core, chunk.bank, op.node.name, index),
-                1,
-                cells,
-            )
-        )
+        kind = self.plan.package.kind(chunk.tile)
+        path = kind.write_path(actors, op, index, chunk, rows)
         name = f"{op.node.name}.{index}.t{chunk.tile}c{chunk.core}b{chunk.bank} weights"
         way, selector = self.choices.work(op.node.expert, path)
         writer = self.net.add_actor(
             name, op.node.name, way, rows * self.inferences, period=rows, depth=2, selector=selector
         )
         self.writers[op.round].append(writer)
-        stream = self.net.add_stream(name, 1, 1, part="core.array")
+        stream = self.net.add_stream(name, 1, 1, part=self.net.resources[path[-1].resource].part)
         last = np.append(np.full(rows - 1, -1), 0)
         self.net.add_output(writer, stream, self.net.add_table(last))
         self._wait(reader, stream, 1, 1)
@@ -105,7 +98,9 @@ class Rounds:
         if key not in self.stored:
             bits = features * self.plan.input_bits
             tokens = source.node.tokens
-            stream = self.net.add_stream(f"{source.node.name} in memory", tokens, tokens, "memory", bits=bits)
+            stream = self.net.add_stream(
+                f"{source.node.name} in memory", tokens, tokens, self.config.memory.name, bits=bits
+            )
             for index, actor in producers:
                 own = source.node.token[source.positions(index)]
                 if (own >= 0).any():
@@ -164,8 +159,12 @@ class Rounds:
 
     def close(self) -> list[int]:
         """Let each round wait for the one before; return the actors that the host starts an inference with."""
+        written = next(
+            chunk.tile for op in self.plan.ops for replica in op.replicas for chunk in replica.chunks
+        )
+        part = self.plan.package.kind(written).slot_part
         for number, members in enumerate(self.members):
-            done = self.net.add_stream(f"round {number} is done", len(members), len(members), "core.array")
+            done = self.net.add_stream(f"round {number} is done", len(members), len(members), part)
             for token, actor in enumerate(members):
                 last = np.full(self.net.actors[actor].period, -1)
                 last[-1] = token

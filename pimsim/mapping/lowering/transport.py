@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
+from pimsim.chip.parts.base import Energy, Visit, cost, period_fs
+from pimsim.errors import MappingError
 from pimsim.mapping.planning.package import EXTERNAL, HOST_TILE, Package
 from pimsim.netlist.netlist import Netlist
-from pimsim.netlist.rows import Energy, Leaf, NetworkRows, Step, Tree
+from pimsim.netlist.rows import Leaf, NetworkRows, Step, Tree
 from pimsim.network.fabric import Fabric, tree_rows
-from pimsim.units import FS_PER_S, cycles, fs_from_ns
 
 
 class Transport:
@@ -57,74 +58,70 @@ class Transport:
 
     def read_buffer(self, tile: int, bits: int) -> list[Step]:
         """Read from a tile's buffer and over its bus: words follow each other, the bus starts with the first."""
-        buffer, bus = self.config.tile.buffer, self.config.tile.bus
-        accesses = -(-bits // buffer.width_bits)
-        port_period = self.config.clocks[buffer.clock].period_fs
-        bus_period = self.config.clocks[bus.clock].period_fs
-        words = max(-(-bits // bus.width_bits) * bus_period, accesses * port_period)
-        held = -(-words // bus_period) * bus_period
-        return [
-            Step(
-                self._port(tile),
-                accesses * port_period,
-                max(1, buffer.latency_cycles) * port_period,
-                energy=self._access_energy(bits),
-            ),
-            Step(
-                self._bus(tile), held, held + bus.latency_cycles * bus_period, energy=self._bus_energy(bits)
-            ),
-        ]
+        site = self.package.site(tile)
+        read = site.buffer.read(bits, site.clocks)
+        moved = site.bus.transfer(bits, site.clocks, least_fs=read.held)
+        return [self._at_port(tile, read), self._at_bus(tile, moved)]
 
-    def over_bus(self, tile: int, bits: int, register: Energy = ()) -> Step:
-        """Move data over a tile's bus, and through a register at its end."""
-        bus = self.config.tile.bus
-        period = self.config.clocks[bus.clock].period_fs
-        held = -(-bits // bus.width_bits) * period
-        energy = (*self._bus_energy(bits), *register)
-        return Step(self._bus(tile), held, held + bus.latency_cycles * period, energy=energy)
+    def over_bus(self, tile: int, bits: int, more: Energy = ()) -> Step:
+        """Move data over a tile's bus; `more` is what else that costs, as in registers at its end."""
+        site = self.package.site(tile)
+        return self._at_bus(tile, site.bus.transfer(bits, site.clocks), more)
 
     def write_buffer(self, tile: int, bits: int) -> Step:
         """Write to a tile's buffer."""
-        buffer = self.config.tile.buffer
-        accesses = -(-bits // buffer.width_bits)
-        period = self.config.clocks[buffer.clock].period_fs
-        return Step(
-            self._port(tile),
-            accesses * period,
-            (accesses - 1 + max(1, buffer.latency_cycles)) * period,
-            energy=self._access_energy(bits),
+        site = self.package.site(tile)
+        return self._at_port(tile, site.buffer.write(bits, site.clocks))
+
+    def _at_port(self, tile: int, visit: Visit) -> Step:
+        site = self.package.site(tile)
+        part, buffer = site.label("buffer"), site.buffer
+        period = period_fs(site.clocks, buffer.clock)
+        resource = self.resource(
+            ("port", tile), f"tile{tile}.buffer", part, period, buffer.ports, cause="transport", tile=tile
         )
+        return Step(resource, visit.held, visit.after, energy=cost(part, visit.actions, buffer.action_pj))
 
-    def _access_energy(self, bits: int) -> Energy:
-        buffer = self.config.tile.buffer
-        return cost("tile.buffer", -(-bits // buffer.width_bits), buffer.energy_per_access_pj)
+    def _at_bus(self, tile: int, visit: Visit, more: Energy = ()) -> Step:
+        site = self.package.site(tile)
+        part = site.label("bus")
+        period = period_fs(site.clocks, site.bus.clock)
+        resource = self.resource(("bus", tile), f"tile{tile}.bus", part, period, cause="transport", tile=tile)
+        energy = (*cost(part, visit.actions, site.bus.action_pj), *more)
+        return Step(resource, visit.held, visit.after, energy=energy)
 
-    def _bus_energy(self, bits: int) -> Energy:
-        bus = self.config.tile.bus
-        return cost("tile.bus", -(-bits // bus.width_bits), bus.energy_per_transfer_pj)
+    def at_unit(self, tile: int, operation: str, elements: float, rows: int = 1) -> Step:
+        """Do an op, or the adding of partial sums, on a tile's digital unit.
 
-    def _port(self, tile: int) -> int:
-        buffer = self.config.tile.buffer
-        period = self.config.clocks[buffer.clock].period_fs
-        return self.resource(
-            ("port", tile),
-            f"tile{tile}.buffer",
-            "tile.buffer",
-            period,
-            buffer.ports,
-            cause="transport",
+        Raises
+        ------
+        MappingError
+            If no unit of the tile does it.
+        """
+        site = self.package.site(tile)
+        name = site.unit_of(operation)
+        if name is None:
+            raise MappingError(
+                f"no digital unit of {self.config.name} does {operation} at '{site.name}', which adds the partial sums "
+                "of several cores",
+                mend="add it to a unit's operations in the chip file, with its cycles per element",
+            )
+        unit, part = site.digital[name], site.label(f"digital.{name}")
+        visit = unit.work(operation, elements, rows, site.clocks)
+        resource = self.resource(
+            ("unit", tile, name),
+            f"tile{tile}.{name}",
+            part,
+            period_fs(site.clocks, unit.clock),
+            unit.count,
             tile=tile,
         )
-
-    def _bus(self, tile: int) -> int:
-        period = self.config.clocks[self.config.tile.bus.clock].period_fs
-        return self.resource(
-            ("bus", tile), f"tile{tile}.bus", "tile.bus", period, cause="transport", tile=tile
-        )
+        return Step(resource, visit.held, visit.after, energy=cost(part, visit.actions, unit.action_pj))
 
     def pass_by(self) -> Step:
         """A firing that has nothing to do: a control signal passes it in a cycle, and never waits for another."""
-        period = self.config.clocks[self.config.tile.bus.clock].period_fs
+        site = self.package.site(0)
+        period = period_fs(site.clocks, site.bus.clock)
         resource = self.resource(
             ("control",), "control", "control", period, servers=1 << 20, cause="transport"
         )
@@ -172,7 +169,7 @@ class Transport:
     def _through(self, chip: int, source: str, target: str, bits: int, choice: int = 0) -> list[Step]:
         """Cross a chip's network: one step flit by flit, or one a link where packets are approximate."""
         fabric, network = self.fabric, self.config.network
-        flits = -(-bits // network.link_width_bits)
+        flits = network.flits(bits)
         period = self.config.clocks[network.clock].period_fs
         # Where several routes are as good, one path after another takes the next.
         hops = fabric.hops(source, target, choice)
@@ -206,12 +203,12 @@ class Transport:
         network = self.config.network
         adder, period = network.reduction, self.config.clocks[network.clock].period_fs
         assert adder is not None
-        occupancy = -(-values // adder.lanes)
+        visit = adder.add(values, period)
         resource = self.resource(
             ("adder", chip, router), f"chip{chip}.{router}.adder", "network.adder", period
         )
-        energy = cost("network.adder", values, adder.energy_per_add_pj)
-        return Step(resource, occupancy * period, (occupancy + adder.latency_cycles) * period, energy=energy)
+        energy = cost("network.adder", visit.actions, adder.action_pj)
+        return Step(resource, visit.held, visit.after, energy=energy)
 
     def branches(self, source: int, target: int) -> bool:
         """Whether what goes from one tile to another may share its way with what goes to others."""
@@ -235,7 +232,7 @@ class Transport:
         """
         fabric, network = self.fabric, self.config.network
         chip, _ = divmod(source, self.config.tiles)
-        flits, most = -(-bits // network.link_width_bits), network.buffer_flits
+        flits, most = network.flits(bits), network.buffer_flits
         pieces = [most] * (flits // most) + ([flits % most] if flits % most else [])
         period, shift = self.config.clocks[network.clock].period_fs, chip * len(fabric.channels)
         ways = [self._hops(source, tile) for _, tile in ends]
@@ -253,7 +250,7 @@ class Transport:
     def through_fs(self, source: int, target: int, bits: int) -> int:
         """Return the time from one tile to another of its chip through an empty network."""
         network = self.config.network
-        flits = -(-bits // network.link_width_bits)
+        flits = network.flits(bits)
         return (
             self.fabric.zero_load(self._hops(source, target), flits)
             * self.config.clocks[network.clock].period_fs
@@ -278,27 +275,21 @@ class Transport:
     def _flit_energy(self, hops: list[tuple[int, int]], flits: int) -> Energy:
         """The energy of a packet: a router for every hop, and the link behind it unless it ends at a terminal."""
         links = sum(self.fabric.ports[channel][1] >= 0 for channel, _ in hops)
-        pieces = (
-            cost(part, flits * (links if part == "network.link" else len(hops)), energy)
-            for part, energy in self.config.network.flit_energies_pj.items()
-        )
-        return tuple(term for piece in pieces for term in piece)
+        return self.config.network.flit_energy(len(hops), links, flits)
 
     def _external(self, chip: int, side: str, bits: int) -> Step:
         """A packet crosses to the next chip whole; the far end stores it (bounded by its stream's places)."""
         external = self.config.external
-        period = max(1, round(FS_PER_S / (external.bandwidth_gb_per_s * 1e9)))  # of a byte
-        held = -(-bits // 8) * period
-        latency = -(-fs_from_ns(external.latency_ns) // period) * period
+        visit = external.transfer(bits)
         resource = self.resource(
             ("external", chip, side),
             f"external{chip}.{side}",
             "external",
-            period,
+            external.byte_fs,
             servers=self.package.bundle,
             cause="transport",
         )
-        return Step(resource, held, held + latency, energy=cost("external", bits, external.energy_per_bit_pj))
+        return Step(resource, visit.held, visit.after, energy=cost("external", bits, external.action_pj))
 
     # -- off-chip memory ---------------------------------------------------------------------------------------
 
@@ -331,44 +322,17 @@ class Transport:
     def _memory_port(self, tile: int) -> int:
         """Which port of its chip's memory a tile uses: neighbours, which often do the same, use different ones."""
         assert self.config.memory is not None
-        return tile % self.config.tiles % self.config.memory.ports
+        return int(tile % self.config.tiles % self.config.memory.count)
 
     def _memory(self, chip: int, port: int, bits: int) -> Step:
         memory = self.config.memory
         assert memory is not None
-        period = max(1, round(FS_PER_S / (memory.bandwidth_gb_per_s * 1e9)))  # of a byte
-        held = -(-bits // 8) * period
-        latency = -(-fs_from_ns(memory.latency_ns) // period) * period
+        visit = memory.transfer(bits)
         resource = self.resource(
-            ("memory", chip, port), f"memory{chip}.{port}", "memory", period, cause="memory"
+            ("memory", chip, port), f"{memory.name}{chip}.{port}", memory.name, memory.byte_fs, cause="memory"
         )
-        return Step(resource, held, held + latency, energy=cost("memory", bits, memory.energy_per_bit_pj))
-
-    # -- into arrays -------------------------------------------------------------------------------------------
-
-    def write_rows(self, tile: int, name: str, owner: Hashable, rows: int, cells: float) -> Step:
-        """Write rows of an owner's arrays one after another, in all of them at once."""
-        array = self.config.core.array
-        assert array.write_ns is not None
-        period = self.config.clocks[array.clock].period_fs
-        held = rows * cycles(fs_from_ns(array.write_ns), period) * period
-        resource = self.resource(
-            ("write", tile, owner),
-            f"{name}.writing",
-            "core.array",
-            period,
-            cause="programming",
-            tile=tile,
-        )
-        return Step(resource, held, held, energy=cost("core.array", cells, array.energy_per_cell_write_pj))
+        return Step(resource, visit.held, visit.after, energy=cost(memory.name, bits, memory.action_pj))
 
     def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
         """The host's own visit to the link between it and the first chip."""
         return self._external(HOST_TILE, "out" if out_of_chip else "in", bits)
-
-
-def cost(part: str, actions: float, energy_pj: float | None) -> Energy:
-    """Return what so many actions of a part cost; nothing for none."""
-    if not actions:
-        return ()
-    return ((part, None if energy_pj is None else actions * energy_pj),)

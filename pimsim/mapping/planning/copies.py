@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pimsim.chip import ChipConfig
 from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.heads import Group, slices_of
+from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.replication import balance, pace_fs
 from pimsim.mapping.planning.tiling import Tiling
-from pimsim.mapping.planning.units import service_fs
 
 
 @dataclass(slots=True)
@@ -42,12 +41,10 @@ class Copies:
 def choose_copies(
     nodes: Sequence[Node],
     tilings: Sequence[Tiling | None],
-    units: Sequence[str | None],
-    config: ChipConfig,
+    sites: Sequence[str | None],
+    package: Package,
     input_bits: int,
-    step_fs: int,
-    budget: int,
-    tiles: int,
+    budget: Mapping[str, int],
     groups: Sequence[Group],
     least: Sequence[Sequence[int]],
     rounds: Sequence[int],
@@ -56,18 +53,14 @@ def choose_copies(
 
     Parameters
     ----------
-    nodes, tilings, units
-        The ops: their data flow, and where they run.
-    config : ChipConfig
-        The chip.
+    nodes, tilings, sites
+        The ops: their data flow, and where they are done.
+    package : Package
+        The chips; more copies of an op than there are units in them win nothing.
     input_bits : int
         Bits of an activation.
-    step_fs : int
-        Time between two multiplications of one copy, fs.
-    budget : int
-        Arrays that copies may use in all.
-    tiles : int
-        Of all chips: more copies of an op than there are units in them win nothing.
+    budget : mapping of str to int
+        Slots that copies may use in all, by the name of the sites.
     groups : sequence of Group
         Ops that are cut by attention heads together.
     least : sequence of sequence of int
@@ -75,23 +68,33 @@ def choose_copies(
     rounds : sequence of int
         When each op is done, where weights are reloaded.
     """
+    config, kinds = package.config, package.kinds
     # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
     edges = [edge for node in nodes for edge in node.edges if not own_token(edge)]
     fed = max((nodes[edge.source].features * nodes[edge.source].tokens for edge in edges), default=0)
     layers = {n: tiling.arrays for n, tiling in enumerate(tilings) if tiling is not None}
-    positions, steps = [nodes[n].positions for n in layers], [step_fs] * len(layers)
-    chosen = balance(positions, steps, list(layers.values()), budget, fed * per_element)
+    owners = [str(sites[n]) for n in layers]
+    positions = [nodes[n].positions for n in layers]
+    steps = [
+        kinds[owner].slot_fs(tiling, input_bits)
+        for owner, tiling in zip(owners, (tilings[n] for n in layers), strict=True)
+        if tiling is not None
+    ]
+    chosen = balance(positions, steps, list(layers.values()), budget, owners, fed * per_element)
     copies = Copies(dict(zip(layers, chosen, strict=True)), pace_fs=pace_fs(positions, steps, chosen))
     group_of = {n: group for group in groups for n in group.members}
-    spread = _spread(nodes, tilings, copies.of, config.tile.cores * config.core.arrays)
+    spread = _spread(nodes, tilings, copies.of, [kinds[site].slots if site else 0 for site in sites])
     for n, node in enumerate(nodes):
         if n in copies.of:
             continue
-        unit = units[n]
-        if unit is None:  # the host's ends
+        name = sites[n]
+        if name is None:  # the host's ends
             copies.of[n] = 1
             continue
+        kind, tiles = kinds[name], len(package.tiles_of(name))
+        unit = kind.site.unit_of(node.type)
+        assert unit is not None
         group = group_of.get(n)
         source = node.edges[0].source
         if group is not None and group.slices > 1:
@@ -99,12 +102,12 @@ def choose_copies(
             copies.of[n] = copies.slices[n] = slices
             if node.pointwise and group_of.get(source) is group:
                 copies.attached.add(n)
-            busy = service_fs(node, config, slices) * node.positions
+            busy = kind.service_fs(node, slices) * node.positions
             copies.demand[n] = busy / copies.pace_fs if copies.pace_fs else 0.0
             continue
-        service = service_fs(node, config)
+        service = kind.service_fs(node)
         free = group is None and source not in copies.slices and nodes[source].type != "Input"
-        free = free and rounds[source] == rounds[n]
+        free = free and rounds[source] == rounds[n] and sites[source] == name
         if free and node.pointwise and nodes[source].positions == node.positions:
             busy = -(-node.positions // copies.of[source]) * service
             if copies.pace_fs == 0 or busy <= copies.pace_fs:
@@ -125,9 +128,10 @@ def choose_copies(
                 places * edge.features * input_bits / 8
                 for places, edge in zip(least[n], node.edges, strict=True)
             )
-            if held > config.tile.buffer.capacity_kib * 1024:
-                wanted = max(wanted, math.ceil(2 * held / (config.tile.buffer.capacity_kib * 1024)))
-        copies.of[n] = max(1, min(node.positions, wanted, tiles * config.tile.digital[unit].count))
+            capacity = kind.site.buffer.capacity_kib * 1024
+            if held > capacity:
+                wanted = max(wanted, math.ceil(2 * held / capacity))
+        copies.of[n] = max(1, min(node.positions, wanted, tiles * kind.site.digital[unit].count))
         copies.demand[n] = -(-node.positions // copies.of[n]) * service / pace
     return copies
 
@@ -138,7 +142,7 @@ def own_token(edge: Edge) -> bool:
 
 
 def _spread(
-    nodes: Sequence[Node], tilings: Sequence[Tiling | None], copies: dict[int, int], per_tile: int
+    nodes: Sequence[Node], tilings: Sequence[Tiling | None], copies: dict[int, int], per_tile: Sequence[int]
 ) -> list[int]:
     """Return the tiles that each token of each op goes to, as far as the layers' copies tell."""
     tiles = [0] * len(nodes)
@@ -146,5 +150,5 @@ def _spread(
         tiling = tilings[n]
         for edge in node.edges:
             whole = tiling is not None and not node.pointwise
-            tiles[edge.source] += -(-tiling.arrays * copies[n] // per_tile) if whole and tiling else 1
+            tiles[edge.source] += -(-tiling.arrays * copies[n] // per_tile[n]) if whole and tiling else 1
     return tiles

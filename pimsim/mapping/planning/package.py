@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pimsim.chip import ChipConfig
+from pimsim.chip.site import WorkSite
+from pimsim.mapping.kind import Kind, kinds_of
 
 if TYPE_CHECKING:
     from networkx import Graph
@@ -31,16 +34,31 @@ class Package:
     config: ChipConfig
     chips: int
     graph: Graph[str] = field(init=False, repr=False)
+    kinds: Mapping[str, Kind] = field(init=False, repr=False)
+    _own: list[Kind] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Build the network of one chip; all are alike."""
-        self.graph = self.config.network.graph(
-            self.config.tiles, self.config.external.count, self.config.memory
-        )
+        self.graph = self.config.graph()
+        self.kinds = kinds_of(self.config)
+        self._own = [kind for kind in self.kinds.values() for _ in range(kind.site.count)]
+
+    def kind(self, tile: int) -> Kind:
+        """Return what is done at a tile, and how."""
+        return self._own[tile % len(self._own)]
+
+    def site(self, tile: int) -> WorkSite:
+        """Return what the chip file says of a tile."""
+        return self.kind(tile).site
+
+    def tiles_of(self, name: str) -> list[int]:
+        """Return the tiles of all chips that are sites of a name."""
+        one = self.config.tiles_of(name)
+        return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in one]
 
     @property
     def tiles(self) -> int:
-        """Tiles of all chips."""
+        """Sites of all chips that ops can be done at; they are called tiles here, whatever their kind."""
         return self.chips * self.config.tiles
 
     @property

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from pimsim.chip import Chip
 from pimsim.mapping.flow.dataflow import Edge, Node, Table
 from pimsim.mapping.flow.heads import Group
 from pimsim.mapping.planning.copies import Copies, own_token
@@ -25,10 +24,8 @@ class Floor:
 
     Parameters
     ----------
-    chip : Chip
-        The chip.
     package : Package
-        How many of it there are.
+        The chips.
     input_bits : int
         Bits of an activation.
     programs : sequence of sequence of Node
@@ -40,29 +37,33 @@ class Floor:
 
     def __init__(
         self,
-        chip: Chip,
         package: Package,
         input_bits: int,
         programs: Sequence[Sequence[Node]],
         least: Sequence[Sequence[Sequence[int]]],
         wanted: Sequence[Sequence[Sequence[int]]],
     ) -> None:
-        config = chip.config
-        self.config, self.input_bits = config, input_bits
+        config, self.kinds = package.config, package.kinds
+        self.package, self.config, self.input_bits = package, config, input_bits
         self.programs, self.least, self.wanted = programs, least, wanted
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
-        self.capacity = int(config.tile.buffer.capacity_kib * 1024)
-        self.room = [self.capacity] * package.tiles  # bytes
+        self.ranks = {
+            name: np.array(sorted(self.rank[tile] for tile in package.tiles_of(name))) for name in self.kinds
+        }  # of the sites of each name
+        self.orders = {name: [self.order[rank] for rank in ranks] for name, ranks in self.ranks.items()}
+        self.capacity = [package.site(tile).buffer.capacity_bytes for tile in range(package.tiles)]
+        self.room = list(self.capacity)  # bytes
         memory = config.memory
         self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
         self.load = {
-            unit: np.zeros(package.tiles) for unit in config.tile.digital
+            (name, unit): np.zeros(package.tiles)
+            for name, kind in self.kinds.items()
+            for unit in kind.site.digital
         }  # by rank: share of time in use
-        self.per_tile = config.tile.cores * config.core.arrays
-        self.in_bank = config.core.arrays // config.core.adc.banks
-        self.next_slot = 0  # arrays for weights are taken in the order of the tiles, from each one's first
-        self.filled = [0] * package.tiles  # by rank: arrays with weights
+        # Slots for weights are taken in the order of the tiles, from each one's first.
+        self.next_slot = dict.fromkeys(self.kinds, 0)
+        self.filled = [0] * package.tiles  # by rank: slots with weights
         self.set_aside = [
             0
         ] * package.tiles  # by rank: arrays at the tile's end that products write into, whole banks
@@ -78,9 +79,9 @@ class Floor:
 
     def open_round(self) -> None:
         """Begin a round: arrays and buffers are free again, but what lies in the memory stays."""
-        self.next_slot = 0
+        self.next_slot = dict.fromkeys(self.kinds, 0)
         self.filled, self.set_aside = [0] * len(self.room), [0] * len(self.room)
-        self.room = [self.capacity] * len(self.room)
+        self.room = list(self.capacity)
         self.load = {unit: np.zeros_like(load) for unit, load in self.load.items()}
 
     # -- buffers -----------------------------------------------------------------------------------------------
@@ -89,7 +90,9 @@ class Floor:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
         return math.ceil(edge.features * share * self.input_bits / 8)
 
-    def places(self, program: int, number: int, copies: int, here: int) -> tuple[list[int], list[int]]:
+    def places(
+        self, program: int, number: int, copies: int, here: int, capacity: int
+    ) -> tuple[list[int], list[int]]:
         """Return the tokens that each input must hold in a tile with so many of the copies, and those that it should.
 
         Where a tile cannot hold them all, tokens that each go to one firing only are dealt out to the copies like the
@@ -98,7 +101,7 @@ class Floor:
         node = self.programs[program][number]
         least, wanted = list(self.least[program][number]), list(self.wanted[program][number])
         held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
-        if copies == 1 or held <= self.capacity or not all(own_token(edge) for edge in node.edges):
+        if copies == 1 or held <= capacity or not all(own_token(edge) for edge in node.edges):
             return least, wanted
         least, wanted = ([-(-places * here // copies) + here for places in row] for row in (least, wanted))
         return least, wanted
@@ -113,14 +116,14 @@ class Floor:
         here = self.copies_at.get(key, 0) + 1
         rows = []  # program, edge, least and wanted places, bytes of each
         for program, nodes in enumerate(self.programs):
-            fewest, most = self.places(program, number, copies, here)
+            fewest, most = self.places(program, number, copies, here, self.capacity[tile])
             for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
                 rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
         least = sum(low * size for _, _, low, _, size in rows)
         wanted = sum(high * size for _, _, _, high, size in rows)
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
-        if least > free or (wanted > free and free < self.capacity):
+        if least > free or (wanted > free and free < self.capacity[tile]):
             return False
         part = 1.0 if wanted <= free else (free - least) / (wanted - least)
         used = 0
@@ -139,23 +142,25 @@ class Floor:
     def place_on_arrays(self, number: int, op: PlannedOp, replicas: int) -> None:
         """Give each replica its arrays, one after another along the snake."""
         assert op.tiling is not None
-        arrays = self.config.core.arrays
-        together = (
-            self.in_bank if self.in_bank > 1 else arrays
-        )  # a core's arrays work in step unless they share a bank
+        assert op.site is not None
+        kind, ranks = self.kinds[op.site], self.ranks[op.site]
+        arrays, per_tile = kind.core_slots, kind.slots
+        # A core's slots work in step unless they share something.
+        together = kind.bank_slots if kind.bank_slots > 1 else arrays
         for _ in range(replicas):
             chunks: dict[tuple[int, int, int], list[Block]] = {}
             blocks = list(op.tiling.blocks)
             while blocks:
-                position, used = divmod(self.next_slot, self.per_tile)
-                if position >= len(self.order):
+                seat, used = divmod(self.next_slot[op.site], per_tile)
+                if seat >= len(ranks):
                     raise NoRoom("arrays")
+                position = int(ranks[seat])
                 tile = self.order[position]
-                here = blocks[: max(0, self.per_tile - self.set_aside[position] - used)]
+                here = blocks[: max(0, per_tile - self.set_aside[position] - used)]
                 if not here or not self.reserve(number, op, tile, here):
-                    self.next_slot = (position + 1) * self.per_tile  # the buffer is full: leave these arrays
+                    self.next_slot[op.site] = (seat + 1) * per_tile  # the buffer is full: leave these slots
                     continue
-                self.next_slot += len(here)
+                self.next_slot[op.site] += len(here)
                 self.filled[position] += len(here)
                 blocks = blocks[len(here) :]
                 while here:  # as many as the core, or its next bank where arrays share one, has left
@@ -185,11 +190,12 @@ class Floor:
             Share of one tile's units that a replica keeps busy at the pipeline's pace.
         """
         assert op.unit is not None
+        assert op.site is not None
         anchors = [r.home for edge in op.node.edges for r in ops[edge.source].replicas if r.home != HOST_TILE]
-        anchors = anchors or [self.order[0]]
+        anchors = anchors or [self.orders[op.site][0]]
         for n in range(replicas):
-            load = self.load[op.unit]
-            near = self._around(anchors[(n * len(anchors)) // replicas])
+            load = self.load[op.site, op.unit]
+            near = self._around(anchors[(n * len(anchors)) // replicas], op.site)
             free = near[(load[near] == 0) | (load[near] + demand <= 1.0)]
             # Where all units are busy all the time, they set the pace: take the one with least to do.
             for rank in free if len(free) else near[np.argsort(load[near], kind="stable")]:
@@ -204,7 +210,7 @@ class Floor:
     def place_group(
         self,
         group: Group,
-        units: Sequence[str | None],
+        site: str,
         anchors: Sequence[int],
         copies: Copies,
         right_in: str,
@@ -215,8 +221,8 @@ class Floor:
 
         Parameters
         ----------
-        group, units, copies
-            What to place.
+        group, site, copies
+            What to place, and at the sites of which name.
         anchors : sequence of int
             Tiles where its inputs come from.
         right_in : str
@@ -233,13 +239,14 @@ class Floor:
             list(self.off_chip),
             list(self.set_aside),
         )
-        demand: dict[str, list[float]] = {}
+        demand: dict[tuple[str, str], list[float]] = {}
         for n in group.members:
-            demand.setdefault(str(units[n]), []).append(0.0 if n in written else copies.demand[n])
+            unit = self.kinds[site].site.unit_of(self.programs[0][n].type)
+            demand.setdefault((site, str(unit)), []).append(0.0 if n in written else copies.demand[n])
         homes: list[int] = []
         for part in range(slices):
-            near = self._around(anchors[part * len(anchors) // slices])
-            busy = np.max([self.load[unit] + max(shares) for unit, shares in demand.items()], axis=0)[near]
+            near = self._around(anchors[part * len(anchors) // slices], site)
+            busy = np.max([self.load[key] + max(shares) for key, shares in demand.items()], axis=0)[near]
             # As with other units: the nearest that is not overloaded, or else the one with least to do.
             idle = (busy <= 1.0) & ~np.isin(near, [self.rank[tile] for tile in homes])
             rest = near[~idle][np.argsort(busy[~idle], kind="stable")]
@@ -247,8 +254,8 @@ class Floor:
                 tile = self.order[rank]
                 if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches, written):
                     homes.append(tile)
-                    for unit, shares in demand.items():
-                        self.load[unit][rank] += sum(shares)
+                    for key, shares in demand.items():
+                        self.load[key][rank] += sum(shares)
                     break
             else:
                 self.room, self.load, self.off_chip, self.set_aside = before
@@ -293,11 +300,13 @@ class Floor:
             else:
                 used += here
         chip, rank = tile // self.config.tiles, self.rank[tile]
-        banks = sum(-(-arrays // self.in_bank) for n, arrays in written.items() if n in group.members)
-        free = (self.per_tile - self.set_aside[rank]) // self.in_bank - -(-self.filled[rank] // self.in_bank)
+        kind = self.package.kind(tile)
+        in_bank = kind.bank_slots
+        banks = sum(-(-arrays // in_bank) for n, arrays in written.items() if n in group.members)
+        free = (kind.slots - self.set_aside[rank]) // in_bank - -(-self.filled[rank] // in_bank)
         if used > self.room[tile] or in_memory > self.off_chip[chip] or banks > free:
             return False
-        self.set_aside[rank] += banks * self.in_bank
+        self.set_aside[rank] += banks * in_bank
         self.off_chip[chip] -= in_memory
         for program, n, number, edge in lines:  # what keeps things going, as far as there is room
             more = max(0, self.wanted[program][n][number] - granted[program, n, number])
@@ -310,7 +319,8 @@ class Floor:
             self.granted[program][n, number, tile] = places
         return True
 
-    def _around(self, anchor: int) -> Table:
-        """Return the ranks of all tiles by their distance from one along the snake; of two as far, the later first."""
-        away = np.arange(len(self.order)) - self.rank[anchor]
-        return np.argsort(2 * np.abs(away) - (away > 0), kind="stable")
+    def _around(self, anchor: int, site: str) -> Table:
+        """Return the ranks of a name's tiles by their distance from a tile; of two as far, the later first."""
+        away = self.ranks[site] - self.rank[anchor]
+        found: Table = self.ranks[site][np.argsort(2 * np.abs(away) - (away > 0), kind="stable")]
+        return found

@@ -58,6 +58,10 @@ class PlannedOp:
         `ARRAYS`.
     written : int
         Arrays of each slice that the right matrix is written into.
+    site : str or None
+        The name of the sites that do it; None for what the host does.
+    why : str
+        Why there.
     product_fs : (int, int), optional
         Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
         its arrays.
@@ -72,6 +76,8 @@ class PlannedOp:
     held_in: str | None = None
     round: int = 0
     written: int = 0
+    site: str | None = None
+    why: str = ""
     product_fs: tuple[int, int] | None = None
 
     def positions(self, index: int) -> Table:
@@ -85,7 +91,7 @@ class PlannedOp:
 
     @property
     def arrays(self) -> int:
-        """Arrays of all replicas."""
+        """Slots of all replicas."""
         each = self.tiling.arrays if self.tiling else self.written
         return each * len(self.replicas)
 
@@ -141,7 +147,7 @@ class Plan:
 
     @property
     def arrays(self) -> int:
-        """Arrays in use."""
+        """Slots (arrays, banks of weights) in use."""
         return sum(op.arrays for op in self.ops)
 
     @property
@@ -160,9 +166,8 @@ class Plan:
 
     @property
     def arrays_available(self) -> int:
-        """Arrays of all chips."""
-        config = self.chip.config
-        return self.package.tiles * config.tile.cores * config.core.arrays
+        """Slots of all chips."""
+        return self.package.chips * sum(kind.slots * kind.site.count for kind in self.package.kinds.values())
 
     def rows(self) -> list[dict[str, object]]:
         """Return the plan as a table: a row an op that fires."""
@@ -170,7 +175,7 @@ class Plan:
             {
                 "op": op.node.name,
                 "type": op.node.type,
-                "on": "arrays" if op.arrays else op.unit or "host",
+                "on": self.package.kinds[str(op.site)].slots_are if op.arrays else op.unit or "host",
                 "arrays": op.arrays,
                 "utilisation": op.tiling.utilisation if op.tiling else None,
                 "replicas": len(op.replicas),
@@ -179,6 +184,8 @@ class Plan:
                 "right_matrix_in": op.held_in,
                 "product_fs": op.product_fs and dict(zip(("digital", "written"), op.product_fs, strict=True)),
                 "round": op.round,
+                "site": op.site,
+                "why": op.why,
                 "tiles": [tile for tile in op.tiles if tile >= 0],
             }
             for op in self.ops

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, ChipConfig
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Node, Table, build
 from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
+from pimsim.mapping.kind import Kind, kinds_of
 from pimsim.mapping.lowering.reload import bytes_in_memory
+from pimsim.mapping.planning.assign import Choice, assign
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
 from pimsim.mapping.planning.plan import ARRAYS, BUFFER, MEMORY, Plan, PlannedOp, Replica
-from pimsim.mapping.planning.rounds import check_reload, largest, rounds_of
-from pimsim.mapping.planning.tiling import Tiling, tile_op
-from pimsim.mapping.planning.units import unit_of
-from pimsim.mapping.planning.written import Product
+from pimsim.mapping.planning.product import Product
+from pimsim.mapping.planning.rounds import check_reload, largest, rounds_of, slots_of
+from pimsim.mapping.planning.tiling import Tiling
 from pimsim.trace.schema import Trace
 
 BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
@@ -101,50 +103,63 @@ def plan_flows(
     weight_bits = weight_bits or _stated(trace, "weight") or config.precision.weight_bits
     input_bits = input_bits or _stated(trace, "activation") or config.precision.input_bits
     nodes = flows.programs[0]
+    groups, kinds = groups_of(nodes), kinds_of(config)
+    choices = assign(nodes, groups, kinds, config, weight_bits, input_bits)
+    sites = [choice.site for choice in choices]
     tilings = [
-        tile_op(node.op, config, weight_bits) if node.on_arrays and node.op else None for node in nodes
+        kinds[site].tiling(node.op, weight_bits) if site and node.on_arrays and node.op else None
+        for node, site in zip(nodes, sites, strict=True)
     ]
-    units = [None if node.on_arrays else unit_of(node, config) for node in nodes]
-    needed = sum(tiling.arrays for tiling in tilings if tiling)
-    per_chip = config.tiles * config.tile.cores * config.core.arrays
-    groups = groups_of(nodes)
-    able = not reload and config.memory is not None and config.core.array.write_ns is not None
-    fewest, need = max(1, -(-needed // per_chip)), f"the weights of '{flows.model}' need {needed} arrays"
-    if reload and needed > per_chip * (chips or 1):
-        check_reload(config)
-        if config.products == "write":
+    needed = slots_of(range(len(nodes)), tilings, sites)
+    per_chip = {name: kind.slots * kind.site.count for name, kind in kinds.items()}
+    able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
+    fewest = _chips_for(needed, per_chip)
+    need, most = f"the weights of '{flows.model}' need", needed
+    if reload and any(needed[name] > per_chip[name] * (chips or 1) for name in needed):
+        check_reload(config, [kinds[name] for name in needed])
+        if any(kinds[name].product_policy == "write" for name in needed):
             raise MappingError(
                 "products of two activations are not written into arrays whose weights take turns",
                 where=f"{config.name}: products",
                 mend="set it to digital or auto, or leave --reload out",
             )
-        piece = largest(nodes, tilings, groups)
-        fewest = -(-piece // per_chip)
-        need = f"a part of '{flows.model}' that cannot be cut needs {piece} arrays"
+        most = largest(nodes, tilings, sites, groups)
+        fewest, need = _chips_for(most, per_chip), f"a part of '{flows.model}' that cannot be cut needs"
     if chips is not None and chips < fewest:
         raise MappingError(
-            f"{need}, {chips} x {config.name} has {chips * per_chip}",
+            f"{need} {_counted(most)}, {chips} x {config.name} has {_counted(per_chip, chips)}",
             mend=f"give --chips {fewest} or more"
             + (", leave it out, or add --reload" if able else ", or leave it out"),
         )
     least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
     for each, places in zip(flows.programs, least, strict=True):
-        _check_buffers(chip, each, tilings, places, input_bits, groups)
-    job = _Job(chip, flows, tilings, units, groups, least, weight_bits, input_bits)
+        _check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config)
+    job = _Job(chip, flows, tilings, choices, groups, least, weight_bits, input_bits)
     reason = ""
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
         package = Package(config, count)
         products = job.products(package)
-        set_aside = sum(each * products[n].slices for n, each in job.written(products).items())
-        if config.products == "write" and needed + set_aside > count * per_chip:
+        set_aside: Counter[str] = Counter()
+        for n, arrays in job.written(products, kinds).items():
+            set_aside[str(sites[n])] += arrays * products[n].slices
+        there = {name: count * slots for name, slots in per_chip.items()}
+        if any(
+            kinds[name].product_policy == "write" and needed[name] + aside > there[name]
+            for name, aside in set_aside.items()
+        ):
             reason = "arrays"
             continue
         for share in BUDGETS:
             rounds: list[int] | None = [0] * len(nodes)
-            budget = needed + int(max(0, count * per_chip - needed - set_aside) * share)
-            if needed > count * per_chip:
-                # Nothing is spare: rounds of fewer arrays leave room where buffers are full.
-                budget, rounds = needed, rounds_of(nodes, tilings, groups, int(count * per_chip * share))
+            budget = {
+                name: needed[name] + int(max(0, slots - needed[name] - set_aside[name]) * share)
+                for name, slots in there.items()
+            }
+            if any(needed[name] > there[name] for name in needed):
+                # Nothing is spare: rounds of fewer slots leave room where buffers are full.
+                budget = {name: needed[name] for name in there}
+                part = {name: int(slots * share) for name, slots in there.items()}
+                rounds = rounds_of(nodes, tilings, sites, groups, part)
             if rounds is None:
                 continue
             try:
@@ -152,10 +167,14 @@ def plan_flows(
             except NoRoom as failure:
                 reason = str(failure)
     raise MappingError(
-        f"'{flows.model}' needs {needed} arrays, {count} x {config.name} has {count * per_chip}, but no "
+        f"'{flows.model}' needs {_counted(needed)}, {count} x {config.name} has {_counted(per_chip, count)}, but no "
         f"room in reach: not enough {reason}",
         mend="give more --chips or a larger "
-        + ("memory.capacity_gib" if reason == "memory" else "tile.buffer.capacity_kib"),
+        + (
+            f"{config.memory.name}.capacity_gib"
+            if reason == "memory"
+            else " or ".join(f"{name}.buffer.capacity_kib" for name in kinds)
+        ),
     )
 
 
@@ -166,7 +185,7 @@ class _Job:
     chip: Chip
     flows: Flows
     tilings: Sequence[Tiling | None]
-    units: Sequence[str | None]
+    choices: Sequence[Choice]
     groups: Sequence[Group]
     least: list[list[list[int]]]
     weight_bits: int
@@ -174,42 +193,44 @@ class _Job:
 
     def products(self, package: Package) -> dict[int, Product]:
         """Return the products of two activations that arrays could do, where the chip's policy is not to do none."""
-        config, programs = self.chip.config, self.flows.programs
+        programs = self.flows.programs
         found: dict[int, Product] = {}
-        if config.products == "digital":
-            return found
         for group in self.groups:
-            slices = slices_of(group, package.tiles)
+            kind = package.kinds[str(self.choices[group.members[0]].site)]
+            if kind.product_policy == "digital":
+                continue
+            slices = slices_of(group, len(package.tiles_of(kind.site.name)))
             for n in group.members if slices > 1 else ():
-                product = Product.of([nodes[n] for nodes in programs], slices, self.chip, self.input_bits)
+                product = kind.product([nodes[n] for nodes in programs], slices, self.input_bits)
                 if product is not None:
                     found[n] = product
         return found
 
-    def written(self, products: Mapping[int, Product]) -> dict[int, int]:
+    def written(self, products: Mapping[int, Product], kinds: Mapping[str, Kind]) -> dict[int, int]:
         """Return those that are to be written into arrays, and the arrays that each slice needs for it."""
-        always = self.chip.config.products == "write"
         return {
             n: product.arrays(self.flows.caches)
             for n, product in products.items()
-            if always or product.faster(self.flows.runs)
+            if kinds[str(self.choices[n].site)].product_policy == "write" or product.faster(self.flows.runs)
         }
 
     def fill(
-        self, package: Package, budget: int, rounds: Sequence[int], products: Mapping[int, Product]
+        self,
+        package: Package,
+        budget: Mapping[str, int],
+        rounds: Sequence[int],
+        products: Mapping[int, Product],
     ) -> list[Plan]:
         """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
-        config, nodes = self.chip.config, self.flows.programs[0]
-        step = self.chip.mvm_period_fs(self.input_bits)
+        nodes = self.flows.programs[0]
+        sites = [choice.site for choice in self.choices]
         copies = choose_copies(
             nodes,
             self.tilings,
-            self.units,
-            config,
+            sites,
+            package,
             self.input_bits,
-            step,
             budget,
-            package.tiles,
             self.groups,
             self.least[0],
             rounds,
@@ -223,14 +244,17 @@ class _Job:
             ]
             for each in self.flows.programs
         ]
-        floor = Floor(self.chip, package, self.input_bits, self.flows.programs, self.least, wanted)
+        floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted)
         ops: list[PlannedOp] = []
-        written = self.written(products)
+        written = self.written(products, package.kinds)
         if rounds[-1] > 0:
             written = {}
         group_of = {n: g for g in self.groups if copies.slices.get(g.members[0], 1) > 1 for n in g.members}
         for n, node in enumerate(nodes):
-            op = PlannedOp(node, tiling=self.tilings[n], unit=self.units[n], attached=n in copies.attached)
+            site, tiling = sites[n], self.tilings[n]
+            unit = None if site is None or tiling else package.kinds[site].site.unit_of(node.type)
+            op = PlannedOp(node, tiling=tiling, unit=unit, attached=n in copies.attached, site=site)
+            op.why = self.choices[n].why
             if n and rounds[n] > rounds[n - 1]:
                 floor.open_round()
             op.round = rounds[n]
@@ -263,7 +287,7 @@ class _Job:
                 more = 0 if n in group_of else 1
                 for tile in own[n].buffer_tiles:
                     few = -(-self.least[program][n][0] // dealt) + more
-                    places[n, 0, tile] = max(config.tile.in_flight, few)
+                    places[n, 0, tile] = max(package.site(tile).in_flight, few)
             plan = Plan(self.chip, package, own, places, self.weight_bits, self.input_bits, copies.pace_fs)
             plans.append(plan)
         if plans[0].rounds > 1:
@@ -288,19 +312,20 @@ class _Job:
         nodes = self.flows.programs[0]
         outside = [e.source for n in group.members for e in nodes[n].edges if e.source < len(ops)]
         homes = [r.home for n in outside for r in ops[n].replicas if r.home != HOST_TILE]
-        anchors = homes or [floor.order[0]]
+        site = str(self.choices[group.members[0]].site)
+        anchors = homes or [floor.orders[site][0]]
         cached = any(
             edge.cached for each in self.flows.programs for n in group.members for edge in each[n].edges
         )
         own = {n: arrays for n, arrays in written.items() if n in group.members}
         ways = [(BUFFER, own)] if own else []
-        if not own or self.chip.config.products == "auto":
+        if not own or floor.kinds[site].product_policy == "auto":
             # Between rounds others use a buffer.
             ways += [(BUFFER, {})] if not (in_turns and cached) else []
             ways += [(MEMORY, {})] if self.chip.config.memory is not None else []
         for number, (right_in, arrays) in enumerate(ways):
             try:
-                floor.place_group(group, self.units, anchors, copies, right_in, self.flows.caches, arrays)
+                floor.place_group(group, site, anchors, copies, right_in, self.flows.caches, arrays)
             except NoRoom:
                 if number == len(ways) - 1:
                     raise
@@ -334,24 +359,26 @@ def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
 
 
 def _check_buffers(
-    chip: Chip,
+    kinds: Mapping[str, Kind],
     nodes: list[Node],
+    choices: Sequence[Choice],
     tilings: Sequence[Tiling | None],
     least: list[list[int]],
     input_bits: int,
     groups: Sequence[Group],
+    config: ChipConfig,
 ) -> None:
     """Refuse a model with an op whose inputs do not fit even an empty tile."""
-    capacity = chip.config.tile.buffer.capacity_kib * 1024
-    per_tile = chip.config.tile.cores * chip.config.core.arrays
     slices = {n: group.slices for group in groups for n in group.members}
     for number, (node, tiling, places) in enumerate(zip(nodes, tilings, least, strict=True)):
-        if node.type == "Output":
+        name = choices[number].site
+        if name is None:
             continue
-        share = tiling.share(tiling.blocks[:per_tile]) if tiling else 1 / slices.get(number, 1)
+        kind, capacity = kinds[name], kinds[name].site.buffer.capacity_kib * 1024
+        share = tiling.share(tiling.blocks[: kind.slots]) if tiling else 1 / slices.get(number, 1)
         need = 0.0
         for n, edge in zip(places, node.edges, strict=True):
-            if edge.held and (chip.config.memory is not None or chip.config.products != "digital"):
+            if edge.held and (config.memory is not None or kind.product_policy != "digital"):
                 continue  # it may lie off the chip, or in arrays
             dealt = tiling is None and all(own_token(each) for each in node.edges)  # copies share it out
             tokens = min(n, 2) if dealt else n + edge.cached / edge.features
@@ -359,11 +386,24 @@ def _check_buffers(
         if need > capacity:
             raise MappingError(
                 f"its inputs need {need / 1024:.1f} KiB of buffer in one tile, "
-                f"{chip.config.name} has {capacity / 1024:g} KiB",
+                f"{config.name} has {capacity / 1024:g} KiB",
                 where=f"op '{node.name}' ({node.type})",
-                mend=f"give --set tile.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
+                mend=f"give --set {name}.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
                 "fewer --input-bits or a smaller input",
             )
+
+
+def _chips_for(needed: Mapping[str, int], per_chip: Mapping[str, int]) -> int:
+    """Return the fewest chips whose slots hold so many blocks at the sites of each name."""
+    return max((-(-count // per_chip[name]) for name, count in needed.items()), default=1) or 1
+
+
+def _counted(slots: Mapping[str, int], chips: int = 1) -> str:
+    """Say how many slots, by the name of the sites where there are several."""
+    some = {name: count * chips for name, count in slots.items() if count}
+    if len(some) <= 1:
+        return f"{sum(some.values())} arrays"
+    return " and ".join(f"{count} slots of '{name}'" for name, count in some.items())
 
 
 def _stated(trace: Trace, role: str) -> int | None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def balance(
-    positions: Sequence[int], step_fs: Sequence[int], arrays: Sequence[int], budget: int, floor_fs: float = 0
+    positions: Sequence[int],
+    step_fs: Sequence[int],
+    arrays: Sequence[int],
+    budget: Mapping[str, int],
+    owners: Sequence[str],
+    floor_fs: float = 0,
 ) -> list[int]:
     """Spend the arrays that are left on copies of whichever layer sets the pace.
 
@@ -19,8 +24,10 @@ def balance(
         Time between two firings of one replica, fs.
     arrays : sequence of int
         Arrays of one replica.
-    budget : int
-        Arrays there are, at least ``sum(arrays)``.
+    budget : mapping of str to int
+        Arrays there are at the sites of each name, at least as many as one replica of each of their layers takes.
+    owners : sequence of str
+        The name of the sites of each layer.
     floor_fs : float
         Time an inference that something other than the arrays takes; copies for a faster pace would be idle.
 
@@ -30,19 +37,21 @@ def balance(
         Replicas of each layer, at most one a position.
     """
     replicas = [1] * len(positions)
-    left = budget - sum(arrays)
+    left = dict(budget)
+    for owner, each in zip(owners, arrays, strict=True):
+        left[owner] -= each
     slowest = [(-positions[i] * step_fs[i], i) for i in range(len(positions))]
     heapq.heapify(slowest)
     while slowest:
         longest, i = heapq.heappop(slowest)
-        if -longest <= floor_fs or arrays[i] > left or replicas[i] >= positions[i]:
+        if -longest <= floor_fs or arrays[i] > left[owners[i]] or replicas[i] >= positions[i]:
             break  # the pace is set by a layer that cannot be helped: more copies of others would be idle
         # The next number of replicas that shortens the longest share of positions.
         rounds = -(-positions[i] // replicas[i])
         wanted = -(-positions[i] // (rounds - 1)) if rounds > 1 else replicas[i]
-        if (wanted - replicas[i]) * arrays[i] > left:
+        if (wanted - replicas[i]) * arrays[i] > left[owners[i]]:
             break
-        left -= (wanted - replicas[i]) * arrays[i]
+        left[owners[i]] -= (wanted - replicas[i]) * arrays[i]
         replicas[i] = wanted
         rounds = -(-positions[i] // wanted)
         heapq.heappush(slowest, (-rounds * step_fs[i], i))

@@ -6,16 +6,18 @@ keep keys and values in their tiles.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pimsim.chip import ChipConfig
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group
+from pimsim.mapping.kind import Kind
 from pimsim.mapping.planning.tiling import Tiling
 
 
-def check_reload(config: ChipConfig) -> None:
+def check_reload(config: ChipConfig, kinds: Collection[Kind]) -> None:
     """Refuse to reload weights on a chip that has nowhere to keep them or no time to write them in.
 
     Raises
@@ -25,42 +27,64 @@ def check_reload(config: ChipConfig) -> None:
     """
     lacking = []
     if config.memory is None:
-        lacking.append(("memory", "no off-chip memory to reload weights from", "add a 'memory:' part"))
-    if config.core.array.write_ns is None:
+        lacking.append(("memory", "no off-chip memory to reload weights from", "add a site of kind memory"))
+    if not all(kind.writable for kind in kinds if kind.slots):
         lacking.append(("core.array.write_ns", "no time to write a row of an array in", "give it in ns"))
     for where, what, mend in lacking:
         raise MappingError(f"{config.name} has {what}", where=where, mend=f"{mend}, or leave --reload out")
 
 
 def rounds_of(
-    nodes: Sequence[Node], tilings: Sequence[Tiling | None], groups: Sequence[Group], arrays: int
+    nodes: Sequence[Node],
+    tilings: Sequence[Tiling | None],
+    sites: Sequence[str | None],
+    groups: Sequence[Group],
+    slots: Mapping[str, int],
 ) -> list[int] | None:
-    """Return the round of each op: as few rounds as an order of them needs, each with weights for so many arrays.
+    """Return the round of each op: as few as an order of them needs, each with weights for so many slots.
 
     Returns
     -------
     list of int or None
-        From 0 on, never falling; None if some part that cannot be cut needs more arrays than there are.
+        From 0 on, never falling; None if some part that cannot be cut needs more slots than there are.
     """
     rounds: list[int] = []
-    current, left = 0, arrays
+    current, left = 0, dict(slots)
     for piece in pieces(nodes, groups):
-        need = sum(tiling.arrays for tiling in (tilings[n] for n in piece) if tiling)
-        if need > arrays:
+        need = slots_of(piece, tilings, sites)
+        if any(need[name] > slots[name] for name in need):
             return None
-        if need > left:
-            current, left = current + 1, arrays
-        left -= need
+        if any(need[name] > left[name] for name in need):
+            current, left = current + 1, dict(slots)
+        for name, count in need.items():
+            left[name] -= count
         rounds += [current] * len(piece)
     return rounds
 
 
-def largest(nodes: Sequence[Node], tilings: Sequence[Tiling | None], groups: Sequence[Group]) -> int:
-    """Return the arrays of the largest part that cannot be cut."""
-    return max(
-        sum(tiling.arrays for tiling in (tilings[n] for n in piece) if tiling)
-        for piece in pieces(nodes, groups)
-    )
+def slots_of(
+    ops: Iterable[int], tilings: Sequence[Tiling | None], sites: Sequence[str | None]
+) -> Counter[str]:
+    """Return the slots that the weights of some ops take, by the name of the sites."""
+    found: Counter[str] = Counter()
+    for n in ops:
+        tiling = tilings[n]
+        if tiling is not None:
+            found[str(sites[n])] += tiling.arrays
+    return found
+
+
+def largest(
+    nodes: Sequence[Node],
+    tilings: Sequence[Tiling | None],
+    sites: Sequence[str | None],
+    groups: Sequence[Group],
+) -> Counter[str]:
+    """Return the slots of the largest part that cannot be cut, by the name of the sites."""
+    found: Counter[str] = Counter()
+    for piece in pieces(nodes, groups):
+        found |= slots_of(piece, tilings, sites)
+    return found
 
 
 def pieces(nodes: Sequence[Node], groups: Sequence[Group]) -> list[range]:

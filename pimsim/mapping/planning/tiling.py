@@ -1,4 +1,4 @@
-"""A weight matrix on arrays: by rows, by columns, by bit slices, and groups side by side."""
+"""A weight matrix in slots: cut by rows and by columns, its groups side by side where they are small."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pimsim.chip import ChipConfig
-from pimsim.chip.timing import weight_slices
 from pimsim.errors import MappingError
 from pimsim.trace.schema import Op
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one array holds: a block of rows by a block of outputs.
+    """What one slot (an array, a bank) holds: a block of rows by a block of outputs.
 
     Blocks with the same `row` read the same inputs; blocks with the same `column` add into the same outputs.
     """
@@ -32,7 +30,7 @@ class Tiling:
     Parameters
     ----------
     blocks : tuple of Block
-        One an array.
+        One a slot.
     rows : int
         Length of the input vector of all groups together.
     depth : int
@@ -40,11 +38,11 @@ class Tiling:
     groups : int
         Independent matrices (grouped convolution).
     down : int
-        Blocks from top to bottom of a group's matrix; 0 where groups share arrays.
+        Blocks from top to bottom of a group's matrix; 0 where groups share slots.
     row_height : int
-        Rows of an array.
+        Rows of a slot.
     utilisation : float
-        Share of the arrays' cells that hold weights.
+        Share of the slots' cells that hold weights.
     """
 
     blocks: tuple[Block, ...]
@@ -57,7 +55,7 @@ class Tiling:
 
     @property
     def arrays(self) -> int:
-        """Arrays of one replica."""
+        """Slots of one replica."""
         return len(self.blocks)
 
     def share(self, blocks: Iterable[Block]) -> float:
@@ -74,6 +72,11 @@ class Tiling:
             span = ((1 << min(length, self.depth)) - 1) << first
             covered[group] = covered.get(group, 0) | (span & everything) | (span >> self.depth)
         return sum(channels.bit_count() for channels in covered.values()) / (self.depth * self.groups)
+
+
+def distinct_outputs(blocks: Iterable[Block]) -> int:
+    """Return the outputs of some blocks; those that add into the same ones count once."""
+    return sum({block.column: block.outputs for block in blocks}.values())
 
 
 def matrix_of(op: Op) -> tuple[int, int, int]:
@@ -95,44 +98,42 @@ def matrix_of(op: Op) -> tuple[int, int, int]:
     return shape[-2], shape[-1], 1
 
 
-def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
-    """Cut an op's weight into the blocks that arrays hold.
-
-    A group that needs less than an array shares one with others, along the diagonal: no two groups may have a row
-    or a column in common.
+def right_operand(op: Op) -> None:
+    """Refuse a weight that is the left operand.
 
     Raises
     ------
     MappingError
-        If one weight's bit slices do not fit into the columns of an array, or the weight is the left operand.
+        If it is.
     """
     if op.inputs[0].role == "weight":
         raise MappingError(
-            "its weight is the left operand, arrays multiply rows of an input by a weight on its right",
+            "its weight is the left operand, rows of an input are multiplied by a weight on their right",
             where=f"op '{op.name}' ({op.type})",
             mend="transpose the product when exporting",
         )
-    array = config.core.array
-    slices = weight_slices(config, weight_bits)
-    per_array = array.columns // slices
-    if per_array == 0:
-        raise MappingError(
-            f"a weight of {weight_bits} bits needs {slices} columns of {array.bits_per_cell} bits, "
-            f"an array has {array.columns}",
-            where=f"op '{op.name}'",
-            mend="give fewer --weight-bits or an array with more columns",
-        )
+
+
+def blocks_of(op: Op, rows_most: int, outputs_most: int, together: int) -> Tiling:
+    """Cut an op's weight into blocks.
+
+    Parameters
+    ----------
+    op : Op
+        With a weight.
+    rows_most, outputs_most : int
+        Of a block.
+    together : int
+        Groups of a grouped convolution that share a slot side by side; 0 where one does not fit a slot.
+    """
     rows, outputs, groups = matrix_of(op)
     blocks = []
-    together = (
-        min(array.rows // rows, per_array // outputs) if rows <= array.rows and outputs <= per_array else 0
-    )
     if together >= 1:
         for n, first in enumerate(range(0, groups, together)):
             count = min(together, groups - first)
             blocks.append(Block(n, n, count * rows, count * outputs))
     else:
-        down, across = -(-rows // array.rows), -(-outputs // per_array)
+        down, across = -(-rows // rows_most), -(-outputs // outputs_most)
         for group in range(groups):
             for column in range(across):
                 for row in range(down):
@@ -140,12 +141,10 @@ def tile_op(op: Op, config: ChipConfig, weight_bits: int) -> Tiling:
                         Block(
                             group * down + row,
                             group * across + column,
-                            min(array.rows, rows - row * array.rows),
-                            min(per_array, outputs - column * per_array),
+                            min(rows_most, rows - row * rows_most),
+                            min(outputs_most, outputs - column * outputs_most),
                         )
                     )
-    cells = rows * outputs * groups * slices
     depth = op.inputs[0].tensor.shape[1] // groups if op.type == "Conv" else rows
-    down = 0 if together >= 1 else -(-rows // array.rows)
-    utilisation = cells / (len(blocks) * array.rows * array.columns)
-    return Tiling(tuple(blocks), rows * groups, depth, groups, down, array.rows, utilisation)
+    down = 0 if together >= 1 else -(-rows // rows_most)
+    return Tiling(tuple(blocks), rows * groups, depth, groups, down, rows_most, 0.0)

@@ -67,7 +67,7 @@ class Places:
 
 def places_of(config: ChipConfig, result: Result) -> Places:
     """Return the places of a run's chips."""
-    graph = config.network.graph(config.tiles, config.external.count, config.memory)
+    graph = config.graph()
     found = layout(graph)
     left, top = min(x for x, _ in found.values()), max(y for _, y in found.values())
     moved = {node: (x - left + MARGIN, top - y + MARGIN) for node, (x, y) in found.items()}

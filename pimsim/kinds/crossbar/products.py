@@ -6,36 +6,43 @@ import math
 
 import numpy as np
 
+from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, write_rows
+from pimsim.kinds.crossbar.site import Crossbar
+from pimsim.kinds.crossbar.written import Matrix
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import figures
 from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.lowering.multiplication import Arrays, multiplication
 from pimsim.mapping.planning.plan import ARRAYS, PlannedOp, Replica
-from pimsim.mapping.planning.written import Matrix
 from pimsim.netlist.rows import Step
 
 
 def written_product(
-    actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
+    actors: Actors, site: Crossbar, number: int, op: PlannedOp, index: int, replica: Replica
 ) -> tuple[int, int]:
     """Return two actors of a product: one multiplies, the other writes the right matrix before."""
     growth, home = actors.growing(number), replica.home
     if growth is None:
-        multiplier = actors.actor(op, index, "", _path(actors, op, op.node, index, home), depth=2)
+        multiplier = actors.actor(op, index, "", _path(actors, site, op, op.node, index, home), depth=2)
     else:
         alike = figures(growth.low[number]), figures(growth.high[number]), ARRAYS, op.slices, op.attached
 
         def path_at(cached: int) -> list[Step]:
-            return _path(actors, op, growth.node(number, cached), index, home)
+            return _path(actors, site, op, growth.node(number, cached), index, home)
 
         path = actors.net.add_growing(path_at, alike, actors.program.places, growth.last)
         multiplier = actors.actor(op, index, "", path, depth=2, selector=actors.own.selector)
     matrix = Matrix.of(op.node, op.slices)
     assert matrix is not None
-    cells = matrix.cells_written(actors.plan.chip, actors.input_bits)
-    bits = -(-cells // actors.plan.chip.weight_slices(actors.input_bits)) * actors.input_bits
-    writing = actors.transport.write_rows(
-        home, f"tile{home}", (op.node.name, index), matrix.rows_written(actors.plan.chip), cells
+    cells = matrix.cells_written(site, actors.input_bits)
+    bits = -(-cells // site.weight_slices(actors.input_bits)) * actors.input_bits
+    writing = write_rows(
+        actors.transport,
+        site,
+        home,
+        f"tile{home}",
+        (op.node.name, index),
+        matrix.rows_written(site),
+        cells,
     )
     name = f"{op.node.name}.{index}.write"
     writer = actors.net.add_actor(
@@ -46,7 +53,7 @@ def written_product(
         period=matrix.images,
     )
     each = np.arange(op.node.positions) // (op.node.positions // matrix.images)
-    stream = actors.net.add_stream(name, 1, matrix.images, part="core.array")
+    stream = actors.net.add_stream(name, 1, matrix.images, part=site.label("core.array"))
     actors.net.add_output(writer, stream, actors.net.add_table(np.arange(matrix.images)))
     actors.net.add_input(
         multiplier,
@@ -57,11 +64,11 @@ def written_product(
     return multiplier, writer
 
 
-def _path(actors: Actors, op: PlannedOp, node: Node, index: int, tile: int) -> list[Step]:
+def _path(actors: Actors, site: Crossbar, op: PlannedOp, node: Node, index: int, tile: int) -> list[Step]:
     """The path of one firing of a product on arrays: a row of each of the slice's heads."""
     matrix = Matrix.of(node, op.slices)
     assert matrix is not None
-    down, across = matrix.blocks(actors.plan.chip, actors.input_bits)
+    down, across = matrix.blocks(site, actors.input_bits)
     left = math.ceil(sum(edge.reads for edge in node.edges if edge is not node.right) / op.slices)
     path = actors.transport.read_buffer(tile, left * actors.input_bits)
     arrays = Arrays(tile, f"tile{tile}.products", (op.node.name, index), None, op.written)
@@ -69,7 +76,7 @@ def _path(actors: Actors, op: PlannedOp, node: Node, index: int, tile: int) -> l
         multiplication(
             actors.transport,
             actors.lowered.instances,
-            actors.plan.chip,
+            site,
             actors.input_bits,
             arrays,
             inputs=left // matrix.vectors,
@@ -80,8 +87,8 @@ def _path(actors: Actors, op: PlannedOp, node: Node, index: int, tile: int) -> l
     outputs = matrix.count * matrix.columns * matrix.vectors
     largest = Matrix.of(op.node, op.slices)
     assert largest is not None
-    if largest.blocks(actors.plan.chip, actors.input_bits)[0] > 1:
+    if largest.blocks(site, actors.input_bits)[0] > 1:
         # Also before a cache has grown so far: the way is the same for each token.
-        path.append(actors.unit_step(tile, "Accumulate", outputs * down))
+        path.append(actors.transport.at_unit(tile, "Accumulate", outputs * down))
     path.append(actors.over_bus(tile, outputs))
     return path

@@ -1,0 +1,235 @@
+"""A site in a chip file: where work is done or data kept, an endpoint of the network.
+
+A kind of site is a class here that says what a chip file may say of it and what it is made of, and, behind
+`Site.behaviour`, a class of `pimsim.mapping.kind` that says what it does. Kinds plug in: see `pimsim.registry`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import Field, PrivateAttr
+
+from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
+from pimsim.chip.parts.base import Clocks, Count, Part, Use, refuse
+from pimsim.chip.precision import Precision
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
+RouterName = Annotated[str, Field(pattern=r"^r(0|[1-9][0-9]{0,6})$")]
+
+
+class Place(NamedTuple):
+    """What a site knows of the chip that it is part of.
+
+    Parameters
+    ----------
+    name : str
+        What the chip file calls the site.
+    clocks : mapping of str to Clock
+        The chip's.
+    precision : Precision
+        The chip's.
+    technology_nm : float
+        The chip's, in nanometres.
+    inside : bool
+        Whether what is inside its cores is called by that alone, as ``core.array``: no other site has cores.
+    """
+
+    name: str
+    clocks: Clocks
+    precision: Precision
+    technology_nm: float
+    inside: bool
+
+
+class Site(Sourced, ABC):
+    """One name of a chip's ``sites``: so many alike.
+
+    Parameters
+    ----------
+    kind : str
+        Which kind it is.
+    count : int
+        How many there are.
+    at : list of str, optional
+        The router of each (``r0``, ``r1``, …); without it they take the topology's places, one after another.
+    """
+
+    plugs: ClassVar[str] = "kinds"
+    takes_ops: ClassVar[bool] = True
+    """Whether ops can be done here: such sites have numbers, over all names, in the order of the chip file."""
+
+    kind: str
+    count: Count = 1
+    at: list[RouterName] | None = None
+    _place: Place | None = PrivateAttr(None)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the chip file says the same of both."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # -- what every kind answers -------------------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def behaviour(cls) -> type[Any]:
+        """Return the class, a `pimsim.mapping.kind.Kind`, that says what is done here and how."""
+
+    @abstractmethod
+    def uses(self) -> Iterator[Use]:
+        """Yield what all sites of this name are made of, and what each part does at its peak."""
+
+    @abstractmethod
+    def clocked(self) -> Iterator[tuple[str, str]]:
+        """Yield the parts that have a clock, by their path below the site, with its name."""
+
+    # -- what some kinds answer otherwise ----------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse what does not fit together: raise `pimsim.chip.parts.base.refuse` with a path below the site."""
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what is allowed but looks like a mistake, each with its path."""
+        yield from ()
+
+    def summary(self) -> str:
+        """Return what there is of it, in a few words."""
+        return self.kind
+
+    def highlights(
+        self, power_mw: Mapping[str, float | None]
+    ) -> Iterator[tuple[str, str, float | None, str]]:
+        """Yield figures that a chip of such sites is known by: name, unit, value, and the key of the published one.
+
+        Parameters
+        ----------
+        power_mw : mapping of str to float
+            Peak power of each part, by what results call it.
+        """
+        yield from ()
+
+    def weights(self, bits: int) -> int:
+        """Return how many weights of so many bits stay in all sites of this name; 0 where none do."""
+        return 0
+
+    def macs_per_second(self) -> float:
+        """Return the multiply-accumulates of a second at native precision, all sites at their peak."""
+        return 0.0
+
+    def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
+        """Return what bounds all sites of this name, in 1e9 operations a second; 1 MAC = 2 operations."""
+        return {}
+
+    def part_at(self, path: str) -> Any:
+        """Return the part under a path below the site; None if there is none."""
+        found: Any = self
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, dict) else getattr(found, key, None)
+        return found
+
+    def doubled_part(self, path: str) -> dict[str, Any]:
+        """Return the keys below the site, and their values, of twice as many of a part."""
+        part = self.part_at(path)
+        return (
+            {f"{path}.{key}": value for key, value in part.doubled().items()}
+            if isinstance(part, Part)
+            else {}
+        )
+
+    # -- what it knows -----------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """What it knows of its chip."""
+        assert self._place is not None, "a site is part of a chip"
+        return self._place
+
+    @property
+    def name(self) -> str:
+        """What the chip file calls it."""
+        return self.place.name
+
+    @property
+    def clocks(self) -> Clocks:
+        """The chip's clocks."""
+        return self.place.clocks
+
+    def clock_of(self, name: str) -> Clock:
+        """Return one of the chip's clocks."""
+        return self.place.clocks[name]
+
+    def label(self, path: str) -> str:
+        """Return what results call a part of the site, by its path below it."""
+        if path.startswith("core.") and self.place.inside:
+            return path
+        return f"{self.name}.{path}"
+
+
+class WorkSite(Site):
+    """A site with a buffer that the network ends in, a bus behind it, and digital units on that.
+
+    Parameters
+    ----------
+    in_flight : int
+        Firings of one op that may be under way at once in what works beside the digital units; with three, one loads
+        while another computes and a third drains.
+    buffer, bus, digital, output_register
+        Its parts; `digital` by name, `output_register` may be absent.
+    """
+
+    in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
+    buffer: Buffer
+    bus: Bus
+    digital: dict[Name, DigitalUnit]
+    output_register: Register | None = None
+
+    def clocked(self) -> Iterator[tuple[str, str]]:
+        """Buffer, bus and digital units."""
+        yield "buffer", self.buffer.clock
+        yield "bus", self.bus.clock
+        for name, unit in self.digital.items():
+            yield f"digital.{name}", unit.clock
+
+    def check(self) -> None:
+        """Each op type is in one unit only."""
+        seen: dict[str, str] = {}
+        for unit_name, unit in self.digital.items():
+            for op in unit.operations:
+                if op in seen:
+                    expected = f"an op in one unit only (it is in '{seen[op]}' too)"
+                    raise refuse(f"digital.{unit_name}.operations.{op}", op, expected)
+                seen[op] = unit_name
+
+    def uses(self) -> Iterator[Use]:
+        """Buffer, bus and digital units work in every cycle of their clocks."""
+        clocks, count = self.clocks, self.count
+        yield Use(self.label("buffer"), self.buffer, count, self.buffer.per_second(clocks, count))
+        yield Use(self.label("bus"), self.bus, count, self.bus.per_second(clocks, count))
+        for name, unit in self.digital.items():
+            units = count * unit.count
+            yield Use(self.label(f"digital.{name}"), unit, units, unit.per_second(clocks, units))
+
+    def unit_of(self, operation: str) -> str | None:
+        """Return the name of the unit that does an op; None if there is none."""
+        return next((name for name, unit in self.digital.items() if operation in unit.operations), None)
+
+    def unit_gops(self, name: str) -> float:
+        """Return the operations of a second of a tile's units of a name, in 1e9; of a matrix unit's MAC 2."""
+        unit = self.digital[name]
+        return self.ops_of(name) * unit.per_second(self.clocks, unit.count) / 1e9
+
+    def ops_of(self, name: str) -> int:
+        """Return the operations of an element in a unit: a matrix unit's are multiply-accumulates."""
+        return 2 if set(self.digital[name].operations) <= {"MatMul", "Conv", "Gemm"} else 1
+
+    def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
+        """Digital units, every lane at work."""
+        return {"digital units": self.count * sum(map(self.unit_gops, self.digital))}
+
+    def slot_ceilings(self, operations: float, input_bits: int) -> dict[str, float]:
+        """Return what bounds an op that does so many operations in a firing of slots, in 1e9 operations a second."""
+        return {}

@@ -1,0 +1,133 @@
+"""What tiles of arrays do: weights stay in arrays, everything else is done on digital units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pimsim.chip.parts.base import Energy, cost
+from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, write_rows
+from pimsim.kinds.crossbar.products import written_product
+from pimsim.kinds.crossbar.site import Crossbar
+from pimsim.kinds.crossbar.tiling import tile_op
+from pimsim.kinds.crossbar.written import product_of
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.kind import Kind
+from pimsim.mapping.lowering.actors import Actors
+from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.product import Product
+from pimsim.mapping.planning.tiling import Tiling, distinct_outputs
+from pimsim.netlist.rows import Step
+from pimsim.trace.schema import Op
+
+
+class CrossbarKind(Kind):
+    """Ops on tiles of arrays; a slot is an array."""
+
+    site: Crossbar
+
+    @property
+    def slots(self) -> int:
+        """Arrays of a tile."""
+        return self.site.arrays
+
+    @property
+    def core_slots(self) -> int:
+        """Arrays of a core."""
+        return self.site.core.arrays
+
+    @property
+    def bank_slots(self) -> int:
+        """Arrays that share a bank of converters."""
+        return self.site.core.in_bank
+
+    def tiling(self, op: Op, weight_bits: int) -> Tiling:
+        """Cut an op's weight into the blocks that arrays hold."""
+        return tile_op(op, self.site.core, weight_bits)
+
+    def slot_fs(self, tiling: Tiling, input_bits: int) -> int:
+        """Return the time between two multiplications of a core with all its arrays at work."""
+        return self.site.mvm_period_fs(input_bits)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the chip file gives a time to write a row in."""
+        return self.site.core.array.write_ns is not None
+
+    @property
+    def product_policy(self) -> str:
+        """As the chip file says."""
+        return self.site.products
+
+    def product(self, nodes: Sequence[Node], slices: int, bits: int) -> Product | None:
+        """Return what a product of two activations would take on arrays."""
+        return product_of(nodes, slices, self.site, bits, self.service_fs)
+
+    @property
+    def endurance(self) -> float | None:
+        """As the chip file says of its device."""
+        return self.site.core.array.endurance
+
+    @property
+    def slot_part(self) -> str:
+        """The arrays."""
+        return self.site.label("core.array")
+
+    @property
+    def register_part(self) -> str:
+        """Sums wait in the cores' output registers."""
+        return self.site.label("core.output_register")
+
+    def register_energy(self, size: float) -> Energy:
+        """Return what so many bytes of sums cost in the registers of the core, then of the tile."""
+        register = self.site.core.output_register
+        own = cost(self.site.label("core.output_register"), size, register.action_pj)
+        return own + super().register_energy(size)
+
+    def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
+        """Load the inputs, multiply, send the sums over the bus."""
+        inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
+        shared = self.bank_slots > 1
+        arrays = Arrays(
+            chunk.tile,
+            _place(chunk),
+            _owner(op, index, chunk),
+            (chunk.core, chunk.bank) if shared else None,
+            len(chunk.blocks),
+        )
+        return [
+            *actors.transport.read_buffer(chunk.tile, inputs * actors.input_bits),
+            multiplication(
+                actors.transport,
+                actors.lowered.instances,
+                self.site,
+                actors.input_bits,
+                arrays,
+                inputs=inputs,
+                rows=sum(block.rows for block in chunk.blocks),
+            ),
+            actors.over_bus(chunk.tile, distinct_outputs(chunk.blocks)),
+        ]
+
+    def write_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk, rows: int) -> list[Step]:
+        """Bring a row of a chunk's weights from the memory and write it, in all its arrays at once."""
+        weights = sum(block.rows * block.outputs for block in chunk.blocks)
+        bits = -(-weights // rows) * actors.plan.weight_bits
+        cells = weights * self.site.weight_slices(actors.plan.weight_bits) / rows
+        writing = write_rows(
+            actors.transport, self.site, chunk.tile, _place(chunk), _owner(op, index, chunk), 1, cells
+        )
+        return [*actors.transport.from_memory(chunk.tile, bits), writing]
+
+    def product_rows(
+        self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[int, int]:
+        """Write the right matrix into arrays, and multiply by it."""
+        return written_product(actors, self.site, number, op, index, replica)
+
+
+def _place(chunk: Chunk) -> str:
+    return f"tile{chunk.tile}.core{chunk.core}"
+
+
+def _owner(op: PlannedOp, index: int, chunk: Chunk) -> tuple[int, int, str, int]:
+    return chunk.core, chunk.bank, op.node.name, index

@@ -1,0 +1,138 @@
+"""A matrix-vector multiplication on arrays as one visit: its phases, its bank of converters and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from pimsim.chip.parts.base import cost, period_fs
+from pimsim.kinds.crossbar.site import Crossbar
+from pimsim.mapping.lowering.transport import Transport
+from pimsim.netlist.rows import Mvm, Step
+
+
+class Arrays(NamedTuple):
+    """Arrays that work in step.
+
+    Parameters
+    ----------
+    tile : int
+        Where they are.
+    name : str
+        Of their place in the tile.
+    owner : hashable
+        Whose they are.
+    bank : hashable or None
+        The converters that others use, too; None where they have their own.
+    number : int
+        How many there are.
+    """
+
+    tile: int
+    name: str
+    owner: Hashable
+    bank: Hashable | None
+    number: int
+
+
+def multiplication(
+    transport: Transport,
+    instances: dict[int, int],
+    site: Crossbar,
+    input_bits: int,
+    arrays: Arrays,
+    *,
+    inputs: int,
+    rows: int,
+    active: int | None = None,
+) -> Step:
+    """Return the visit of one multiplication.
+
+    Parameters
+    ----------
+    transport : Transport
+        Where the resources are made.
+    instances : dict of int to int
+        Told how many arrays and converters the resources stand for.
+    site : Crossbar
+        What the arrays are of.
+    input_bits : int
+        Bits of an input.
+    arrays : Arrays
+        Where.
+    inputs : int
+        Elements that come in.
+    rows : int
+        Rows that they drive, of all arrays together.
+    active : int, optional
+        Arrays that take part; by default all.
+    """
+    core, clocks = site.core, site.clocks
+    array, adc = core.array, core.adc
+    active = arrays.number if active is None else active
+    phases = core.phases(input_bits)
+    shared = arrays.bank is not None
+    here = arrays.number if shared else min(arrays.number, core.in_bank)
+    key = arrays.owner if arrays.bank is None else arrays.bank
+    bank = transport.resource(
+        ("adc", arrays.tile, key),
+        f"{arrays.name}.adc",
+        site.label("core.adc"),
+        period_fs(clocks, adc.clock),
+        tile=arrays.tile,
+    )
+    resource = arrays_at(transport, site, arrays.tile, arrays.name, arrays.owner)
+    instances[resource] = arrays.number
+    instances[bank] = adc.adcs_per_bank * (1 if shared else -(-arrays.number // core.in_bank))
+    reads = phases * active
+    taken = reads * array.columns
+    holds = core.sample_hold
+    return Step(
+        resource,
+        0,
+        0,
+        Mvm(
+            phases=phases,
+            setup=array.setup_fs(clocks),
+            read=array.read_fs(clocks),
+            convert=adc.conversion_fs(core.samples(here), clocks),
+            tail=core.shift_add.latency_cycles * period_fs(clocks, core.shift_add.clock),
+            bank=bank,
+            shared=shared,
+        ),
+        energy=(
+            *cost(site.label("core.input_register"), inputs * input_bits / 8, core.input_register.action_pj),
+            *cost(site.label("core.array"), reads, array.action_pj),
+            *cost(site.label("core.dac"), phases * rows, core.dac.action_pj),
+            *cost(site.label("core.sample_hold"), taken if holds else 0, holds.action_pj if holds else None),
+            *cost(site.label("core.adc"), taken, adc.action_pj),
+            *cost(site.label("core.shift_add"), taken, core.shift_add.action_pj),
+        ),
+    )
+
+
+def arrays_at(transport: Transport, site: Crossbar, tile: int, name: str, owner: Hashable) -> int:
+    """Return the resource that an owner's arrays are."""
+    clock = period_fs(site.clocks, site.core.array.clock)
+    return transport.resource(
+        ("arrays", tile, owner), f"{name}.arrays", site.label("core.array"), clock, tile=tile
+    )
+
+
+def write_rows(
+    transport: Transport, site: Crossbar, tile: int, name: str, owner: Hashable, rows: int, cells: float
+) -> Step:
+    """Write rows of an owner's arrays one after another, in all of them at once."""
+    array = site.core.array
+    row_fs = array.row_fs(site.clocks)
+    assert row_fs is not None
+    resource = transport.resource(
+        ("write", tile, owner),
+        f"{name}.writing",
+        site.label("core.array"),
+        period_fs(site.clocks, array.clock),
+        cause="programming",
+        tile=tile,
+    )
+    energy = cost(site.label("core.array"), cells, array.energy_per_cell_write_pj)
+    return Step(resource, rows * row_fs, rows * row_fs, energy=energy)

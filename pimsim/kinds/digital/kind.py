@@ -1,0 +1,125 @@
+"""What digital tiles do: weights stay in banks beside the unit that multiplies; everything else as on any tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pimsim.chip.parts.base import cost, period_fs
+from pimsim.errors import MappingError
+from pimsim.kinds.digital.site import Digital, WeightBanks
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.kind import Kind
+from pimsim.mapping.lowering.actors import Actors
+from pimsim.mapping.planning.plan import Chunk, PlannedOp
+from pimsim.mapping.planning.tiling import (
+    Block,
+    Tiling,
+    blocks_of,
+    distinct_outputs,
+    matrix_of,
+    right_operand,
+)
+from pimsim.netlist.rows import Step
+from pimsim.trace.schema import Op
+
+
+class DigitalKind(Kind):
+    """Ops on digital tiles; a slot is a bank of weights."""
+
+    site: Digital
+
+    def refusal(self, node: Node) -> str:
+        """Weights need banks and a unit that multiplies them."""
+        if node.on_arrays and self.site.weights_in is None:
+            return "it has nowhere for weights"
+        return "" if self.site.unit_of(node.type) is not None else f"no digital unit of it does {node.type}"
+
+    @property
+    def slots(self) -> int:
+        """Banks of a tile."""
+        return self.site.banks
+
+    @property
+    def slots_are(self) -> str:
+        """Banks."""
+        return "banks"
+
+    @property
+    def slot_part(self) -> str:
+        """The weights' banks."""
+        return self.site.label("weights_in")
+
+    @property
+    def _banks(self) -> WeightBanks:
+        assert self.site.weights_in is not None
+        return self.site.weights_in
+
+    def tiling(self, op: Op, weight_bits: int) -> Tiling:
+        """Cut an op's weight into what a bank holds: whole columns, as many as fit.
+
+        Raises
+        ------
+        MappingError
+            If a bank does not hold one weight, or the weight is the left operand.
+        """
+        right_operand(op)
+        held = self._banks.capacity_bytes * 8 // weight_bits
+        if held == 0:
+            raise MappingError(
+                f"a bank of {self._banks.capacity_kib:g} KiB does not hold one weight of {weight_bits} bits",
+                where=f"op '{op.name}'",
+                mend=f"give a larger --set {self.site.name}.weights_in.capacity_kib",
+            )
+        rows, outputs, groups = matrix_of(op)
+        rows_most = min(rows, held)
+        tiling = blocks_of(op, rows_most, max(1, held // rows_most), held // (rows * outputs))
+        return replace(tiling, utilisation=rows * outputs * groups / (tiling.arrays * held))
+
+    def slot_fs(self, tiling: Tiling, input_bits: int) -> int:
+        """Return the time between two firings: the tile with most of the blocks works on them one after another."""
+        macs = self._macs(tiling.blocks[: self.slots], tiling.rows // tiling.groups)
+        operation = next(each for each in ("Conv", "Gemm", "MatMul") if self.site.unit_of(each) is not None)
+        unit = self.site.digital[str(self.site.unit_of(operation))]
+        return max(1, unit.work(operation, macs, 1, self.site.clocks).held // unit.count)
+
+    @staticmethod
+    def _macs(blocks: Iterable[Block], rows: int) -> int:
+        """Return the multiply-accumulates of a firing of some blocks of a matrix, or groups, of so many rows."""
+        return sum(block.rows * block.outputs // max(1, block.rows // rows) for block in blocks)
+
+    def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
+        """Load the inputs, read the weights, multiply as they come, send the sums over the bus."""
+        site, banks, transport = self.site, self._banks, actors.transport
+        assert op.node.op is not None
+        inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
+        rows, _, _ = matrix_of(op.node.op)
+        bits = actors.plan.weight_bits
+        each = [self._macs([block], rows) * bits for block in chunk.blocks]
+        slowest = banks.read(max(each), site.clocks)
+        owner = chunk.core, op.node.name, index
+        resource = transport.resource(
+            ("weights", chunk.tile, owner),
+            f"tile{chunk.tile}.weights.{op.node.name}.{index}",
+            self.slot_part,
+            period_fs(site.clocks, banks.clock),
+            banks.ports,
+            cause="transport",
+            tile=chunk.tile,
+        )
+        actors.lowered.instances[resource] = len(chunk.blocks)
+        accesses = sum(banks.accesses(size) for size in each)
+        energy = cost(self.slot_part, accesses, banks.action_pj)
+        weights = Step(resource, slowest.held, slowest.after, energy=energy)
+        work = transport.at_unit(chunk.tile, op.node.type, self._macs(chunk.blocks, rows))
+        # It works no faster than weights come.
+        unit = site.digital[str(site.unit_of(op.node.type))]
+        period = period_fs(site.clocks, unit.clock)
+        held = -(-max(work.occupancy, slowest.held) // period) * period
+        work = work._replace(occupancy=held, latency=held + work.latency - work.occupancy)
+        return [
+            *transport.read_buffer(chunk.tile, inputs * actors.input_bits),
+            weights,
+            work,
+            actors.over_bus(chunk.tile, distinct_outputs(chunk.blocks)),
+        ]

@@ -1,0 +1,96 @@
+"""What a chip file says of digital tiles, what they are made of, and what they do at their peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from pimsim.chip.parts.base import Use
+from pimsim.chip.parts.buffer import Buffer
+from pimsim.chip.site import WorkSite
+
+if TYPE_CHECKING:
+    from pimsim.kinds.digital.kind import DigitalKind
+
+
+class WeightBanks(Buffer):
+    """A tile's memory for weights, in banks that are read side by side; one instance is one bank.
+
+    Weights stay in it. `capacity_kib`, `width_bits` and `ports` are those of one bank.
+
+    Parameters
+    ----------
+    banks : int
+        Banks in a tile.
+    """
+
+    banks: Annotated[int, Field(ge=1, le=4096)]
+
+    def doubled(self) -> dict[str, Any]:
+        """Twice the banks."""
+        return {"banks": 2 * self.banks}
+
+
+class Digital(WorkSite):
+    """Tiles of digital units.
+
+    Parameters
+    ----------
+    weights_in : WeightBanks, optional
+        Where weights stay; without it, ops with weights are done elsewhere.
+    """
+
+    kind: Literal["digital"] = "digital"
+    weights_in: WeightBanks | None = None
+
+    @classmethod
+    def behaviour(cls) -> type[DigitalKind]:
+        """Return what does ops on digital tiles."""
+        from pimsim.kinds.digital.kind import DigitalKind
+
+        return DigitalKind
+
+    def clocked(self) -> Iterator[tuple[str, str]]:
+        """The weights' banks, and what every tile has."""
+        if self.weights_in is not None:
+            yield "weights_in", self.weights_in.clock
+        yield from super().clocked()
+
+    @property
+    def banks(self) -> int:
+        """Banks of weights of one tile."""
+        return 0 if self.weights_in is None else self.weights_in.banks
+
+    def weights(self, bits: int) -> int:
+        """Return the weights of so many bits that all banks hold."""
+        held = self.weights_in
+        return 0 if held is None else self.count * held.banks * (held.capacity_bytes * 8 // bits)
+
+    def macs_per_second(self) -> float:
+        """Return the multiply-accumulates of a second of the units that multiply weights, every lane at work."""
+        if self.weights_in is None:
+            return 0.0
+        return sum(
+            unit.per_second(self.clocks, self.count * unit.count) / unit.operations["Conv"]
+            for unit in self.digital.values()
+            if "Conv" in unit.operations
+        )
+
+    def slot_ceilings(self, operations: float, input_bits: int) -> dict[str, float]:
+        """The units that multiply; an op has those of its own tiles at most."""
+        return {"digital units": 2 * self.macs_per_second() / 1e9}
+
+    def summary(self) -> str:
+        """Units, and banks where weights stay."""
+        units = self.count * sum(unit.count for unit in self.digital.values())
+        return f"digital, {units} units, {self.count * self.banks} banks of weights"
+
+    def uses(self) -> Iterator[Use]:
+        """The weights' banks, read in every cycle, and what every tile has."""
+        if self.weights_in is not None:
+            banks = self.count * self.weights_in.banks
+            rate = self.weights_in.per_second(self.clocks, banks)
+            yield Use(self.label("weights_in"), self.weights_in, banks, rate)
+        yield from super().uses()

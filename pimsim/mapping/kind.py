@@ -1,0 +1,153 @@
+"""What a kind of site does: which ops, at what cost, and how an op there becomes rows of a machine.
+
+The planner and the lowering ask; a subclass, which a kind's `pimsim.chip.site.Site.behaviour` names, answers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pimsim.chip import ChipConfig
+from pimsim.chip.parts.base import Energy, cost
+from pimsim.chip.site import WorkSite
+from pimsim.mapping.flow.dataflow import Node
+
+if TYPE_CHECKING:
+    from pimsim.mapping.lowering.actors import Actors
+    from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+    from pimsim.mapping.planning.product import Product
+    from pimsim.mapping.planning.tiling import Tiling
+    from pimsim.netlist.rows import Step
+    from pimsim.trace.schema import Op
+
+
+class Kind(ABC):
+    """How ops are done at the sites of one name.
+
+    Parameters
+    ----------
+    site : WorkSite
+        What the chip file says of them.
+    """
+
+    def __init__(self, site: WorkSite) -> None:
+        self.site = site
+
+    # -- which ops ---------------------------------------------------------------------------------------------
+
+    def refusal(self, node: Node) -> str:
+        """Say why an op cannot be done here; empty if it can."""
+        if node.on_arrays:
+            return "" if self.slots else "it has nowhere for weights"
+        return "" if self.site.unit_of(node.type) is not None else f"no digital unit of it does {node.type}"
+
+    # -- at what cost ------------------------------------------------------------------------------------------
+
+    def service_fs(self, node: Node, slices: int = 1) -> float:
+        """Return the time that one firing of a slice keeps a site's digital units busy, fs; several units share it."""
+        rows = node.right.rows if node.right is not None else 1
+        name = self.site.unit_of(node.type)
+        assert name is not None
+        unit = self.site.digital[name]
+        return unit.work(node.type, node.work / slices, rows, self.site.clocks).held / unit.count
+
+    def predicted_fs(self, node: Node, weight_bits: int, input_bits: int) -> float:
+        """Return how long an inference of an op keeps all sites of this name busy, shared out evenly, fs."""
+        if node.on_arrays and node.op is not None:
+            tiling = self.tiling(node.op, weight_bits)
+            share = tiling.arrays / (self.slots * self.site.count)
+            return node.positions * self.slot_fs(tiling, input_bits) * share
+        return node.positions * self.service_fs(node) / self.site.count
+
+    # -- what stays where it is used ---------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """Slots of a site that each hold one block of a weight: arrays, banks; 0 where weights cannot stay."""
+
+    @property
+    def slots_are(self) -> str:
+        """What a plan calls the slots."""
+        return "arrays"
+
+    @property
+    def core_slots(self) -> int:
+        """Slots that may work together: those of a core."""
+        return self.slots
+
+    @property
+    def bank_slots(self) -> int:
+        """Slots that take turns where something is shared, such as a bank of converters; 1 where nothing is."""
+        return 1
+
+    @abstractmethod
+    def tiling(self, op: Op, weight_bits: int) -> Tiling:
+        """Cut an op's weight into the blocks that slots hold.
+
+        Raises
+        ------
+        MappingError
+            If it cannot be cut so.
+        """
+
+    @abstractmethod
+    def slot_fs(self, tiling: Tiling, input_bits: int) -> int:
+        """Return the time between two firings of one copy of a weight's blocks, fs."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether what a slot holds can be written in the course of a run."""
+        return False
+
+    def product(self, nodes: Sequence[Node], slices: int, bits: int) -> Product | None:
+        """Return what a product of two activations would take in slots, for each program; None where it cannot."""
+        return None
+
+    @property
+    def endurance(self) -> float | None:
+        """Writes that a cell of a slot survives; None where the chip file does not say."""
+        return None
+
+    @property
+    @abstractmethod
+    def slot_part(self) -> str:
+        """What results call the slots."""
+
+    @property
+    def register_part(self) -> str:
+        """What results call the registers that results wait in between two parts of a site."""
+        return self.site.label("output_register")
+
+    def register_energy(self, size: float) -> Energy:
+        """Return what so many bytes of results cost in the registers on their way out."""
+        register = self.site.output_register
+        return () if register is None else cost(self.site.label("output_register"), size, register.action_pj)
+
+    @property
+    def product_policy(self) -> str:
+        """Where such products go: ``digital``, ``write`` or ``auto``."""
+        return "digital"
+
+    # -- as rows of a machine ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
+        """Return the path of one firing of the blocks of a copy that stand together: from the buffer to the bus."""
+
+    def product_rows(
+        self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[int, int]:
+        """Add the actors of a product in slots: return the one that multiplies, and the one that writes before."""
+        raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
+
+    def write_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk, rows: int) -> list[Step]:
+        """Return the path that brings one of so many rows of a chunk's blocks from the memory and writes it."""
+        raise NotImplementedError(f"what a {type(self).__name__} holds cannot be written")
+
+
+def kinds_of(config: ChipConfig) -> Mapping[str, Kind]:
+    """Return what the sites of a chip do, by their names."""
+    return {name: site.behaviour()(site) for name, site in config.working.items()}
