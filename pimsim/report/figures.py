@@ -107,11 +107,13 @@ def _without(figures: Mapping[str, Any]) -> str:
 
 def _use(result: Result) -> Iterator[Figure]:
     use = result.utilisation
-    yield (
-        "arrays in use",
-        share(use["arrays_mapped"]),
-        f"hold weights; {share(use['cells_mapped'])} of all cells do",
-    )
+    held = _held_in(result)
+    if use["arrays_mapped"] is not None:
+        yield (
+            f"{held} in use",
+            share(use["arrays_mapped"]),
+            f"hold weights; {share(use['cells_mapped'])} of all cells do",
+        )
     for row in result.data.get("wear", [])[:1]:  # the most often written
         yield "writes", f"{row['writes']:,}", f"of a cell of {row['op']} at most, {row['what']}"
         lifetime = row["lifetime_s"]
@@ -122,8 +124,16 @@ def _use(result: Result) -> Iterator[Figure]:
             if lifetime is None
             else f"at this rate, {row['endurance']:.4g} writes",
         )
-    yield "arrays busy", share(use["arrays_busy"]), "of the time of all arrays"
-    yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"
+    if use["arrays_busy"] is not None:
+        yield f"{held} busy", share(use["arrays_busy"]), f"of the time of all {held}"
+    if use["adcs_busy"] is not None:
+        yield "ADCs busy", share(use["adcs_busy"]), "of the time of all ADCs"
+
+
+def _held_in(result: Result) -> str:
+    """Return what the run's weights are held in: arrays, or what a kind of site has in their place."""
+    found = dict.fromkeys(row["on"] for row in result.plan if row["arrays"] and row["utilisation"] is not None)
+    return " and ".join(found) or "arrays"
 
 
 def _duration(seconds: float) -> str:

@@ -88,9 +88,10 @@ class Digital(WorkSite):
         return f"digital, {units} units, {self.count * self.banks} banks of weights"
 
     def uses(self) -> Iterator[Use]:
-        """The weights' banks, read in every cycle, and what every tile has."""
+        """The weights' banks, read as fast as the multipliers take them, and what every tile has."""
         if self.weights_in is not None:
             banks = self.count * self.weights_in.banks
-            rate = self.weights_in.per_second(self.clocks, banks)
+            taken = self.macs_per_second() * self.place.precision.weight_bits / self.weights_in.width_bits
+            rate = min(taken, self.weights_in.per_second(self.clocks, banks))
             yield Use(self.label("weights_in"), self.weights_in, banks, rate)
         yield from super().uses()
