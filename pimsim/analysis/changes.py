@@ -144,7 +144,18 @@ def _faster_clock(chip: ChipConfig, part: str, factor: int) -> Values:
     clock = getattr(place, "clock", None)
     if clock is None:
         return {}
-    return {f"clocks.{FAST_CLOCK}": {"period_ns": _fast(chip, clock, factor)}, f"{part}.clock": FAST_CLOCK}
+    values: Values = {
+        f"clocks.{FAST_CLOCK}": {"period_ns": _fast(chip, clock, factor)},
+        f"{part}.clock": FAST_CLOCK,
+    }
+    return values | _without_model(chip) if part == "core.adc" else values
+
+
+def _without_model(chip: ChipConfig) -> Values:
+    """Keep the converter's energy and area as they are: what-if asks about time, beyond what any model covers."""
+    adc = chip.core.adc.resolved(chip.clocks, chip.technology_nm)
+    kept = {"model": None, "energy_per_convert_pj": adc.energy_per_convert_pj, "area_um2": adc.area_um2}
+    return {f"core.adc.{key}": value for key, value in kept.items()}
 
 
 def _faster_array(chip: ChipConfig, part: str, factor: int) -> Values:
@@ -152,6 +163,7 @@ def _faster_array(chip: ChipConfig, part: str, factor: int) -> Values:
     scale = LEAST_NS / array.read_ns if factor == INFINITE else 1 / factor
     return {
         **_faster_clock(chip, part, factor),
+        **_without_model(chip),
         f"{part}.read_ns": max(LEAST_NS, array.read_ns * scale),
         f"{part}.setup_ns": array.setup_ns * scale,
     }

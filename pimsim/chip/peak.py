@@ -178,7 +178,8 @@ def _core_uses(config: ChipConfig) -> Iterator[_Use]:
             "core.sample_hold", core.sample_hold, columns, core.sample_hold.energy_per_sample_pj, samples
         )
     adcs = cores * core.adc.banks * core.adc.adcs_per_bank
-    yield _Use("core.adc", core.adc, adcs, core.adc.energy_per_convert_pj, samples)
+    adc = core.adc.resolved(config.clocks, config.technology_nm)
+    yield _Use("core.adc", adc, adcs, adc.energy_per_convert_pj, samples)
     adders = cores * core.shift_add.count
     yield _Use("core.shift_add", core.shift_add, adders, core.shift_add.energy_per_add_pj, samples)
     for name, register, size in (

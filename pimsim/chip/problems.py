@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from pimsim.chip.models import MODELS, ConverterModel
 from pimsim.chip.schema import ChipConfig
 from pimsim.errors import ConfigError, nearest
 
@@ -164,6 +165,8 @@ def _alternatives(annotation: Any) -> list[Any]:
     """Take a union apart and unwrap annotations."""
     if get_origin(annotation) is Annotated:
         return _alternatives(get_args(annotation)[0])
+    if annotation is ConverterModel:
+        return list(MODELS.values())
     if get_origin(annotation) in (Union, types.UnionType):
         return [inner for choice in get_args(annotation) for inner in _alternatives(choice)]
     return [annotation]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -25,7 +25,7 @@ from pimsim.chip.parts import (
     ShiftAdd,
     Sourced,
 )
-from pimsim.chip.parts.base import Count, Positive, Text
+from pimsim.chip.parts.base import Count, Positive, Text, no_effect
 
 SCHEMA = "pimsim-chip/1"
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -110,6 +110,8 @@ class Published(Sourced):
         Time and energy of one matrix-vector multiplication of a core.
     """
 
+    no_effect: ClassVar[str] = "a published figure, which stands beside the computed one and enters no run"
+
     tops: Positive | None = None
     watts: Positive | None = None
     area_mm2: Positive | None = None
@@ -157,7 +159,17 @@ class ChipConfig(Model):
     name: Name
     description: Text
     source: Text = ""
-    technology_nm: Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
+    technology_nm: Annotated[
+        float,
+        Field(
+            ge=0.1,
+            le=10_000,
+            allow_inf_nan=False,
+            json_schema_extra=no_effect(
+                "only a converter's model follows it; every other figure stays as its source gives it"
+            ),
+        ),
+    ]
     precision: Precision
     clocks: dict[Name, Clock] = Field(min_length=1)
     tiles: Count
@@ -181,6 +193,10 @@ class ChipConfig(Model):
         core, topology = self.core, self.network.topology
         if core.arrays % core.adc.banks:
             _refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
+        beyond = core.adc.beyond(self.clocks, self.technology_nm)
+        if beyond is not None:
+            key, found, expected = beyond
+            _refuse(f"core.adc.{key}", found, expected)
         if not self.tiles <= topology.places:
             _refuse(
                 "tiles",

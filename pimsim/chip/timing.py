@@ -26,10 +26,10 @@ def setup_fs(config: ChipConfig) -> int:
 
 
 def read_fs(config: ChipConfig) -> int:
-    """Return the time of one read phase, rounded up to the array's clock."""
+    """Return the time of one read phase, rounded up to the array's clock; a counting converter counts during it."""
     array = config.core.array
     period = config.clocks[array.clock].period_fs
-    return cycles(fs_from_ns(array.read_ns), period) * period
+    return cycles(fs_from_ns(max(array.read_ns, config.core.adc.count_ns)), period) * period
 
 
 def conversion_fs(config: ChipConfig) -> int:

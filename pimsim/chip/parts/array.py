@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, EnergyPj, Part, Positive, TimeNs
+from pimsim.chip.parts.base import ClockName, EnergyPj, Part, Positive, TimeNs, no_effect
+
+WRITTEN = no_effect("only runs that write arrays: products of activations on arrays (products), --reload")
 
 
 class Array(Part):
@@ -38,7 +40,16 @@ class Array(Part):
         Writes that a cell survives.
     """
 
-    device: Annotated[str, Field(min_length=1, max_length=100)]
+    device: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            json_schema_extra=no_effect(
+                "a name only: what its cells cost and take stands in the array's other keys"
+            ),
+        ),
+    ]
     rows: Annotated[int, Field(ge=1, le=65_536)]
     columns: Annotated[int, Field(ge=1, le=65_536)]
     bits_per_cell: Annotated[int, Field(ge=1, le=16)]
@@ -47,9 +58,9 @@ class Array(Part):
     setup_ns: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
     reads_per_input: Annotated[int, Field(ge=1, le=64)] = 1
     energy_per_read_pj: EnergyPj | None = None
-    write_ns: TimeNs | None = None
-    energy_per_cell_write_pj: EnergyPj | None = None
-    endurance: Positive | None = None
+    write_ns: Annotated[TimeNs | None, Field(json_schema_extra=WRITTEN)] = None
+    energy_per_cell_write_pj: Annotated[EnergyPj | None, Field(json_schema_extra=WRITTEN)] = None
+    endurance: Annotated[Positive | None, Field(json_schema_extra=WRITTEN)] = None
 
     @property
     def cells(self) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part
+from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part, no_effect
 
 OpName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
 CyclesPerElement = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -38,8 +38,23 @@ class DigitalUnit(Part):
 
     count: Count
     lanes: Annotated[int, Field(ge=1, le=65_536)]
-    rows: Annotated[int, Field(ge=1, le=65_536)] = 1
+    rows: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65_536,
+            json_schema_extra=no_effect("only products of two activations (MatMul) are shared among rows"),
+        ),
+    ] = 1
     clock: ClockName
     latency_cycles: Cycles
     energy_per_element_pj: EnergyPj | None = None
-    operations: dict[OpName, CyclesPerElement]
+    operations: Annotated[
+        dict[OpName, CyclesPerElement],
+        Field(
+            json_schema_extra=no_effect(
+                "only ops of that type that run on the unit: products by weights go to arrays, and what only addresses "
+                "tokens otherwise (Reshape, Flatten, …) is no work"
+            )
+        ),
+    ]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part
+from typing import Annotated
+
+from pydantic import Field
+
+from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part, no_effect
 
 
 class ShiftAdd(Part):
@@ -20,7 +24,12 @@ class ShiftAdd(Part):
         Energy for one sample, in picojoules.
     """
 
-    count: Count
+    count: Annotated[
+        Count,
+        Field(
+            json_schema_extra=no_effect("area and static power only: the units keep up with the converters")
+        ),
+    ]
     clock: ClockName
     latency_cycles: Cycles
     energy_per_add_pj: EnergyPj | None = None

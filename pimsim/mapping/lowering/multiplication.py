@@ -67,7 +67,7 @@ def multiplication(
         Arrays that take part; by default all.
     """
     core = chip.config.core
-    array, adc = core.array, core.adc
+    array, adc = core.array, core.adc.resolved(chip.config.clocks, chip.config.technology_nm)
     active = arrays.number if active is None else active
     phases = chip.phases(input_bits)
     clock = chip.config.clocks[array.clock].period_fs
