@@ -22,11 +22,14 @@ def notes_of(config: ChipConfig, overridden: Sequence[str]) -> list[str]:
     overridden : sequence of str
         The paths of the keys that were overridden.
     """
-    adc = config.core.adc
+    adc, paths = config.core.adc, dict.fromkeys(overridden)
     notes = list(adc.notes(config.clocks, config.technology_nm))
-    if adc.counting and any(path.split(".")[-2:] == ["adc", "bits"] for path in overridden):
+    bits = [path for path in paths if path.split(".")[-2:] == ["adc", "bits"]]
+    if bits and adc.counting:
         notes.append(adc.counting)
-    words = ((path, words_of(config, path.split("."))) for path in dict.fromkeys(overridden))
+    if notes:  # which say of the bits all that there is to say
+        paths = dict.fromkeys(path for path in paths if path not in bits)
+    words = ((path, words_of(config, path.split("."))) for path in paths)
     return notes + [f"{path}: {text}." for path, text in words if text]
 
 

@@ -143,7 +143,8 @@ def keys_at(path: Sequence[str], data: Mapping[str, Any]) -> list[str]:
         kinds = [inner for kind in kinds for inner in _inside(kind, key)]
     models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
     if len(models) > 1 and isinstance(value, Mapping):
-        meant = [m for m in models if value.get("kind") in get_args(m.model_fields["kind"].annotation)]
+        shapes = [model for model in models if "kind" in model.model_fields]
+        meant = [m for m in shapes if value.get("kind") in get_args(m.model_fields["kind"].annotation)]
         models = meant or models
     names = [field.alias or name for model in models for name, field in model.model_fields.items()]
     if not path:

@@ -195,8 +195,7 @@ class ChipConfig(Model):
             _refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
         beyond = core.adc.beyond(self.clocks, self.technology_nm)
         if beyond is not None:
-            key, found, expected = beyond
-            _refuse(f"core.adc.{key}", found, expected)
+            _refuse(*beyond)
         if not self.tiles <= topology.places:
             _refuse(
                 "tiles",

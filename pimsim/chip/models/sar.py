@@ -72,7 +72,7 @@ class Sar(ConverterModel):
             return (
                 "samples_per_s",
                 point.samples_per_s,
-                f"at most {most:.4g} ({point.bits + 1} cycles of 1 ns)",
+                f"at most {most:.4g}, {point.bits + 1} cycles of 1 ns each,",
             )
         return super().outside(point)
 

@@ -15,6 +15,12 @@ from pimsim.units import FS_PER_S
 
 SAME = 1e-6  # relative: clocks are whole femtoseconds, so that a rate is not exactly the published one
 
+OWN_KEYS = {  # of a point: the key of the chip file that sets it, and its unit
+    "bits": ("core.adc.bits", "bits"),
+    "samples_per_s": ("core.adc.convert_cycles", "samples a second"),
+    "technology_nm": ("technology_nm", "nm"),
+}
+
 
 class Adc(Part):
     """The analog-to-digital converters of a core, in banks; one instance is one converter.
@@ -92,22 +98,21 @@ class Adc(Part):
         cycle_fs = clocks[self.clock].period_fs
         return Point(self.bits, FS_PER_S / (cycle_fs * self.convert_cycles), technology_nm)
 
-    def beyond(self, clocks: Mapping[str, Clock], technology_nm: float) -> tuple[str, str, str] | None:
+    def beyond(self, clocks: Mapping[str, Clock], technology_nm: float) -> tuple[str, float, str] | None:
         """Return what its model would have to extrapolate: key, found and expected; None where it need not, or may."""
-        if self.model is None or self.model.force:
+        model = self.model
+        if model is None or model.force:
             return None
-        places = [("", self.point(clocks, technology_nm))]
-        if self.model.anchor is not None:
-            places.append(("anchor ", self.model.anchor.point))
-        for place, point in places:
-            outside = self.model.outside(point)
+        points = {"": self.point(clocks, technology_nm)}
+        if model.anchor is not None:
+            points["anchor"] = model.anchor.point
+        for place, point in points.items():
+            outside = model.outside(point)
             if outside is not None:
                 name, value, expected = outside
-                expected += (
-                    f", the {place}limits of the model {self.model.name}; with force: true it extrapolates"
-                )
-                key = {"bits": "bits", "samples_per_s": "convert_cycles", "technology_nm": "model"}[name]
-                return ("model.anchor" if place else key), f"{name} {value:g}", expected
+                key, unit = OWN_KEYS[name]
+                expected += f" {unit}, the limits of the model {model.name} (force: true extrapolates)"
+                return ("core.adc.model.anchor" if place else key), value, expected
         return None
 
     def resolved(self, clocks: Mapping[str, Clock], technology_nm: float) -> Adc:
