@@ -140,10 +140,16 @@ def _part(chip: ChipConfig, label: str) -> tuple[str, Any, Any]:
 
 def _faster(chip: ChipConfig, label: str, factor: int) -> Values:
     """A part with shorter times and, where it has a clock, one of its own."""
-    path, part, _ = _part(chip, label)
+    path, part, site = _part(chip, label)
     if not isinstance(part, Part):
         return {}
-    values = {f"{path}.{key}": value for key, value in part.faster(factor).items()}
+    if site is not None and part is not site:
+        inside = path.split(".", 2)[2]
+        values = {
+            f"sites.{site.name}.{key}": value for key, value in site.faster_part(inside, factor).items()
+        }
+    else:
+        values = {f"{path}.{key}": value for key, value in part.faster(factor).items()}
     clock = getattr(part, "clock", None)
     if clock is None:
         return values

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pimsim.chip.load import Overrides, from_mapping
+from pimsim.chip.load import Overrides, from_mapping, overridden_keys
 from pimsim.chip.load import load as load_config
+from pimsim.chip.notes import notes_of
 from pimsim.chip.peak import Peak, peak
 from pimsim.chip.schema import ChipConfig
 
@@ -24,11 +25,13 @@ class Chip:
     ----------
     config : ChipConfig
         Its checked configuration.
+    overridden : sequence of str
+        Keys that were overridden, of which it is said in words if they do not affect everything.
     """
 
-    def __init__(self, config: ChipConfig) -> None:
+    def __init__(self, config: ChipConfig, overridden: Sequence[str] = ()) -> None:
         """Wrap a configuration."""
-        self.config = config
+        self.config, self.overridden = config, tuple(overridden)
 
     def __repr__(self) -> str:
         """Return its name, size and the start of its digest."""
@@ -50,7 +53,7 @@ class Chip:
         ConfigError
             If the file or an override is wrong: where, what was found, what was expected.
         """
-        return cls(load_config(name_or_path, overrides))
+        return cls(load_config(name_or_path, overrides), overridden_keys(overrides))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], overrides: Overrides = ()) -> Chip:
@@ -61,7 +64,7 @@ class Chip:
         ConfigError
             If the dictionary does not describe a chip.
         """
-        return cls(from_mapping(data, overrides))
+        return cls(from_mapping(data, overrides), overridden_keys(overrides))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, ready for JSON or YAML."""
@@ -83,6 +86,16 @@ class Chip:
         if shortage is not None:
             found.append(f"network.buffer_flits: {shortage.removeprefix('buffer: ')}")
         return found
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What the chip file says of itself, what models carry, and what overridden keys do not affect."""
+        return [*self.config.notes, *self.asides]
+
+    @cached_property
+    def asides(self) -> list[str]:
+        """The notes that do not stand in the chip file: figures that models carry, and overridden keys."""
+        return notes_of(self.config, self.overridden)
 
     @cached_property
     def peak(self) -> Peak:

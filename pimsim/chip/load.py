@@ -188,6 +188,25 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
+def overridden_keys(overrides: Overrides) -> tuple[str, ...]:
+    """Return the paths of all values that overrides set, those inside a mapping too.
+
+    Raises
+    ------
+    ConfigError
+        If one is not ``path.to.key=value``.
+    """
+
+    def inside(path: str, value: Any) -> Iterator[str]:
+        if isinstance(value, Mapping) and value:
+            for key, each in value.items():
+                yield from inside(f"{path}.{key}", each)
+        else:
+            yield path
+
+    return tuple(key for _, path, value in _parse(overrides) for key in inside(".".join(path), value))
+
+
 def _parse(overrides: Overrides) -> list[tuple[str, list[str], Any]]:
     """Return each override's label, path and value."""
     if isinstance(overrides, Mapping):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from pimsim.chip.models import MODELS, ConverterModel
 from pimsim.chip.schema import ChipConfig
 from pimsim.chip.slot import Slot
 from pimsim.errors import ConfigError, nearest
@@ -146,7 +147,8 @@ def keys_at(path: Sequence[str], data: Mapping[str, Any]) -> list[str]:
         kinds = [inner for kind in kinds for inner in _inside(kind, key)]
     models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
     if len(models) > 1 and isinstance(value, Mapping):
-        meant = [m for m in models if value.get("kind") in get_args(m.model_fields["kind"].annotation)]
+        shapes = [model for model in models if "kind" in model.model_fields]
+        meant = [m for m in shapes if value.get("kind") in get_args(m.model_fields["kind"].annotation)]
         models = meant or models
     names = [field.alias or name for model in models for name, field in model.model_fields.items()]
     if not path:
@@ -180,6 +182,8 @@ def _alternatives(annotation: Any) -> list[Any]:
     if get_origin(annotation) is Annotated:
         base, *marks = get_args(annotation)
         return [each for mark in marks for each in _plugged(mark, base)] or _alternatives(base)
+    if annotation is ConverterModel:
+        return list(MODELS.values())
     if get_origin(annotation) in (Union, types.UnionType):
         return [inner for choice in get_args(annotation) for inner in _alternatives(choice)]
     return [annotation]

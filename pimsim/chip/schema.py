@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.parts import Clock, ExternalLinks, Model, Network, Other, Sourced
-from pimsim.chip.parts.base import Positive, Text, refuse
+from pimsim.chip.parts.base import Positive, Text, no_effect, refuse
 from pimsim.chip.precision import Precision
 from pimsim.chip.site import Name, Place, Site
 from pimsim.chip.slot import Slot
@@ -38,6 +38,8 @@ class Published(Sourced):
     mvm_ns, mvm_nj : float, optional
         Time and energy of one matrix-vector multiplication of a core.
     """
+
+    no_effect: ClassVar[str] = "a published figure, which stands beside the computed one and enters no run"
 
     tops: Positive | None = None
     watts: Positive | None = None
@@ -82,7 +84,17 @@ class ChipConfig(Model):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: Text
     source: Text = ""
-    technology_nm: Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)]
+    technology_nm: Annotated[
+        float,
+        Field(
+            ge=0.1,
+            le=10_000,
+            allow_inf_nan=False,
+            json_schema_extra=no_effect(
+                "only a converter's model follows it; every other figure stays as its source gives it"
+            ),
+        ),
+    ]
     precision: Precision
     clocks: dict[Annotated[str, Field(min_length=1, max_length=100)], Clock] = Field(min_length=1)
     sites: dict[Name, Annotated[Site, Slot("kinds")]] = Field(min_length=1)

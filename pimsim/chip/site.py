@@ -7,7 +7,7 @@ A kind of site is a class here that says what a chip file may say of it and what
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
@@ -96,6 +96,16 @@ class Site(Sourced, ABC):
         """Yield what is allowed but looks like a mistake, each with its path."""
         yield from ()
 
+    def notes(self, overridden: Sequence[str]) -> Iterator[tuple[list[str], str]]:
+        """Yield in words what models carry and what keys do not affect, each after the ends of keys that it is about.
+
+        Parameters
+        ----------
+        overridden : sequence of str
+            The paths of the keys that were overridden.
+        """
+        yield from ()
+
     def summary(self) -> str:
         """Return what there is of it, in a few words."""
         return self.kind
@@ -139,6 +149,13 @@ class Site(Sourced, ABC):
             if isinstance(part, Part)
             else {}
         )
+
+    def faster_part(self, path: str, factor: int) -> dict[str, Any]:
+        """Return the keys below the site, and their values, of a part so many times as fast; 0 is infinitely."""
+        part = self.part_at(path)
+        if not isinstance(part, Part):
+            return {}
+        return {f"{path}.{key}": value for key, value in part.faster(factor).items()}
 
     # -- what it knows -----------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ def show(chip: str, overrides: tuple[str, ...], as_json: bool) -> None:
             "Shares are of what is modelled."
         )
     )
-    for note in loaded.config.notes:
+    for note in loaded.notes:
         console.print(Text(f"- {note}"))
 
 
@@ -212,6 +212,6 @@ def _as_data(chip: Chip) -> dict[str, Any]:
             for row in peak.rows
         ],
         "warnings": chip.warnings,
-        "notes": chip.config.notes,
+        "notes": chip.notes,
         "config": chip.to_dict(),
     }

@@ -237,6 +237,8 @@ def _load(
             check_writable(path)
     for warning in loaded[0].warnings:
         click.echo(f"warning: {warning}", err=True)
+    for note in loaded[0].asides if overrides else ():
+        click.echo(f"note: {note}", err=True)
     return loaded
 
 

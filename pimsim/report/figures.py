@@ -132,7 +132,9 @@ def _use(result: Result) -> Iterator[Figure]:
 
 def _held_in(result: Result) -> str:
     """Return what the run's weights are held in: arrays, or what a kind of site has in their place."""
-    found = dict.fromkeys(row["on"] for row in result.plan if row["arrays"] and row["utilisation"] is not None)
+    found = dict.fromkeys(
+        row["on"] for row in result.plan if row["arrays"] and row["utilisation"] is not None
+    )
     return " and ".join(found) or "arrays"
 
 

@@ -110,7 +110,7 @@ def freeze(
             "live_starts": machine.engine.live_starts,
         },
         "notes": [
-            *plan.chip.config.notes,
+            *plan.chip.notes,
             RESIDENT if plan.rounds == 1 else RELOADED,
             *NOT_MODELLED,
             *([] if machine.network is not None else [BY_PACKET]),

@@ -297,7 +297,6 @@ def test_digest_changes_with_numbers_and_not_with_words() -> None:
             "network.credit_cycles=4",
             "network.buffer_flits: 8 flits are fewer than the 9 of the credit loop over links of 1 cycles",
         ),
-        ("core.adc.bits=3", "core.adc.bits: 8 codes for sums of up to 384"),
         ("core.array.read_ns=1e9", "core.array.read_ns: one phase takes 1 s"),
     ],
 )
@@ -305,6 +304,23 @@ def test_odd_but_legal_values_are_warned_of(override: str, start: str) -> None:
     warnings = Chip.load("isaac", [override]).warnings
     assert len(warnings) == 1
     assert warnings[0].startswith(start)
+
+
+def test_a_converter_that_loses_bits_is_warned_of() -> None:
+    """3 bits are below what the preset's model of converters covers, so it is forced."""
+    warnings = Chip.load("isaac", ["core.adc.model.force=true", "core.adc.bits=3"]).warnings
+    assert [warning[:55] for warning in warnings] == [
+        "core.adc.bits: 8 codes for sums of up to 384; four bits"
+    ]
+
+
+def test_an_output_register_that_is_too_small_is_warned_of() -> None:
+    """isaac: 8 arrays of 16 outputs of 2 bytes a core, 12 cores a tile."""
+    small = ["core.output_register.capacity_bytes=255", "tile.output_register.capacity_bytes=3071"]
+    assert Chip.load("isaac", small).warnings == [
+        "core.output_register.capacity_bytes: 255 bytes for the 256 bytes of one multiplication's outputs",
+        "tile.output_register.capacity_bytes: 3071 bytes for the 3072 bytes of one multiplication's outputs",
+    ]
 
 
 def test_a_buffer_of_the_whole_credit_loop_is_not_warned_of() -> None:

@@ -6,10 +6,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, period_fs
+from pimsim.chip.parts.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, no_effect, period_fs
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say
+WRITTEN = no_effect("only runs that write arrays: products of activations on arrays (products), --reload")
 
 
 class Array(Part):
@@ -43,7 +44,16 @@ class Array(Part):
 
     action: ClassVar[str] = "energy_per_read_pj"
 
-    device: Annotated[str, Field(min_length=1, max_length=100)]
+    device: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            json_schema_extra=no_effect(
+                "a name only: what its cells cost and take stands in the array's other keys"
+            ),
+        ),
+    ]
     rows: Annotated[int, Field(ge=1, le=65_536)]
     columns: Annotated[int, Field(ge=1, le=65_536)]
     bits_per_cell: Annotated[int, Field(ge=1, le=16)]
@@ -52,18 +62,18 @@ class Array(Part):
     setup_ns: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
     reads_per_input: Annotated[int, Field(ge=1, le=64)] = 1
     energy_per_read_pj: EnergyPj | None = None
-    write_ns: TimeNs | None = None
-    energy_per_cell_write_pj: EnergyPj | None = None
-    endurance: Positive | None = None
+    write_ns: Annotated[TimeNs | None, Field(json_schema_extra=WRITTEN)] = None
+    energy_per_cell_write_pj: Annotated[EnergyPj | None, Field(json_schema_extra=WRITTEN)] = None
+    endurance: Annotated[Positive | None, Field(json_schema_extra=WRITTEN)] = None
 
     @property
     def cells(self) -> int:
         """Cells of one array."""
         return self.rows * self.columns
 
-    def read_fs(self, clocks: Clocks) -> int:
-        """Return the time of one read phase, rounded up to the array's clock, fs."""
-        return self._whole(self.read_ns, clocks)
+    def read_fs(self, clocks: Clocks, least_ns: float = 0.0) -> int:
+        """Return the time of one read phase, at least so long, rounded up to the array's clock, fs."""
+        return self._whole(max(self.read_ns, least_ns), clocks)
 
     def setup_fs(self, clocks: Clocks) -> int:
         """Return the time before the first phase, rounded up to the array's clock, fs; 0 if there is none."""

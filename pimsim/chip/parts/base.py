@@ -23,10 +23,27 @@ Text = Annotated[str, Field(max_length=10_000)]
 ClockName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
+NO_EFFECT = "no_effect"
+
+
+def no_effect(words: str) -> dict[str, str]:
+    """Say of a field what it does not affect, for ``json_schema_extra``: printed where a user overrides it.
+
+    Parameters
+    ----------
+    words : str
+        They follow the key: "core.array.device: a name only, …".
+    """
+    return {NO_EFFECT: words}
+
+
 class Model(BaseModel):
     """A frozen piece of a chip file: unknown keys are refused, a bool or a string is not a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    no_effect: ClassVar[str] = ""
+    """What none of its keys affects, in words; a field can say its own, with `no_effect`."""
 
 
 class Sourced(Model):

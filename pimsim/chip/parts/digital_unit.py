@@ -7,7 +7,18 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Clocks, Count, Cycles, EnergyPj, Part, Visit, hertz, period_fs
+from pimsim.chip.parts.base import (
+    ClockName,
+    Clocks,
+    Count,
+    Cycles,
+    EnergyPj,
+    Part,
+    Visit,
+    hertz,
+    no_effect,
+    period_fs,
+)
 
 OpName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
 CyclesPerElement = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -41,11 +52,26 @@ class DigitalUnit(Part):
 
     count: Count
     lanes: Annotated[int, Field(ge=1, le=65_536)]
-    rows: Annotated[int, Field(ge=1, le=65_536)] = 1
+    rows: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65_536,
+            json_schema_extra=no_effect("only products of two activations (MatMul) are shared among rows"),
+        ),
+    ] = 1
     clock: ClockName
     latency_cycles: Cycles
     energy_per_element_pj: EnergyPj | None = None
-    operations: dict[OpName, CyclesPerElement]
+    operations: Annotated[
+        dict[OpName, CyclesPerElement],
+        Field(
+            json_schema_extra=no_effect(
+                "only ops of that type that run on the unit: products by weights go to arrays, and what only addresses "
+                "tokens otherwise (Reshape, Flatten, …) is no work"
+            )
+        ),
+    ]
 
     def work(self, operation: str, elements: float, rows: int, clocks: Clocks) -> Visit:
         """Do an op for one firing.

@@ -95,6 +95,10 @@ class Network(Part):
             self._refuse(given[0], split[given[0]], "either energy_per_flit_pj or its pieces, not both")
         if self.link_energy_per_flit_mm_pj is not None and self.link_mm is None:
             self._refuse("link_mm", None, "the length that link_energy_per_flit_mm_pj is for, in millimetres")
+        if self.link_mm is not None and self.link_energy_per_flit_mm_pj is None:
+            self._refuse(
+                "link_mm", self.link_mm, "no length without link_energy_per_flit_mm_pj, which it is for"
+            )
         if self.reduction is not None and self.topology.kind in ("fly", "bus"):
             expected = "none: packets of a butterfly or bus cannot turn off at a router on their way"
             self._refuse("reduction", self.reduction.lanes, expected)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import EnergyPj, Part
+from pimsim.chip.parts.base import EnergyPj, Part, no_effect
 
 
 class Register(Part):
@@ -22,5 +22,15 @@ class Register(Part):
 
     action: ClassVar[str] = "energy_per_byte_pj"
 
-    capacity_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    capacity_bytes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000_000,
+            json_schema_extra=no_effect(
+                "no time, and energy, area and power only as this part's own keys say; a chip is warned of where one "
+                "multiplication's outputs exceed it, and an input register's peak power counts what it holds at most"
+            ),
+        ),
+    ]
     energy_per_byte_pj: EnergyPj | None = None

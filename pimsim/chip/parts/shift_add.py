@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part
+from pydantic import Field
+
+from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part, no_effect
 
 
 class ShiftAdd(Part):
@@ -24,7 +26,12 @@ class ShiftAdd(Part):
 
     action: ClassVar[str] = "energy_per_add_pj"
 
-    count: Count
+    count: Annotated[
+        Count,
+        Field(
+            json_schema_extra=no_effect("area and static power only: the units keep up with the converters")
+        ),
+    ]
     clock: ClockName
     latency_cycles: Cycles
     energy_per_add_pj: EnergyPj | None = None

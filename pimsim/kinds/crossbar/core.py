@@ -42,6 +42,10 @@ class Core(Sourced):
         """Return the read phases of one multiplication: ``ceil(input_bits / dac.bits) * reads_per_input``."""
         return -(-input_bits // self.dac.bits) * self.array.reads_per_input
 
+    def read_fs(self, clocks: Clocks) -> int:
+        """Return the time of one read phase, fs; a counting converter counts during it."""
+        return self.array.read_fs(clocks, self.adc.count_ns)
+
     def conversion_fs(self, clocks: Clocks) -> int:
         """Return the time in which a bank converts one phase of all its arrays, one sample after another, fs."""
         return self.adc.conversion_fs(self.samples(self.in_bank), clocks)
@@ -56,5 +60,5 @@ class Core(Sourced):
         The next phase is read while the last one, held by the sample-and-holds, is converted, so a phase takes
         the longer of the two: ``setup + phases * max(read, conversion)``.
         """
-        phase = max(self.array.read_fs(clocks), self.conversion_fs(clocks))
+        phase = max(self.read_fs(clocks), self.conversion_fs(clocks))
         return self.array.setup_fs(clocks) + self.phases(input_bits) * phase

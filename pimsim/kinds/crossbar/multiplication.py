@@ -68,7 +68,7 @@ def multiplication(
         Arrays that take part; by default all.
     """
     core, clocks = site.core, site.clocks
-    array, adc = core.array, core.adc
+    array, adc = core.array, core.adc.resolved(clocks, site.place.technology_nm)
     active = arrays.number if active is None else active
     phases = core.phases(input_bits)
     shared = arrays.bank is not None
@@ -94,7 +94,7 @@ def multiplication(
         Mvm(
             phases=phases,
             setup=array.setup_fs(clocks),
-            read=array.read_fs(clocks),
+            read=core.read_fs(clocks),
             convert=adc.conversion_fs(core.samples(here), clocks),
             tail=core.shift_add.latency_cycles * period_fs(clocks, core.shift_add.clock),
             bank=bank,

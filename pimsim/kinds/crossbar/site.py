@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pimsim.chip.parts.base import Count, Use, refuse
@@ -56,22 +56,49 @@ class Crossbar(WorkSite):
             raise refuse("products", self.products, expected)
         if core.arrays % core.adc.banks:
             raise refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
+        beyond = core.adc.beyond(self.clocks, self.place.technology_nm)
+        if beyond is not None:
+            key, found, expected = beyond
+            if not key.startswith("core."):
+                expected = f"{key}: {expected}"
+            raise refuse(key if key.startswith("core.") else "core.adc.model", found, expected)
         super().check()
 
     def warnings(self) -> Iterator[str]:
         """Phases that take long, and converters too coarse for the sums."""
         core, clocks = self.core, self.clocks
         for path, duration in (
-            ("core.array.read_ns", core.array.read_fs(clocks)),
+            ("core.array.read_ns", core.read_fs(clocks)),
             ("core.adc.convert_cycles", core.conversion_fs(clocks)),
         ):
             if duration > FS_PER_MS:
                 yield f"{path}: one phase takes {format_time(duration)}, more than 1 ms"
         if self.mvm_period_fs() > MAX_FS:
             yield "core: one multiplication takes more than 2.5 hours, which cannot be simulated"
+        yield from self._outgrown()
         levels = core.array.rows * (2**core.array.bits_per_cell - 1)
         if 2**core.adc.bits * 16 < levels and core.dac.bits == 1:
             yield f"core.adc.bits: {2**core.adc.bits} codes for sums of up to {levels}; four bits or more are lost"
+
+    def _outgrown(self) -> Iterator[str]:
+        """Yield the output registers that hold less than the outputs of one multiplication of native precision."""
+        needed = self._outputs() * self.place.precision.accumulator_bits / 8
+        registers = {
+            "core.": (self.core.output_register, needed),
+            "": (self.output_register, needed * self.cores),
+        }
+        for place, (register, size) in registers.items():
+            if register is not None and register.capacity_bytes < size:
+                have = f"{register.capacity_bytes} bytes for the {size:.0f} bytes of one multiplication's outputs"
+                yield f"{place}output_register.capacity_bytes: {have}"
+
+    def notes(self, overridden: Sequence[str]) -> Iterator[tuple[list[str], str]]:
+        """What converters' models carry, and what more bits do to a counting one."""
+        name, adc = self.label("core.adc"), self.core.adc
+        for note in adc.notes(name, self.clocks, self.place.technology_nm):
+            yield ["adc.bits"], note
+        if any(path.endswith("adc.bits") for path in overridden) and adc.counting(name):
+            yield ["adc.bits"], adc.counting(name)
 
     # -- what it can hold and do -------------------------------------------------------------------------------
 
@@ -125,7 +152,8 @@ class Crossbar(WorkSite):
         yield Use(self.label("core.dac"), core.dac, arrays * core.array.rows, reads * core.array.rows)
         if core.sample_hold:
             yield Use(self.label("core.sample_hold"), core.sample_hold, arrays * core.array.columns, samples)
-        yield Use(self.label("core.adc"), core.adc, cores * core.adc.banks * core.adc.adcs_per_bank, samples)
+        adc = core.adc.resolved(self.clocks, self.place.technology_nm)
+        yield Use(self.label("core.adc"), adc, cores * core.adc.banks * core.adc.adcs_per_bank, samples)
         yield Use(self.label("core.shift_add"), core.shift_add, cores * core.shift_add.count, samples)
         for name, register, size in (
             ("input_register", core.input_register, bytes_in),
@@ -149,7 +177,7 @@ class Crossbar(WorkSite):
 
     def read_fs(self, input_bits: int) -> int:
         """Return the time of all reads of a multiplication, without conversions, fs."""
-        return self.core.array.setup_fs(self.clocks) + self.core.phases(input_bits) * self.core.array.read_fs(
+        return self.core.array.setup_fs(self.clocks) + self.core.phases(input_bits) * self.core.read_fs(
             self.clocks
         )
 
@@ -172,6 +200,19 @@ class Crossbar(WorkSite):
             "arrays": operations / self.read_fs(input_bits) * FS_PER_S / 1e9,
             "converters": operations / convert * FS_PER_S / 1e9,
         }
+
+    def faster_part(self, path: str, factor: int) -> dict[str, Any]:
+        """A faster array or converter leaves converters their energy and area: no model covers what what-if asks."""
+        values = super().faster_part(path, factor)
+        if path in ("core.array", "core.adc"):
+            adc = self.core.adc.resolved(self.clocks, self.place.technology_nm)
+            kept = {
+                "model": None,
+                "energy_per_convert_pj": adc.energy_per_convert_pj,
+                "area_um2": adc.area_um2,
+            }
+            values |= {f"core.adc.{key}": value for key, value in kept.items()}
+        return values
 
     def doubled_part(self, path: str) -> dict[str, Any]:
         """Twice the arrays are twice the cores, and twice the registers of sums twice the multiplications under way."""

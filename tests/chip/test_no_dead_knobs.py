@@ -1,0 +1,278 @@
+"""Is any key of a chip file dead? Each one changes a figure of some run, or says in words what it does not affect.
+
+Every value of every preset is changed, one at a time, on a chip cut down to a few tiles. Energies, areas and rates show
+in the peak figures at once; what shows only in a run is run: a small CNN, the same with little room and narrow links,
+and where the chip has a memory, a small decoder that generates, with its cache in the memory or written into arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+import pytest
+from pimsim.mapping.planning.units import cycles_of
+from pydantic import BaseModel
+
+from pimsim import presets
+from pimsim.chip import Chip
+from pimsim.chip.notes import words_of
+from pimsim.errors import ConfigError, PimsimError
+from pimsim.result.result import Result
+from pimsim.run.generate import generate
+from pimsim.run.simulate import simulate
+from pimsim.trace import Trace
+from pimsim.trace.bind import bind
+
+from ..random_models import Builder
+from ..transformers import decoder
+
+Data = dict[str, Any]
+Path = tuple[str, ...]
+
+TEXTS = {"schema", "name", "description", "source", "notes"}
+SMALL = {
+    "tiles": 4,
+    "tile.cores": 2,
+    "core.arrays": 4,
+    "core.adc.banks": 2,
+    "network.topology": {"kind": "mesh", "width": 2, "height": 2},
+}
+ADDERS = {  # what no preset has: pieces of a flit's energy, and adders in the routers for layers that span tiles
+    "tiles": 8,
+    "tile.cores": 1,
+    "core.arrays": 2,
+    "network.topology": {"kind": "mesh", "width": 4, "height": 2},
+    "network.reduction": {"lanes": 4, "latency_cycles": 1},
+    "network.energy_per_flit_pj": None,
+    "network.buffer_energy_per_flit_pj": 1.0,
+    "network.crossbar_energy_per_flit_pj": 1.0,
+    "network.link_energy_per_flit_mm_pj": 1.0,
+    "network.link_mm": 1.0,
+}
+TIGHT = {
+    "tile.buffer.capacity_kib": 2.0,
+    "network.link_width_bits": 1,
+    "network.topology": {"kind": "mesh", "width": 8, "height": 1},
+    "network.vcs": 2,
+    "network.buffer_flits": 4,
+}
+WRITTEN = {
+    "products": "write",
+    "core.array.write_ns": 100.0,
+    "core.array.energy_per_cell_write_pj": 1.0,
+    "core.array.endurance": 1e6,
+}
+CACHED = {"tile.buffer.capacity_kib": 2.0, "memory.capacity_gib": 5e-6}
+CHIPS: dict[str, tuple[str, Data]] = {
+    **{name: (name, {}) for name in presets.names("configs", ".yaml")},
+    "isaac, adders": ("isaac", ADDERS),
+}
+FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
+ONLY_WORDS = {"Array.device", "Murmann.force", "Cco.force"}  # and what is published
+DECODER = bind(decoder(1, 4, 32), {"batch": 1, "seq": 6, "kv": 0})
+
+
+def put(data: Data, path: Path, value: Any) -> Data:
+    """A copy of a chip with one value replaced."""
+    return {**data, path[0]: value if len(path) == 1 else put(data[path[0]], path[1:], value)}
+
+
+def chip_with(data: Data, changes: Mapping[str, Any]) -> Data:
+    for key, value in changes.items():
+        data = put(data, tuple(key.split(".")), value)
+    return data
+
+
+@cache
+def small(name: str) -> Data:
+    """A chip with all its keys, cut down."""
+    preset, changes = CHIPS[name]
+    return chip_with(dumped(Chip.load(preset)), {**SMALL, **changes})
+
+
+def dumped(chip: Chip) -> Data:
+    return chip.config.model_dump(by_alias=True)
+
+
+def leaves(data: Any, path: Path = ()) -> Iterator[Path]:
+    """The paths of all values that are no text; the costs of ops have a test of their own."""
+    if isinstance(data, Mapping) and data:
+        for key, value in data.items():
+            if key not in TEXTS and key != "operations":
+                yield from leaves(value, (*path, key))
+    else:
+        yield path
+
+
+# -- other values of a key --------------------------------------------------------------------------------------
+
+
+def field_at(config: BaseModel, path: Path) -> tuple[str, Any]:
+    """The class and key that a path ends in, and the type that is declared there."""
+    place: Any = config
+    for key in path[:-1]:
+        place = place[key] if isinstance(place, Mapping) else getattr(place, key)
+    field = type(place).model_fields[path[-1]]
+    return f"{type(place).__name__}.{path[-1]}", field.annotation
+
+
+def others(value: Any, declared: Any, data: Data, key: str) -> list[Any]:
+    """Other values to try: of the same type, or of the declared one where none is given."""
+    choices = [
+        arg
+        for kind in (declared, *get_args(declared))
+        if get_origin(kind) is Literal
+        for arg in get_args(kind)
+    ]
+    if choices:
+        return [choice for choice in choices if choice != value]
+    if key == "clock":
+        return [name for name in data["clocks"] if name != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(
+        value, int
+    ):  # far away, too: a few cycles more can vanish between two edges of a slower clock
+        return [2 * value, value // 2, value + 1, value - 1, value + 100, 1]
+    if isinstance(value, float):
+        return [2 * value, value / 2] if value else [1.0]
+    if isinstance(value, str):
+        return [f"{value}2"]
+    kinds = {kind for arg in get_args(declared) for kind in (arg, *get_args(arg))}
+    return [1.0] if float in kinds else [1] if int in kinds else []
+
+
+# -- figures -------------------------------------------------------------------------------------------------------
+
+
+def cnn() -> Trace:
+    """Convolutions over more rows than an array has, pooling, a skip, a product and softmax."""
+    model = Builder()
+    x = model.relu(model.conv(model.input(1, 3, 10, 10), 16, (3, 3), pads=(1, 1, 1, 1)))
+    y = model.conv(x, 16, (3, 3), pads=(1, 1, 1, 1))
+    z = model.pool(model.sum(x, y), (2, 2), (2, 2))
+    z = model.pool(model.relu(model.conv(z, 24, (3, 3))), (3, 3), kind="AveragePool")
+    model.softmax(model.gemm(model.flatten(z), 20), 1)
+    return model.trace("small")
+
+
+class Run(NamedTuple):
+    """What a chip is put to: what is changed of it before, what runs, and which keys it is for ("" for all)."""
+
+    before: Mapping[str, Any]
+    run: Callable[[Chip], Result]
+    keys: str = ""
+
+
+RUNS = (
+    Run({}, lambda chip: simulate(chip, cnn(), 3)),
+    Run(TIGHT, lambda chip: simulate(chip, cnn(), 3)),
+    Run({}, lambda chip: simulate(chip, DECODER)),
+    Run(WRITTEN, lambda chip: simulate(chip, DECODER)),
+    Run(CACHED, lambda chip: generate(chip, decoder(1, 4, 32), 48, 3, requests=2, places=2), "memory."),
+)
+
+
+@cache
+def figures(number: int, chip: str) -> str:
+    """The figures of a run on a chip in JSON; a refusal is an outcome, too."""
+    try:
+        result = RUNS[number].run(Chip.from_dict(json.loads(chip)))
+    except PimsimError as error:
+        return type(error).__name__
+    return json.dumps({key: result.data.get(key) for key in FIGURES}, sort_keys=True)
+
+
+# -- one key at a time ---------------------------------------------------------------------------------------------
+
+
+def is_piece(declared: Any) -> bool:
+    """Whether what may stand there is a piece with keys of its own, or several by name."""
+    inner = {
+        get_origin(kind) or kind for arg in (declared, *get_args(declared)) for kind in (arg, *get_args(arg))
+    }
+    return any(isinstance(kind, type) and issubclass(kind, BaseModel | dict) for kind in inner)
+
+
+def changes_of(path: Path, data: Data, declared: Any) -> Iterator[Data]:
+    """The chip with other values of one key; those that the schema refuses are left out."""
+    value: Any = data
+    for key in path:
+        value = value[key]
+    for other in others(value, declared, data, path[-1]):
+        changed = put(data, path, other)
+        try:
+            Chip.from_dict(changed)
+        except ConfigError:
+            continue
+        yield changed
+
+
+def fate(path: Path, data: Data, declared: Any) -> str:
+    """Whether a key is alive or dead, or takes no other value at all."""
+    peak, changed = Chip.from_dict(data).peak, list(changes_of(path, data, declared))
+    if any(Chip.from_dict(each).peak != peak for each in changed):
+        return "alive"
+    accepted = bool(changed)
+    for number, run in enumerate(RUNS):
+        if not ".".join(path).startswith(run.keys) or (run.keys and data["memory"] is None):
+            continue
+        base = chip_with(data, run.before)
+        for each in changes_of(path, base, declared):
+            accepted = True
+            if figures(number, json.dumps(each)) != figures(number, json.dumps(base)):
+                return "alive"
+    return "dead" if accepted else "refused"
+
+
+@cache
+def survey(name: str) -> dict[str, tuple[str, str]]:
+    """What becomes of each key of a chip, and whose field it is."""
+    data, found = small(name), {}
+    config = Chip.from_dict(data).config
+    for path in leaves(data):
+        where, declared = field_at(config, path)
+        if path[-1] == "kind" or is_piece(declared):  # another shape, with keys of its own
+            continue
+        silent = where in ONLY_WORDS or where.startswith("Published.")
+        found[".".join(path)] = ("dead" if silent else fate(path, data, declared), where)
+    return found
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_every_key_has_an_effect_or_says_in_words_what_it_does_not_affect(name: str) -> None:
+    config = Chip.from_dict(small(name)).config
+    mute = [
+        path
+        for path, (state, _) in survey(name).items()
+        if state == "dead" and not words_of(config, path.split("."))
+    ]
+    assert mute == []
+
+
+def test_every_field_takes_another_value_and_affects_some_figure_of_some_chip() -> None:
+    """Words excuse a key of one chip, not a field of all; so a field that falls silent is seen though it has words."""
+    states: dict[str, set[str]] = {}
+    for name in CHIPS:
+        for state, where in survey(name).values():
+            states.setdefault(where, set()).add(state)
+    lifeless = {where for where, found in states.items() if "alive" not in found}
+    assert {where for where in lifeless if not where.startswith("Published.")} == ONLY_WORDS
+
+
+@pytest.mark.parametrize("name", presets.names("configs", ".yaml"))
+def test_the_cost_of_each_op_is_what_its_unit_takes_for_it(name: str) -> None:
+    """Runs ask nobody but `cycles_of` what an op costs; every run has but a few of the types."""
+    chip = Chip.load(name)
+    for unit_name, unit in chip.config.tile.digital.items():
+        elements = 100.0 * unit.lanes
+        costs = {op: 3.0 * cost for op, cost in unit.operations.items()}
+        slower = Chip.from_dict(chip.to_dict(), {f"tile.digital.{unit_name}.operations": costs}).config
+        for op in unit.operations:
+            before, after = cycles_of(chip.config, op, elements), cycles_of(slower, op, elements)
+            assert before[0] == after[0] == unit_name
+            assert after[1] == pytest.approx(3 * before[1], rel=0.02), op
+            assert after[3] == pytest.approx(3 * before[3]), op
