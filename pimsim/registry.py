@@ -21,7 +21,7 @@ _found: dict[str, dict[str, Any]] = {}
 _broken: dict[str, dict[str, Exception]] = {}
 _BASES = {
     "kinds": "pimsim.chip.site:Site",
-    "parts": "pimsim.chip.parts.base:Part",
+    "parts": "pimsim.chip.base:Part",
     "devices": "pimsim.chip.devices.base:Device",
     "topologies": "pimsim.chip.topology.base:Topology",
 }

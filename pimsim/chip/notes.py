@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pimsim.chip.parts.base import NO_EFFECT, Model
+from pimsim.chip.base import NO_EFFECT, Model
 from pimsim.chip.schema import ChipConfig
 
 

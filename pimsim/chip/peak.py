@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pimsim.chip.parts.base import Use
+from pimsim.chip.base import Use
 from pimsim.chip.schema import ChipConfig
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Sourced
+from pimsim.chip.base import Sourced
 
 DataBits = Annotated[int, Field(ge=1, le=64)]
 

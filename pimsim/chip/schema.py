@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from pimsim.chip.base import Positive, Text, no_effect, refuse
 from pimsim.chip.parts import Clock, ExternalLinks, Model, Network, Other, Sourced
-from pimsim.chip.parts.base import Positive, Text, no_effect, refuse
 from pimsim.chip.precision import Precision
 from pimsim.chip.site import Name, Place, Site
 from pimsim.chip.slot import Slot

@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
+from pimsim.chip.base import Clocks, Count, Part, Use, refuse
 from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
-from pimsim.chip.parts.base import Clocks, Count, Part, Use, refuse
 from pimsim.chip.precision import Precision
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
@@ -90,7 +90,7 @@ class Site(Sourced, ABC):
     # -- what some kinds answer otherwise ----------------------------------------------------------------------
 
     def check(self) -> None:
-        """Refuse what does not fit together: raise `pimsim.chip.parts.base.refuse` with a path below the site."""
+        """Refuse what does not fit together: raise `pimsim.chip.base.refuse` with a path below the site."""
 
     def warnings(self) -> Iterator[str]:
         """Yield what is allowed but looks like a mistake, each with its path."""

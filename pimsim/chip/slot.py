@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticKnownError, core_schema
 
-from pimsim.chip.parts.base import Model, refuse
+from pimsim.chip.base import Model, refuse
 from pimsim.errors import ConfigError
 from pimsim.registry import find, plugged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pimsim.chip.parts.base import Positive, Use
+from pimsim.chip.base import Positive, Use
 from pimsim.chip.parts.port import Port
 from pimsim.chip.site import Site
 

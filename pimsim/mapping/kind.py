@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pimsim.chip import ChipConfig
-from pimsim.chip.parts.base import Energy, cost
+from pimsim.chip.base import Energy, cost
 from pimsim.chip.site import WorkSite
 from pimsim.mapping.flow.dataflow import Node
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.chip.parts.base import Energy
+from pimsim.chip.base import Energy
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Cast, Input, Mvm, Output
 from pimsim.network.fabric import tree_rows

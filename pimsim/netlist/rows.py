@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from pimsim.chip.parts.base import Energy
+from pimsim.chip.base import Energy
 from pimsim.network.fabric import Fabric
 
 HOST = "host"  # the part that waiting for the host is charged to; always the last one

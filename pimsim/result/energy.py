@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pimsim.chip.parts.base import Energy
+from pimsim.chip.base import Energy
 from pimsim.chip.peak import Peak
 from pimsim.machine.machine import Machine
 

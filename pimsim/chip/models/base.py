@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Model, Positive, no_effect
+from pimsim.chip.base import Model, Positive, no_effect
 
 RateGsps = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 SAMPLES_PER_GS = 1e9

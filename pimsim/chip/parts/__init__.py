@@ -1,8 +1,8 @@
 """The parts that a chip is made of, one file a part."""
 
+from pimsim.chip.base import Model, Part, Sourced
 from pimsim.chip.parts.adc import Adc
 from pimsim.chip.parts.array import Array
-from pimsim.chip.parts.base import Model, Part, Sourced
 from pimsim.chip.parts.buffer import Buffer
 from pimsim.chip.parts.bus import Bus
 from pimsim.chip.parts.clock import Clock

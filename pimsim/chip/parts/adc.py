@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from pimsim.chip.base import ClockName, Clocks, Count, EnergyPj, Part, no_effect, period_fs
 from pimsim.chip.models import AnyConverterModel, ConverterModel, Point
-from pimsim.chip.parts.base import ClockName, Clocks, Count, EnergyPj, Part, no_effect, period_fs
 from pimsim.units import FS_PER_S
 
 SAME = 1e-6  # relative: clocks are whole femtoseconds, so that a rate is not exactly the published one

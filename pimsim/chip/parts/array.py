@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, no_effect, period_fs
+from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, no_effect, period_fs
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import (
+from pimsim.chip.base import (
     Bits,
     ClockName,
     Clocks,

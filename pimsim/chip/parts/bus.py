@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pimsim.chip.parts.base import Bits, ClockName, Clocks, Cycles, EnergyPj, Part, Visit, hertz, period_fs
+from pimsim.chip.base import Bits, ClockName, Clocks, Cycles, EnergyPj, Part, Visit, hertz, period_fs
 
 
 class Bus(Part):

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.parts.base import Sourced, TimeNs
+from pimsim.chip.base import Sourced, TimeNs
 from pimsim.units import fs_from_ns
 
 

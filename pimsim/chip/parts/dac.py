@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import EnergyPj, Part
+from pimsim.chip.base import EnergyPj, Part
 
 
 class Dac(Part):

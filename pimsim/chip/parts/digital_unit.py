@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import (
+from pimsim.chip.base import (
     ClockName,
     Clocks,
     Count,

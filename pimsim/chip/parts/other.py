@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Count, Part
+from pimsim.chip.base import Count, Part
 
 
 class Other(Part):

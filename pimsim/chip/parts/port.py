@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Count, EnergyPj, Part, Positive, Visit
+from pimsim.chip.base import Count, EnergyPj, Part, Positive, Visit
 from pimsim.units import FS_PER_S, fs_from_ns
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pimsim.chip.parts.base import EnergyPj, Part
+from pimsim.chip.base import EnergyPj, Part
 
 
 class SampleHold(Part):

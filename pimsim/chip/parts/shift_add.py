@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import ClockName, Count, Cycles, EnergyPj, Part, no_effect
+from pimsim.chip.base import ClockName, Count, Cycles, EnergyPj, Part, no_effect
 
 
 class ShiftAdd(Part):

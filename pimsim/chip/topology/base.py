@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Model
+from pimsim.chip.base import Model
 
 if TYPE_CHECKING:
     from networkx import Graph

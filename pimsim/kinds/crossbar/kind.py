@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pimsim.chip.parts.base import Energy, cost
+from pimsim.chip.base import Energy, cost
 from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, write_rows
 from pimsim.kinds.crossbar.products import written_product
 from pimsim.kinds.crossbar.site import Crossbar

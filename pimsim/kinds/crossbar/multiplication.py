@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from pimsim.chip.parts.base import cost, period_fs
+from pimsim.chip.base import cost, period_fs
 from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.netlist.rows import Mvm, Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pimsim.chip.parts.base import Count, Use, refuse
+from pimsim.chip.base import Count, Use, refuse
 from pimsim.chip.site import WorkSite
 from pimsim.kinds.crossbar.core import Core
 from pimsim.units import FS_PER_MS, FS_PER_S, MAX_FS, format_time

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from pimsim.chip.parts.base import Use
+from pimsim.chip.base import Use
 from pimsim.chip.parts.buffer import Buffer
 from pimsim.chip.site import WorkSite
 
