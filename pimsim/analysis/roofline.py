@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pimsim.chip import Chip
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.result.result import Result
 from pimsim.units import FS_PER_S
 
@@ -127,7 +128,7 @@ class _Rates:
 
     def _ops(self, name: str) -> int:
         """Operations of an element in a unit: a matrix unit's are multiply-accumulates."""
-        return 2 if set(self.config.tile.digital[name].operations) == {"MatMul"} else 1
+        return 2 if all(rule_of(op).multiplies for op in self.config.tile.digital[name].operations) else 1
 
     def _firings(self, planned: dict[str, Any], row: dict[str, Any]) -> int:
         """Return how often an op fired in the run, copies together; results of older versions have no figure of it."""
@@ -153,7 +154,9 @@ class _Rates:
             }
         else:
             unit = self.config.tile.digital[planned["on"]]
-            ops = 2 if planned["type"] == "MatMul" else 1  # of an element: there it is a multiply-accumulate
+            ops = (
+                2 if rule_of(planned["type"]).multiplies else 1
+            )  # of an element: there it is a multiply-accumulate
             rate = (
                 ops
                 / self._ops(planned["on"])

@@ -9,8 +9,10 @@ import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.flow.dataflow import Node, Table, build
+from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
+from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.lowering.reload import bytes_in_memory
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
 from pimsim.mapping.planning.package import HOST_TILE, Package

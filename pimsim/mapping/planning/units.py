@@ -7,6 +7,7 @@ import math
 from pimsim.chip import ChipConfig
 from pimsim.errors import MappingError, nearest
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.rules import rule_of
 
 HOST_OPS = {"Input", "Output"}
 
@@ -70,7 +71,7 @@ def cycles_of(
         )
     unit = config.tile.digital[name]
     cost = elements * unit.operations[operation]
-    together = min(rows, unit.rows) if operation == "MatMul" else unit.rows
+    together = min(rows, unit.rows) if rule_of(operation).holds_right else unit.rows
     occupancy = max(1, math.ceil(math.ceil(cost * unit.rows / unit.lanes) / together))
     return name, occupancy, occupancy + unit.latency_cycles, cost
 
