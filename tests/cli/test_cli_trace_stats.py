@@ -14,7 +14,7 @@ import pytest
 from onnx import helper
 
 from pimsim.trace import Trace
-from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.observed import Statistics
 
 from ..trace.builders import model
 from .runner import Done, call

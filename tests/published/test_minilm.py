@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pimsim.trace import Trace
-from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.observed import Statistics
 from pimsim.trace.writer import lines
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import pytest
 
 from pimsim.presets import folder
 from pimsim.trace import Op, Trace
-from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.observed import Statistics
 
 SIDECAR = folder("traces") / "digits_cnn.npz"
 PACKAGES = ("torch", "sklearn")

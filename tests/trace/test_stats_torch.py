@@ -11,8 +11,8 @@ import pytest
 
 from pimsim.errors import TraceError
 from pimsim.trace import Op, Operand, Tensor, Trace
+from pimsim.trace.observed import Statistics
 from pimsim.trace.statistics.attach import How
-from pimsim.trace.statistics.observe import Statistics
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

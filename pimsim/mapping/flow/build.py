@@ -19,7 +19,8 @@ from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
 from pimsim.mapping.flow.rules import OpRule, rule_of
 from pimsim.mapping.flow.views import appended
 from pimsim.mapping.flow.windows import window_of
-from pimsim.trace.schema import Op, Trace
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
 
 
 def build(trace: Trace) -> list[Node]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.layout import Layout
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 def share(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> int:

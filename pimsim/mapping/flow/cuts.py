@@ -8,7 +8,7 @@ layout.
 from __future__ import annotations
 
 from pimsim.mapping.flow.layout import Axes, Layout, Shape, pixels_of, rows_of
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 def as_it_comes(op: Op, axes: Axes | None) -> Axes:

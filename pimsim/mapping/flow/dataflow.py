@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pimsim.mapping.flow.layout import Layout, Table
 from pimsim.mapping.flow.windows import Window
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 Expert = tuple[int, int]
 """A layer of a mixture of experts, and which of its experts."""

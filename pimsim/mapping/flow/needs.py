@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimsim.mapping.flow.layout import Layout, Table
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 def own_position(op: Op, operand: int, out: Layout) -> bool:

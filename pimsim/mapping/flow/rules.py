@@ -12,7 +12,7 @@ from typing import Literal
 
 from pimsim.mapping.flow import costs, cuts, needs, views
 from pimsim.mapping.flow.layout import Axes, Layout, Shape, Source, Table
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 @dataclass(frozen=True, slots=True)

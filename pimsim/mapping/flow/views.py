@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 from pimsim.mapping.flow.layout import Axes, Shape, Source
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 def view(op: Op, source: Source, index: int) -> Source:

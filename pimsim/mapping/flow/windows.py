@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.layout import Layout, Table
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pimsim.chip import ChipConfig
 from pimsim.chip.timing import weight_slices
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.rules import rule_of
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 @dataclass(frozen=True, slots=True)
