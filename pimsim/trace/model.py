@@ -31,9 +31,8 @@ class Model:
         Names of the ops whose first outputs are the model's outputs.
     header : dict
         Where it comes from: ``source``, ``command``, ``symbols`` (symbolic dimensions and the values they
-        were bound to; None is unbound), ``weights`` (one of `pimsim.trace.header.WEIGHTS`), ``notes`` (what the exporter
-        had to decide);
-        and ``routing`` where there are experts (see `pimsim.trace.routing`).
+        were bound to; None is unbound), ``weights`` (one of `pimsim.trace.header.WEIGHTS`), ``notes`` (what the
+        exporter had to decide); and ``routing`` where there are experts (see `pimsim.trace.routing`).
     """
 
     model: str
