@@ -1,7 +1,8 @@
-"""One concept a file: no file of the product is longer than can be read at a sitting."""
+"""The product in files of one concept, none longer than can be read at a sitting; tests where CI finds them."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def test_a_file_is_no_longer_than_the_limit(name):
 @pytest.mark.parametrize("name", sorted(LARGER | LARGER_FOR_NOW))
 def test_what_may_be_larger_is_larger(name):
     assert lines(name) > LIMIT, f"take {name} out of the list in {Path(__file__).name}"
+
+
+TESTS = sorted(Path(__file__).parent.rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_what_is_skipped_without_torch_is_marked(path):
+    """CI runs what is marked once more, where torch is installed."""
+    source = path.read_text(encoding="utf-8")
+    skips = re.search(r"importorskip\(\s*\"(torch|transformers)|PACKAGES = .*torch|NEEDS_TORCH =", source)
+    assert not skips or path == Path(__file__) or "mark.torch" in source, f"mark the tests in {path.name}"

@@ -118,6 +118,7 @@ def test_the_statistics_are_those_of_the_data() -> None:
             assert op.weight.tensor.stats == weight
 
 
+@pytest.mark.torch
 @installed
 def test_training_again_is_as_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "scripts")

@@ -16,6 +16,7 @@ from pimsim.trace.statistics.attach import How
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+pytestmark = pytest.mark.torch
 
 from pimsim.trace.statistics.torch import real_model, with_torch_statistics  # noqa: E402 - needs torch
 
