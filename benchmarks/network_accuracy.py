@@ -18,7 +18,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pimsim.network.measure import T_95, Load, measure  # noqa: E402
+from pimsim.network.figures import Load  # noqa: E402
+from pimsim.network.measure import T_95, measure  # noqa: E402
 from pimsim.network.traffic import pattern  # noqa: E402
 from tests.published import test_booksim  # noqa: E402
 from tests.published.booksim import tables  # noqa: E402

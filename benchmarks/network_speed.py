@@ -99,7 +99,7 @@ def child(size: int, rate: float, cycles: int, seed: int) -> None:
     from pimsim.chip.router import Router
     from pimsim.chip.topology.spec import from_spec
     from pimsim.network.fabric import Fabric
-    from pimsim.network.measure import Source
+    from pimsim.network.source import Source
     from pimsim.network.traffic import pattern
 
     topology = from_spec("mesh:8x8")

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pimsim.result.result import Result as Result
     from pimsim.run.generate import generate as generate
     from pimsim.run.simulate import simulate as simulate
-    from pimsim.trace.schema import Op as Op
-    from pimsim.trace.schema import Operand as Operand
-    from pimsim.trace.schema import Tensor as Tensor
+    from pimsim.trace.op import Op as Op
     from pimsim.trace.schema import Trace as Trace
+    from pimsim.trace.tensor import Operand as Operand
+    from pimsim.trace.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"
 
@@ -46,15 +46,15 @@ _HOMES = {
     "ConfigError": "pimsim.errors",
     "MappingError": "pimsim.errors",
     "NocResult": "pimsim.network.noc",
-    "Op": "pimsim.trace.schema",
-    "Operand": "pimsim.trace.schema",
+    "Op": "pimsim.trace.op",
+    "Operand": "pimsim.trace.tensor",
     "PimsimError": "pimsim.errors",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",
     "Roofline": "pimsim.analysis.roofline",
     "Router": "pimsim.chip.router",
     "SimulationError": "pimsim.errors",
-    "Tensor": "pimsim.trace.schema",
+    "Tensor": "pimsim.trace.tensor",
     "Trace": "pimsim.trace.schema",
     "TraceError": "pimsim.errors",
     "WhatIf": "pimsim.analysis.whatif",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pimsim.chip import Chip
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.result.result import Result
 from pimsim.units import FS_PER_S
 
@@ -126,7 +127,9 @@ class _Rates:
             own: dict[str, float] = site.slot_ceilings(each, self.result.input_bits)
         else:
             unit = site.digital[planned["on"]]
-            ops = 2 if planned["type"] == "MatMul" else 1  # of an element: there it is a multiply-accumulate
+            ops = (
+                2 if rule_of(planned["type"]).multiplies else 1
+            )  # of an element: there it is a multiply-accumulate
             rate = ops / site.ops_of(planned["on"]) * site.unit_gops(planned["on"])
             own = {"digital units": rate / unit.operations[planned["type"]] * tiles}
         crossing = {

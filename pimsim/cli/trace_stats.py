@@ -14,8 +14,8 @@ from pimsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from pimsim.trace import Trace
+    from pimsim.trace.observed import Calibration
     from pimsim.trace.statistics.attach import How
-    from pimsim.trace.statistics.observe import Calibration
 
 
 @click.command("stats")
@@ -65,8 +65,8 @@ def command(
       pimsim trace stats torch:mine.models:bert --trained -o bert.jsonl
     """
     from pimsim.errors import TraceError
+    from pimsim.trace.observed import check_how
     from pimsim.trace.statistics.attach import How
-    from pimsim.trace.statistics.observe import check_how
 
     how = How(bits, _calibration(calibration), rows)
     try:

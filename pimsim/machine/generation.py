@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from pimsim.mapping.flow.dataflow import Table
+from pimsim.mapping.flow.layout import Table
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine

@@ -18,8 +18,8 @@ from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.tile import Tile
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.lowering import lower_programs
-from pimsim.mapping.lowering.program import Program
 from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.program import Program
 from pimsim.netlist.freeze import freeze
 from pimsim.network.fabric import add_ways
 from pimsim.units import format_time

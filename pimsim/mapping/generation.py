@@ -9,10 +9,13 @@ import numpy as np
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.flow.dataflow import Expert, Node, Table, build
+from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.dataflow import Expert, Node
 from pimsim.mapping.flow.growth import Growth
-from pimsim.mapping.lowering.program import Program
+from pimsim.mapping.flow.layout import Table
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.mapping.planning.planner import Flows, plan_flows
+from pimsim.mapping.planning.program import Program
 from pimsim.trace.bind import bind
 from pimsim.trace.routing import routed
 from pimsim.trace.schema import Trace
@@ -129,7 +132,7 @@ def _experts(trace: Trace) -> frozenset[Expert]:
     """Return the experts that tokens are routed to."""
     if not trace.header.get("routing"):
         return frozenset()
-    dispatches = (op.attributes for op in trace.ops if op.type == "Dispatch")
+    dispatches = (op.attributes for op in trace.ops if rule_of(op.type).expert == "begins")
     return frozenset((each["layer"], each["expert"]) for each in dispatches)
 
 
@@ -145,7 +148,7 @@ def _check_experts(nodes: Iterable[Node]) -> None:
     nodes = list(nodes)
     for node in nodes:
         inside = {nodes[edge.source].expert for edge in node.edges} - {None}
-        if node.type != "Combine" and inside - {node.expert}:
+        if rule_of(node.type).expert != "ends" and inside - {node.expert}:
             raise MappingError(
                 "it takes rows of experts, which only a Combine can while tokens are generated",
                 where=f"op '{node.name}' ({node.type})",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pimsim.mapping.planning.product import Product
     from pimsim.mapping.planning.tiling import Tiling
     from pimsim.netlist.rows import Step
-    from pimsim.trace.schema import Op
+    from pimsim.trace.op import Op
 
 
 class Kind(ABC):

@@ -12,8 +12,10 @@ from pimsim.chip.router import Router
 from pimsim.chip.topology import Topology
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import ConfigError
+from pimsim.network.batch import run_batch, run_packets
 from pimsim.network.fabric import Fabric
-from pimsim.network.measure import Batch, Load, check_rate, curve, run_batch, run_packets
+from pimsim.network.figures import Batch, Load
+from pimsim.network.measure import check_rate, curve
 from pimsim.network.traffic import packet_list, pattern
 
 if TYPE_CHECKING:

@@ -11,75 +11,18 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pimsim.analysis.causes import phrase
 from pimsim.errors import ConfigError, ResultError
+from pimsim.report.timeline_tracks import Counter, Group, Slice, Timeline, Track, nanoseconds
 from pimsim.result.recording import CROSSED, Recording
 from pimsim.result.result import Result, write_whole
-from pimsim.units import FS_PER_NS, format_time
+from pimsim.units import format_time
 
 JSON_SUFFIXES = (".json", ".json.gz")
 PROTOBUF_SUFFIXES = (".pftrace", ".perfetto-trace")
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Something from one time to another, in fs."""
-
-    begin_fs: int
-    end_fs: int
-    name: str
-    args: dict[str, Any]
-    number: int
-    """Of all slices, so that an arrow can name it."""
-
-
-@dataclass
-class Track:
-    """A row of slices that do not overlap."""
-
-    name: str
-    slices: list[Slice] = field(default_factory=list)
-
-
-@dataclass
-class Counter:
-    """A number over time: its value from each time (fs) on."""
-
-    name: str
-    unit: str
-    points: list[tuple[int, float]]
-
-
-@dataclass
-class Group:
-    """Tracks and counters that belong together: a tile, a network, the critical path."""
-
-    name: str
-    tracks: list[Track] = field(default_factory=list)
-    counters: list[Counter] = field(default_factory=list)
-
-
-@dataclass
-class Timeline:
-    """Groups of tracks, and arrows along the critical path.
-
-    Parameters
-    ----------
-    title : str
-        What ran on what, and what is left out.
-    groups : list of Group
-        In the order in which they are drawn.
-    arrows : list of (int, int)
-        Numbers of slices. Viewers draw arrows forward in time: from one that began to one that began later.
-    """
-
-    title: str
-    groups: list[Group]
-    arrows: list[tuple[int, int]]
 
 
 def write_timeline(result: Result, path: Path) -> str:
@@ -279,8 +222,3 @@ def _lanes(name: str, slices: list[Slice]) -> list[Track]:
         free[lane] = max(each.end_fs, each.begin_fs)
         tracks[lane].slices.append(each)
     return tracks
-
-
-def nanoseconds(fs: int) -> int:
-    """Return the whole nanoseconds below a time."""
-    return fs // FS_PER_NS

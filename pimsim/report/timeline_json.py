@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pimsim.report.timeline import Slice, Timeline, nanoseconds
+from pimsim.report.timeline_tracks import Slice, Timeline, nanoseconds
 
 
 def to_json(timeline: Timeline, *, compressed: bool) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pimsim.errors import ResultError
-from pimsim.report.timeline import Group, Timeline, Track, nanoseconds
+from pimsim.report.timeline_tracks import Group, Timeline, Track, nanoseconds
 
 SEQUENCE = 1
 

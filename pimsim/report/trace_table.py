@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.report.tables import plain, printable, share, table
+from pimsim.trace.observed_file import to_row
 from pimsim.trace.optypes import OP_TYPES
-from pimsim.trace.shapes import dims
-from pimsim.trace.statistics.row import to_row
+from pimsim.trace.tensor import dims
 from pimsim.units import format_si
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pimsim.machine.horizon import step_latency_fs
 from pimsim.machine.machine import Machine
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.netlist.netlist import Netlist
 
 STEPS = 8  # how finely a growing cache is followed
@@ -25,7 +26,9 @@ def chain_fs(machine: Machine) -> int:
         return first
     counts = machine.caches.counts(machine.ends[1].selector)
     ops = machine.programs[1].plan.ops
-    tops = [op.node.op.attributes["top"] for op in ops if op.node.op and op.node.type == "Combine"]
+    tops = [
+        op.node.op.attributes["top"] for op in ops if op.node.op and rule_of(op.node.type).expert == "ends"
+    ]
     top = dict.fromkeys(machine.ends[1].experts.values(), min(tops, default=0))
     steps = sorted({cached: n // machine.programs[0].inferences for cached, n in counts.items()}.items())
     stride, chain = -(-len(steps) // STEPS), 0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pimsim.machine.machine import Machine
-from pimsim.mapping.flow.dataflow import MATRIX
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.netlist.rows import HOST, Input, Output
 
 
@@ -20,7 +20,7 @@ def work_of(machine: Machine) -> tuple[dict[str, int], dict[str, float]]:
         cached = machine.caches.counts(ends.selector) if ends.selector is not None else Counter[int]()
         for number, op in enumerate(program.plan.ops):
             work = program.work_of(number, machine.inferences(which, number), cached)
-            if op.node.type in MATRIX:
+            if rule_of(op.node.type).multiplies:
                 macs[op.node.name] += round(work)
             if op.unit and not op.arrays:
                 elements[op.node.name] += work

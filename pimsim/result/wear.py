@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pimsim.machine.machine import Machine
-from pimsim.mapping.lowering.program import Program
 from pimsim.mapping.planning.plan import ARRAYS, PlannedOp
+from pimsim.mapping.planning.program import Program
 from pimsim.units import FS_PER_S
 
 

@@ -2,14 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from pimsim.trace.schema import Op, Operand, Tensor, Trace
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
+from pimsim.trace.tensor import Operand, Tensor
 
 if TYPE_CHECKING:
     from pimsim.trace.onnx.export import from_onnx as from_onnx
     from pimsim.trace.tables.scalesim import from_scalesim as from_scalesim
     from pimsim.trace.torch.load import from_torch as from_torch
 
-_IMPORTERS = {"from_onnx": "onnx", "from_scalesim": "scalesim", "from_torch": "torch"}
+_IMPORTERS = {"from_onnx": "onnx", "from_scalesim": "tables.scalesim", "from_torch": "torch"}
 
 __all__ = ["Op", "Operand", "Tensor", "Trace", *_IMPORTERS]
 

@@ -5,25 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import MAX_SIZE, closest, show
+from pimsim.trace.experts import row_symbols
+from pimsim.trace.found import MAX_SIZE, closest, show
+from pimsim.trace.model import Model
+from pimsim.trace.op import Op
 from pimsim.trace.probe import substituted
-from pimsim.trace.routing import counts, expert_of, row_symbols
-from pimsim.trace.schema import Op, Operand, Trace
-from pimsim.trace.symbols import names_in, put
+from pimsim.trace.routing import counts
+from pimsim.trace.symbols import expert_of, names_in, put
+from pimsim.trace.tensor import Operand
+
+Bound = TypeVar("Bound", bound=Model)
 
 
 def bind(
-    trace: Trace,
+    trace: Bound,
     values: Mapping[str, int],
     *,
     partial: bool = False,
     every_expert: bool = False,
     keep_experts: bool = False,
     routing_seed: int | None = None,
-) -> Trace:
+) -> Bound:
     """Give symbols their values.
 
     A cache of no elements (``kv=0``) vanishes, and a Concat that is left with one operand becomes what it was given.
@@ -72,7 +77,7 @@ def bind(
         numbers |= rows
     ops, outputs = _without_nothing([substituted(op, numbers) for op in trace.ops], trace.outputs)
     try:
-        return Trace.from_ops(trace.model, ops, outputs, header)
+        return trace.from_ops(trace.model, ops, outputs, header)
     except TraceError as error:
         given = "with " + ", ".join(f"{name}={value}" for name, value in values.items())
         parts = [given if values else "", error.where.removeprefix("trace: "), error.message]
@@ -80,7 +85,7 @@ def bind(
         raise TraceError(message, where=trace.model, mend=error.mend) from None
 
 
-def bind_text(trace: Trace, texts: Sequence[str], *, partial: bool = False) -> Trace:
+def bind_text(trace: Bound, texts: Sequence[str], *, partial: bool = False) -> Bound:
     """Give symbols their values as the command line has them, ``NAME=N`` each.
 
     Raises
@@ -100,7 +105,7 @@ def bind_text(trace: Trace, texts: Sequence[str], *, partial: bool = False) -> T
     return bind(trace, values, partial=partial)
 
 
-def _check_values(trace: Trace, values: Mapping[str, int]) -> None:
+def _check_values(trace: Model, values: Mapping[str, int]) -> None:
     growing = _cache_symbols(trace.ops)
     for name, value in values.items():
         if name not in trace.symbols:
@@ -125,13 +130,13 @@ def _cache_symbols(ops: Iterable[Op]) -> set[str]:
     )
 
 
-def _sizes_of_experts(trace: Trace) -> bool:
+def _sizes_of_experts(trace: Model) -> bool:
     """Whether the rows of experts are still to be drawn."""
     dispatched = (op.output.shape[0] for op in trace.ops if op.type == "Dispatch")
     return any(expert_of(size) is not None for size in dispatched)
 
 
-def _rows(trace: Trace, values: Mapping[str, int], seed: int, every_expert: bool) -> dict[str, int]:
+def _rows(trace: Model, values: Mapping[str, int], seed: int, every_expert: bool) -> dict[str, int]:
     """Return the rows of every expert by the name of its symbol."""
     names = row_symbols(trace.ops)
     hidden = next((op.inputs[0].tensor for op in trace.ops if op.type == "Dispatch"), None)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pimsim.errors import TraceError, nearest
+from pimsim.errors import TraceError
+from pimsim.trace.found import MAX_SIZE, check_int, check_name, closest, show
+from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES, Attribute, OpType
-from pimsim.trace.routing import check_routing
-from pimsim.trace.schema import ROLES, WEIGHTS, Op, Operand, Tensor
-from pimsim.trace.shapes import dims
+from pimsim.trace.tensor import ROLES, Operand, Tensor, dims
 
 DTYPES = (
     *("float64", "float32", "float16", "bfloat16", "float4e2m1"),
@@ -24,51 +24,9 @@ DTYPES = (
     *("int2", "int4", "int8", "int16", "int32", "int64"),
     *("uint2", "uint4", "uint8", "uint16", "uint32", "uint64", "bool"),
 )
-MAX_SIZE = 2**31 - 1
 MAX_ELEMENTS = 2**40
 MAX_MACS = 2**63 - 1
 MAX_BITS = 64
-_MAX_NAME = 1000
-
-
-def show(value: object) -> str:
-    """Write a value found in a file as JSON has it, shortened, with its kind, for an error message."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true (boolean)", False: "false (boolean)"}[value]
-    kinds = (
-        (int, "whole number"),
-        (float, "number"),
-        (str, "text"),
-        (dict, "object"),
-        ((list, tuple), "list"),
-    )
-    kind = next((name for types, name in kinds if isinstance(value, types)), type(value).__name__)
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # thousands of digits, or of levels
-        text = "something too long to show"
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({kind})"
-
-
-def closest(name: object, known: Sequence[str]) -> str:
-    """As `errors.nearest`, for whatever stands where a name should; it does not list names by the dozen."""
-    advice = nearest(name[:100] if isinstance(name, str) else "", list(known))
-    return advice if advice.startswith("did you mean") or len(known) <= 60 else ""
-
-
-def check_name(value: object, where: str) -> str:
-    """Return a name that can be printed."""
-    if not isinstance(value, str) or not value or len(value) > _MAX_NAME or not value.isprintable():
-        message = f"found {show(value)}, expected a name of 1 to {_MAX_NAME} printable characters"
-        raise TraceError(message, where=where)
-    return value
-
-
-def check_int(value: object, where: str, low: int, high: int) -> int:
-    """Return a whole number within limits; a boolean is none."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise TraceError(f"found {show(value)}, expected a whole number from {low} to {high}", where=where)
-    return value
 
 
 def _check_tensor(tensor: Tensor, where: str) -> Tensor:
@@ -312,43 +270,3 @@ def _find_cycle(ops: Sequence[Op], position: dict[str, int], stuck: set[int]) ->
         walk.append(index)
         index = next(position[name] for name in ops[index].deps if position[name] in stuck)
     return [*walk[seen[index] :], index][::-1]
-
-
-def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Check what a header says of where the trace comes from, and fill in what it does not say.
-
-    Raises
-    ------
-    TraceError
-        At the first fault, with place and field.
-    """
-    known: dict[str, Any] = {"source": {}, "command": "", "symbols": {}, "weights": "absent", "notes": []}
-    check_name(model, f"{place}: model")
-    for key in header:
-        if key not in (*known, "routing"):
-            mend = closest(key, [*known, "routing"])
-            raise TraceError(f"unknown key {show(key)}", where=place, mend=mend)
-    full = {**known, **header}
-    if "routing" in full:
-        full["routing"] = check_routing(full["routing"], place)
-    for key in ("source", "symbols"):
-        if not isinstance(full[key], dict):
-            raise TraceError(f"found {show(full[key])}, expected an object", where=f"{place}: {key}")
-        for name in full[key]:
-            check_name(name, f"{place}: {key}")
-    for name, value in full["source"].items():
-        if not isinstance(value, str) or not value.isprintable():
-            check_int(value, f"{place}: source.{name}", 0, MAX_SIZE)
-    for name, value in full["symbols"].items():
-        if value is not None:
-            check_int(value, f"{place}: symbols.{name}", 0, MAX_SIZE)
-    if full["command"] != "":
-        check_name(full["command"], f"{place}: command")
-    if full["weights"] not in WEIGHTS:
-        mend = closest(full["weights"], WEIGHTS)
-        raise TraceError(f"found {show(full['weights'])}", where=f"{place}: weights", mend=mend)
-    if not isinstance(full["notes"], list):
-        raise TraceError(f"found {show(full['notes'])}, expected a list", where=f"{place}: notes")
-    for position, note in enumerate(full["notes"]):
-        check_name(note, f"{place}: notes[{position}]")
-    return full

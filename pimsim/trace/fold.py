@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pimsim.trace.schema import Op, Operand, Tensor
+from pimsim.trace.op import Op
+from pimsim.trace.tensor import Operand, Tensor
 
 _SCALES = ("Mul", "Add", "Div", "Sub")
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pimsim.trace import shapes
-from pimsim.trace.shapes import Shape
-
-if TYPE_CHECKING:
-    from pimsim.trace.schema import Op
+from pimsim.trace.shapes import elementwise, experts, moves, products
+from pimsim.trace.tensor import Shape, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +57,24 @@ class OpType:
         Whether it may have more than one output.
     """
 
-    shape: Callable[[Op], tuple[Shape, ...]]
+    shape: Callable[[Signature], tuple[Shape, ...]]
     inputs: tuple[int, int]
     attributes: dict[str, Attribute] = field(default_factory=dict)
-    macs: Callable[[Op], int] = lambda op: 0
+    macs: Callable[[Signature], int] = lambda op: 0
     weight_at: tuple[int, ...] = ()
     many_outputs: bool = False
 
 
-def _conv_macs(op: Op) -> int:
+def _conv_macs(op: Signature) -> int:
     """Each output element sums over what the weight spans after its first dimension."""
     return op.output.elements * math.prod(op.inputs[1].tensor.shape[1:])
 
 
-def _gemm_macs(op: Op) -> int:
+def _gemm_macs(op: Signature) -> int:
     return op.output.elements * op.inputs[0].tensor.shape[0 if op.attributes["transA"] else 1]
 
 
-def _matmul_macs(op: Op) -> int:
+def _matmul_macs(op: Signature) -> int:
     return op.output.elements * op.inputs[0].tensor.shape[-1]
 
 
@@ -92,34 +89,36 @@ _POOL = {**_WINDOW, "ceil_mode": _FLAG}
 
 
 def _unary(**attributes: Attribute) -> OpType:
-    return OpType(shapes.same, (1, 1), attributes)
+    return OpType(elementwise.same, (1, 1), attributes)
 
 
 def _elementwise(most: int = 2, least: int = 2) -> OpType:
-    return OpType(shapes.broadcast, (least, most))
+    return OpType(elementwise.broadcast, (least, most))
 
 
-_REDUCE = OpType(shapes.reduce, (1, 1), {"axes": Attribute("axes"), "keepdims": _FLAG})
+_REDUCE = OpType(elementwise.reduce, (1, 1), {"axes": Attribute("axes"), "keepdims": _FLAG})
 
 OP_TYPES: dict[str, OpType] = {
-    "Input": OpType(shapes.declared, (0, 0)),
-    "DataMovement": OpType(shapes.declared, (1, _MANY), {"onnx_type": Attribute("str")}, many_outputs=True),
+    "Input": OpType(elementwise.declared, (0, 0)),
+    "DataMovement": OpType(
+        elementwise.declared, (1, _MANY), {"onnx_type": Attribute("str")}, many_outputs=True
+    ),
     # matrix products
     "Conv": OpType(
-        shapes.conv, (2, 3), {**_WINDOW, "group": Attribute("int", low=1)}, _conv_macs, weight_at=(1,)
+        products.conv, (2, 3), {**_WINDOW, "group": Attribute("int", low=1)}, _conv_macs, weight_at=(1,)
     ),
     "Gemm": OpType(
-        shapes.gemm,
+        products.gemm,
         (2, 3),
         {"alpha": _FLOAT, "beta": _FLOAT, "transA": _FLAG, "transB": _FLAG},
         _gemm_macs,
         weight_at=(0, 1),
     ),
-    "MatMul": OpType(shapes.matmul, (2, 2), {}, _matmul_macs, weight_at=(0, 1)),
+    "MatMul": OpType(products.matmul, (2, 2), {}, _matmul_macs, weight_at=(0, 1)),
     # activations, element by element
     "Relu": _unary(),
     "LeakyRelu": _unary(alpha=_FLOAT),
-    "PRelu": OpType(shapes.prelu, (2, 2)),
+    "PRelu": OpType(elementwise.prelu, (2, 2)),
     "Clip": _unary(min=Attribute("float", optional=True), max=Attribute("float", optional=True)),
     "Sigmoid": _unary(),
     "HardSigmoid": _unary(alpha=_FLOAT, beta=_FLOAT),
@@ -139,25 +138,28 @@ OP_TYPES: dict[str, OpType] = {
     "Abs": _unary(),
     "Not": _unary(),
     # normalization
-    "Softmax": OpType(shapes.same_along_axis, (1, 1), {"axis": Attribute("axis")}),
+    "Softmax": OpType(elementwise.same_along_axis, (1, 1), {"axis": Attribute("axis")}),
     "LRN": _unary(size=Attribute("int", low=1), alpha=_FLOAT, beta=_FLOAT, bias=_FLOAT),
-    "BatchNormalization": OpType(shapes.batch_normalization, (5, 5), {"epsilon": _FLOAT}),
+    "BatchNormalization": OpType(elementwise.batch_normalization, (5, 5), {"epsilon": _FLOAT}),
     "LayerNormalization": OpType(
-        shapes.layer_normalization, (2, 3), {"axis": Attribute("axis"), "epsilon": _FLOAT}
+        elementwise.layer_normalization, (2, 3), {"axis": Attribute("axis"), "epsilon": _FLOAT}
     ),
     "RMSNormalization": OpType(
-        shapes.layer_normalization, (2, 2), {"axis": Attribute("axis"), "epsilon": _FLOAT}
+        elementwise.layer_normalization, (2, 2), {"axis": Attribute("axis"), "epsilon": _FLOAT}
     ),
     # pooling and reduction
-    "MaxPool": OpType(shapes.pool, (1, 1), _POOL),
-    "AveragePool": OpType(shapes.pool, (1, 1), {**_POOL, "count_include_pad": _FLAG}),
-    "GlobalAveragePool": OpType(shapes.global_pool, (1, 1)),
-    "GlobalMaxPool": OpType(shapes.global_pool, (1, 1)),
+    "MaxPool": OpType(products.pool, (1, 1), _POOL),
+    "AveragePool": OpType(products.pool, (1, 1), {**_POOL, "count_include_pad": _FLAG}),
+    "GlobalAveragePool": OpType(products.global_pool, (1, 1)),
+    "GlobalMaxPool": OpType(products.global_pool, (1, 1)),
     "ReduceMean": _REDUCE,
     "ReduceSum": _REDUCE,
     "ReduceMax": _REDUCE,
     "TopK": OpType(
-        shapes.top_k, (1, 1), {"axis": Attribute("axis"), "k": Attribute("int", low=1)}, many_outputs=True
+        elementwise.top_k,
+        (1, 1),
+        {"axis": Attribute("axis"), "k": Attribute("int", low=1)},
+        many_outputs=True,
     ),
     # arithmetic, element by element, with broadcasting
     "Add": _elementwise(),
@@ -178,23 +180,23 @@ OP_TYPES: dict[str, OpType] = {
     "Or": _elementwise(),
     "Where": _elementwise(3, least=3),
     # mixtures of experts: the rows of the tokens of one expert, and their sum, weighted, back in order
-    "Dispatch": OpType(shapes.dispatch, (2, 2), {"expert": _FLAG, **_EXPERTS}),
-    "Combine": OpType(shapes.combine, (2, _MANY), _EXPERTS),
+    "Dispatch": OpType(experts.dispatch, (2, 2), {"expert": _FLAG, **_EXPERTS}),
+    "Combine": OpType(experts.combine, (2, _MANY), _EXPERTS),
     # rearrangement
-    "Concat": OpType(shapes.concat, (1, _MANY), {"axis": Attribute("axis")}),
-    "Reshape": OpType(shapes.reshape, (1, 1)),
-    "Flatten": OpType(shapes.flatten, (1, 1), {"axis": Attribute("axis")}),
-    "Squeeze": OpType(shapes.squeeze, (1, 1), {"axes": Attribute("axes")}),
-    "Unsqueeze": OpType(shapes.unsqueeze, (1, 1), {"axes": Attribute("axes")}),
-    "Transpose": OpType(shapes.transpose, (1, 1), {"perm": Attribute("axes")}),
-    "Pad": OpType(shapes.pad, (1, 1), {"pads": Attribute("ints"), "mode": Attribute("str")}),
+    "Concat": OpType(moves.concat, (1, _MANY), {"axis": Attribute("axis")}),
+    "Reshape": OpType(moves.reshape, (1, 1)),
+    "Flatten": OpType(moves.flatten, (1, 1), {"axis": Attribute("axis")}),
+    "Squeeze": OpType(moves.squeeze, (1, 1), {"axes": Attribute("axes")}),
+    "Unsqueeze": OpType(moves.unsqueeze, (1, 1), {"axes": Attribute("axes")}),
+    "Transpose": OpType(moves.transpose, (1, 1), {"perm": Attribute("axes")}),
+    "Pad": OpType(moves.pad, (1, 1), {"pads": Attribute("ints"), "mode": Attribute("str")}),
     "Slice": OpType(
-        shapes.slice_,
+        moves.slice_,
         (1, 1),
         {"starts": _PADS, "ends": Attribute("ints"), "axes": Attribute("axes"), "steps": Attribute("ints")},
     ),
-    "Split": OpType(shapes.split, (1, 1), {"axis": Attribute("axis")}, many_outputs=True),
-    "Gather": OpType(shapes.gather, (2, 2), {"axis": Attribute("axis")}),
-    "Expand": OpType(shapes.expand, (1, 1)),
-    "Resize": OpType(shapes.same_rank, (1, 1), {"mode": Attribute("str")}),
+    "Split": OpType(moves.split, (1, 1), {"axis": Attribute("axis")}, many_outputs=True),
+    "Gather": OpType(moves.gather, (2, 2), {"axis": Attribute("axis")}),
+    "Expand": OpType(moves.expand, (1, 1)),
+    "Resize": OpType(elementwise.same_rank, (1, 1), {"mode": Attribute("str")}),
 }

@@ -12,11 +12,13 @@ from itertools import count, cycle, islice
 from typing import Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import check_graph, closest, show
+from pimsim.trace.check import check_graph
+from pimsim.trace.experts import row_symbols
+from pimsim.trace.found import closest, show
+from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES
-from pimsim.trace.routing import row_symbols
-from pimsim.trace.schema import Op, Tensor
 from pimsim.trace.symbols import NAME, names_in, put
+from pimsim.trace.tensor import Tensor
 
 
 def check_ops(

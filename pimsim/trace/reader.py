@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import MAX_SIZE, check_int, check_name, closest, complete_header, show
+from pimsim.trace.found import MAX_SIZE, check_int, check_name, closest, show
+from pimsim.trace.header import complete_header
+from pimsim.trace.model import SCHEMA
+from pimsim.trace.observed_file import check_meaning, from_row
+from pimsim.trace.op import Op
 from pimsim.trace.probe import check_ops
-from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
-from pimsim.trace.statistics.row import check_meaning, from_row
+from pimsim.trace.tensor import Operand, Tensor
 
 _HEADER = ("schema", "model", "source", "command", "symbols", "weights", "routing", "notes", "outputs")
 _OP = ("name", "type", "inputs", "outputs", "attributes")
 _TENSOR = ("shape", "dtype")
 
 
-def read(path: Path) -> Trace:
-    """Read a trace.
+def read(path: Path) -> tuple[str, tuple[Op, ...], tuple[str, ...], dict[str, Any]]:
+    """Read the model, ops, outputs and header of a trace, checked.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ def read(path: Path) -> Trace:
     ops = [_op(row, where) for row, where in zip(rows[1:], places, strict=True)]
     checked = check_ops(ops, outputs, places, place, header)
     check_meaning(ops, header["weights"], places)
-    return Trace(head["model"], checked, outputs, header)
+    return head["model"], checked, outputs, header
 
 
 def _rows(path: Path) -> list[object]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pimsim.errors import TraceError
-from pimsim.trace.routing import expert_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 LONGEST = 200
 LARGEST = 2**31 - 1
+_ROWS = re.compile(r"layer([0-9]{1,6})\.expert([0-9]{1,6})")
 _FACTOR = re.compile(rf"(?P<number>[0-9]+)|(?P<name>{NAME.pattern})")
 
 
@@ -123,6 +123,17 @@ def names_in(sizes: Iterable[object]) -> set[str]:
         If one is text and not a size.
     """
     return {name for size in sizes if isinstance(size, str) for name in parse(size).names}
+
+
+def rows_symbol(layer: int, expert: int) -> str:
+    """Return the name of the symbol for the rows of an expert."""
+    return f"layer{layer}.expert{expert}"
+
+
+def expert_of(size: object) -> int | None:
+    """Return the expert whose rows a size is; None if it is none."""
+    found = _ROWS.fullmatch(size) if isinstance(size, str) else None
+    return int(found[2]) if found else None
 
 
 def unbound(names: Iterable[str], what: str) -> TraceError:

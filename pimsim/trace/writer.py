@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.schema import SCHEMA, Op, Operand, Tensor, Trace
-from pimsim.trace.statistics.row import to_row
+from pimsim.trace.model import SCHEMA, Model
+from pimsim.trace.observed_file import to_row
+from pimsim.trace.op import Op
+from pimsim.trace.tensor import Operand, Tensor
 
 
-def write(trace: Trace, path: Path) -> None:
+def write(trace: Model, path: Path) -> None:
     """Write a trace to a file: first beside it, then renamed, so that no half a file is ever there.
 
     Raises
@@ -45,7 +47,7 @@ def _remove(path: Path) -> None:
         return
 
 
-def lines(trace: Trace) -> Iterator[str]:
+def lines(trace: Model) -> Iterator[str]:
     """Yield the lines of the file, without their ends."""
     header = trace.header
     first = {
@@ -64,7 +66,7 @@ def lines(trace: Trace) -> Iterator[str]:
         yield _dump(_op(op))
 
 
-def digest(trace: Trace) -> str:
+def digest(trace: Model) -> str:
     """Return the SHA-256 of everything that a simulation can depend on: not source, command and notes."""
     header = {
         "schema": SCHEMA,

@@ -14,7 +14,7 @@ import pytest
 from onnx import helper
 
 from pimsim.trace import Trace
-from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.observed import Statistics
 
 from ..trace.builders import model
 from .runner import Done, call
@@ -136,7 +136,9 @@ BAD: dict[str, tuple[Callable[[], object], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.torch] * (case == "no factory")) for case in BAD]
+)
 def test_bad_input(case: str, run: Callable[..., Done]) -> None:
     change, words, message = BAD[case]
     if case == "no factory":
@@ -188,6 +190,7 @@ def test_torch_without_torch_is_named(run: Callable[..., Done], monkeypatch: pyt
     assert (done.code, "pip install 'pimsim[torch]'" in done.err) == (2, True)
 
 
+@pytest.mark.torch
 def test_an_absent_trace_needs_a_word_that_its_weights_are_trained(
     run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +224,7 @@ def test_an_absent_trace_needs_a_word_that_its_weights_are_trained(
     assert made.by_name["x"].output.stats.origin == "inputs of torch:a_factory:make"  # type: ignore[union-attr]
 
 
+@pytest.mark.torch
 def test_a_factory_is_exported_and_run(
     run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

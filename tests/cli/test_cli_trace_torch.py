@@ -13,6 +13,7 @@ from pimsim.trace import Trace
 from .test_cli_trace import pimsim
 
 pytest.importorskip("torch", reason="exporting needs the package torch")
+pytestmark = pytest.mark.torch
 
 MODELS = """
 import torch

@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.errors import MappingError
-from pimsim.mapping.flow.dataflow import Edge, Node, Window, build
+from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.windows import Window
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder
 from tests.trace.symbolic import mixture

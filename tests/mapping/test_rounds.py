@@ -6,7 +6,7 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.flow.dataflow import build
+from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.heads import groups_of
 from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.planning.planner import make_plan

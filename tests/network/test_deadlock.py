@@ -17,8 +17,9 @@ from pimsim.chip.topology import TOPOLOGIES
 from pimsim.chip.topology.ring import Ring
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import SimulationError
+from pimsim.network.batch import run_batch
 from pimsim.network.fabric import Fabric
-from pimsim.network.measure import Source, run_batch
+from pimsim.network.source import Source
 from pimsim.network.traffic import pattern
 
 EXAMPLES = int(os.environ.get("PIMSIM_DEADLOCK_EXAMPLES", "300"))

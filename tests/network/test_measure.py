@@ -14,17 +14,12 @@ from hypothesis import strategies as st
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import ConfigError
+from pimsim.network.batch import run_batch, run_packets
 from pimsim.network.fabric import Fabric, add_ways
-from pimsim.network.measure import (
-    T_95,
-    Source,
-    Trial,
-    half_width,
-    measure,
-    run_batch,
-    run_packets,
-)
+from pimsim.network.measure import T_95, half_width, measure
+from pimsim.network.source import Source
 from pimsim.network.traffic import pattern
+from pimsim.network.trial import Trial
 
 SHAPES = [
     "mesh:4x4",

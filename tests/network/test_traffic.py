@@ -11,7 +11,7 @@ from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import ConfigError
 from pimsim.network.fabric import Fabric
-from pimsim.network.measure import Source
+from pimsim.network.source import Source
 from pimsim.network.traffic import order, pattern, sides
 
 SHAPES = [

@@ -9,7 +9,7 @@ import pytest
 
 from pimsim.machine.generation import PROMPT, STEP, Generation, Requests
 from pimsim.machine.machine import Machine
-from pimsim.mapping.flow.dataflow import build
+from pimsim.mapping.flow.build import build
 from pimsim.mapping.generation import plan_generation, routing_of
 from pimsim.mapping.lowering.lowering import lower_programs
 from tests.oracle.machines import engine_of

@@ -9,7 +9,7 @@ import pytest
 from pimsim.chip import Chip
 from pimsim.machine.generation import STEP, Generation, Requests
 from pimsim.machine.machine import Machine
-from pimsim.mapping.flow.dataflow import build
+from pimsim.mapping.flow.build import build
 from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.planning.plan import MEMORY

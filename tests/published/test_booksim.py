@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
+from pimsim.network.batch import run_batch
 from pimsim.network.fabric import Fabric, add_ways
-from pimsim.network.measure import measure, run_batch
+from pimsim.network.measure import measure
 from pimsim.network.traffic import pattern
 
 from .booksim.tables import accepted, brackets, fabric, rows, saturation, series, spec, zero_load

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pimsim.trace import Trace
-from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.observed import Statistics
 from pimsim.trace.writer import lines
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +91,7 @@ def test_weights_agree_to_the_rounding(row: dict[str, str]) -> None:
     check_weight(row, statistics_of(shipped(), row["tensor"]), "max", moved=0)
 
 
+@pytest.mark.torch
 @installed
 def test_weights_agree_when_calibrated_to_a_percentile() -> None:
     """One value of one tensor falls into the next bin: it lies on the edge, and the percentile is a 32-bit number."""
@@ -118,11 +119,13 @@ def test_activations_are_like_those_of_other_sentences() -> None:
     check_activations(shipped(), "max", worst=0.14, mean=0.02)
 
 
+@pytest.mark.torch
 @installed
 def test_activations_calibrated_to_a_percentile_are_closer() -> None:
     check_activations(made(99.9), "p999", worst=0.09, mean=0.012)
 
 
+@pytest.mark.torch
 @installed
 def test_it_is_made_again_without_a_difference() -> None:
     """Sums in another order end in other last bits, and a value on the edge between two codes may fall on either."""

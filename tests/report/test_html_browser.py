@@ -25,7 +25,10 @@ from ..trace.builders import small_trace
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not BROWSER or not DRIVER, reason="needs chromium and chromedriver")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not BROWSER or not DRIVER, reason="needs chromium and chromedriver"),
+]
 
 EVIL = "<img src=x onerror=window.broken=1></script><script>window.broken=1</script>"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pimsim.trace import Op, Operand, Tensor, Trace
-from pimsim.trace.routing import rows_symbol
+from pimsim.trace.symbols import rows_symbol
 
 Size = int | str
 

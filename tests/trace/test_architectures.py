@@ -62,6 +62,7 @@ def test_resnet18_but_for_its_classes() -> None:
     assert found[-1] == ("static", 512 * 1000)
 
 
+@pytest.mark.torch
 @NEEDS_TORCH
 def test_resnet50_of_torch_and_of_onnx_have_the_same_products() -> None:
     torch_s = products(export("resnet50").bind(batch=1))
@@ -134,6 +135,7 @@ def test_all_are_shipped() -> None:
         assert Trace.load(name).header["command"] == f"pimsim trace export {name} -o {name}.jsonl"
 
 
+@pytest.mark.torch
 @NEEDS_TORCH
 @pytest.mark.parametrize("name", SHIPPED)
 def test_exported_again_there_is_no_difference(name: str, tmp_path: Path) -> None:

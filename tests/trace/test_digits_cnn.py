@@ -14,7 +14,7 @@ import pytest
 
 from pimsim.presets import folder
 from pimsim.trace import Op, Trace
-from pimsim.trace.statistics.observe import Statistics
+from pimsim.trace.observed import Statistics
 
 SIDECAR = folder("traces") / "digits_cnn.npz"
 PACKAGES = ("torch", "sklearn")
@@ -118,6 +118,7 @@ def test_the_statistics_are_those_of_the_data() -> None:
             assert op.weight.tensor.stats == weight
 
 
+@pytest.mark.torch
 @installed
 def test_training_again_is_as_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "scripts")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pimsim.errors import TraceError
 from pimsim.trace import Trace
-from pimsim.trace.routing import check_routing, routed
+from pimsim.trace.header import check_routing
+from pimsim.trace.routing import routed
 
 from .symbolic import attention, mixture
 

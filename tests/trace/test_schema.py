@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import pimsim.trace
 from pimsim.errors import TraceError
 from pimsim.trace import Op, Operand, Tensor, Trace
 
@@ -132,6 +133,11 @@ def test_loading_a_preset_needs_no_heavy_library() -> None:
     code += f"print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", pimsim.trace.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(pimsim.trace, name).__name__ == name
 
 
 def test_unknown_preset_names_the_nearest() -> None:

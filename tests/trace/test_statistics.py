@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pimsim.errors import TraceError
-from pimsim.trace.statistics.observe import Statistics, quantize
+from pimsim.trace.observed import Statistics, quantize
 
 
 def of(*values: float, **how: object) -> Statistics:

@@ -13,8 +13,8 @@ import pytest
 
 from pimsim.errors import TraceError
 from pimsim.trace import Trace
+from pimsim.trace.observed import Statistics
 from pimsim.trace.statistics.attach import How, attach
-from pimsim.trace.statistics.observe import Statistics
 from pimsim.trace.writer import lines
 
 from .builders import small_trace, write_rows

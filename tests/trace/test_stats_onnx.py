@@ -12,8 +12,8 @@ from onnx import helper
 
 from pimsim.errors import TraceError
 from pimsim.trace import Trace
+from pimsim.trace.observed import Statistics
 from pimsim.trace.statistics.attach import How
-from pimsim.trace.statistics.observe import Statistics
 from pimsim.trace.statistics.samples import Expected, Samples
 
 from .builders import model

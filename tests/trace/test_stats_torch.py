@@ -11,11 +11,12 @@ import pytest
 
 from pimsim.errors import TraceError
 from pimsim.trace import Op, Operand, Tensor, Trace
+from pimsim.trace.observed import Statistics
 from pimsim.trace.statistics.attach import How
-from pimsim.trace.statistics.observe import Statistics
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+pytestmark = pytest.mark.torch
 
 from pimsim.trace.statistics.torch import real_model, with_torch_statistics  # noqa: E402 - needs torch
 

@@ -17,6 +17,7 @@ from .test_architectures import products, published
 
 torch = pytest.importorskip("torch", reason="exporting needs the package torch")
 nn = torch.nn
+pytestmark = pytest.mark.torch
 
 
 def types(trace: Trace) -> list[str]:

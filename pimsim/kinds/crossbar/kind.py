@@ -17,7 +17,7 @@ from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
 from pimsim.mapping.planning.tiling import Tiling, distinct_outputs
 from pimsim.netlist.rows import Step
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 class CrossbarKind(Kind):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pimsim.errors import MappingError
 from pimsim.kinds.crossbar.core import Core
 from pimsim.mapping.planning.tiling import Tiling, blocks_of, matrix_of, right_operand
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 def tile_op(op: Op, core: Core, weight_bits: int) -> Tiling:

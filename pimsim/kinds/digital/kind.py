@@ -21,7 +21,7 @@ from pimsim.mapping.planning.tiling import (
     right_operand,
 )
 from pimsim.netlist.rows import Step
-from pimsim.trace.schema import Op
+from pimsim.trace.op import Op
 
 
 class DigitalKind(Kind):

@@ -1,21 +1,20 @@
-"""How a tensor is cut into tokens, and which ops leave that cut as it is: they move no data.
+"""How a tensor is cut into tokens: an array of positions (pixels, rows) that carry features each.
 
-A tensor is an array of positions (pixels, rows) that carry features each. Which of its axes count positions is all
-that there is to say; a view, a transposition that keeps the order of both kinds of axes, a slice of the features or a
-repetition of them only addresses the same tokens otherwise, and vanishes.
+Which of its axes count positions is all that there is to say.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pimsim.trace.schema import Op
+import numpy as np
+import numpy.typing as npt
 
 Shape = tuple[int, ...]
 Axes = tuple[int, ...]
-
-VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"}
+Table = npt.NDArray[np.int64]
+"""A number for each position of an op."""
 
 
 def rows_of(rank: int) -> Axes:
@@ -110,67 +109,3 @@ class Source:
     features: int
     piece: tuple[object, ...] = ()
     cached: int = 0
-
-
-def carried(op: Op, source: Source, index: int = 0) -> Source | None:
-    """Return the source of an op's output if the op only addresses the tokens of its input otherwise; else None."""
-    shape, axes = op.inputs[0].tensor.shape, source.axes
-    after = op.outputs[index].shape
-    if op.type in VIEWS:
-        return replace(source, axes=None if axes is None else _reshaped(shape, after, axes))
-    if axes is None:
-        return None
-    if op.type == "Transpose":
-        perm = op.attributes["perm"]
-        tokens = [axis for axis in perm if axis in axes and shape[axis] > 1]
-        features = [axis for axis in perm if axis not in axes and shape[axis] > 1]
-        if tokens == sorted(tokens) and features == sorted(features):
-            return replace(source, axes=tuple(n for n, axis in enumerate(perm) if axis in axes))
-    if op.type == "Expand" and len(after) == len(shape) and all(after[axis] == shape[axis] for axis in axes):
-        return source
-    if op.type == "Split" and op.attributes["axis"] not in axes:
-        part = source.features * after[op.attributes["axis"]] // shape[op.attributes["axis"]]
-        return replace(source, features=part, piece=(*source.piece, op.name, index))
-    if op.type == "Slice" and not set(op.attributes["axes"]) & set(axes):
-        part = source.features * math.prod(after) // math.prod(shape)
-        return replace(source, features=max(1, part), piece=(*source.piece, op.name))
-    return None
-
-
-def appended(op: Op, source: Source) -> Source | None:
-    """Return the source of a Concat that appends an activation's tokens to those of a cache; None if it does not."""
-    if op.type != "Concat" or source.axes is None:
-        return None
-    axis, shape = op.attributes["axis"], op.activations[0].tensor.shape
-    if axis not in source.axes and shape[axis] > 1:
-        return None
-    cached = sum(o.tensor.shape[axis] for o in op.inputs if o.role == "cache")
-    axes = tuple(sorted({*source.axes, axis}))  # an axis of size 1 may not have been among them
-    return replace(source, axes=axes, cached=source.cached + cached)
-
-
-def _reshaped(before: Shape, after: Shape, axes: Axes) -> Axes | None:
-    """Return the axes that count the same positions after a reshape; None if it mixes positions and features."""
-    found: list[int] = []
-    i = j = 0
-    while i < len(before) or j < len(after):
-        here, there = [i] if i < len(before) else [], [j] if j < len(after) else []
-        left, right = before[i] if here else 1, after[j] if there else 1
-        i, j = i + len(here), j + len(there)
-        while left != right:
-            if left < right and i < len(before):
-                here.append(i)
-                left *= before[i]
-                i += 1
-            elif right < left and j < len(after):
-                there.append(j)
-                right *= after[j]
-                j += 1
-            else:
-                return None
-        kinds = {axis in axes for axis in here if before[axis] > 1}
-        if len(kinds) > 1:
-            return None
-        if True in kinds:
-            found += [axis for axis in there if after[axis] > 1]
-    return tuple(found)

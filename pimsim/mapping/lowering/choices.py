@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pimsim.mapping.flow.dataflow import Expert, Node
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Step
@@ -39,6 +40,6 @@ class Choices:
 
 def expert_of(source: Node, node: Node, position: int) -> Expert | None:
     """Return the expert that a token between two ops is for or from; the router's choice is for all of them."""
-    if node.type == "Dispatch" and position > 0:
+    if rule_of(node.type).expert == "begins" and position > 0:
         return None
     return node.expert if source.expert is None else source.expert

@@ -19,10 +19,11 @@ from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers, Table
 from pimsim.mapping.lowering.choices import expert_of
 from pimsim.mapping.lowering.layers import layer
-from pimsim.mapping.lowering.program import Lowered, Program
+from pimsim.mapping.lowering.lowered import Lowered
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.planning.package import HOST_TILE
 from pimsim.mapping.planning.plan import ARRAYS, MEMORY, Chunk, Plan, PlannedOp
+from pimsim.mapping.planning.program import Program
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import HOST, Cast, Step, Tree
 

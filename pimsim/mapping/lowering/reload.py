@@ -6,7 +6,6 @@ before. So tiles' buffers are used in turn as arrays are. What passes from a rou
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -180,25 +179,3 @@ class Rounds:
         free = np.zeros(period)
         free[-1] = tokens
         self.net.add_input(actor, stream, self.net.add_table(np.full(period, need)), self.net.add_table(free))
-
-
-def bytes_in_memory(plan: Plan) -> dict[int, int]:
-    """Return what lies in the memory of each chip, in bytes: weights that are written in turn, and tokens that wait."""
-    tiles = plan.chip.config.tiles
-    found: dict[int, int] = defaultdict(int)
-    rewritten = plan.rewritten
-    for op in plan.ops:
-        for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
-            if (chunk.tile, chunk.core) in rewritten:
-                weights = sum(block.rows * block.outputs for block in chunk.blocks)
-                found[chunk.tile // tiles] += -(-weights * plan.weight_bits // 8)
-    crossing = {
-        (edge.source, edge.piece, tile // tiles): edge.features
-        for op in plan.ops
-        for edge in op.node.edges
-        for tile in op.buffer_tiles
-        if plan.ops[edge.source].round != op.round and tile >= 0
-    }
-    for (source, _, chip), features in crossing.items():
-        found[chip] += plan.ops[source].node.tokens * -(-features * plan.input_bits // 8)
-    return found

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from pimsim.mapping.flow.dataflow import Edge, Node, Table
+from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.heads import Group
+from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies, own_token
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import ARRAYS, MEMORY, Chunk, PlannedOp, Replica

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pimsim.chip import Chip
-from pimsim.mapping.flow.dataflow import Node, Table
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import Growth
+from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.tiling import Block, Tiling
 

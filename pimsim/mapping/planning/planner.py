@@ -10,12 +10,14 @@ import numpy as np
 
 from pimsim.chip import Chip, ChipConfig
 from pimsim.errors import MappingError
-from pimsim.mapping.flow.dataflow import Node, Table, build
+from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
+from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.kind import Kind, kinds_of
-from pimsim.mapping.lowering.reload import bytes_in_memory
 from pimsim.mapping.planning.assign import Choice, assign
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
+from pimsim.mapping.planning.memory import bytes_in_memory
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
 from pimsim.mapping.planning.plan import ARRAYS, BUFFER, MEMORY, Plan, PlannedOp, Replica

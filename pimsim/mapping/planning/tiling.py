@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pimsim.errors import MappingError
-from pimsim.trace.schema import Op
+from pimsim.mapping.flow.rules import rule_of
+from pimsim.trace.op import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +83,9 @@ def matrix_of(op: Op) -> tuple[int, int, int]:
     """Return (rows, outputs, groups) of an op's weight: the matrix of one group, and how many there are."""
     weight = op.weight
     assert weight is not None
-    shape = weight.tensor.shape
-    if op.type == "Conv":
-        return math.prod(shape[1:]), shape[0] // op.attributes["group"], op.attributes["group"]
-    if op.type == "Gemm":
-        rows, outputs = shape if not op.attributes.get("transB", 0) else shape[::-1]
-        return rows, outputs, 1
-    if math.prod(shape[:-2]) > 1:
-        raise MappingError(
-            f"its weight stacks {math.prod(shape[:-2])} matrices, expected one",
-            where=f"op '{op.name}' (MatMul)",
-            mend="split it into one MatMul a matrix when exporting",
-        )
-    return shape[-2], shape[-1], 1
+    matrix = rule_of(op.type).matrix
+    assert matrix is not None
+    return matrix(op, weight.tensor.shape)
 
 
 def right_operand(op: Op) -> None:
@@ -145,6 +135,6 @@ def blocks_of(op: Op, rows_most: int, outputs_most: int, together: int) -> Tilin
                             min(outputs_most, outputs - column * outputs_most),
                         )
                     )
-    depth = op.inputs[0].tensor.shape[1] // groups if op.type == "Conv" else rows
+    depth = op.inputs[0].tensor.shape[1] // groups if rule_of(op.type).window else rows
     down = 0 if together >= 1 else -(-rows // rows_most)
     return Tiling(tuple(blocks), rows * groups, depth, groups, down, rows_most, 0.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from onnx import AttributeProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 from pimsim.errors import TraceError
-from pimsim.trace.schema import Tensor
+from pimsim.trace.tensor import Tensor
 
 if TYPE_CHECKING:
     import numpy as np

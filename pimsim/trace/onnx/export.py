@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
 from pimsim.trace.fold import drop_unread, fold_scales_into
-from pimsim.trace.schema import Op, Operand, Tensor, Trace
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
+from pimsim.trace.tensor import Operand, Tensor
 
 if TYPE_CHECKING:
     from onnx import NodeProto

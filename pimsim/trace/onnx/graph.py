@@ -23,10 +23,11 @@ from onnx import (
 )
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import MAX_SIZE, closest
+from pimsim.trace.found import MAX_SIZE, closest
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
 from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, resolve_ceil_mode
-from pimsim.trace.schema import Tensor
+from pimsim.trace.onnx.values import Values
+from pimsim.trace.tensor import Tensor
 
 
 def read_model(path: Path) -> tuple[ModelProto, bytes]:
@@ -54,7 +55,7 @@ def read_model(path: Path) -> tuple[ModelProto, bytes]:
     return model, data
 
 
-class Graph:
+class Graph(Values):
     """The graph of an ONNX model.
 
     Parameters
@@ -264,22 +265,6 @@ class Graph:
             if done.intersection(graph.node[index].output):
                 del graph.node[index]
         return bool(made)
-
-    def is_read(self, value: str) -> bool:
-        """Whether a live node reads a value, or it leaves the model."""
-        return value in self._read
-
-    def tensor(self, value: str) -> Tensor:
-        """Return the form of a value.
-
-        Raises
-        ------
-        TraceError
-            If it is not a tensor with a whole shape.
-        """
-        if value not in self.constants.tensors:
-            raise TraceError(f"the shape of '{value}' cannot be inferred", where=self.where)
-        return self.constants.tensors[value]
 
 
 def _in_onnx(node: NodeProto, opset: int) -> bool:

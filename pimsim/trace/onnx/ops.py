@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES
-from pimsim.trace.schema import Op, Operand
+from pimsim.trace.tensor import Operand
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-    from pimsim.trace.onnx.graph import Graph
+    from pimsim.trace.onnx.values import Values
 
 UNKNOWN_DOMAIN = (
     "pimsim.unknown"  # where ops that ONNX does not know are put, so that its checker lets them be
@@ -40,7 +41,7 @@ def full_type(node: NodeProto) -> str:
     return node.op_type if node.domain in ("", UNKNOWN_DOMAIN) else f"{node.domain}:{node.op_type}"
 
 
-def check_vanishing(graph: Graph, node: NodeProto) -> None:
+def check_vanishing(graph: Values, node: NodeProto) -> None:
     """Refuse a Dropout that trains, or whose mask is read.
 
     Raises
@@ -54,7 +55,7 @@ def check_vanishing(graph: Graph, node: NodeProto) -> None:
         raise TraceError(message, where=graph.where, mend="export the model for inference")
 
 
-def normalize(graph: Graph, node: NodeProto) -> tuple[str, list[str], Attributes]:
+def normalize(graph: Values, node: NodeProto) -> tuple[str, list[str], Attributes]:
     """Return the op type, the names of the values that are operands, and the attributes of a node.
 
     Raises
@@ -83,7 +84,7 @@ def normalize(graph: Graph, node: NodeProto) -> tuple[str, list[str], Attributes
     return type_, operands, attributes
 
 
-def _refuse(graph: Graph, node: NodeProto, why: str, mend: str = "") -> TraceError:
+def _refuse(graph: Values, node: NodeProto, why: str, mend: str = "") -> TraceError:
     return TraceError(f"{node.op_type} '{node.name or node.output[0]}': {why}", where=graph.where, mend=mend)
 
 
@@ -107,7 +108,7 @@ def _shortest(value: Any) -> Any:
     return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
-def _default(graph: Graph, node: NodeProto, name: str) -> Any:
+def _default(graph: Values, node: NodeProto, name: str) -> Any:
     from onnx import defs, helper
 
     schema = defs.get_schema(node.op_type, max_inclusive_version=graph.opset, domain="")
@@ -118,7 +119,7 @@ def _default(graph: Graph, node: NodeProto, name: str) -> Any:
     return value.decode() if isinstance(value, bytes) else _shortest(value)
 
 
-def _constant(graph: Graph, node: NodeProto, position: int) -> list[Any] | None:
+def _constant(graph: Values, node: NodeProto, position: int) -> list[Any] | None:
     """Return the numbers of an operand that must be constant; None if it is not given."""
     if position >= len(node.input) or not node.input[position]:
         return None
@@ -126,7 +127,7 @@ def _constant(graph: Graph, node: NodeProto, position: int) -> list[Any] | None:
     return values
 
 
-def _window(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _window(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """Conv and pools: lists filled in, automatic padding resolved."""
     shape = graph.tensor(node.input[0]).shape
     rank = len(shape) - 2
@@ -156,7 +157,7 @@ def _window(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str]
     return list(node.input), {"ceil_mode": 0, "count_include_pad": 0, "group": 1, **given, **full}
 
 
-def resolve_ceil_mode(graph: Graph, node: NodeProto) -> bool:
+def resolve_ceil_mode(graph: Values, node: NodeProto) -> bool:
     """Write a pool's ceil_mode as padding where ONNX's shape inference gets it wrong; say whether it did.
 
     ONNX ignores a window that starts in the padding at the end; its shape inference counts it.
@@ -183,13 +184,13 @@ def resolve_ceil_mode(graph: Graph, node: NodeProto) -> bool:
     return True
 
 
-def _batch_normalization(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _batch_normalization(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     if given.get("training_mode") or any(graph.is_read(value) for value in node.output[1:] if value):
         raise _refuse(graph, node, "is in training mode", "export the model for inference")
     return list(node.input), given
 
 
-def _clip(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _clip(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """Limits are attributes before opset 11 and operands since."""
     for position, name in ((1, "min"), (2, "max")):
         values = _constant(graph, node, position)
@@ -199,7 +200,7 @@ def _clip(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], 
     return [node.input[0]], given
 
 
-def _softmax(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _softmax(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """Before opset 13 it normalizes over all dimensions from the axis on."""
     shape = graph.tensor(node.input[0]).shape
     axis = given.get("axis", _default(graph, node, "axis"))
@@ -213,7 +214,7 @@ def _softmax(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str
     return list(node.input), {"axis": axis}
 
 
-def _axes_operand(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _axes_operand(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """Squeeze, Unsqueeze, ReduceMean: axes are an attribute in old opsets and an operand in new ones."""
     shape = graph.tensor(node.input[0]).shape
     axes = _constant(graph, node, 1)
@@ -229,12 +230,12 @@ def _axes_operand(graph: Graph, node: NodeProto, given: Attributes) -> tuple[lis
     return [node.input[0]], {**given, "axes": sorted(axis + rank if axis < 0 else axis for axis in axes)}
 
 
-def _transpose(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _transpose(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     reverse = list(range(len(graph.tensor(node.input[0]).shape)))[::-1]
     return list(node.input), {"perm": given.get("perm", reverse)}
 
 
-def _pad(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _pad(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     rank = len(graph.tensor(node.input[0]).shape)
     pads = _constant(graph, node, 1) or given.get("pads") or given.get("paddings") or []
     axes = _constant(graph, node, 3)
@@ -247,7 +248,7 @@ def _pad(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], A
     return [node.input[0]], {"pads": pads, "mode": given.get("mode", "constant")}
 
 
-def _slice(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _slice(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """Starts and ends as Python's range has them: within the dimension, -1 for before its first element."""
     shape = graph.tensor(node.input[0]).shape
     starts, ends, axes, steps = (
@@ -264,28 +265,28 @@ def _slice(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str],
     return [node.input[0]], {"starts": starts, "ends": ends, "axes": axes, "steps": steps}
 
 
-def _first_only(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _first_only(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """The other operands only say what the output's shape says too."""
     return [node.input[0]], given
 
 
-def _layer_normalization(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _layer_normalization(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     if any(graph.is_read(value) for value in node.output[1:] if value):
         raise _refuse(graph, node, "its mean or deviation is read", "export the model for inference")
     return list(node.input), given
 
 
-def _top_k(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _top_k(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     """How many is an attribute before opset 10 and an operand since."""
     k = _constant(graph, node, 1)
     return [node.input[0]], {"axis": -1, **given, "k": k[0] if k else given.get("k")}
 
 
-def _gather(graph: Graph, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+def _gather(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     return list(node.input), {"axis": 0, **given}
 
 
-_SPECIAL: dict[str, Callable[[Graph, NodeProto, Attributes], tuple[list[str], Attributes]]] = {
+_SPECIAL: dict[str, Callable[[Values, NodeProto, Attributes], tuple[list[str], Attributes]]] = {
     "Conv": _window,
     "MaxPool": _window,
     "AveragePool": _window,

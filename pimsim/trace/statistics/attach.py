@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.schema import Op, Tensor, Trace
-from pimsim.trace.statistics.observe import Calibration, Statistics
-from pimsim.trace.statistics.row import MEND
+from pimsim.trace.observed import Calibration, Statistics
+from pimsim.trace.observed_file import MEND
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
+from pimsim.trace.tensor import Tensor
 
 if TYPE_CHECKING:
     import numpy as np

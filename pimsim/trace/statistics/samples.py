@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import closest
-from pimsim.trace.shapes import dims
+from pimsim.trace.found import closest
+from pimsim.trace.tensor import dims
 
 if TYPE_CHECKING:
     import numpy as np

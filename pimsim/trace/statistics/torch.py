@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.schema import Op, Trace
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
 from pimsim.trace.statistics.attach import How, attach, require_trained
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pimsim.errors import TraceError
-from pimsim.trace.schema import Op, Operand, Tensor, Trace
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
+from pimsim.trace.tensor import Operand, Tensor
 
 Padding = Literal["none", "same"]
 CONV = (

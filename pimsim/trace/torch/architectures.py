@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import closest
+from pimsim.trace.found import closest
 from pimsim.trace.schema import Trace
 
 _BATCH = {0: "batch"}

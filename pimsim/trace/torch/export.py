@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import closest
+from pimsim.trace.found import closest
 from pimsim.trace.symbols import Size, total
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import closest, show
+from pimsim.trace.found import closest, show
 from pimsim.trace.schema import Trace
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.routing import expert_of
-from pimsim.trace.schema import Op, Operand, Role, Tensor
+from pimsim.trace.op import Op
+from pimsim.trace.symbols import expert_of
+from pimsim.trace.tensor import Operand, Role, Tensor
 
 if TYPE_CHECKING:
     from torch.fx import Node

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.experts import row_symbols
 from pimsim.trace.fold import drop_unread, fold_scales
-from pimsim.trace.routing import row_symbols
 from pimsim.trace.schema import Trace
 
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ def _repeated(b: Builder, node: Node, value: Value, head: Shape) -> Value:
 
 @_handles("pimsim::dispatch")
 def _dispatch(b: Builder, node: Node) -> Value:
-    from pimsim.trace.routing import rows_symbol
+    from pimsim.trace.symbols import rows_symbol
 
     hidden, chosen, layer, expert, experts = cast(Any, node.args)
     rows = rows_symbol(layer, expert)

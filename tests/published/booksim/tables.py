@@ -13,7 +13,7 @@ import numpy as np
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
 from pimsim.network.fabric import Fabric
-from pimsim.network.measure import Source
+from pimsim.network.source import Source
 from pimsim.network.traffic import order, pattern
 
 FOLDER = Path(__file__).parent

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.check import check_int, check_name, closest, show
-from pimsim.trace.statistics.observe import BINS, DECIMALS, MAX_BITS, Calibration, Statistics
-
-if TYPE_CHECKING:
-    from pimsim.trace.schema import Op
+from pimsim.trace.found import check_int, check_name, closest, show
+from pimsim.trace.observed import BINS, DECIMALS, MAX_BITS, Calibration, Statistics
+from pimsim.trace.op import Op
 
 MEND = "nothing that depends on values can be learned from a model whose weights are not trained"
 

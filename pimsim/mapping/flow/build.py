@@ -1,0 +1,214 @@
+"""From a trace to a data flow: what each op needs of its inputs before it can fire.
+
+A tensor is cut into positions (pixels, rows) that carry features (channels); an op fires once a position,
+and its `need` and `low` tables say which positions of each input must have come, and which are still of use.
+Ops that only address their input otherwise (Reshape, the transposition of attention heads, …) vanish. What depends on
+an op's type stands in its row of `pimsim.mapping.flow.rules`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from pimsim.errors import MappingError
+from pimsim.mapping.flow.dataflow import Edge, Expert, Node
+from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
+from pimsim.mapping.flow.rules import OpRule, rule_of
+from pimsim.mapping.flow.views import appended
+from pimsim.mapping.flow.windows import window_of
+from pimsim.trace.op import Op
+from pimsim.trace.schema import Trace
+
+
+def build(trace: Trace) -> list[Node]:
+    """Return the nodes of a trace in topological order, the model's outputs last.
+
+    Raises
+    ------
+    MappingError
+        If an op is of a kind that no part of a chip can run.
+    """
+    nodes: list[Node] = []
+    found: dict[tuple[str, int], Source] = {}  # tensor -> the node that computes it
+    for op in trace.ops:
+        sources = [found[o.source, o.index] for o in op.activations if o.source is not None]
+        if len(sources) == 1:
+            kept = [_kept(op, sources[0], index) for index in range(len(op.outputs))]
+            if all(kept):
+                found.update(((op.name, index), source) for index, source in enumerate(kept) if source)
+                continue
+        _check_caches(op, sources)
+        axes = rule_of(op.type).cut(op, sources[0].axes if sources else None)
+        node = _node(op, nodes, sources, axes)
+        node.expert = _expert(op, [nodes[source.node] for source in sources])
+        nodes.append(node)
+        for index, output in enumerate(op.outputs):
+            features = math.prod(size for axis, size in enumerate(output.shape) if axis not in axes)
+            # Outputs that are cut along positions come from tokens of the whole.
+            whole = op.type == "Input" or node.tokens == Layout(output.shape, axes).positions
+            own = axes if whole else None
+            piece = (op.name, index) if len(op.outputs) > 1 else ()
+            found[op.name, index] = Source(
+                len(nodes) - 1, own, features if own is not None else node.features, piece
+            )
+    for name in trace.outputs:
+        source = found[name, 0]
+        nodes.append(_output(name, source, nodes[source.node]))
+    return nodes
+
+
+def _output(name: str, source: Source, made_by: Node) -> Node:
+    """Return the node that takes one of the model's outputs to the host, token by token."""
+    count = made_by.tokens
+    steps = np.arange(count, dtype=np.int64)
+    taken = source.features if source.piece else made_by.features
+    return Node(
+        name=f"{name} (output)",
+        type="Output",
+        op=None,
+        positions=count,
+        features=taken,
+        tokens=0,
+        token=np.full(count, -1, dtype=np.int64),
+        work=0,
+        layout=made_by.layout,
+        edges=[Edge(source.node, steps + 1, steps, taken, taken, piece=source.piece)],
+    )
+
+
+def _kept(op: Op, source: Source, index: int) -> Source | None:
+    """Return the source of an output of an op that moves no data."""
+    if any(o.role == "cache" for o in op.inputs):
+        return appended(op, source)
+    carried = rule_of(op.type).carried
+    return carried(op, source, index) if carried and len(op.activations) == len(op.inputs) else None
+
+
+def _check_caches(op: Op, sources: Iterable[Source]) -> None:
+    """Refuse a cache that is not the right matrix of a product: only there it is read where it lies."""
+    odd = any(source.cached for source in list(sources)[: 1 if rule_of(op.type).holds_right else None])
+    if odd or any(o.role == "cache" for o in op.inputs):
+        raise MappingError(
+            "it reads a cache of keys or values, which only the right operand of a MatMul can",
+            where=f"op '{op.name}' ({op.type})",
+            mend="append to the cache along its tokens, and multiply by it",
+        )
+
+
+def _expert(op: Op, sources: Iterable[Node]) -> Expert | None:
+    """Return the expert that an op belongs to: what takes the rows of several belongs to none."""
+    bound = rule_of(op.type).expert
+    if bound == "begins":
+        return op.attributes["layer"], op.attributes["expert"]
+    found = {node.expert for node in sources if node.expert is not None}
+    return found.pop() if len(found) == 1 and bound != "ends" else None
+
+
+def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
+    rule = rule_of(op.type)
+    layout = Layout(op.inputs[0].tensor.shape if rule.divides else op.output.shape, axes)
+    if op.type == "Input":
+        # The host sends a row at a time, of pixels or of features: one burst, not one packet a pixel.
+        rows = layout.images * layout.height if layout.channels else layout.positions
+        size = math.prod(layout.shape) // rows
+        return Node(op.name, op.type, op, rows, size, rows, np.arange(rows), 0, layout)
+    shapes = [o.tensor.shape for o in op.activations]
+    views = [rule.seen(op, shape, layout) for shape in shapes]
+    positions, token = layout.positions, np.arange(layout.positions, dtype=np.int64)
+    reducing = _reduces(rule, op, layout)
+    if reducing:  # fires as its input comes and puts out a token at the end of each image
+        before = Layout(shapes[0], axes)
+        each = before.height * before.width
+        positions = before.positions
+        token = np.full(positions, -1, dtype=np.int64)
+        token[each - 1 :: each] = np.arange(before.images)
+        work = float(layout.features)
+    else:
+        work = rule.work(op, layout, [seen.features for seen in views])
+    node = Node(
+        op.name, op.type, op, positions, layout.features, int((token >= 0).sum()), token, work, layout
+    )
+    for number, (source, shape, seen) in enumerate(zip(sources, shapes, views, strict=True)):
+        filled_by = nodes[source.node]
+        if rule.holds_right and number == 1:
+            node.edges.append(_right_matrix(filled_by, source, shape, layout))
+            continue
+        reads = seen.features if reducing else rule.reads(op, number, seen, layout, positions)
+        window = window_of(op, layout, seen) if rule.window and not reducing else None
+        if window:
+            need, low = window.tables()
+        elif reducing:
+            low = np.arange(positions, dtype=np.int64)
+            need = low + 1
+        else:
+            need, low = _tables(rule, op, number, layout, seen)
+        edge = _edge(filled_by, source, seen, need, low, reads)
+        if seen.positions == filled_by.tokens and edge.need is need:
+            edge.window = window
+        node.edges.append(edge)
+    return node
+
+
+def _reduces(rule: OpRule, op: Op, out: Layout) -> bool:
+    """Whether an op takes in all positions of an image, each once, and leaves one."""
+    images = out.channels and len(op.inputs[0].tensor.shape) == 4
+    return rule.pools and images and out.positions == out.images
+
+
+def _edge(node: Node, source: Source, seen: Layout, need: Table, low: Table, reads: int) -> Edge:
+    """Turn tables over the positions of an operand into tables over its source's tokens."""
+    features, grain = source.features, 1
+    if seen.same_tokens(source.axes):
+        if seen.positions == node.tokens:
+            return Edge(source.node, need, low, reads, features, piece=source.piece)
+        if node.type == "Input":  # a token is a row of positions
+            grain = seen.positions // node.tokens
+            return Edge(source.node, -(-need // grain), low // grain, reads, node.features)
+    # A view has cut the tensor otherwise: every firing needs all of it.
+    features = node.features if node.type == "Input" else features
+    every = np.full_like(need, node.tokens)
+    return Edge(source.node, every, np.zeros_like(low), reads, features, piece=source.piece)
+
+
+def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layout) -> Edge:
+    """Return the edge of the right matrix of a product of two activations: all of its image's tokens, at every row."""
+    features = node.features if node.type == "Input" else source.features
+    images = (
+        shape[0]
+        if len(shape) == 4 and source.axes and source.axes[0] == 0 and out.shape[0] == shape[0]
+        else 1
+    )
+    if node.tokens % images or out.positions % images:
+        images = 1
+    image = np.arange(out.positions, dtype=np.int64) * images // out.positions
+    tokens = node.tokens // images
+    cached = source.cached * source.features
+    held = tokens * features + cached
+    ways = [axis - len(shape) for axis in source.axes or () if axis >= len(shape) - 2]
+    across = ways == [-1] if len(ways) == 1 else None
+    return Edge(
+        source.node, (image + 1) * tokens, image * tokens, held, features,
+        piece=source.piece, held=held, cached=cached, rows=out.positions // images, across=across,
+    )  # fmt: skip
+
+
+def _tables(rule: OpRule, op: Op, operand: int, out: Layout, seen: Layout) -> tuple[Table, Table]:
+    """Return `need` and `low` of an op over the positions of one of its activations."""
+    taken = rule.taken(op, seen) if rule.taken is not None else None
+    if taken is not None:
+        return taken + 1, taken
+    steps = np.arange(out.positions, dtype=np.int64)
+    if seen.positions == 1 and out.positions > 1:  # broadcast
+        return np.ones_like(steps), np.zeros_like(steps)
+    alike = _grid(seen) == _grid(out) and len(seen.shape) <= len(out.shape)
+    if alike and rule.own_position(op, operand, out):
+        return steps + 1, steps
+    return np.full_like(steps, seen.positions), np.zeros_like(steps)
+
+
+def _grid(layout: Layout) -> list[int]:
+    """Return the sizes that count positions, without those of 1."""
+    return [layout.shape[axis] for axis in layout.axes if layout.shape[axis] > 1]

@@ -1,0 +1,89 @@
+"""How an op cuts its output into positions, and how it sees its operands then.
+
+A cut takes an op and the axes that count the tokens of its first operand (None if it is cut otherwise), and returns
+the axes of the output that count positions. The view of an operand takes an op, the operand's shape and the output's
+layout.
+"""
+
+from __future__ import annotations
+
+from pimsim.mapping.flow.layout import Axes, Layout, Shape, pixels_of, rows_of
+from pimsim.trace.op import Op
+
+
+def as_it_comes(op: Op, axes: Axes | None) -> Axes:
+    """Four dimensions or more are images, others are rows: what the host sends."""
+    return _usual(len(op.output.shape))
+
+
+def pixels(op: Op, axes: Axes | None) -> Axes:
+    """Each pixel is a position."""
+    return pixels_of(len(op.output.shape))
+
+
+def rows(op: Op, axes: Axes | None) -> Axes:
+    """Each row is a position."""
+    return rows_of(len(op.output.shape))
+
+
+def like_operand(op: Op, axes: Axes | None) -> Axes:
+    """As the first operand is cut, its axes aligned with the output's at their ends; rows if there are fewer."""
+    shape, first = op.output.shape, op.activations[0].tensor.shape
+    if axes is None or len(first) > len(shape):
+        return rows_of(len(shape))
+    return _settled(shape, tuple(axis + len(shape) - len(first) for axis in axes))
+
+
+def product(op: Op, axes: Axes | None) -> Axes:
+    """Rows of attention heads if the left matrix is cut so, else rows."""
+    found = like_operand(op, axes)
+    return found if Layout(op.output.shape, found).heads else rows_of(len(op.output.shape))
+
+
+def transposed(op: Op, axes: Axes | None) -> Axes:
+    """The same positions, if the transposition keeps their order."""
+    perm = op.attributes["perm"]
+    moved = tuple(n for n, axis in enumerate(perm) if axis in (axes or ()))
+    kept = [perm[n] for n in moved] == sorted(perm[n] for n in moved)
+    return _settled(op.output.shape, moved) if axes is not None and kept else rows_of(len(perm))
+
+
+def reduced(op: Op, axes: Axes | None) -> Axes:
+    """The positions that are left, if the reduced axes vanish."""
+    if axes is None or op.attributes["keepdims"]:
+        return like_operand(op, axes)
+    gone = op.attributes["axes"]
+    return tuple(axis - sum(g < axis for g in gone) for axis in axes if axis not in gone)
+
+
+def seen_like_output(op: Op, shape: Shape, out: Layout) -> Layout:
+    """Cut as the output is, as far as the axes go."""
+    if out.axes == rows_of(len(out.shape)):
+        return Layout(shape, rows_of(len(shape)))
+    shift = len(out.shape) - len(shape)
+    return Layout(shape, tuple(axis - shift for axis in out.axes if axis >= shift))
+
+
+def seen_transposed(op: Op, shape: Shape, out: Layout) -> Layout:
+    """The output's axes, where they come from."""
+    return Layout(shape, tuple(sorted(op.attributes["perm"][axis] for axis in out.axes)))
+
+
+def seen_before_reduction(op: Op, shape: Shape, out: Layout) -> Layout:
+    """Where the reduced axes vanish the output's say nothing of the operand's."""
+    return (
+        seen_like_output(op, shape, out) if op.attributes["keepdims"] else Layout(shape, _usual(len(shape)))
+    )
+
+
+def _usual(rank: int) -> Axes:
+    return pixels_of(rank) if rank >= 4 else rows_of(rank)
+
+
+def _settled(shape: Shape, axes: Axes) -> Axes:
+    """Return one of the usual layouts if these axes cut a tensor as it does, where axes of size 1 leave it open."""
+    rank = len(shape)
+    if axes in (rows_of(rank), pixels_of(rank), (0, 2)):
+        return axes
+    usual = [rows_of(rank), *([(0, 2)] if rank == 4 else []), pixels_of(rank)]
+    return next((each for each in usual if Layout(shape, each).same_tokens(axes)), axes)

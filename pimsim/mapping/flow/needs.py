@@ -1,0 +1,76 @@
+"""What a position of an op needs of an operand: its own position only, or others too.
+
+A rule takes an op, the number of the activation and the output's layout, and says whether the op works inside each
+position, so that positions do not wait for one another.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimsim.mapping.flow.layout import Layout, Table
+from pimsim.trace.op import Op
+
+
+def own_position(op: Op, operand: int, out: Layout) -> bool:
+    """An element of the output comes from those at the same position."""
+    return True
+
+
+def everything(op: Op, operand: int, out: Layout) -> bool:
+    """Which positions are read depends on the data."""
+    return False
+
+
+def left_rows(op: Op, operand: int, out: Layout) -> bool:
+    """A row of the first matrix, and all of the second; all of the first too if it comes transposed."""
+    return operand == 0 and not op.attributes.get("transA")
+
+
+def along_axis(op: Op, operand: int, out: Layout) -> bool:
+    """What lies along the axis is one position's features."""
+    return op.attributes["axis"] not in out.axes
+
+
+def along_axis_or_alone(op: Op, operand: int, out: Layout) -> bool:
+    """As `along_axis`; a single position has no other to wait for."""
+    return out.positions == 1 or along_axis(op, operand, out)
+
+
+def from_axis_on(op: Op, operand: int, out: Layout) -> bool:
+    """All dimensions from the axis on are one position's features, or of size 1."""
+    shape = op.output.shape
+    return all(axis not in out.axes or shape[axis] == 1 for axis in range(op.attributes["axis"], len(shape)))
+
+
+def over_axes(op: Op, operand: int, out: Layout) -> bool:
+    """What lies along the axes is one position's features."""
+    return not set(op.attributes["axes"]) & set(out.axes)
+
+
+def reduced(op: Op, operand: int, out: Layout) -> bool:
+    """As `over_axes`, where the axes stay."""
+    return op.attributes["keepdims"] == 1 and over_axes(op, operand, out)
+
+
+def transposed(op: Op, operand: int, out: Layout) -> bool:
+    """Positions keep their order."""
+    kept = [op.attributes["perm"][axis] for axis in out.axes]
+    return kept == sorted(kept)
+
+
+def padded(op: Op, operand: int, out: Layout) -> bool:
+    """No position is added or cropped."""
+    pads, rank = op.attributes["pads"], len(op.output.shape)
+    return not any(pads[axis] or pads[axis + rank] for axis in out.axes)
+
+
+def cut_out(op: Op, seen: Layout) -> Table | None:
+    """Return the positions that a Slice takes, in order; None if a step goes backwards."""
+    attributes = op.attributes
+    if min(attributes["steps"]) < 0:
+        return None
+    bounds = zip(attributes["starts"], attributes["ends"], attributes["steps"], strict=True)
+    cut = {axis: slice(*each) for axis, each in zip(attributes["axes"], bounds, strict=True)}
+    grid = np.arange(seen.positions, dtype=np.int64).reshape([seen.shape[axis] for axis in seen.axes])
+    return grid[tuple(cut.get(axis, slice(None)) for axis in seen.axes)].ravel()

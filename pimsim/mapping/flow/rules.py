@@ -1,0 +1,150 @@
+"""What each op type is to the data flow, a row each; a type that works element by element needs none.
+
+Everything that depends on an op's type is asked of its row: how its output is cut into positions, what it needs and
+reads of each operand, its work, and whether it multiplies, reduces, moves nothing or bounds an expert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pimsim.mapping.flow import costs, cuts, needs, views
+from pimsim.mapping.flow.layout import Axes, Layout, Shape, Source, Table
+from pimsim.trace.op import Op
+
+
+@dataclass(frozen=True, slots=True)
+class OpRule:
+    """One row; the defaults are those of an op that works element by element, operands broadcast.
+
+    Parameters
+    ----------
+    cut : callable
+        Op and the axes of its first operand to the axes of its output that count positions (`cuts`).
+    seen : callable
+        Op, shape of an operand and layout of the output to the operand's layout (`cuts`).
+    own_position : callable
+        Whether a position needs but its own position of an operand (`needs`).
+    taken : callable, optional
+        Op and the operand's layout to the positions that it takes, in order, one each; None if it cannot say.
+    window : bool
+        Whether a window slides over the pixels of its operand (attributes of ONNX's Conv).
+    pools : bool
+        Whether it may take in all positions of an image, each once, and leave one.
+    reads : callable
+        Elements of an operand that a firing reads (`costs`).
+    work : callable
+        Elements that a firing processes (`costs`).
+    matrix : callable, optional
+        Op and the shape of its weight to rows, outputs and groups of the matrix; given if it multiplies (`costs`).
+    holds_right : bool
+        Whether its second operand, if it is an activation, is a matrix that stays while the first one's rows pass.
+    divides : bool
+        Whether its outputs are pieces of its input's positions, so that its tokens are the input's.
+    carried : callable, optional
+        Op, source and which output to that output's source if no data move (`views`).
+    expert : {"begins", "ends"}, optional
+        Whether an expert of a mixture begins with it, or ends before it.
+    """
+
+    cut: Callable[[Op, Axes | None], Axes] = cuts.like_operand
+    seen: Callable[[Op, Shape, Layout], Layout] = cuts.seen_like_output
+    own_position: Callable[[Op, int, Layout], bool] = needs.own_position
+    taken: Callable[[Op, Layout], Table | None] | None = None
+    window: bool = False
+    pools: bool = False
+    reads: Callable[[Op, int, Layout, Layout, int], int] = costs.share
+    work: Callable[[Op, Layout, Sequence[int]], float] = costs.elementwise
+    matrix: Callable[[Op, Shape], tuple[int, int, int]] | None = None
+    holds_right: bool = False
+    divides: bool = False
+    carried: Callable[[Op, Source, int], Source | None] | None = None
+    expert: Literal["begins", "ends"] | None = None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether its work is multiply-accumulates."""
+        return self.matrix is not None
+
+
+_ELEMENTWISE = OpRule()
+_VIEW = OpRule(carried=views.view)
+_WINDOW_POOL = OpRule(
+    cut=cuts.pixels, window=True, pools=True, reads=costs.under_window, work=costs.pooled
+)  # a single window sees each pixel once
+_GLOBAL_POOL = OpRule(cut=cuts.pixels, pools=True)
+_PIXELWISE = OpRule(cut=cuts.pixels)
+_NORMALIZATION = OpRule(own_position=needs.from_axis_on)
+
+OP_RULES: dict[str, OpRule] = {
+    "Input": OpRule(cut=cuts.as_it_comes),
+    "DataMovement": OpRule(work=costs.moved),
+    # matrix products
+    "Conv": OpRule(
+        cut=cuts.pixels,
+        own_position=needs.left_rows,
+        window=True,
+        reads=costs.under_window,
+        work=costs.multiplied,
+        matrix=costs.conv_matrix,
+    ),
+    "Gemm": OpRule(
+        cut=cuts.rows,
+        own_position=needs.left_rows,
+        reads=costs.row_and_matrix,
+        work=costs.multiplied,
+        matrix=costs.gemm_matrix,
+    ),
+    "MatMul": OpRule(
+        cut=cuts.product,
+        own_position=needs.left_rows,
+        reads=costs.row_and_matrix,
+        work=costs.multiplied,
+        matrix=costs.matmul_matrix,
+        holds_right=True,
+    ),
+    # normalization
+    "Softmax": OpRule(own_position=needs.along_axis_or_alone),
+    "LRN": _PIXELWISE,
+    "BatchNormalization": _PIXELWISE,
+    "LayerNormalization": _NORMALIZATION,
+    "RMSNormalization": _NORMALIZATION,
+    # pooling and reduction
+    "MaxPool": _WINDOW_POOL,
+    "AveragePool": _WINDOW_POOL,
+    "GlobalAveragePool": _GLOBAL_POOL,
+    "GlobalMaxPool": _GLOBAL_POOL,
+    "ReduceMean": OpRule(
+        cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.reduced, pools=True
+    ),
+    # mixtures of experts
+    "Dispatch": OpRule(reads=costs.one_row, expert="begins"),
+    "Combine": OpRule(reads=costs.rows_of_experts, work=costs.combined, expert="ends"),
+    # rearrangement
+    "Concat": OpRule(own_position=needs.along_axis, work=costs.moved),
+    "Reshape": _VIEW,
+    "Flatten": _VIEW,
+    "Squeeze": _VIEW,
+    "Unsqueeze": _VIEW,
+    "Transpose": OpRule(
+        cut=cuts.transposed,
+        seen=cuts.seen_transposed,
+        own_position=needs.transposed,
+        work=costs.moved,
+        carried=views.transposed,
+    ),
+    "Pad": OpRule(own_position=needs.padded, work=costs.moved),
+    "Slice": OpRule(
+        own_position=needs.over_axes, taken=needs.cut_out, work=costs.moved, carried=views.sliced
+    ),
+    "Split": OpRule(own_position=needs.along_axis, work=costs.moved, divides=True, carried=views.divided),
+    "Gather": OpRule(own_position=needs.everything, work=costs.moved),
+    "Expand": OpRule(work=costs.moved, carried=views.repeated),
+}
+
+
+def rule_of(op_type: str) -> OpRule:
+    """Return the row of an op type; types without one work element by element."""
+    return OP_RULES.get(op_type, _ELEMENTWISE)
