@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pimsim import __version__
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.plan import Plan
+from pimsim.netlist.rows import Resource
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
 from pimsim.result.bounds import chain_fs
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
@@ -172,21 +173,22 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
 
 def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
     """The two lower bounds of the latency, and the resource that sets the first."""
-    shares = {
-        row.name: -(-int(held) // row.servers)
-        for held, row in zip(busy, machine.net.resources, strict=True)
-        if row.link is None
-    }
-    for channel, held in zip(_channels(machine), _link_busy(machine), strict=True):
-        shares[_name(channel)] = int(held)
-    busiest = max(shares, key=lambda name: shares[name])
+    net = machine.net
+    work = [_work(row, held) for row, held in zip(net.resources, busy, strict=True) if row.link is None]
+    work += zip(_link_busy(machine).tolist(), net.link_names, strict=True)
+    resource_fs, resource = max(work, key=lambda each: each[0])  # the first of equal ones
     dependence = chain_fs(machine)
     return {
-        "resource_fs": shares[busiest],
-        "resource": busiest,
+        "resource_fs": resource_fs,
+        "resource": resource,
         "dependence_fs": dependence,
-        "latency_over_bound": machine.host.outputs[-1] / max(shares[busiest], dependence),
+        "latency_over_bound": machine.host.outputs[-1] / max(resource_fs, dependence),
     }
+
+
+def _work(row: Resource, held: int) -> tuple[int, str]:
+    """How long all servers of a resource together are busy at least, in fs, and its name."""
+    return -(-int(held) // row.servers), row.name
 
 
 def _channels(machine: Machine) -> list[tuple[int, str, str]]:
@@ -194,10 +196,6 @@ def _channels(machine: Machine) -> list[tuple[int, str, str]]:
     rows = machine.net.network
     assert rows is not None
     return [(chip, a, b) for chip in range(rows.copies) for a, b in rows.fabric.channels]
-
-
-def _name(channel: tuple[int, str, str]) -> str:
-    return f"chip{channel[0]}.{channel[1]}-{channel[2]}"
 
 
 def _link_busy(machine: Machine) -> Figures:
@@ -244,24 +242,24 @@ def _resources(
             row.part,
             {"instances": 0, "visits": 0, "busy_fs": 0, "waited_fs": 0, "busiest": "", "busiest_fs": -1},
         )
-        share = -(-int(busy[index]) // row.servers)
+        share, name = _work(row, busy[index])
         entry["instances"] += 1
         entry["visits"] += int(visits[index])
         entry["busy_fs"] += int(busy[index])
         entry["waited_fs"] += int(waited[index])
         if share > entry["busiest_fs"]:
-            entry["busiest"], entry["busiest_fs"] = row.name, share
+            entry["busiest"], entry["busiest_fs"] = name, share
     flits, queued = machine.links
     used = [i for i in range(len(flits)) if flits[i]]
     if used:
-        held, channels = _link_busy(machine), _channels(machine)
+        held = _link_busy(machine)
         busiest = max(used, key=lambda i: (int(held[i]), -i))
         found["network"] = {
             "instances": len(used),
             "visits": int(flits.sum()),
             "busy_fs": int(held.sum()),
             "waited_fs": int(queued.sum()),
-            "busiest": _name(channels[busiest]),
+            "busiest": machine.net.link_names[busiest],
             "busiest_fs": int(held[busiest]),
         }
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
-from pimsim.mapping.lowering.multiplication import Arrays, multiplication
+from pimsim.mapping.lowering.multiplication import Arrays, core_of, multiplication
 from pimsim.mapping.lowering.reduction import Meeting, meetings
 from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
 from pimsim.netlist.rows import Step
@@ -109,7 +109,8 @@ def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
     path = actors.transport.read_buffer(chunk.tile, rows * actors.input_bits)
     path.append(_multiply(actors, op, index, chunk, rows))
     path.append(actors.over_bus(chunk.tile, outputs))
-    actor = actors.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=actors.config.tile.in_flight)
+    name = f".t{chunk.tile}c{chunk.core}b{chunk.bank}"
+    actor = actors.actor(op, index, name, path, depth=actors.config.tile.in_flight)
     if actors.rounds is not None:
         actors.rounds.write_weights(op, index, chunk, actor)
     return actor
@@ -118,14 +119,9 @@ def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
 def _multiply(actors: Actors, op: PlannedOp, index: int, chunk: Chunk, inputs: int) -> Step:
     """The crossbar phases of a chunk with so many inputs, with an ADC bank of its own or a shared one."""
     core = actors.config.core
-    shared = core.arrays // core.adc.banks > 1
-    arrays = Arrays(
-        chunk.tile,
-        f"tile{chunk.tile}.core{chunk.core}",
-        (chunk.core, chunk.bank, op.node.name, index),
-        (chunk.core, chunk.bank) if shared else None,
-        len(chunk.blocks),
-    )
+    shared = core.arrays > core.adc.banks
+    where, owner = core_of(actors.plan.chip, chunk), f"{op.node.name}.{index}"
+    arrays = Arrays(chunk.tile, where, owner, shared, len(chunk.blocks))
     rows = sum(block.rows for block in chunk.blocks)
     return multiplication(
         actors.transport,

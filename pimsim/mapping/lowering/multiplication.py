@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import NamedTuple
 
 from pimsim.chip import Chip
 from pimsim.mapping.lowering.transport import Transport, cost
+from pimsim.mapping.planning.plan import Chunk
 from pimsim.netlist.rows import Mvm, Step
 
 
@@ -17,21 +17,31 @@ class Arrays(NamedTuple):
     ----------
     tile : int
         Where they are.
-    name : str
-        Of their place in the tile.
-    owner : hashable
-        Whose they are.
-    bank : hashable or None
-        The converters that others use, too; None where they have their own.
+    core : str
+        Which core of the tile, or which bank of it where arrays share some.
+    owner : str
+        Whose they are: an op and which of its replicas.
+    shared : bool
+        Whether others in the core, or in the bank, use the converters, too; or else they have their own.
     number : int
         How many there are.
     """
 
     tile: int
-    name: str
-    owner: Hashable
-    bank: Hashable | None
+    core: str
+    owner: str
+    shared: bool
     number: int
+
+    def name(self, part: str) -> str:
+        """The name of a part that is theirs alone."""
+        return f"tile{self.tile}.{self.core}.{part} {self.owner}"
+
+
+def core_of(chip: Chip, chunk: Chunk) -> str:
+    """Name the place of a chunk in its tile: its core, and its bank where arrays share several."""
+    core = chip.config.core
+    return f"core{chunk.core}" + (f".bank{chunk.bank}" if core.arrays > core.adc.banks > 1 else "")
 
 
 def multiplication(
@@ -73,16 +83,13 @@ def multiplication(
     clock = chip.config.clocks[array.clock].period_fs
     adc_clock = chip.config.clocks[adc.clock].period_fs
     in_bank = core.arrays // adc.banks
-    shared = arrays.bank is not None
+    shared = arrays.shared
     here = arrays.number if shared else min(arrays.number, in_bank)
     samples = -(-array.columns * here // adc.adcs_per_bank)
-    key = arrays.owner if arrays.bank is None else arrays.bank
-    bank = transport.resource(
-        ("adc", arrays.tile, key), f"{arrays.name}.adc", "core.adc", adc_clock, tile=arrays.tile
-    )
-    resource = transport.resource(
-        ("arrays", arrays.tile, arrays.owner), f"{arrays.name}.arrays", "core.array", clock, tile=arrays.tile
-    )
+    converters = f"tile{arrays.tile}.{arrays.core}.adc" if shared else arrays.name("adc")
+    bank = transport.resource(("adc", converters), converters, "core.adc", adc_clock, tile=arrays.tile)
+    own = arrays.name("arrays")
+    resource = transport.resource(("arrays", own), own, "core.array", clock, tile=arrays.tile)
     instances[resource] = arrays.number
     instances[bank] = adc.adcs_per_bank * (1 if shared else -(-arrays.number // in_bank))
     reads = phases * active

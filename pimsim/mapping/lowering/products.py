@@ -35,9 +35,12 @@ def written_product(
     cells = matrix.cells_written(actors.plan.chip, actors.input_bits)
     bits = -(-cells // actors.plan.chip.weight_slices(actors.input_bits)) * actors.input_bits
     writing = actors.transport.write_rows(
-        home, f"tile{home}", (op.node.name, index), matrix.rows_written(actors.plan.chip), cells
+        home,
+        f"tile{home}.products.writing {op.node.name}.{index}",
+        matrix.rows_written(actors.plan.chip),
+        cells,
     )
-    name = f"{op.node.name}.{index}.write"
+    name = f"{actors.net.actors[multiplier].name}.write"
     writer = actors.net.add_actor(
         name,
         op.node.name,
@@ -64,7 +67,7 @@ def _path(actors: Actors, op: PlannedOp, node: Node, index: int, tile: int) -> l
     down, across = matrix.blocks(actors.plan.chip, actors.input_bits)
     left = math.ceil(sum(edge.reads for edge in node.edges if edge is not node.right) / op.slices)
     path = actors.transport.read_buffer(tile, left * actors.input_bits)
-    arrays = Arrays(tile, f"tile{tile}.products", (op.node.name, index), None, op.written)
+    arrays = Arrays(tile, "products", f"{op.node.name}.{index}", False, op.written)
     path += [
         multiplication(
             actors.transport,

@@ -346,15 +346,15 @@ class Transport:
 
     # -- into arrays -------------------------------------------------------------------------------------------
 
-    def write_rows(self, tile: int, name: str, owner: Hashable, rows: int, cells: float) -> Step:
-        """Write rows of an owner's arrays one after another, in all of them at once."""
+    def write_rows(self, tile: int, name: str, rows: int, cells: float) -> Step:
+        """Write rows of somebody's arrays one after another, in all of them at once."""
         array = self.config.core.array
         assert array.write_ns is not None
         period = self.config.clocks[array.clock].period_fs
         held = rows * cycles(fs_from_ns(array.write_ns), period) * period
         resource = self.resource(
-            ("write", tile, owner),
-            f"{name}.writing",
+            ("write", name),
+            name,
             "core.array",
             period,
             cause="programming",
