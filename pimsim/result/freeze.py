@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pimsim import __version__
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.plan import Plan
 from pimsim.netlist.rows import Resource
@@ -18,7 +17,7 @@ from pimsim.result.bounds import chain_fs
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
-from pimsim.result.result import SCHEMA, Result, digest_of
+from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
 from pimsim.result.wear import wear_rows
 from pimsim.trace.schema import Trace
@@ -41,8 +40,7 @@ def freeze(
     machine: Machine,
     trace: Trace,
     several: Machine,
-    chips_requested: int | None = None,
-    generation: Mapping[str, Any] | None = None,
+    identity: Mapping[str, Any],
 ) -> Result:
     """Collect the figures of a machine that has run.
 
@@ -54,10 +52,8 @@ def freeze(
         What it ran.
     several : Machine
         The same, or one that has run a larger batch, to tell the interval from.
-    chips_requested : int, optional
-        How many chips were asked for.
-    generation : mapping, optional
-        What tokens were asked for, where a host generates them: part of the result's identity.
+    identity : mapping
+        Of the experiment: its digest, and all that affects the result.
     """
     plan, batch = machine.plan, machine.batch
     latency, interval = machine.host.outputs[-1], interval_fs(several.host.outputs)
@@ -69,11 +65,11 @@ def freeze(
     over_time = OverTime(machine)
     data: dict[str, Any] = {
         "schema": SCHEMA,
-        "identity": _identity(plan, trace, batch, generation),
+        "identity": dict(identity),
         "model": trace.model,
         "chip": plan.chip.config.name,
         "chips": plan.package.chips,
-        "chips_requested": chips_requested,
+        "chips_requested": identity["chips"],
         "batch": batch,
         "weight_bits": plan.weight_bits,
         "input_bits": plan.input_bits,
@@ -122,24 +118,6 @@ def freeze(
     if wear := wear_rows(machine):
         data["wear"] = wear
     return Result(data)
-
-
-def _identity(plan: Plan, trace: Trace, batch: int, generation: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What affects the result, and its digest."""
-    about = {
-        "pimsim": __version__,
-        "chip": plan.chip.digest,
-        "trace": trace.digest,
-        "batch": batch,
-        "chips": plan.package.chips,
-        "weight_bits": plan.weight_bits,
-        "input_bits": plan.input_bits,
-        "rounds": plan.rounds,
-        "network": plan.chip.config.network.fidelity,
-        "seed": None if generation is None else generation["seed"],  # of what is drawn at random
-        **({} if generation is None else {"generation": dict(generation)}),
-    }
-    return {"digest": digest_of(about), **about}
 
 
 def _area(plan: Plan) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pimsim.errors import MappingError
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.lowering.program import Program
 from pimsim.mapping.planning.generation import plan_generation
+from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.netlist.netlist import Netlist
 from pimsim.trace import Trace
@@ -57,7 +58,7 @@ def test_names_are_unique_where_weights_take_turns() -> None:
     net = lowered(RELOADING, SMALL.bind(**SIX), chips=1, reload=True)
     assert any("writing" in row.name for row in net.resources)
     assert_unique(net)
-    programs = plan_generation(RELOADING, SMALL, 6, 4, chips=1, reload=True)
+    programs = plan_generation(RELOADING, SMALL, 6, 4, options=PlanOptions(chips=1, reload=True))
     assert programs[0].plan.rounds > 1
     assert_unique(lower_programs(programs).net)
 
