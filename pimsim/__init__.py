@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from pimsim.report.html.page import write_report as write_report
     from pimsim.report.timeline import write_timeline as write_timeline
     from pimsim.result.result import Result as Result
+    from pimsim.run.experiment import Experiment as Experiment
     from pimsim.run.generate import generate as generate
+    from pimsim.run.options import Options as Options
     from pimsim.run.simulate import simulate as simulate
     from pimsim.trace.op import Op as Op
     from pimsim.trace.schema import Trace as Trace
@@ -44,10 +46,12 @@ _HOMES = {
     "Chip": "pimsim.chip",
     "Comparison": "pimsim.analysis.compare",
     "ConfigError": "pimsim.errors",
+    "Experiment": "pimsim.run.experiment",
     "MappingError": "pimsim.errors",
     "NocResult": "pimsim.network.noc",
     "Op": "pimsim.trace.op",
     "Operand": "pimsim.trace.tensor",
+    "Options": "pimsim.run.options",
     "PimsimError": "pimsim.errors",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",

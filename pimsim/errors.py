@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class PimsimError(Exception):
     """Base of all errors that pimsim raises on purpose.
@@ -23,6 +25,10 @@ class PimsimError(Exception):
         self.where = where
         self.mend = mend
         super().__init__(message, where, mend)
+
+    def __reduce__(self) -> tuple[partial[PimsimError], tuple[str]]:
+        """Say how to make it again, in the process that gets it from one of a pool."""
+        return partial(type(self), where=self.where, mend=self.mend), (self.message,)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message

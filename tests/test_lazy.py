@@ -11,7 +11,19 @@ import pytest
 
 from pimsim.cli import cli
 
-HEAVY = ["jinja2", "matplotlib", "networkx", "numpy", "onnx", "pandas", "pydantic", "rich", "simpy", "torch"]
+HEAVY = [
+    "jinja2",
+    "joblib",
+    "matplotlib",
+    "networkx",
+    "numpy",
+    "onnx",
+    "pandas",
+    "pydantic",
+    "rich",
+    "simpy",
+    "torch",
+]
 HEAVY += ["vl_convert", "yaml"]
 
 REPORT = """

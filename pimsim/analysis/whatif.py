@@ -6,16 +6,10 @@ takes over when the path gets shorter. Where the two disagree, a row says so.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing.context import BaseContext
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from pimsim.analysis.causes import phrase
 from pimsim.analysis.changes import (
@@ -27,15 +21,17 @@ from pimsim.analysis.changes import (
 )
 from pimsim.analysis.sums import sum_by
 from pimsim.chip import Chip
-from pimsim.errors import MappingError, PimsimError, ResultError
+from pimsim.errors import ConfigError, MappingError, PimsimError, ResultError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.lowering.lowering import lower
+from pimsim.mapping.planning.options import PlanKeywords
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.netlist.rows import HOST
 from pimsim.result.attribution import interval_fs, rows_of
 from pimsim.result.result import data_frame
-from pimsim.run.simulate import check_options
+from pimsim.run.experiment import Experiment, experiment_of
+from pimsim.run.pool import run_each
 from pimsim.trace.schema import Trace
 
 if TYPE_CHECKING:
@@ -176,6 +172,19 @@ class WhatIf:
         return whatif_text(self)
 
 
+@overload
+def whatif(
+    experiment: Experiment,
+    /,
+    *,
+    settings: Sequence[str] = (),
+    parts: Sequence[str] | None = None,
+    jobs: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> WhatIf: ...
+
+
+@overload
 def whatif(
     chip: Chip,
     trace: Trace,
@@ -184,15 +193,28 @@ def whatif(
     settings: Sequence[str] = (),
     parts: Sequence[str] | None = None,
     jobs: int | None = None,
-    chips: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    **options: Unpack[PlanKeywords],
+) -> WhatIf: ...
+
+
+def whatif(
+    chip: Chip | Experiment,
+    trace: Trace | None = None,
+    batch: int = 1,
+    *,
+    settings: Sequence[str] = (),
+    parts: Sequence[str] | None = None,
+    jobs: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    **options: Any,
 ) -> WhatIf:
     """Say what changes to a chip would win for a trace, by simulating each.
 
     Parameters
     ----------
-    chip : Chip
-        As it is.
+    chip : Chip or Experiment
+        As it is; or the whole experiment, and no trace or options beside it.
     trace : Trace
         What runs.
     batch : int
@@ -203,10 +225,10 @@ def whatif(
         Only these parts; by default all that the run uses.
     jobs : int, optional
         Processes; by default as many as there are cores.
-    chips : int, optional
-        How many chips; by default as few as hold the model.
     on_progress : callable, optional
         Called with the runs done and the runs in all.
+    **options
+        ``chips``, ``weight_bits``, ``input_bits``, ``reload``: see `pimsim.Options`.
 
     Returns
     -------
@@ -217,10 +239,13 @@ def whatif(
     Raises
     ------
     PimsimError
-        As in `simulate`, for the unchanged chip, or if a setting is wrong.
+        As in `simulate`, for the unchanged chip, or if a setting is wrong, or the experiment generates.
     """
-    check_options(batch=batch, chips=chips)
-    plan = make_plan(chip, trace, chips=chips)
+    experiment = experiment_of(chip, trace, {"batch": batch, **options})
+    chip, asked = experiment.chip, experiment.options
+    if asked.generates:
+        raise ConfigError("what-if runs inferences; it does not generate tokens", where="prompt")
+    plan = make_plan(chip, experiment.trace, asked)
     if settings:
         changes = grid(chip, settings)
     else:
@@ -232,12 +257,20 @@ def whatif(
                     f"the run does not use '{unknown[0]}'", mend="expected one of: " + ", ".join(used)
                 )
         changes = changes_of(chip, parts if parts is not None else used)
-    base, outcomes = _run_all(
-        chip, trace, plan, batch, chips, changes, jobs or os.cpu_count() or 1, on_progress
-    )
-    rows = [_row(changes[i], base, outcome, by_part=not settings) for i, outcome in sorted(outcomes.items())]
+    work = partial(_run, experiment, plan)
+    outcomes = run_each(work, [None, *changes], jobs=jobs, on_progress=on_progress)
+    base = outcomes.pop(0, None)
+    if base is None:  # interrupted before there is anything to compare with
+        raise KeyboardInterrupt
+    assert isinstance(base, Outcome)
+    rows = [
+        _row(changes[number - 1], base, outcome, by_part=not settings)
+        for number, outcome in sorted(outcomes.items())
+    ]
     rows.sort(key=lambda row: row.outcome.latency_fs if row.outcome is not None else base.latency_fs * 10**6)
-    return WhatIf(trace.model, chip.config.name, batch, base, rows, len(changes) - len(outcomes))
+    return WhatIf(
+        experiment.trace.model, chip.config.name, asked.batch, base, rows, len(changes) - len(outcomes)
+    )
 
 
 def _used_parts(plan: Plan) -> list[str]:
@@ -279,80 +312,14 @@ def _of(won: int, suggested: int) -> str:
 # -- the runs, in processes ----------------------------------------------------------------------------------
 
 
-def _run_all(
-    chip: Chip,
-    trace: Trace,
-    plan: Plan,
-    batch: int,
-    chips: int | None,
-    changes: list[Change],
-    jobs: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> tuple[Outcome, dict[int, Outcome | str]]:
-    """Run the unchanged chip and every change; keep what is done if interrupted after the first of them."""
-    pool = ProcessPoolExecutor(
-        min(jobs, len(changes) + 1),
-        _processes(),
-        initializer=_begin,
-        initargs=(chip, trace, plan, batch, chips),
-    )
-    outcomes: dict[int, Outcome | str] = {}
-    first = pool.submit(_run, None)
-    base: Outcome | None = None
-    try:
-        numbers: dict[Future[Outcome | str], int] = {
-            pool.submit(_run, change): i for i, change in enumerate(changes)
-        }
-        for done, future in enumerate(as_completed([first, *numbers]), start=1):
-            outcome = future.result()
-            if future is first:
-                assert isinstance(outcome, Outcome)
-                base = outcome
-            else:
-                outcomes[numbers[future]] = outcome
-            if on_progress is not None:
-                on_progress(done, len(changes) + 1)
-    except KeyboardInterrupt:
-        if base is None:
-            raise
-    finally:
-        _end(pool)
-    assert base is not None
-    return base, outcomes
-
-
-def _processes() -> BaseContext:
-    """Fork, so that a script needs no guard around its main part, unless threads make that unsafe."""
-    can_fork = sys.platform == "linux" and threading.active_count() == 1
-    return multiprocessing.get_context("fork" if can_fork else "spawn")
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """End the processes of a pool at once."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
-
-
-_JOB: list[Any] = []  # what a process of the pool works on
-
-
-def _begin(*job: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    _JOB[:] = job
-
-
-def _run(change: Change | None) -> Outcome | str:
-    """Run a change in a process of the pool; what does not fit is said in words."""
-    chip, trace, plan, batch, chips = _JOB
+def _run(experiment: Experiment, plan: Plan, change: Change | None) -> Outcome | str:
+    """Run an experiment with a change, or without one; what does not fit is said in words."""
+    options = experiment.options
     try:
         if change is not None:
-            changed = change.applied_to(chip)
-            plan = plan.retimed(changed) if change.same_plan else make_plan(changed, trace, chips=chips)
-        machine = Machine(plan, batch)
+            chip = change.applied_to(experiment.chip)
+            plan = plan.retimed(chip) if change.same_plan else make_plan(chip, experiment.trace, options)
+        machine = Machine(plan, options.batch)
         machine.run()
     except MappingError as error:
         if change is None:
@@ -363,5 +330,5 @@ def _run(change: Change | None) -> Outcome | str:
             raise
         return str(error)
     charges = machine.engine.charges().sum(axis=0)
-    interval = interval_fs(machine.host.outputs) if batch > 1 else None
+    interval = interval_fs(machine.host.outputs) if options.batch > 1 else None
     return Outcome(machine.host.outputs[-1], interval, rows_of(charges, machine))

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,15 +18,8 @@ from pimsim.errors import ConfigError, PimsimError
 if TYPE_CHECKING:
     from pimsim.chip import Chip
     from pimsim.result.result import Result
+    from pimsim.run.experiment import Experiment
     from pimsim.trace import Trace
-
-
-class Counts(TypedDict):
-    """The options of a plan that are counts; None is not given."""
-
-    chips: int | None
-    weight_bits: int | None
-    input_bits: int | None
 
 
 @click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
@@ -149,42 +142,37 @@ def command(
     window = _window(timeline, timeline_window)
     if network is not None:
         overrides = (*overrides, f"network.fidelity={network}")
-    counts = Counts(chips=chips, weight_bits=weight_bits, input_bits=input_bits)
     with Progress("firings", "while reading the chip and the trace; nothing is written") as progress:
         try:
             loaded = _load(chip, trace, overrides, output, timeline)
-            from pimsim.run.simulate import check_options, simulate
+            from pimsim.run.experiment import Experiment
+            from pimsim.run.options import Options
 
-            check_options(batch=batch, **counts)
+            options = Options(
+                batch=batch,
+                prompt=prompt,
+                tokens=tokens,
+                requests=requests,
+                rate=rate,
+                places=places,
+                seed=seed,
+                chips=chips,
+                weight_bits=weight_bits,
+                input_bits=input_bits,
+                reload=reload,
+            )
             if prompt is None and (binds or loaded[1].symbols):
                 from pimsim.trace.bind import bind_text
 
                 loaded = loaded[0], bind_text(loaded[1], binds)
+            experiment = Experiment(*loaded, options)
             progress.stage = "while planning; nothing is written"
             if plan_only:
-                asked = None if prompt is None or tokens is None else (prompt, tokens, requests, places)
-                _show_plan(*loaded, asked, counts, reload, as_json)
+                _show_plan(experiment, as_json)
                 return
-            if prompt is not None and tokens is not None:
-                from pimsim.run.generate import generate
+            from pimsim.run.simulate import simulate
 
-                result = generate(
-                    *loaded,
-                    prompt,
-                    tokens,
-                    requests=requests,
-                    rate=rate,
-                    places=places,
-                    seed=seed,
-                    **counts,
-                    reload=reload,
-                    timeline=window,
-                    on_progress=progress,
-                )
-            else:
-                result = simulate(
-                    *loaded, batch, **counts, reload=reload, timeline=window, on_progress=progress
-                )
+            result = simulate(experiment, timeline=window, on_progress=progress)
             progress.stage = "while writing the result"
             progress.hide()
             _hand_over(result, output, plot, timeline, as_json, top, verbose)
@@ -242,41 +230,22 @@ def _load(
     return loaded
 
 
-def _show_plan(
-    chip: Chip,
-    trace: Trace,
-    asked: tuple[int, int, int, int | None] | None,
-    counts: Counts,
-    reload: bool,
-    as_json: bool,
-) -> None:
+def _show_plan(experiment: Experiment, as_json: bool) -> None:
     """Show the plan; of a model that generates, that of the last token, whose cache is the largest."""
-    if asked is None:
+    if experiment.options.generates:
+        from pimsim.run.generate import programs_of
+
+        plan = programs_of(experiment)[-1].plan
+    else:
         from pimsim.mapping.planning.planner import make_plan
 
-        plan = make_plan(chip, trace, **counts, reload=reload)
-    else:
-        from pimsim.mapping.generation import plan_generation
-        from pimsim.run.generate import check_counts
-
-        prompt, tokens, requests, places = asked
-        places = check_counts(prompt, tokens, requests, places)
-        plan = plan_generation(
-            chip,
-            trace,
-            prompt,
-            tokens,
-            requests=requests,
-            places=min(places, requests),
-            **counts,
-            reload=reload,
-        )[-1].plan
+        plan = make_plan(experiment.chip, experiment.trace, experiment.options)
     if as_json:
         print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return
     from pimsim.report.plan_table import plan_report
 
-    print_pieces(*plan_report(plan, trace.model, counts["chips"]))
+    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips))
 
 
 def _hand_over(

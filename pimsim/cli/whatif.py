@@ -77,20 +77,20 @@ def command(
         raise ConfigError("does not go with --json", where="--csv")
     from pimsim.analysis.whatif import whatif
     from pimsim.chip import Chip
+    from pimsim.run.experiment import Experiment
+    from pimsim.run.options import Options
     from pimsim.trace import Trace
     from pimsim.trace.bind import bind_text
 
     with Progress("runs", "before the first run was done; nothing is written") as progress:
         try:
-            loaded = Chip.load(chip, overrides), bind_text(Trace.load(trace), binds)
+            experiment = Experiment(
+                Chip.load(chip, overrides),
+                bind_text(Trace.load(trace), binds),
+                Options(batch=batch, chips=chips),
+            )
             result = whatif(
-                *loaded,
-                batch,
-                settings=settings,
-                parts=parts or None,
-                jobs=jobs,
-                chips=chips,
-                on_progress=progress,
+                experiment, settings=settings, parts=parts or None, jobs=jobs, on_progress=progress
             )
         except BaseException:
             if not progress.interrupted:

@@ -40,13 +40,12 @@ class Tile:
     @cached_property
     def crossbars(self) -> list[Crossbar]:
         """The groups of arrays in use on this tile, in the order of the plan."""
-        net, found = self.machine.net, []
-        mark = f"tile{self.index}."
-        for path in self.machine.net.paths:
-            for step in path:
-                if isinstance(step.mvm, Mvm) and net.resources[step.resource].name.startswith(mark):
-                    found.append(Crossbar(self.machine, step.resource, step.mvm))
-        return found
+        net = self.machine.net
+        found: dict[int, Mvm] = {}  # by resource; several paths may multiply there
+        for step in (step for path in net.paths for step in path):
+            if step.mvm is not None and net.resources[step.resource].tile == self.index:
+                found.setdefault(step.resource, step.mvm)
+        return [Crossbar(self.machine, resource, mvm) for resource, mvm in found.items()]
 
     def read(self, bits: int) -> simpy.Event:
         """Read from the buffer and over the bus; the event happens when the last word is there."""

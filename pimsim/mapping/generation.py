@@ -14,6 +14,7 @@ from pimsim.mapping.flow.dataflow import Expert, Node
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.flow.rules import rule_of
+from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.planner import Flows, plan_flows
 from pimsim.mapping.planning.program import Program
 from pimsim.trace.bind import bind
@@ -32,10 +33,7 @@ def plan_generation(
     requests: int = 1,
     places: int = 1,
     routing_seed: int | None = None,
-    chips: int | None = None,
-    weight_bits: int | None = None,
-    input_bits: int | None = None,
-    reload: bool = False,
+    options: PlanOptions | None = None,
 ) -> list[Program]:
     """Plan a model for prompts and for the tokens that follow them, on the same arrays.
 
@@ -51,7 +49,7 @@ def plan_generation(
         How many prompts there are, and how many sequences are under way at once.
     routing_seed : int, optional
         Of the experts that tokens go to, in the place of the trace's.
-    chips, weight_bits, input_bits, reload
+    options : PlanOptions, optional
         As for `make_plan`.
 
     Returns
@@ -76,9 +74,8 @@ def plan_generation(
     sizes = dict.fromkeys(trace.symbols, 1) | {"seq": prompt, "kv": 0}
     first = last_only(build(bind(trace, sizes, keep_experts=True, routing_seed=routing_seed)))
     _check_experts(first)
-    counts = {"chips": chips, "weight_bits": weight_bits, "input_bits": input_bits}
     if tokens == 1:
-        (plan,) = plan_flows(chip, trace, Flows(trace.model, [first]), **counts, reload=reload)
+        (plan,) = plan_flows(chip, trace, Flows(trace.model, [first]), options)
         return [Program(plan, requests, optional=idle)]
 
     def step(cached: int) -> list[Node]:
@@ -95,8 +92,7 @@ def plan_generation(
         chip,
         trace,
         Flows(trace.model, [first, growth.high], places, (requests, requests * (tokens - 1))),
-        **counts,
-        reload=reload,
+        options,
     )
     if plans[0].rounds > 1 and places > 1:
         raise MappingError(

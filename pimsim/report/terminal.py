@@ -73,7 +73,7 @@ def headline(result: Result) -> str:
     inferences = "1 inference" if result.batch == 1 else f"batch of {result.batch}"
     if "generation" in result.data:
         inferences = "1 request" if result.batch == 1 else f"{result.batch} requests"
-    rounds = result.identity.get("rounds", 1)
+    rounds = 1 + max((row["round"] for row in result.plan), default=0)
     turns = f"weights written anew in {rounds} rounds of each inference\n" if rounds > 1 else ""
     network = "" if not result.network["approximate"] else "network by packet: approximate\n"
     bits = f"{result.weight_bits}-bit weights, {result.input_bits}-bit inputs"

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pimsim import __version__
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.plan import Plan
+from pimsim.netlist.rows import Resource
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
 from pimsim.result.bounds import chain_fs
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
-from pimsim.result.result import SCHEMA, Result, digest_of
+from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
 from pimsim.result.wear import wear_rows
 from pimsim.trace.schema import Trace
@@ -40,8 +40,7 @@ def freeze(
     machine: Machine,
     trace: Trace,
     several: Machine,
-    chips_requested: int | None = None,
-    generation: Mapping[str, Any] | None = None,
+    identity: Mapping[str, Any],
 ) -> Result:
     """Collect the figures of a machine that has run.
 
@@ -53,10 +52,8 @@ def freeze(
         What it ran.
     several : Machine
         The same, or one that has run a larger batch, to tell the interval from.
-    chips_requested : int, optional
-        How many chips were asked for.
-    generation : mapping, optional
-        What tokens were asked for, where a host generates them: part of the result's identity.
+    identity : mapping
+        Of the experiment: its digest, and all that affects the result.
     """
     plan, batch = machine.plan, machine.batch
     latency, interval = machine.host.outputs[-1], interval_fs(several.host.outputs)
@@ -68,11 +65,11 @@ def freeze(
     over_time = OverTime(machine)
     data: dict[str, Any] = {
         "schema": SCHEMA,
-        "identity": _identity(plan, trace, batch, generation),
+        "identity": dict(identity),
         "model": trace.model,
         "chip": plan.chip.config.name,
         "chips": plan.package.chips,
-        "chips_requested": chips_requested,
+        "chips_requested": identity["chips"],
         "batch": batch,
         "weight_bits": plan.weight_bits,
         "input_bits": plan.input_bits,
@@ -123,24 +120,6 @@ def freeze(
     return Result(data)
 
 
-def _identity(plan: Plan, trace: Trace, batch: int, generation: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What affects the result, and its digest."""
-    about = {
-        "pimsim": __version__,
-        "chip": plan.chip.digest,
-        "trace": trace.digest,
-        "batch": batch,
-        "chips": plan.package.chips,
-        "weight_bits": plan.weight_bits,
-        "input_bits": plan.input_bits,
-        "rounds": plan.rounds,
-        "network": plan.chip.config.network.fidelity,
-        "seed": None if generation is None else generation["seed"],  # of what is drawn at random
-        **({} if generation is None else {"generation": dict(generation)}),
-    }
-    return {"digest": digest_of(about), **about}
-
-
 def _area(plan: Plan) -> dict[str, Any]:
     """Area of all chips by part, in square micrometres."""
     rows = plan.chip.peak.rows
@@ -184,21 +163,22 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
 
 def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
     """The two lower bounds of the latency, and the resource that sets the first."""
-    shares = {
-        row.name: -(-int(held) // row.servers)
-        for held, row in zip(busy, machine.net.resources, strict=True)
-        if row.link is None
-    }
-    for channel, held in zip(_channels(machine), _link_busy(machine), strict=True):
-        shares[_name(channel)] = int(held)
-    busiest = max(shares, key=lambda name: shares[name])
+    net = machine.net
+    work = [_work(row, held) for row, held in zip(net.resources, busy, strict=True) if row.link is None]
+    work += zip(_link_busy(machine).tolist(), net.link_names, strict=True)
+    resource_fs, resource = max(work, key=lambda each: each[0])  # the first of equal ones
     dependence = chain_fs(machine)
     return {
-        "resource_fs": shares[busiest],
-        "resource": busiest,
+        "resource_fs": resource_fs,
+        "resource": resource,
         "dependence_fs": dependence,
-        "latency_over_bound": machine.host.outputs[-1] / max(shares[busiest], dependence),
+        "latency_over_bound": machine.host.outputs[-1] / max(resource_fs, dependence),
     }
+
+
+def _work(row: Resource, held: int) -> tuple[int, str]:
+    """How long all servers of a resource together are busy at least, in fs, and its name."""
+    return -(-int(held) // row.servers), row.name
 
 
 def _channels(machine: Machine) -> list[tuple[int, str, str]]:
@@ -206,10 +186,6 @@ def _channels(machine: Machine) -> list[tuple[int, str, str]]:
     rows = machine.net.network
     assert rows is not None
     return [(chip, a, b) for chip in range(rows.copies) for a, b in rows.fabric.channels]
-
-
-def _name(channel: tuple[int, str, str]) -> str:
-    return f"chip{channel[0]}.{channel[1]}-{channel[2]}"
 
 
 def _link_busy(machine: Machine) -> Figures:
@@ -256,24 +232,24 @@ def _resources(
             row.part,
             {"instances": 0, "visits": 0, "busy_fs": 0, "waited_fs": 0, "busiest": "", "busiest_fs": -1},
         )
-        share = -(-int(busy[index]) // row.servers)
+        share, name = _work(row, busy[index])
         entry["instances"] += 1
         entry["visits"] += int(visits[index])
         entry["busy_fs"] += int(busy[index])
         entry["waited_fs"] += int(waited[index])
         if share > entry["busiest_fs"]:
-            entry["busiest"], entry["busiest_fs"] = row.name, share
+            entry["busiest"], entry["busiest_fs"] = name, share
     flits, queued = machine.links
     used = [i for i in range(len(flits)) if flits[i]]
     if used:
-        held, channels = _link_busy(machine), _channels(machine)
+        held = _link_busy(machine)
         busiest = max(used, key=lambda i: (int(held[i]), -i))
         found["network"] = {
             "instances": len(used),
             "visits": int(flits.sum()),
             "busy_fs": int(held.sum()),
             "waited_fs": int(queued.sum()),
-            "busiest": _name(channels[busiest]),
+            "busiest": machine.net.link_names[busiest],
             "busiest_fs": int(held[busiest]),
         }
     return found

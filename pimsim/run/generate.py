@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -13,32 +12,50 @@ from pimsim.errors import ConfigError
 from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
 from pimsim.mapping.generation import plan_generation, routing_of
+from pimsim.mapping.planning.program import Program
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
-from pimsim.run.simulate import check_options
+from pimsim.run.experiment import Experiment, experiment_of
+from pimsim.run.options import GenerationKeywords, Options
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S, MAX_FS
 
 PERCENTILES = (50, 90, 95, 99)
 
 
+@overload
+def generate(
+    experiment: Experiment,
+    /,
+    *,
+    timeline: tuple[int, int] | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> Result: ...
+
+
+@overload
 def generate(
     chip: Chip,
     trace: Trace,
     prompt: int,
     tokens: int,
     *,
-    requests: int = 1,
-    rate: float | None = None,
-    places: int | None = None,
-    seed: int = 0,
-    chips: int | None = None,
-    weight_bits: int | None = None,
-    input_bits: int | None = None,
-    reload: bool = False,
     timeline: tuple[int, int] | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
+    **options: Unpack[GenerationKeywords],
+) -> Result: ...
+
+
+def generate(
+    chip: Chip | Experiment,
+    trace: Trace | None = None,
+    prompt: int | None = None,
+    tokens: int | None = None,
+    *,
+    timeline: tuple[int, int] | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+    **options: Any,
 ) -> Result:
     """Take in prompts and generate tokens, each token after the one before, with a cache that grows.
 
@@ -48,22 +65,17 @@ def generate(
 
     Parameters
     ----------
-    chip : Chip
-        What to run on.
+    chip : Chip or Experiment
+        What to run on; or the whole experiment, and nothing else.
     trace : Trace
         What to run, with the symbols ``seq`` and ``kv``.
     prompt, tokens : int
         Tokens of each prompt, and tokens to generate for it.
-    requests : int
-        How many prompts come.
-    rate : float, optional
-        Prompts a second, at random times (exponential gaps, drawn with `seed`); without it all come at time 0.
-    places : int, optional
-        Sequences that may be under way at once; by default all.
-    seed : int
-        Of the random times and, added to the trace's own, of the experts that tokens go to.
-    chips, weight_bits, input_bits, reload, timeline, on_progress
+    timeline, on_progress
         As for `simulate`.
+    **options
+        ``requests``, ``rate``, ``places``, ``seed``, ``chips``, ``weight_bits``, ``input_bits``, ``reload``: see
+        `pimsim.Options`.
 
     Returns
     -------
@@ -74,49 +86,67 @@ def generate(
     Raises
     ------
     ConfigError
-        If a number is out of its range.
+        If an option is wrong.
     MappingError
         If the trace cannot generate, or does not fit.
     SimulationError
         If the machine cannot go on.
     """
-    check_options(batch=requests, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
-    places = check_counts(prompt, tokens, requests, places)
-    counts = {"prompt": prompt, "tokens": tokens, "requests": requests, "places": places}
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
-        raise ConfigError(f"found {seed!r:.30}, expected a whole number from 0", where="seed")
-    arrivals = _arrivals(requests, rate, seed)
-    routing = trace.header.get("routing")
-    routing_seed = routing["seed"] + seed if routing else None
-    programs = plan_generation(
-        chip,
-        trace,
-        prompt,
-        tokens,
-        requests=requests,
-        places=min(places, requests),
-        routing_seed=routing_seed,
-        chips=chips,
-        weight_bits=weight_bits,
-        input_bits=input_bits,
-        reload=reload,
-    )
+    experiment = experiment_of(chip, trace, {"prompt": prompt, "tokens": tokens, **options})
+    trace, asked = experiment.trace, experiment.options
+    if asked.prompt is None or asked.tokens is None:
+        raise ConfigError(
+            "is not given", where="prompt", mend="give prompt and tokens, or simulate inferences"
+        )
+    arrivals = _arrivals(asked)
+    programs = programs_of(experiment)
     wanted = None if timeline is None else (*timeline, MOST_RECORDS)
-    machine = Machine(programs[0].plan, requests, timeline=wanted, programs=programs)
+    machine = Machine(programs[0].plan, asked.requests, timeline=wanted, programs=programs)
     if on_progress is not None:
         total = machine.firings
         machine.env.on_progress = lambda done, now: on_progress(done, total, now)
-    asked = Requests(prompt, tokens, arrivals, min(places, requests))
-    generation = Generation(machine, asked, routing_of(trace, prompt, tokens, routing_seed))
+    requests = Requests(asked.prompt, asked.tokens, arrivals, min(asked.sequences, asked.requests))
+    routing = routing_of(trace, asked.prompt, asked.tokens, _routing_seed(experiment))
+    generation = Generation(machine, requests, routing)
     machine.run(generation.serve())
-    about = {**counts, "rate_per_s": rate, "seed": None if rate is None and not routing else seed}
-    result = freeze(machine, trace, machine, chips, about)
+    result = freeze(machine, trace, machine, experiment.identity)
+    about = {name: experiment.identity[name] for name in ("prompt", "tokens", "requests", "places")}
+    about |= {"rate_per_s": asked.rate, "seed": experiment.identity["seed"]}
     result.data.update(_figures(about, generation.sequences, result))
-    if routing:
-        result.data["notes"].append(_on_routing(routing, requests))
+    if trace.header.get("routing"):
+        result.data["notes"].append(_on_routing(trace.header["routing"], asked.requests))
     if timeline is not None:
         result.recording = recording_of(machine, timeline)
     return result
+
+
+def programs_of(experiment: Experiment) -> list[Program]:
+    """Plan an experiment that generates: the prompt's program and, for more than one token, that of a step.
+
+    Raises
+    ------
+    MappingError
+        If the trace cannot generate, or does not fit.
+    """
+    asked = experiment.options
+    assert asked.prompt is not None
+    assert asked.tokens is not None
+    return plan_generation(
+        experiment.chip,
+        experiment.trace,
+        asked.prompt,
+        asked.tokens,
+        requests=asked.requests,
+        places=min(asked.sequences, asked.requests),
+        routing_seed=_routing_seed(experiment),
+        options=asked,
+    )
+
+
+def _routing_seed(experiment: Experiment) -> int | None:
+    """Return the seed of the experts that tokens go to; None if the trace has none."""
+    routing = experiment.trace.header.get("routing")
+    return routing["seed"] + experiment.options.seed if routing else None
 
 
 def _on_routing(routing: dict[str, Any], requests: int) -> str:
@@ -128,29 +158,12 @@ def _on_routing(routing: dict[str, Any], requests: int) -> str:
     return text + ("; all prompts are routed like the first." if requests > 1 else ".")
 
 
-def check_counts(prompt: int, tokens: int, requests: int, places: int | None) -> int:
-    """Check what is asked for and return the places: as many as there are requests, unless they are given.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of its range.
-    """
-    places = requests if places is None else places
-    counts = {"prompt": prompt, "tokens": tokens, "requests": requests, "places": places}
-    for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
-            raise ConfigError(f"found {value!r:.30}, expected a whole number from 1 to 1000000", where=name)
-    return places
-
-
-def _arrivals(requests: int, rate: float | None, seed: int) -> tuple[int, ...]:
+def _arrivals(asked: Options) -> tuple[int, ...]:
     """Return when each prompt comes, fs."""
+    requests, rate = asked.requests, asked.rate
     if rate is None:
         return (0,) * requests
-    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 < rate < math.inf:
-        raise ConfigError(f"found {rate!r:.30}, expected prompts a second, more than 0", where="rate")
-    gaps = np.random.default_rng(seed).exponential(FS_PER_S / rate, requests)
+    gaps = np.random.default_rng(asked.seed).exponential(FS_PER_S / rate, requests)
     if gaps.sum() > MAX_FS / 4:
         raise ConfigError(
             f"at {rate:g} a second, {requests} prompts take longer than can be counted", where="rate"

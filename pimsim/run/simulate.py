@@ -3,52 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Unpack, overload
 
 from pimsim.chip import Chip
-from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
+from pimsim.mapping.planning.options import PlanKeywords
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
+from pimsim.run.experiment import Experiment, experiment_of
+from pimsim.run.generate import generate
 from pimsim.trace.schema import Trace
 
 INTERVAL_BATCH = 3  # inferences of the extra run that measures the interval of a single one
-MOST = {"batch": 1_000_000, "chips": 100_000, "weight_bits": 64, "input_bits": 64}
 
 
+@overload
+def simulate(
+    experiment: Experiment,
+    /,
+    *,
+    timeline: tuple[int, int] | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> Result: ...
+
+
+@overload
 def simulate(
     chip: Chip,
     trace: Trace,
     batch: int = 1,
     *,
-    chips: int | None = None,
-    weight_bits: int | None = None,
-    input_bits: int | None = None,
-    reload: bool = False,
     timeline: tuple[int, int] | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
+    **options: Unpack[PlanKeywords],
+) -> Result: ...
+
+
+def simulate(
+    chip: Chip | Experiment,
+    trace: Trace | None = None,
+    batch: int = 1,
+    *,
+    timeline: tuple[int, int] | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
+    **options: Any,
 ) -> Result:
-    """Run `batch` inferences of a trace through a chip, cycle by cycle.
+    """Run an experiment, or `batch` inferences of a trace through a chip, cycle by cycle.
 
     Parameters
     ----------
-    chip : Chip
-        What to run on.
+    chip : Chip or Experiment
+        What to run on; or the whole experiment, which may generate, too, and nothing else.
     trace : Trace
         What to run.
     batch : int
         Inferences, all requested at time 0; they follow one another through the pipeline.
-    chips : int, optional
-        How many chips; by default as few as hold the model.
-    weight_bits, input_bits : int, optional
-        Precision; by default the trace's where it states one, else the chip's.
-    reload : bool
-        Where the weights exceed all arrays, write them anew from the off-chip memory in the course of each inference.
     timeline : (int, int), optional
         Keep what was held by what between two times, in fs, for `pimsim.write_timeline`: the result's `recording`.
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
+    **options
+        ``chips``, ``weight_bits``, ``input_bits``, ``reload``: see `pimsim.Options`.
 
     Returns
     -------
@@ -58,14 +75,17 @@ def simulate(
     Raises
     ------
     ConfigError
-        If the batch is not a positive number.
+        If an option is wrong.
     MappingError
         If the model does not fit.
     SimulationError
         If the machine cannot go on.
     """
-    check_options(batch=batch, chips=chips, weight_bits=weight_bits, input_bits=input_bits)
-    plan = make_plan(chip, trace, chips=chips, weight_bits=weight_bits, input_bits=input_bits, reload=reload)
+    experiment = experiment_of(chip, trace, {"batch": batch, **options})
+    if experiment.options.generates:
+        return generate(experiment, timeline=timeline, on_progress=on_progress)
+    plan = make_plan(experiment.chip, experiment.trace, experiment.options)
+    batch = experiment.options.batch
     measuring = batch if batch > 1 else INTERVAL_BATCH
     total = 0
 
@@ -80,29 +100,8 @@ def simulate(
         return machine
 
     machine = run(batch, 0)
-    result = freeze(machine, trace, machine if batch > 1 else run(measuring, machine.engine.firings), chips)
+    several = machine if batch > 1 else run(measuring, machine.engine.firings)
+    result = freeze(machine, experiment.trace, several, experiment.identity)
     if timeline is not None:
         result.recording = recording_of(machine, timeline)
     return result
-
-
-def check_options(**options: int | None) -> None:
-    """Check the options of a run that are counts; None is not given.
-
-    Parameters
-    ----------
-    **options : int, optional
-        ``batch``, ``chips``, ``weight_bits``, ``input_bits``.
-
-    Raises
-    ------
-    ConfigError
-        If one is not a whole number in its range.
-    """
-    for name, value in options.items():
-        if value is None and name != "batch":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST[name]:
-            raise ConfigError(
-                f"found {value!r:.30}, expected a whole number from 1 to {MOST[name]}", where=name
-            )

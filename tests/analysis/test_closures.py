@@ -19,6 +19,7 @@ from pimsim.mapping.planning.planner import make_plan
 from pimsim.report.breakdown import breakdown_text
 from pimsim.report.comparison import comparison_text
 from pimsim.result.freeze import freeze
+from pimsim.run.experiment import Experiment
 from pimsim.trace import Trace
 
 CHIPS = presets.names("configs", ".yaml")
@@ -30,7 +31,7 @@ TRACES = sorted(NAMES, key=lambda name: (name not in ("vgg19", "alexnet"), name)
 def run(chip, trace):
     machine = Machine(make_plan(chip, trace), 1)
     machine.run()
-    return freeze(machine, trace, machine)
+    return freeze(machine, trace, machine, Experiment(chip, trace).identity)
 
 
 @pytest.mark.parametrize("name", TRACES)

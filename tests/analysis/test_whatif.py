@@ -95,3 +95,18 @@ def test_changes_that_leave_a_keys_range_are_left_out():
     kinds = {(change.part, change.kind) for change in changes_of(chip, ["tile.buffer"])}
     assert ("tile.buffer", "twice as many") not in kinds
     assert ("tile.buffer", "twice as fast") in kinds
+
+
+def test_an_experiment_is_asked_with_all_its_options():
+    experiment = pimsim.Experiment(small_chip(), small_cnn(), pimsim.Options(batch=2, input_bits=4))
+    found = whatif(experiment, settings=["core.adc.adcs_per_bank=2"], jobs=1)
+    assert found.base.latency_fs == pimsim.simulate(experiment).latency_fs
+    (row,) = found.rows
+    changed = experiment.with_(chip=row.change.applied_to(experiment.chip))
+    assert row.outcome.latency_fs == pimsim.simulate(changed).latency_fs
+
+
+def test_generation_is_refused():
+    asked = pimsim.Options(prompt=4, tokens=2)
+    with pytest.raises(ConfigError, match="prompt: what-if runs inferences"):
+        whatif(pimsim.Experiment(small_chip(), small_cnn(), asked))

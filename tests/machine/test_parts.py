@@ -6,9 +6,11 @@ import pytest
 
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
+from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.planner import make_plan
 from pimsim_core.kernel import CAUSES
 from tests.random_models import Builder, small_chip
+from tests.transformers import decoder
 
 NS = 1_000_000
 WHOLE = {  # clocks whose edges coincide, so that no formula has to round
@@ -268,6 +270,26 @@ def test_a_tile_knows_what_is_resident():
     by_tile = {tile.index: tile.resident for tile in made.tiles}
     used = {chunk.tile for op in made.plan.ops for r in op.replicas for chunk in r.chunks}
     assert by_tile == {tile: (["conv1"] if tile in used else []) for tile in range(4)}
+
+
+def test_a_tiles_groups_of_arrays_are_those_on_it_each_once():
+    """Three layers and their copies; products written into arrays, where each sequence has a path of its own."""
+    model = Builder()
+    x = model.input(1, 8, 2, 2)
+    for _ in range(3):
+        x = model.conv(x, 8, (1, 1))
+    one = Machine(make_plan(small_chip(WHOLE), model.trace()))
+    written = small_chip({**WHOLE, "products": "write", "core.array.write_ns": 10.0})
+    programs = plan_generation(written, decoder(), 6, 4, requests=3, places=2)
+    other = Machine(programs[0].plan, 3, programs=programs)
+    for made in (one, other):
+        found = [each.resource for tile in made.tiles for each in tile.crossbars]
+        arrays = [
+            i for i, row in enumerate(made.net.resources) if row.name.partition(" ")[0].endswith(".arrays")
+        ]
+        assert sorted(found) == arrays
+        for tile in made.tiles:
+            assert all(made.net.resources[each.resource].tile == tile.index for each in tile.crossbars)
 
 
 def test_a_tile_without_weights_has_nothing_to_multiply():

@@ -8,6 +8,7 @@ from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.generation import plan_generation, routing_of
 from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.planning.options import PlanOptions
 from tests.oracle.test_experts import mixture
 from tests.oracle.test_transformers import NARROW, small_chip
 from tests.oracle.twin_host import GeneratingTwin
@@ -36,7 +37,13 @@ CASES = {  # chip, model, prompt, tokens, when prompts come (fs), places, plan
 def test_a_generation_visit_by_visit(case):
     changes, trace, prompt, tokens, arrivals, places, more = CASES[case]
     programs = plan_generation(
-        small_chip(**changes), trace, prompt, tokens, requests=len(arrivals), places=places, **more
+        small_chip(**changes),
+        trace,
+        prompt,
+        tokens,
+        requests=len(arrivals),
+        places=places,
+        options=PlanOptions(**more),
     )
     machine = Machine(programs[0].plan, len(arrivals), record=True, programs=programs)
     routing = routing_of(trace, prompt, tokens)

@@ -11,6 +11,8 @@ from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.result.freeze import freeze
+from pimsim.run.experiment import Experiment
+from pimsim.run.options import Options
 from tests.oracle.test_lowered import agree, small_cnn
 from tests.random_models import chips, traces
 from tests.result.test_promises import PROMISES, Run
@@ -69,6 +71,7 @@ def test_every_promise_is_kept_in_rounds_too(chip, trace, tiles):
     one, two = Machine(plan, 1), Machine(plan, 2)
     one.run()
     two.run()
-    run = Run(two, trace, freeze(two, trace, two), one.host.outputs[-1])
+    asked = Experiment(chip, trace, Options(batch=2, chips=1, reload=True))
+    run = Run(two, trace, freeze(two, trace, two, asked.identity), one.host.outputs[-1])
     for promise in PROMISES:
         promise(run)

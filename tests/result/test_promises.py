@@ -20,6 +20,8 @@ from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.result.result import Result
+from pimsim.run.experiment import Experiment
+from pimsim.run.options import Options
 from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 from tests.random_models import Builder, chips, small_chip, traces
@@ -46,7 +48,7 @@ def run_both(chip: Chip, trace: Trace) -> Run | None:
     one, two = Machine(plan, 1), Machine(plan, BATCH)
     one.run()
     two.run()
-    result = freeze(two, trace, two)
+    result = freeze(two, trace, two, Experiment(chip, trace, Options(batch=BATCH)).identity)
     return Run(two, trace, result, one.host.outputs[-1])
 
 

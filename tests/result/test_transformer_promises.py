@@ -9,6 +9,8 @@ from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.generation import plan_generation
 from pimsim.result.freeze import freeze
+from pimsim.run.experiment import Experiment
+from pimsim.run.options import Options
 from pimsim.trace import Trace
 from tests.result import test_promises as promises
 from tests.transformers import decoder
@@ -45,7 +47,8 @@ def generated(chip: Chip, trace: Trace, prompt: int, tokens: int, requests: int,
     machine = Machine(programs[0].plan, requests, programs=programs)
     generation = Generation(machine, Requests(prompt, tokens, (0,) * requests, places))
     machine.run(generation.serve())
-    result = freeze(machine, trace, machine)
+    options = Options(prompt=prompt, tokens=tokens, requests=requests, places=places)
+    result = freeze(machine, trace, machine, Experiment(chip, trace, options).identity)
     first = max(sequence.first_token_fs for sequence in generation.sequences)
     return promises.Run(machine, trace, result, first)
 

@@ -86,14 +86,7 @@ class CrossbarKind(Kind):
     def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
         """Load the inputs, multiply, send the sums over the bus."""
         inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
-        shared = self.bank_slots > 1
-        arrays = Arrays(
-            chunk.tile,
-            _place(chunk),
-            _owner(op, index, chunk),
-            (chunk.core, chunk.bank) if shared else None,
-            len(chunk.blocks),
-        )
+        arrays = self._arrays(op, index, chunk)
         return [
             *actors.transport.read_buffer(chunk.tile, inputs * actors.input_bits),
             multiplication(
@@ -113,9 +106,7 @@ class CrossbarKind(Kind):
         weights = sum(block.rows * block.outputs for block in chunk.blocks)
         bits = -(-weights // rows) * actors.plan.weight_bits
         cells = weights * self.site.weight_slices(actors.plan.weight_bits) / rows
-        writing = write_rows(
-            actors.transport, self.site, chunk.tile, _place(chunk), _owner(op, index, chunk), 1, cells
-        )
+        writing = write_rows(actors.transport, self.site, self._arrays(op, index, chunk), 1, cells)
         return [*actors.transport.from_memory(chunk.tile, bits), writing]
 
     def product_rows(
@@ -124,10 +115,8 @@ class CrossbarKind(Kind):
         """Write the right matrix into arrays, and multiply by it."""
         return written_product(actors, self.site, number, op, index, replica)
 
-
-def _place(chunk: Chunk) -> str:
-    return f"tile{chunk.tile}.core{chunk.core}"
-
-
-def _owner(op: PlannedOp, index: int, chunk: Chunk) -> tuple[int, int, str, int]:
-    return chunk.core, chunk.bank, op.node.name, index
+    def _arrays(self, op: PlannedOp, index: int, chunk: Chunk) -> Arrays:
+        """Return the arrays of a chunk: in its core, or in its bank where arrays of a core share several."""
+        core = self.site.core
+        where = f"core{chunk.core}" + (f".bank{chunk.bank}" if core.arrays > core.adc.banks > 1 else "")
+        return Arrays(chunk.tile, where, f"{op.node.name}.{index}", core.in_bank > 1, len(chunk.blocks))

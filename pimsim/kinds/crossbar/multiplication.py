@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import NamedTuple
 
 from pimsim.chip.base import cost, period_fs
@@ -18,21 +17,25 @@ class Arrays(NamedTuple):
     ----------
     tile : int
         Where they are.
-    name : str
-        Of their place in the tile.
-    owner : hashable
-        Whose they are.
-    bank : hashable or None
-        The converters that others use, too; None where they have their own.
+    core : str
+        Which core of the tile, or which bank of it where arrays share some.
+    owner : str
+        Whose they are: an op and which of its replicas.
+    shared : bool
+        Whether others in the core, or in the bank, use the converters, too; or else they have their own.
     number : int
         How many there are.
     """
 
     tile: int
-    name: str
-    owner: Hashable
-    bank: Hashable | None
+    core: str
+    owner: str
+    shared: bool
     number: int
+
+    def name(self, part: str) -> str:
+        """The name of a part that is theirs alone."""
+        return f"tile{self.tile}.{self.core}.{part} {self.owner}"
 
 
 def multiplication(
@@ -71,17 +74,17 @@ def multiplication(
     array, adc = core.array, core.adc.resolved(clocks, site.place.technology_nm)
     active = arrays.number if active is None else active
     phases = core.phases(input_bits)
-    shared = arrays.bank is not None
+    shared = arrays.shared
     here = arrays.number if shared else min(arrays.number, core.in_bank)
-    key = arrays.owner if arrays.bank is None else arrays.bank
+    converters = f"tile{arrays.tile}.{arrays.core}.adc" if shared else arrays.name("adc")
     bank = transport.resource(
-        ("adc", arrays.tile, key),
-        f"{arrays.name}.adc",
+        ("adc", converters),
+        converters,
         site.label("core.adc"),
         period_fs(clocks, adc.clock),
         tile=arrays.tile,
     )
-    resource = arrays_at(transport, site, arrays.tile, arrays.name, arrays.owner)
+    resource = _arrays(transport, site, arrays)
     instances[resource] = arrays.number
     instances[bank] = adc.adcs_per_bank * (1 if shared else -(-arrays.number // core.in_bank))
     reads = phases * active
@@ -111,28 +114,25 @@ def multiplication(
     )
 
 
-def arrays_at(transport: Transport, site: Crossbar, tile: int, name: str, owner: Hashable) -> int:
-    """Return the resource that an owner's arrays are."""
-    clock = period_fs(site.clocks, site.core.array.clock)
-    return transport.resource(
-        ("arrays", tile, owner), f"{name}.arrays", site.label("core.array"), clock, tile=tile
-    )
+def _arrays(transport: Transport, site: Crossbar, arrays: Arrays) -> int:
+    """Return the resource that some arrays are."""
+    clock, name = period_fs(site.clocks, site.core.array.clock), arrays.name("arrays")
+    return transport.resource(("arrays", name), name, site.label("core.array"), clock, tile=arrays.tile)
 
 
-def write_rows(
-    transport: Transport, site: Crossbar, tile: int, name: str, owner: Hashable, rows: int, cells: float
-) -> Step:
-    """Write rows of an owner's arrays one after another, in all of them at once."""
+def write_rows(transport: Transport, site: Crossbar, arrays: Arrays, rows: int, cells: float) -> Step:
+    """Write rows one after another, in all of some arrays at once."""
     array = site.core.array
     row_fs = array.row_fs(site.clocks)
     assert row_fs is not None
+    name = arrays.name("writing")
     resource = transport.resource(
-        ("write", tile, owner),
-        f"{name}.writing",
+        ("write", name),
+        name,
         site.label("core.array"),
         period_fs(site.clocks, array.clock),
         cause="programming",
-        tile=tile,
+        tile=arrays.tile,
     )
     energy = cost(site.label("core.array"), cells, array.energy_per_cell_write_pj)
     return Step(resource, rows * row_fs, rows * row_fs, energy=energy)

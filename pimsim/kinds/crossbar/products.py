@@ -38,13 +38,11 @@ def written_product(
     writing = write_rows(
         actors.transport,
         site,
-        home,
-        f"tile{home}",
-        (op.node.name, index),
+        arrays_of(op, index, home),
         matrix.rows_written(site),
         cells,
     )
-    name = f"{op.node.name}.{index}.write"
+    name = f"{actors.net.actors[multiplier].name}.write"
     writer = actors.net.add_actor(
         name,
         op.node.name,
@@ -64,6 +62,11 @@ def written_product(
     return multiplier, writer
 
 
+def arrays_of(op: PlannedOp, index: int, tile: int) -> Arrays:
+    """Return the arrays that a slice's right matrices are written into."""
+    return Arrays(tile, "products", f"{op.node.name}.{index}", False, op.written)
+
+
 def _path(actors: Actors, site: Crossbar, op: PlannedOp, node: Node, index: int, tile: int) -> list[Step]:
     """The path of one firing of a product on arrays: a row of each of the slice's heads."""
     matrix = Matrix.of(node, op.slices)
@@ -71,7 +74,7 @@ def _path(actors: Actors, site: Crossbar, op: PlannedOp, node: Node, index: int,
     down, across = matrix.blocks(site, actors.input_bits)
     left = math.ceil(sum(edge.reads for edge in node.edges if edge is not node.right) / op.slices)
     path = actors.transport.read_buffer(tile, left * actors.input_bits)
-    arrays = Arrays(tile, f"tile{tile}.products", (op.node.name, index), None, op.written)
+    arrays = arrays_of(op, index, tile)
     path += [
         multiplication(
             actors.transport,

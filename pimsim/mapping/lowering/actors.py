@@ -38,6 +38,7 @@ class Actors:
         self.config: ChipConfig = self.plan.chip.config
         self.lowered, self.net, self.transport = lowered, lowered.net, lowered.transport
         self.own = Ends()
+        self.mark = f" (program {len(lowered.ends)})" if lowered.ends else ""
         if self.plan.growth is not None:
             self.own.selector = self.net.add_selector(program.inferences)
         self.own.experts = {
@@ -47,7 +48,9 @@ class Actors:
         self.choices = Choices(self.net, self.transport, self.own.experts)
         self.rounds = None
         if self.plan.rounds > 1:
-            self.rounds = Rounds(self.plan, program.inferences, self.net, self.transport, self.choices)
+            self.rounds = Rounds(
+                self.plan, program.inferences, self.net, self.transport, self.choices, self.mark
+            )
         self.input_bits = self.plan.input_bits
         self.sum_bits = self.config.precision.accumulator_bits
 
@@ -71,7 +74,7 @@ class Actors:
         if not isinstance(path, int):
             path, selector = self.choices.work(op.node.expert, path)
         number = self.net.add_actor(
-            f"{op.node.name}.{index}{name}",
+            f"{op.node.name}.{index}{name}{self.mark}",
             HOST if host else op.node.name,
             path,
             own * self.program.inferences,
@@ -143,7 +146,8 @@ class Actors:
     def link(self, op: PlannedOp, producer: int, consumer: int, path: int | None) -> None:
         """A stream between two actors of one replica: as many results as firings may be under way, in registers."""
         in_flight = self.plan.package.site(op.replicas[0].home).in_flight
-        self.one_to_one(op, producer, consumer, f"{op.node.name} sums", in_flight, path)
+        name = f"{self.net.actors[producer].name} sums"
+        self.one_to_one(op, producer, consumer, name, in_flight, path)
 
     def one_to_one(
         self,

@@ -106,7 +106,8 @@ def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
     package = actors.plan.package
     path = package.kind(chunk.tile).chunk_path(actors, op, index, chunk)
     depth = package.site(chunk.tile).in_flight
-    actor = actors.actor(op, index, f".t{chunk.tile}c{chunk.core}", path, depth=depth)
+    name = f".t{chunk.tile}c{chunk.core}b{chunk.bank}"
+    actor = actors.actor(op, index, name, path, depth=depth)
     if actors.rounds is not None:
         actors.rounds.write_weights(actors, op, index, chunk, actor)
     return actor

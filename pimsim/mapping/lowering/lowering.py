@@ -132,7 +132,8 @@ class _Lowering:
                 continue
             ((reader, _),) = readers
             places = self.plan.places[number, 0, op.replicas[index].home]
-            self.actors.one_to_one(op, self.ends[source][index], reader, f"{op.node.name} input", places)
+            name = f"{self.net.actors[reader].name} input"
+            self.actors.one_to_one(op, self.ends[source][index], reader, name, places)
 
     def stream_into(
         self,
@@ -176,7 +177,7 @@ class _Lowering:
         bits = int(np.ceil(taken)) * self.actors.input_bits
         off_chip = edge.held > 0 and op.held_in == MEMORY
         stream = self.net.add_stream(
-            f"{source.node.name} -> {node.name} at tile {tile}",
+            self.stream_name(op, position, producers, tile, part),
             places,
             tokens,
             part=self.part_of(tile, off_chip),
@@ -230,6 +231,17 @@ class _Lowering:
         if tile == HOST_TILE:
             return HOST
         return self.config.memory.name if off_chip else self.plan.package.site(tile).label("buffer")
+
+    def stream_name(self, op: PlannedOp, position: int, producers: list[int], tile: int, part: int) -> str:
+        """Name what an op reads in a tile: from whom, and, where there are several of that, which."""
+        edges = op.node.edges
+        source = self.plan.ops[edges[position].source]
+        name = f"{source.node.name} -> {op.node.name} at tile {tile}"
+        if sum(edge.source == edges[position].source for edge in edges) > 1:
+            name += f", input {position}"
+        if op.slices > 1 or source.slices > 1:
+            name += f", slice {part if op.slices > 1 else producers[0]}"
+        return name + self.actors.mark
 
     def send_growing(self, copy: _Copy, growth: Growth, number: int, position: int, share: float) -> None:
         """Send tokens whose width depends on the cache."""

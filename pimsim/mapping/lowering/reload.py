@@ -6,7 +6,7 @@ before. So tiles' buffers are used in turn as arrays are. What passes from a rou
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,8 @@ from pimsim.mapping.planning.plan import Chunk, Plan, PlannedOp
 from pimsim.netlist.netlist import Netlist
 
 Table = npt.NDArray[np.int64]
+Tokens = tuple[int, tuple[int, ...], tuple[object, ...]]
+"""Whose tokens: an op, the replicas that put them out, and which of its outputs, if it has several."""
 
 
 class Rounds:
@@ -35,17 +37,19 @@ class Rounds:
         How often it runs.
     net, transport, choices
         What to add to.
+    mark : str
+        Behind the names of its streams, to tell them from another program's.
     """
 
     def __init__(
-        self, plan: Plan, inferences: int, net: Netlist, transport: Transport, choices: Choices
+        self, plan: Plan, inferences: int, net: Netlist, transport: Transport, choices: Choices, mark: str
     ) -> None:
         self.plan, self.inferences, self.net, self.transport = plan, inferences, net, transport
-        self.choices = choices
+        self.choices, self.mark = choices, mark
         self.config = plan.chip.config
         self.members: list[list[int]] = [[] for _ in range(plan.rounds)]
         self.writers: list[list[int]] = [[] for _ in range(plan.rounds)]
-        self.stored: dict[Hashable, int] = {}  # what lies in the memory -> its stream
+        self.stored: dict[tuple[Tokens, int], int] = {}  # what lies in the memory -> its stream
         self.rewritten = plan.rewritten
 
     def join(self, op: PlannedOp, actor: int) -> None:
@@ -59,7 +63,7 @@ class Rounds:
         rows = max(block.rows for block in chunk.blocks)
         kind = self.plan.package.kind(chunk.tile)
         path = kind.write_path(actors, op, index, chunk, rows)
-        name = f"{op.node.name}.{index}.t{chunk.tile}c{chunk.core}b{chunk.bank} weights"
+        name = f"{self.net.actors[reader].name} weights"
         way, selector = self.choices.work(op.node.expert, path)
         writer = self.net.add_actor(
             name, op.node.name, way, rows * self.inferences, period=rows, depth=2, selector=selector
@@ -74,7 +78,7 @@ class Rounds:
         self,
         source: PlannedOp,
         producers: Sequence[tuple[int, int]],
-        key: Hashable,
+        key: Tokens,
         features: int,
         tile: int,
     ) -> int:
@@ -86,19 +90,23 @@ class Rounds:
             Whose tokens.
         producers : sequence of (replica, actor)
             Those that put them out.
-        key : hashable
+        key : (int, tuple of int, tuple)
             What tells these tokens from others.
         features : int
             Elements of a token that each producer brings.
         tile : int
             A tile that reads them.
         """
-        key = key, tile // self.config.tiles
-        if key not in self.stored:
+        chip = tile // self.config.tiles
+        if (key, chip) not in self.stored:
             bits = features * self.plan.input_bits
             tokens = source.node.tokens
+            _, replicas, piece = key
+            name = f"{source.node.name} in memory of chip {chip}"
+            name += f", slice {replicas[0]}" if source.slices > 1 else ""
+            name += f", {' output '.join(map(str, piece))}" if piece else ""
             stream = self.net.add_stream(
-                f"{source.node.name} in memory", tokens, tokens, self.config.memory.name, bits=bits
+                f"{name}{self.mark}", tokens, tokens, self.config.memory.name, bits=bits
             )
             for index, actor in producers:
                 own = source.node.token[source.positions(index)]
@@ -106,8 +114,8 @@ class Rounds:
                     path = self.transport.to_memory(source.replicas[index].home, tile, bits)
                     way, selector = self.choices.packet(source.node.expert, path)
                     self.net.add_output(actor, stream, self.net.add_table(own), way, selector=selector)
-            self.stored[key] = stream
-        return self.stored[key]
+            self.stored[key, chip] = stream
+        return self.stored[key, chip]
 
     def load(
         self,
@@ -138,7 +146,7 @@ class Rounds:
         path = self.transport.load(tile, row.bits)
         # As many under way as hide the memory's latency, if there is room for them.
         depth = min(row.capacity, 1 + -(-path[0].latency // max(1, path[0].occupancy)))
-        name = f"{self.net.streams[stored].name} -> {op.node.name} at tile {tile}"
+        name = f"{row.name} from memory"
         way, selector = self.choices.work(expert, path)
         loader = self.net.add_actor(
             name,
@@ -163,7 +171,7 @@ class Rounds:
         )
         part = self.plan.package.kind(written).slot_part
         for number, members in enumerate(self.members):
-            done = self.net.add_stream(f"round {number} is done", len(members), len(members), part)
+            done = self.net.add_stream(f"round {number} is done{self.mark}", len(members), len(members), part)
             for token, actor in enumerate(members):
                 last = np.full(self.net.actors[actor].period, -1)
                 last[-1] = token

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pimsim.mapping.kind import Kind, kinds_of
 from pimsim.mapping.planning.assign import Choice, assign
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
 from pimsim.mapping.planning.memory import bytes_in_memory
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
 from pimsim.mapping.planning.plan import ARRAYS, BUFFER, MEMORY, Plan, PlannedOp, Replica
@@ -31,13 +33,7 @@ BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
 
 
 def make_plan(
-    chip: Chip,
-    trace: Trace,
-    *,
-    chips: int | None = None,
-    weight_bits: int | None = None,
-    input_bits: int | None = None,
-    reload: bool = False,
+    chip: Chip, trace: Trace, options: PlanOptions | None = None, **changes: Unpack[PlanKeywords]
 ) -> Plan:
     """Map a trace on a chip.
 
@@ -47,15 +43,15 @@ def make_plan(
         What to map on.
     trace : Trace
         What to map.
-    chips : int, optional
-        How many chips; by default as few as hold the model.
-    weight_bits, input_bits : int, optional
-        Precision; by default the trace's where it states one, else the chip's.
-    reload : bool
-        Where the weights exceed all arrays, write them anew in the course of each inference, part by part.
+    options : PlanOptions, optional
+        What is asked.
+    **changes
+        Options by name: ``chips``, ``weight_bits``, ``input_bits``, ``reload``.
 
     Raises
     ------
+    ConfigError
+        If an option is wrong.
     MappingError
         If the model does not fit; says what is needed and what there is.
     TraceError
@@ -63,9 +59,7 @@ def make_plan(
     """
     trace.require_bound()
     flows = Flows(trace.model, [build(trace)])
-    return plan_flows(
-        chip, trace, flows, chips=chips, weight_bits=weight_bits, input_bits=input_bits, reload=reload
-    )[0]
+    return plan_flows(chip, trace, flows, replace(options or PlanOptions(), **changes))[0]
 
 
 @dataclass(frozen=True)
@@ -90,20 +84,12 @@ class Flows:
     runs: tuple[int, ...] = (1,)
 
 
-def plan_flows(
-    chip: Chip,
-    trace: Trace,
-    flows: Flows,
-    *,
-    chips: int | None = None,
-    weight_bits: int | None = None,
-    input_bits: int | None = None,
-    reload: bool = False,
-) -> list[Plan]:
+def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None) -> list[Plan]:
     """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
-    config = chip.config
-    weight_bits = weight_bits or _stated(trace, "weight") or config.precision.weight_bits
-    input_bits = input_bits or _stated(trace, "activation") or config.precision.input_bits
+    config, options = chip.config, options or PlanOptions()
+    chips, reload = options.chips, options.reload
+    weight_bits = options.weight_bits or _stated(trace, "weight") or config.precision.weight_bits
+    input_bits = options.input_bits or _stated(trace, "activation") or config.precision.input_bits
     nodes = flows.programs[0]
     groups, kinds = groups_of(nodes), kinds_of(config)
     choices = assign(nodes, groups, kinds, config, weight_bits, input_bits)

@@ -1,0 +1,75 @@
+"""What is asked of a plan, beside the chip and the trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from pimsim.errors import ConfigError
+
+MOST = {"chips": 100_000, "weight_bits": 64, "input_bits": 64}
+
+
+class PlanKeywords(TypedDict, total=False):
+    """The fields of `PlanOptions`, for functions that take them as keywords."""
+
+    chips: int | None
+    weight_bits: int | None
+    input_bits: int | None
+    reload: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What is asked of a plan.
+
+    Parameters
+    ----------
+    chips : int, optional
+        How many chips; by default as few as hold the model.
+    weight_bits, input_bits : int, optional
+        Precision; by default the trace's where it states one, else the chip's.
+    reload : bool
+        Where the weights exceed all arrays, write them anew from the off-chip memory in the course of each inference,
+        part by part.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is not of its type, or out of its range.
+    """
+
+    chips: int | None = None
+    weight_bits: int | None = None
+    input_bits: int | None = None
+    reload: bool = False
+
+    def __post_init__(self) -> None:
+        for name, most in MOST.items():
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), most)
+        check_flag("reload", self.reload)
+
+
+def check_count(name: str, value: object, most: int) -> None:
+    """See that an option is a whole number from 1 to the most.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ConfigError(f"found {value!r:.30}, expected a whole number from 1 to {most}", where=name)
+
+
+def check_flag(name: str, value: object) -> None:
+    """See that an option is either true or false.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"found {value!r:.30}, expected True or False", where=name)

@@ -1,0 +1,104 @@
+"""All options of a run, in one place: what is asked beside the chip and the trace, and affects the result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pimsim.errors import ConfigError
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count
+
+MOST = 1_000_000  # inferences, prompts, tokens
+
+
+class GenerationKeywords(PlanKeywords, total=False):
+    """The keywords of `generate`."""
+
+    requests: int
+    rate: float | None
+    places: int | None
+    seed: int
+
+
+class OptionKeywords(GenerationKeywords, total=False):
+    """All fields of `Options`, for functions that take them as keywords."""
+
+    batch: int
+    prompt: int | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PlanOptions):
+    """What is asked of a run: inferences, or, with `prompt` and `tokens`, that prompts are continued.
+
+    Parameters
+    ----------
+    chips, weight_bits, input_bits, reload
+        As for a plan.
+    batch : int
+        Inferences, all requested at time 0; they follow one another through the pipeline.
+    prompt, tokens : int, optional
+        Tokens of each prompt, and tokens to generate for it.
+    requests : int
+        How many prompts come.
+    rate : float, optional
+        Prompts a second, at random times (exponential gaps, drawn with `seed`); without it all come at time 0.
+    places : int, optional
+        Sequences that may be under way at once; by default all.
+    seed : int
+        Of the random times and, added to the trace's own, of the experts that tokens go to.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is not of its type, out of its range, or does not go with another.
+    """
+
+    batch: int = 1
+    prompt: int | None = None
+    tokens: int | None = None
+    requests: int = 1
+    rate: float | None = None
+    places: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("batch", self.batch, MOST)
+        check_count("requests", self.requests, MOST)
+        for name in ("prompt", "tokens", "places"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), MOST)
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
+            raise ConfigError(f"found {self.seed!r:.30}, expected a whole number from 0", where="seed")
+        if self.rate is not None:
+            _check_rate(self.rate)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse options of generation without a prompt, and those of a batch with one."""
+        if (self.prompt is None) != (self.tokens is None):
+            here, other = ("prompt", "tokens") if self.tokens is None else ("tokens", "prompt")
+            raise ConfigError(f"needs {other}, too", where=here)
+        if self.prompt is None:
+            for name, default in (("requests", 1), ("rate", None), ("places", None)):
+                if getattr(self, name) != default:
+                    raise ConfigError("needs prompt and tokens", where=name)
+        elif self.batch != 1:
+            raise ConfigError("does not go with a prompt", where="batch", mend="give requests")
+
+    @property
+    def generates(self) -> bool:
+        """Whether prompts are continued."""
+        return self.prompt is not None
+
+    @property
+    def sequences(self) -> int:
+        """Sequences that may be under way at once, as asked for."""
+        return self.requests if self.places is None else self.places
+
+
+def _check_rate(rate: object) -> None:
+    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 < rate < math.inf:
+        raise ConfigError(f"found {rate!r:.30}, expected prompts a second, more than 0", where="rate")
