@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+from warnings import catch_warnings, simplefilter
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -22,16 +27,17 @@ def run_each(
 ) -> dict[int, Outcome]:
     """Do the same with each of several items, such as experiments, in processes.
 
-    The processes are started afresh, so a script needs no guard around its main part.
+    The processes are started afresh, so a script needs no guard around its main part, and wait a while for more to do.
 
     Parameters
     ----------
     work : callable
-        What to do with an item. It is sent to each process once, and should hold what the items have in common.
+        What to do with an item: a function of a module, or a partial of one. Each process reads it once, so it may
+        hold what the items have in common.
     items : sequence
         They are begun in this order.
     jobs : int, optional
-        Processes; by default as many as there are cores.
+        Processes; by default as many as there are cores. With one, this process does it all.
     on_progress : callable, optional
         Called with the items done and the items in all.
 
@@ -47,41 +53,52 @@ def run_each(
     """
     if not items:
         return {}
-    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib import Parallel, delayed
 
-    processes = min(jobs or os.cpu_count() or 1, len(items))
-    pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=(work,))
     found: dict[int, Outcome] = {}
-    try:
+    with TemporaryDirectory(prefix="pimsim-") as folder, catch_warnings():
+        simplefilter("ignore", UserWarning)  # joblib warns of what is left undone
+        path = Path(folder) / "work"
+        path.write_bytes(pickle.dumps(work))
+        pool = Parallel(
+            n_jobs=min(jobs or os.cpu_count() or 1, len(items)),
+            backend="loky",
+            return_as="generator_unordered",
+            batch_size=1,
+        )
         with _unheard():
-            numbers = {pool.submit(_do, item): number for number, item in enumerate(items)}
-        for future in as_completed(numbers):
-            found[numbers[future]] = future.result()
-            if on_progress is not None:
-                on_progress(len(found), len(items))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        pool.shutdown(wait=True, kill_workers=True)
+            outcomes = pool(delayed(_do)(path, number, item) for number, item in enumerate(items))
+        try:
+            for number, outcome in outcomes:
+                found[number] = outcome
+                if on_progress is not None:
+                    on_progress(len(found), len(items))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            outcomes.close()  # ends the processes if they are at work
     return found
 
 
 @contextmanager
 def _unheard() -> Iterator[None]:
-    """Let what is started meanwhile never hear Ctrl-C, which the terminal sends to all: this process decides."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Let processes that are started meanwhile never hear Ctrl-C, which the terminal sends to all: this one decides."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say so
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is ignored stays so in a new process
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
 
 
-_WORK: list[Callable[[Any], Any]] = []  # of a process of the pool
+@cache
+def _work(path: Path) -> Callable[[Any], Any]:
+    work: Callable[[Any], Any] = pickle.loads(path.read_bytes())
+    return work
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
-    _WORK[:] = [work]
-
-
-def _do(item: Any) -> Any:
-    return _WORK[0](item)
+def _do(path: Path, number: int, item: Any) -> tuple[int, Any]:
+    """Do an item's work, in a process that has read once what that is."""
+    return number, _work(path)(item)
