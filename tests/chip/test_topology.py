@@ -15,13 +15,14 @@ from pydantic import ValidationError
 
 from pimsim.chip import Chip
 from pimsim.chip.router import Router
-from pimsim.chip.topology import TOPOLOGIES, Topology, route, router, tile
+from pimsim.chip.topology import Topology, route, router, tile
 from pimsim.chip.topology.base import ANY, LOWER, UPPER
 from pimsim.chip.topology.deadlock import circle, waits_of
 from pimsim.chip.topology.free import FreeGraph
 from pimsim.chip.topology.package import Package
 from pimsim.errors import ConfigError
 from pimsim.network.fabric import Fabric
+from pimsim.registry import plugged
 
 HEXAGON = [[0, 1], [1, 3], [3, 5], [5, 4], [4, 2], [2, 0]]  # numbered by distance from router 0
 PENTAGON = [[0, 1], [1, 2], [2, 3], [3, 4], [4, 0]]
@@ -72,7 +73,7 @@ class Way(NamedTuple):
 
 
 def make(kind: str, parameters: dict[str, Any]) -> Topology:
-    return TOPOLOGIES[kind].model_validate({"kind": kind, **parameters})
+    return plugged("topologies")[kind].model_validate({"kind": kind, **parameters})
 
 
 def build(kind: str, parameters: dict[str, Any]) -> tuple[Topology, networkx.Graph]:
@@ -128,7 +129,7 @@ def waits(topology: Topology, graph: networkx.Graph, *, apart: bool = True) -> n
 
 
 def test_every_kind_has_an_example() -> None:
-    assert set(EXAMPLES) == set(TOPOLOGIES)
+    assert set(EXAMPLES) == set(plugged("topologies"))
 
 
 # -- what all kinds promise ----------------------------------------------------------------------------------------

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pimsim.chip.topology import TOPOLOGIES
-from pimsim.chip.topology.spec import MOST_TERMINALS, SPECS, from_spec
+from pimsim.chip.topology.spec import MOST_TERMINALS, from_spec, specs
 from pimsim.errors import ConfigError
+from pimsim.registry import plugged
 
 
 def plain(text: str) -> dict[str, Any]:
@@ -46,9 +47,10 @@ def test_a_kind_with_its_numbers(text: str, parameters: dict[str, Any]) -> None:
 
 
 def test_every_kind_can_be_typed_and_every_example_is_one() -> None:
-    assert set(SPECS) | {"graph", "package"} == set(TOPOLOGIES)
-    for kind, (example, _) in SPECS.items():
-        topology = from_spec(example)
+    assert set(specs()) | {"graph", "package"} == set(plugged("topologies"))
+    for kind, shape in specs().items():
+        topology = from_spec(shape.spec)
+        assert len(shape.numbers) == len(re.findall(r"\d+", shape.spec)), kind
         assert topology.model_dump()["kind"] == kind
         assert topology.graph(topology.places).number_of_nodes() == topology.places + topology.routers
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pimsim.mapping.planning.written import Matrix
 
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError
 from pimsim.mapping.planning.plan import ARRAYS, BUFFER
 from pimsim.mapping.planning.planner import make_plan
-from pimsim.mapping.planning.written import Matrix
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate
 from tests.oracle.test_transformers import small_chip

@@ -10,8 +10,8 @@ from pimsim.chip import Chip
 from pimsim.machine.generation import STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.dataflow import build
-from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.generation import plan_generation
+from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.planning.plan import MEMORY
 from pimsim.mapping.planning.planner import make_plan
 from tests.oracle.test_lowered import compare
