@@ -13,7 +13,14 @@ from typing import Any, TypeVar, get_args
 
 from pimsim.errors import ConfigError, nearest
 
-GROUPS = ("kinds", "parts", "devices", "topologies", "importers")
+_ONE = {
+    "kinds": "kind",
+    "parts": "part",
+    "devices": "device",
+    "topologies": "topology",
+    "importers": "importer",
+}
+GROUPS = tuple(_ONE)
 Thing = TypeVar("Thing")
 
 _registered: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
@@ -127,7 +134,7 @@ def find(group: str, name: str, where: str = "") -> Any:
             mend="mend or uninstall its package",
         ) from _broken[group][name]
     raise ConfigError(
-        f"no {group.removesuffix('s')} is called '{name:.60}'",
+        f"no {_ONE[group]} is called '{name:.60}'",
         where=where or f"pimsim.{group}",
         mend=nearest(name, list(things)),
     )

@@ -127,8 +127,13 @@ def test_refuses_absurd_nesting_whether_the_yaml_library_does_or_not(tmp_path: P
         ),
         (
             "network: {topology: {kind: donut}}",
-            "network.topology.kind: found kind 'donut', expected one of: 'mesh', 'cmesh', "
-            "'torus', 'ring', 'crossbar', 'bus', 'htree', 'fattree', 'fly', 'graph', 'package'",
+            "network.topology.kind: found kind 'donut', expected one of: bus, cmesh, crossbar, fattree, fly, graph, "
+            "htree, mesh, package, ring, torus",
+        ),
+        (
+            "network: {topology: {kind: mesch}}",
+            "network.topology.kind: found kind 'mesch', expected one of: bus, cmesh, crossbar, fattree, fly, graph, "
+            "htree, mesh, package, ring, torus; did you mean 'mesh'?",
         ),
         (
             "network: {buffer_packets: 4}",

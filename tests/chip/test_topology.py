@@ -424,15 +424,14 @@ def test_a_butterfly_does_not_lead_back() -> None:
 
 def test_places_may_stay_empty_and_edges_carry_no_figures_but_their_own() -> None:
     config = Chip.load("puma").config
-    graph = config.network.graph(config.tiles)
+    graph = config.graph()
     tiles = [node for node, data in graph.nodes(data=True) if data["kind"] == "tile"]
     assert (len(tiles), config.network.topology.places) == (138, 140)
     assert all(set(data) == {"kind"} for _, _, data in graph.edges(data=True))
 
 
 def test_the_external_links_are_ports_of_the_gateway() -> None:
-    config = Chip.load("puma", ["network.gateway=9"]).config
-    graph = config.network.graph(config.tiles, 3)
+    graph = Chip.load("puma", ["network.gateway=9", "external.count=3"]).config.graph()
     gateways = {
         node: index for node, index in graph.nodes(data="index") if graph.nodes[node]["kind"] == "gateway"
     }

@@ -68,7 +68,7 @@ def test_a_file_has_a_link_a_line_with_remarks_and_delays(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("meesh:4x4", "TOPOLOGY: found 'meesh:4x4', expected mesh:8x8, .* or a file; did you mean 'mesh'?"),
+        ("meesh:4x4", "TOPOLOGY: found 'meesh:4x4', expected .*mesh:8x8, .* or a file; did you mean 'mesh'?"),
         ("fatree:4,2", "did you mean 'fattree'?"),
         (
             "donut:3",
@@ -100,7 +100,7 @@ def test_a_file_has_a_link_a_line_with_remarks_and_delays(tmp_path: Path) -> Non
         ("package:2/mesh:2", "found 'mesh:2', expected mesh:widthxheight"),
         ("package:2/bus:4", "package:2/bus:4: of: found kind 'bus', expected one of: 'mesh', 'cmesh',"),
         ("package:1000/mesh:9x9", "found 81000 terminals, expected at most 4096"),
-        ("x" * 5000, "found 'x{200}', expected mesh:8x8"),
+        ("x" * 5000, "found 'x{200}', expected bus:8, "),
         ("a\0b", "found 'a\0b', expected mesh:8x8"),
     ],
 )
