@@ -9,11 +9,18 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pimsim.errors import ConfigError, nearest
 
-GROUPS = ("kinds", "parts", "devices", "topologies", "importers")
+_ONE = {
+    "kinds": "kind",
+    "parts": "part",
+    "devices": "device",
+    "topologies": "topology",
+    "importers": "importer",
+}
+GROUPS = tuple(_ONE)
 Thing = TypeVar("Thing")
 
 _registered: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
@@ -127,7 +134,7 @@ def find(group: str, name: str, where: str = "") -> Any:
             mend="mend or uninstall its package",
         ) from _broken[group][name]
     raise ConfigError(
-        f"no {group.removesuffix('s')} is called '{name:.60}'",
+        f"no {_ONE[group]} is called '{name:.60}'",
         where=where or f"pimsim.{group}",
         mend=nearest(name, list(things)),
     )
@@ -158,7 +165,11 @@ def load_module(name: str) -> None:
 def name_of(thing: Any) -> str:
     """Return what a thing calls itself: the default of its ``kind``, or its own name."""
     field = getattr(thing, "model_fields", {}).get("kind")
-    return str(field.default) if field is not None and field.default is not None else str(thing.__name__)
+    if field is not None:
+        for own in (field.default, *get_args(field.annotation)):  # a default, or the one thing that it may be
+            if isinstance(own, str):
+                return own
+    return str(thing.__name__)
 
 
 def _check(group: str, name: str, thing: Any) -> None:

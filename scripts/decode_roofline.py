@@ -81,12 +81,13 @@ class Formula:
 
     def __init__(self, config: Any, model: Model, off_chip: bool = False) -> None:
         self.config, self.model, self.off_chip = config, model, off_chip
-        precision, array = config.precision, config.core.array
+        self.tile = config.sites["tile"]
+        precision, array = config.precision, self.tile.core.array
         self.bits, self.sum_bits = precision.input_bits, precision.accumulator_bits
         cells = math.ceil(precision.weight_bits / array.bits_per_cell)
         self.rows, self.outputs = array.rows, array.columns // cells  # of one array
-        self.per_core = config.core.arrays
-        self.per_tile = config.tile.cores * self.per_core
+        self.per_core = self.tile.core.arrays
+        self.per_tile = self.tile.cores * self.per_core
 
     def period(self, clock: str) -> float:
         """Return the period of a clock, ns."""
@@ -97,7 +98,7 @@ class Formula:
 
     def multiplication(self) -> float:
         """Return the time of one multiplication with all its phases: phases overlap reading and conversion."""
-        core = self.config.core
+        core = self.tile.core
         phases = math.ceil(self.bits / core.dac.bits) * core.array.reads_per_input
         together = core.arrays // core.adc.banks
         samples = math.ceil(core.array.columns * together / core.adc.adcs_per_bank)
@@ -109,12 +110,12 @@ class Formula:
 
     def over_bus(self, elements: float, bits: int) -> float:
         """Return the time of elements over a tile's bus."""
-        bus = self.config.tile.bus
+        bus = self.tile.bus
         return (math.ceil(elements * bits / bus.width_bits) + bus.latency_cycles) * self.period(bus.clock)
 
     def read(self, elements: float) -> float:
         """Return the time of elements from a tile's buffer over its bus; words follow each other."""
-        buffer, bus = self.config.tile.buffer, self.config.tile.bus
+        buffer, bus = self.tile.buffer, self.tile.bus
         words = max(
             math.ceil(elements * self.bits / buffer.width_bits) * self.period(buffer.clock),
             math.ceil(elements * self.bits / bus.width_bits) * self.period(bus.clock),
@@ -124,13 +125,13 @@ class Formula:
 
     def write(self, elements: float) -> float:
         """Return the time of elements into a tile's buffer."""
-        buffer = self.config.tile.buffer
+        buffer = self.tile.buffer
         accesses = math.ceil(elements * self.bits / buffer.width_bits)
         return (accesses - 1 + max(1, buffer.latency_cycles)) * self.period(buffer.clock)
 
     def unit(self, operation: str, elements: float) -> float:
         """Return the time of a digital unit for one firing; a matrix unit gives one row an R-th of its lanes."""
-        unit = next(u for u in self.config.tile.digital.values() if operation in u.operations)
+        unit = next(u for u in self.tile.digital.values() if operation in u.operations)
         lanes = unit.lanes // unit.rows if operation == "MatMul" else unit.lanes
         cycles = max(1, math.ceil(elements * unit.operations[operation] / lanes)) + unit.latency_cycles
         return cycles * self.period(unit.clock)
@@ -158,7 +159,7 @@ class Formula:
         down, across = math.ceil(rows / self.rows), math.ceil(outputs / self.outputs)
         arrays = down * across
         tiles, cores = math.ceil(arrays / self.per_tile), math.ceil(arrays / self.per_core)
-        cores_here = min(cores, self.config.tile.cores)
+        cores_here = min(cores, self.tile.cores)
         inputs = min(1.0, min(self.per_tile, arrays) / down) * rows  # that a tile needs
         core_inputs = min(1.0, min(self.per_core, arrays) / down) * rows
         pieces = max(1.0, tiles / across)  # tiles that the sums of one output come from, at least
@@ -171,10 +172,10 @@ class Formula:
             "digital": 0.0,
             "network": 0.0,
         }
-        ports = self.config.tile.buffer.ports
-        words = math.ceil(core_inputs * self.bits / self.config.tile.buffer.width_bits)
+        ports = self.tile.buffer.ports
+        words = math.ceil(core_inputs * self.bits / self.tile.buffer.width_bits)
         more = math.ceil(cores_here / ports) - 1
-        found["tiles"] += more * words * self.period(self.config.tile.buffer.clock)
+        found["tiles"] += more * words * self.period(self.tile.buffer.clock)
         if cores_here > 1:
             in_tile = max(each_tile, outputs * max(1.0, cores / across) / tiles)
             found["digital"] += self.unit("Accumulate", in_tile)
@@ -208,7 +209,7 @@ class Formula:
         }
         if self.off_chip:
             # The slices' reads follow each other at a port; the last one's values are multiplied after that.
-            at_port = math.ceil(slices / config.memory.ports)
+            at_port = math.ceil(slices / config.memory.count)
             queue = 2 * at_port * self.at_port(cached) + config.memory.latency_ns + product
             found["cache"] += max(0.0, queue - found["cache"] - found["attention"])
         return found
@@ -279,7 +280,7 @@ def formula(row: Row) -> dict[str, float]:
     model = Model()
     config = Chip.load(row.chip, row.changes).config
     last = 2 * row.contexts[-1] * model.width // model.heads * config.precision.input_bits / 8
-    off_chip = last > config.tile.buffer.capacity_kib * 1024  # a head's keys and values
+    off_chip = last > config.sites["tile"].buffer.capacity_kib * 1024  # a head's keys and values
     found = Formula(config, model, off_chip)
     every = [found.token(context) for context in row.contexts]
     return {term: sum(each[term] for each in every) / len(every) for term in TERMS}

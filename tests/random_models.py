@@ -131,6 +131,9 @@ def sizes_after(size: Shape, kernel_shape: Shape, strides: Shape, pads: Shape, d
 # -- chips -----------------------------------------------------------------------------------------------------
 
 
+_WHERE = {"tile": ["sites", "tile"], "core": ["sites", "tile", "core"]}
+
+
 @cache
 def _preset(name: str) -> dict[str, Any]:
     return Chip.load(name).to_dict()
@@ -140,7 +143,8 @@ def changed(preset: str, changes: dict[str, Any]) -> Chip:
     """A preset with several changes made at once, so that only the whole has to fit together."""
     data = deepcopy(_preset(preset))
     for path, value in changes.items():
-        *way, key = path.split(".")
+        first, *rest = path.split(".")
+        *way, key = [*_WHERE.get(first, [first]), *rest]
         inner = data
         for step in way:
             inner = inner[step]

@@ -14,6 +14,9 @@ from pimsim.errors import ConfigError
 OLD_KEYS = ("tiles", "tile", "core", "products", "memory")
 """Keys at the top of an old file that the present schema has elsewhere."""
 
+MOVED = {"tiles": "tile.count", "memory.ports": "memory.count"}
+"""What an override of an old file called otherwise, by what it is called now; the rest can be said as before."""
+
 _BLOCK = re.compile(r"^([A-Za-z_]\w*):")
 
 

@@ -234,12 +234,29 @@ def _check_path(path: Sequence[str], full: Any, label: str) -> None:
         if not isinstance(full, Mapping):
             raise ConfigError(f"'{place}' is a value, it has no keys", where=label)
         if key not in full:
-            deeper = (
-                [] if steps else [path for path in _paths_to(key, full) if not path.startswith("clocks.")]
-            )
-            mend = f"did you mean '{deeper[0]}'?" if deeper else nearest(key, list(full))
+            mend = _at_the_top(key, full) if not steps else nearest(key, list(full))
+            if moved := convert.MOVED.get(".".join(path).removeprefix("sites.")):
+                mend = f"did you mean '{moved}'?"
             raise ConfigError(f"no key '{key}' in {place}", where=label, mend=mend)
         full = full[key]
+
+
+def _at_the_top(key: str, full: Mapping[str, Any]) -> str:
+    """Say what a key may be meant for that is not one a path begins with."""
+    deeper = [path for path in _paths_to(key, full) if not path.startswith("clocks.")]
+    if deeper:
+        return f"did you mean '{_shortest(deeper[0].split('.'), full)}'?"
+    inside = [each for site in full["sites"].values() if isinstance(site, Mapping) for each in site]
+    return nearest(key, list(dict.fromkeys([*full, *full["sites"], *inside])))
+
+
+def _shortest(path: list[str], full: Mapping[str, Any]) -> str:
+    """Return a path without what an override may leave out."""
+    for short in (path[2:], path[1:]):
+        with suppress(ConfigError):
+            if short and _whole(short, full, "") == path:
+                return ".".join(short)
+    return ".".join(path)
 
 
 def _paths_to(key: str, full: Mapping[str, Any], above: str = "") -> Iterator[str]:

@@ -12,7 +12,7 @@ from pimsim.chip.models import MODELS, ConverterModel
 from pimsim.chip.schema import ChipConfig
 from pimsim.chip.slot import Slot
 from pimsim.errors import ConfigError, nearest
-from pimsim.registry import plugged
+from pimsim.registry import name_of
 
 _PLAIN_WORDS = (
     ("Input should be ", ""),
@@ -60,7 +60,7 @@ def _describe(detail: Any, path: tuple[str, ...], data: Mapping[str, Any]) -> tu
     """Return what was found and expected, and how to mend it."""
     kind, message = detail["type"], detail["msg"]
     if kind == "chip":
-        return message, ""
+        return message, detail["ctx"].get("mend", "")
     if kind == "missing":
         return f"found no key '{path[-1]}', expected one", ""
     if kind == "extra_forbidden":
@@ -147,13 +147,17 @@ def keys_at(path: Sequence[str], data: Mapping[str, Any]) -> list[str]:
         kinds = [inner for kind in kinds for inner in _inside(kind, key)]
     models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
     if len(models) > 1 and isinstance(value, Mapping):
-        shapes = [model for model in models if "kind" in model.model_fields]
-        meant = [m for m in shapes if value.get("kind") in get_args(m.model_fields["kind"].annotation)]
-        models = meant or models
+        models = [model for model in models if _is_meant(model, value.get("kind"))] or models
     names = [field.alias or name for model in models for name, field in model.model_fields.items()]
     if not path:
         names.append("extends")
     return list(dict.fromkeys(names)) or sorted(value if isinstance(value, Mapping) else [])
+
+
+def _is_meant(model: type[BaseModel], kind: object) -> bool:
+    """Whether a ``kind``, or none, names a class of those that may stand in a place."""
+    has_kind = "kind" in model.model_fields
+    return has_kind and kind == name_of(model) if kind is not None else not has_kind
 
 
 def _inside(kind: Any, key: str) -> list[Any]:
@@ -174,7 +178,7 @@ def _plugged(mark: Any, base: Any) -> list[Any]:
     """Return the classes that may stand in a slot."""
     if not isinstance(mark, Slot):
         return []
-    return [thing for thing in plugged(mark.group).values() if issubclass(thing, base)]
+    return list(mark.known(base).values())
 
 
 def _alternatives(annotation: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr
 from pimsim.chip.base import Clocks, Count, Part, Use, refuse
 from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
 from pimsim.chip.precision import Precision
+from pimsim.chip.slot import Slot
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
 RouterName = Annotated[str, Field(pattern=r"^r(0|[1-9][0-9]{0,6})$")]
@@ -199,10 +200,10 @@ class WorkSite(Site):
     """
 
     in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
-    buffer: Buffer
-    bus: Bus
-    digital: dict[Name, DigitalUnit]
-    output_register: Register | None = None
+    buffer: Annotated[Buffer, Slot("parts", Buffer)]
+    bus: Annotated[Bus, Slot("parts", Bus)]
+    digital: dict[Name, Annotated[DigitalUnit, Slot("parts", DigitalUnit)]]
+    output_register: Annotated[Register, Slot("parts", Register)] | None = None
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """Buffer, bus and digital units."""

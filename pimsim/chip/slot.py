@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic_core import PydanticKnownError, core_schema
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
-from pimsim.chip.base import Model, refuse
-from pimsim.errors import ConfigError
+from pimsim.chip.base import Model
+from pimsim.errors import ConfigError, nearest
 from pimsim.registry import find, plugged
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ class Slot:
                 value = {"kind": value}
             if not isinstance(value, Mapping):
                 raise PydanticKnownError("dict_type")
-            return self.class_of(source, value).model_validate(value)
+            chosen = self.class_of(source, value)
+            if "kind" in value and "kind" not in chosen.model_fields:  # one that needs no kind to be meant
+                value = {key: each for key, each in value.items() if key != "kind"}
+            return chosen.model_validate(value)
 
         def write(value: BaseModel, info: core_schema.SerializationInfo) -> dict[str, Any]:
             return value.model_dump(by_alias=bool(info.by_alias), exclude_none=info.exclude_none)
@@ -56,24 +59,31 @@ class Slot:
         kind = data.get("kind")
         if kind is None and self.default is not None:
             return self.default
-        known = {name: thing for name, thing in plugged(self.group).items() if issubclass(thing, base)}
-        if not isinstance(kind, str):
-            raise refuse_kind(kind, known)
-        if kind in known:
-            chosen: type[Model] = known[kind]
-            return chosen
-        try:
-            find(self.group, kind)  # it may be there but broken
-        except ConfigError as error:
-            raise refuse(
-                "kind", kind, f"one of: {', '.join(known)} ({error.message}; {error.mend})"
-            ) from error
-        raise refuse_kind(kind, known)
+        known = self.known(base)
+        if isinstance(kind, str) and kind in known:
+            return known[kind]
+        expected = f"one of: {', '.join(sorted(known))}"
+        if kind is None:
+            raise PydanticCustomError("chip", "found no key 'kind', expected {expected}", _at(expected))
+        mend = ""
+        if isinstance(kind, str) and kind not in plugged(self.group):
+            mend = nearest(kind, list(known))
+            mend = mend if mend.startswith("did you mean") else ""  # else it says again what is expected
+            try:
+                find(self.group, kind)  # it may be offered, and broken
+            except ConfigError as error:
+                if error.__cause__ is not None:
+                    expected, mend = f"one of: {', '.join(sorted(known))} ({error.message})", error.mend
+        shown = {**_at(expected), "found": repr(kind)[:60], "mend": mend}
+        raise PydanticCustomError("chip", "found kind {found}, expected {expected}", shown)
+
+    def known(self, base: type[Model]) -> dict[str, type[Model]]:
+        """Return the classes that may stand here, by name."""
+        return {name: thing for name, thing in plugged(self.group).items() if issubclass(thing, base)}
 
 
-def refuse_kind(kind: object, known: Mapping[str, Any]) -> Exception:
-    """Return the refusal of a kind that is none, or none that fits here."""
-    return refuse("kind", kind if kind is not None else "missing", f"one of: {', '.join(sorted(known))}")
+def _at(expected: str) -> dict[str, Any]:
+    return {"path": "kind", "expected": expected}
 
 
 def slot_of(annotation: Any) -> tuple[Slot, type[Model]] | None:

@@ -32,8 +32,8 @@ def refusal(tmp_path: Path, text: str | bytes, *overrides: str) -> str:
         (b"\xff\xfe", "chip.yaml: not UTF-8 text (byte 0)"),
         ("a: b: c", "chip.yaml:1: not valid YAML: mapping values are not allowed in this context"),
         (
-            "tiles: 1\ntiles: 2\n",
-            "chip.yaml:2: not valid YAML: found the key 'tiles' a second time, expected it once",
+            "name: a\nname: b\n",
+            "chip.yaml:2: not valid YAML: found the key 'name' a second time, expected it once",
         ),
         (
             "a: &x 1\nb: *x\n",
@@ -68,42 +68,72 @@ def test_refuses_absurd_nesting_whether_the_yaml_library_does_or_not(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("tiles: 0", "tiles: found 0, expected at least 1"),
-        ("tiles: 1000001", "tiles: found 1000001, expected at most 1000000"),
-        ("tiles: true", "tiles: found true, expected a valid integer"),
-        ("tiles: '4'", "tiles: found the text '4', expected a valid integer"),
-        ("tiles: 4.5", "tiles: found 4.5, expected a valid integer"),
-        ("tiles: null", "tiles: found null, expected a valid integer"),
+        ("sites: {tile: {count: 0}}", "sites.tile.count: found 0, expected at least 1"),
+        ("sites: {tile: {count: 1000001}}", "sites.tile.count: found 1000001, expected at most 1000000"),
+        ("sites: {tile: {count: true}}", "sites.tile.count: found true, expected a valid integer"),
+        ("sites: {tile: {count: '4'}}", "sites.tile.count: found the text '4', expected a valid integer"),
+        ("sites: {tile: {count: 4.5}}", "sites.tile.count: found 4.5, expected a valid integer"),
+        ("sites: {tile: {count: null}}", "sites.tile.count: found null, expected a valid integer"),
         (
-            "tiles: 169",
-            "tiles: found 169, expected at most the 168 tiles that network.topology has places for",
+            "sites: {tile: {count: 169}}",
+            "sites.tile.count: found 169, expected at most the 168 places that network.topology has, for all sites "
+            "without 'at'",
         ),
-        ("core: {adc: {bits: 0}}", "core.adc.bits: found 0, expected at least 1"),
-        ("core: {adc: {bits: 17}}", "core.adc.bits: found 17, expected at most 16"),
-        ("core: {adc: {banks: 3}}", "core.adc.banks: found 3, expected a divisor of core.arrays (8)"),
+        ("sites: {tile: {core: {adc: {bits: 0}}}}", "sites.tile.core.adc.bits: found 0, expected at least 1"),
         (
-            "core: {adc: {clock: adx}}",
-            "core.adc.clock: found 'adx', expected one of the clocks: array, adc, digital",
+            "sites: {tile: {core: {adc: {bits: 17}}}}",
+            "sites.tile.core.adc.bits: found 17, expected at most 16",
         ),
-        ("core: {array: {rows: -128}}", "core.array.rows: found -128, expected at least 1"),
-        ("core: {array: {read_ns: 0}}", "core.array.read_ns: found 0, expected at least 0.001"),
-        ("core: {array: {read_ns: .nan}}", "core.array.read_ns: found nan, expected a finite number"),
-        ("core: {array: {read_ns: .inf}}", "core.array.read_ns: found inf, expected a finite number"),
-        ("core: {array: 3}", "core.array: found 3, expected keys and values"),
         (
-            "core: {array: {rowz: 3}}",
-            "core.array.rowz: found the unknown key 'rowz', expected a known one; did you mean 'rows'?",
+            "sites: {tile: {core: {adc: {banks: 3}}}}",
+            "sites.tile.core.adc.banks: found 3, expected a divisor of core.arrays (8)",
         ),
-        ("core: {dac: {area_um2: 0}}", "core.dac.area_um2: found 0, expected more than 0"),
-        ("tile: {buffer: {capacity_kib: -1}}", "tile.buffer.capacity_kib: found -1, expected more than 0"),
+        (
+            "sites: {tile: {core: {adc: {clock: adx}}}}",
+            "sites.tile.core.adc.clock: found 'adx', expected one of the clocks: array, adc, digital",
+        ),
+        (
+            "sites: {tile: {core: {array: {rows: -128}}}}",
+            "sites.tile.core.array.rows: found -128, expected at least 1",
+        ),
+        (
+            "sites: {tile: {core: {array: {read_ns: 0}}}}",
+            "sites.tile.core.array.read_ns: found 0, expected at least 0.001",
+        ),
+        (
+            "sites: {tile: {core: {array: {read_ns: .nan}}}}",
+            "sites.tile.core.array.read_ns: found nan, expected a finite number",
+        ),
+        (
+            "sites: {tile: {core: {array: {read_ns: .inf}}}}",
+            "sites.tile.core.array.read_ns: found inf, expected a finite number",
+        ),
+        ("sites: {tile: {core: {array: 3}}}", "sites.tile.core.array: found 3, expected keys and values"),
+        (
+            "sites: {tile: {core: {array: {rowz: 3}}}}",
+            "sites.tile.core.array.rowz: found the unknown key 'rowz', expected a known one; did you mean 'rows'?",
+        ),
+        (
+            "sites: {tile: {core: {dac: {area_um2: 0}}}}",
+            "sites.tile.core.dac.area_um2: found 0, expected more than 0",
+        ),
+        (
+            "sites: {tile: {buffer: {capacity_kib: -1}}}",
+            "sites.tile.buffer.capacity_kib: found -1, expected more than 0",
+        ),
         (
             "network: {gateway: 42}",
             "network.gateway: found 42, expected the index of one of the 42 routers, 0 to 41",
         ),
         (
             "network: {topology: {kind: donut}}",
-            "network.topology.kind: found kind 'donut', expected one of: 'mesh', 'cmesh', "
-            "'torus', 'ring', 'crossbar', 'bus', 'htree', 'fattree', 'fly', 'graph', 'package'",
+            "network.topology.kind: found kind 'donut', expected one of: bus, cmesh, crossbar, fattree, fly, graph, "
+            "htree, mesh, package, ring, torus",
+        ),
+        (
+            "network: {topology: {kind: mesch}}",
+            "network.topology.kind: found kind 'mesch', expected one of: bus, cmesh, crossbar, fattree, fly, graph, "
+            "htree, mesh, package, ring, torus; did you mean 'mesh'?",
         ),
         (
             "network: {buffer_packets: 4}",
@@ -165,8 +195,8 @@ def test_refuses_absurd_nesting_whether_the_yaml_library_does_or_not(tmp_path: P
             "mean 'width'?",
         ),
         (
-            "tile: {digital: {vector: {operations: {Relu: 1}}}}",
-            "tile.digital.vector.operations.Relu: found 'Relu', expected an op in one unit only "
+            "sites: {tile: {digital: {vector: {operations: {Relu: 1}}}}}",
+            "sites.tile.digital.vector.operations.Relu: found 'Relu', expected an op in one unit only "
             "(it is in 'sigmoid' too)",
         ),
         (
@@ -174,7 +204,7 @@ def test_refuses_absurd_nesting_whether_the_yaml_library_does_or_not(tmp_path: P
             "clocks.adc: found both of frequency_ghz and period_ns, expected exactly one (in a "
             "file that extends another, set the other one to null)",
         ),
-        ("schema: pimsim-chip/2", "schema: found the text 'pimsim-chip/2', expected 'pimsim-chip/1'"),
+        ("schema: pimsim-chip/3", "schema: found the text 'pimsim-chip/3', expected 'pimsim-chip/2'"),
         (
             "technology: 2",
             "technology: found the unknown key 'technology', expected a known one; did you mean "
@@ -187,14 +217,17 @@ def test_names_file_key_found_and_expected(tmp_path: Path, text: str, error: str
 
 
 def test_names_the_file_that_holds_the_fault(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text("extends: isaac\ntiles: -1\n")
-    assert refusal(tmp_path, "extends: base.yaml\nname: mine\n").startswith("base.yaml: tiles: found -1")
+    (tmp_path / "base.yaml").write_text("extends: isaac\nsites: {tile: {count: -1}}\n")
+    error = refusal(tmp_path, "extends: base.yaml\nname: mine\n")
+    assert error.startswith("base.yaml: sites.tile.count: found -1")
 
 
 def test_extends_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sub").mkdir()
-    (tmp_path / "base.yaml").write_text("extends: isaac\ntiles: 100\n")
-    (tmp_path / "sub" / "top.yaml").write_text("extends: ../base.yaml\ncore: {adc: {bits: 6}}\n")
+    (tmp_path / "base.yaml").write_text("extends: isaac\nsites: {tile: {count: 100}}\n")
+    (tmp_path / "sub" / "top.yaml").write_text(
+        "extends: ../base.yaml\nsites: {tile: {core: {adc: {bits: 6}}}}\n"
+    )
     monkeypatch.chdir("/")
     config = Chip.load(tmp_path / "sub" / "top.yaml").config
     assert (config.tiles, config.sites["tile"].core.adc.bits, config.sites["tile"].core.adc.banks) == (
@@ -219,11 +252,11 @@ def test_another_kind_replaces_the_whole_topology(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "error"),
     [
-        ("core.adc.bitz=4", "no key 'bitz' in core.adc; did you mean 'bits'?"),
+        ("core.adc.bitz=4", "no key 'bitz' in sites.tile.core.adc; did you mean 'bits'?"),
         ("cor.adc.bits=4", "no key 'cor' in the chip; did you mean 'core'?"),
         ("adc.bits=4", "no key 'adc' in the chip; did you mean 'core.adc'?"),
-        ("core.adc.bits.low=4", "'core.adc.bits' is a value, it has no keys"),
-        ("core.adc.bits=0", "core.adc.bits: found 0, expected at least 1"),
+        ("core.adc.bits.low=4", "'sites.tile.core.adc.bits' is a value, it has no keys"),
+        ("core.adc.bits=0", "sites.tile.core.adc.bits: found 0, expected at least 1"),
         ("core.adc.bits", "expected path.to.key=value"),
         ("=4", "expected path.to.key=value"),
     ],
@@ -238,8 +271,8 @@ def test_overrides_are_typed_as_yaml() -> None:
     chip = Chip.load(
         "isaac",
         [
-            "core.array.read_ns=2e2",
-            "core.array.endurance=1e6",
+            "sites.tile.core.array.read_ns=2e2",
+            "sites.tile.core.array.endurance=1e6",
             "core.sample_hold=null",
             "clocks.adc={period_ns: 1}",
         ],
@@ -259,7 +292,9 @@ def test_later_overrides_win() -> None:
 
 def test_yaml_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:
     path = tmp_path / "chip.yaml"
-    path.write_text("extends: isaac\ndescription: no\nname: 1:30\ntiles: 010\ntechnology_nm: 1e1\n")
+    path.write_text(
+        "extends: isaac\ndescription: no\nname: 1:30\nsites: {tile: {count: 010}}\ntechnology_nm: 1e1\n"
+    )
     config = Chip.load(path).config
     assert (config.description, config.name, config.tiles, config.technology_nm) == ("no", "1:30", 10, 10.0)
 
@@ -282,7 +317,7 @@ def test_digest_changes_with_numbers_and_not_with_words() -> None:
 @pytest.mark.parametrize(
     ("override", "start"),
     [
-        ("clocks.adc={frequency_ghz: 1e-7}", "core.adc.convert_cycles: one phase takes 1.28 s"),
+        ("clocks.adc={frequency_ghz: 1e-7}", "sites.tile.core.adc.convert_cycles: one phase takes 1.28 s"),
         (
             "network.buffer_flits=1",  # 2 links, traversal, switch and 1 make a loop of 5 cycles
             "network.buffer_flits: 1 flits are fewer than the 5 of the credit loop over links of 1 cycles; a "
@@ -297,7 +332,7 @@ def test_digest_changes_with_numbers_and_not_with_words() -> None:
             "network.credit_cycles=4",
             "network.buffer_flits: 8 flits are fewer than the 9 of the credit loop over links of 1 cycles",
         ),
-        ("core.array.read_ns=1e9", "core.array.read_ns: one phase takes 1 s"),
+        ("core.array.read_ns=1e9", "sites.tile.core.array.read_ns: one phase takes 1 s"),
     ],
 )
 def test_odd_but_legal_values_are_warned_of(override: str, start: str) -> None:

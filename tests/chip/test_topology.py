@@ -15,13 +15,14 @@ from pydantic import ValidationError
 
 from pimsim.chip import Chip
 from pimsim.chip.router import Router
-from pimsim.chip.topology import TOPOLOGIES, Topology, route, router, tile
+from pimsim.chip.topology import Topology, route, router, tile
 from pimsim.chip.topology.base import ANY, LOWER, UPPER
 from pimsim.chip.topology.deadlock import circle, waits_of
 from pimsim.chip.topology.free import FreeGraph
 from pimsim.chip.topology.package import Package
 from pimsim.errors import ConfigError
 from pimsim.network.fabric import Fabric
+from pimsim.registry import plugged
 
 HEXAGON = [[0, 1], [1, 3], [3, 5], [5, 4], [4, 2], [2, 0]]  # numbered by distance from router 0
 PENTAGON = [[0, 1], [1, 2], [2, 3], [3, 4], [4, 0]]
@@ -72,7 +73,7 @@ class Way(NamedTuple):
 
 
 def make(kind: str, parameters: dict[str, Any]) -> Topology:
-    return TOPOLOGIES[kind].model_validate({"kind": kind, **parameters})
+    return plugged("topologies")[kind].model_validate({"kind": kind, **parameters})
 
 
 def build(kind: str, parameters: dict[str, Any]) -> tuple[Topology, networkx.Graph]:
@@ -128,7 +129,7 @@ def waits(topology: Topology, graph: networkx.Graph, *, apart: bool = True) -> n
 
 
 def test_every_kind_has_an_example() -> None:
-    assert set(EXAMPLES) == set(TOPOLOGIES)
+    assert set(EXAMPLES) == set(plugged("topologies"))
 
 
 # -- what all kinds promise ----------------------------------------------------------------------------------------
@@ -423,15 +424,14 @@ def test_a_butterfly_does_not_lead_back() -> None:
 
 def test_places_may_stay_empty_and_edges_carry_no_figures_but_their_own() -> None:
     config = Chip.load("puma").config
-    graph = config.network.graph(config.tiles)
+    graph = config.graph()
     tiles = [node for node, data in graph.nodes(data=True) if data["kind"] == "tile"]
     assert (len(tiles), config.network.topology.places) == (138, 140)
     assert all(set(data) == {"kind"} for _, _, data in graph.edges(data=True))
 
 
 def test_the_external_links_are_ports_of_the_gateway() -> None:
-    config = Chip.load("puma", ["network.gateway=9"]).config
-    graph = config.network.graph(config.tiles, 3)
+    graph = Chip.load("puma", ["network.gateway=9", "external.count=3"]).config.graph()
     gateways = {
         node: index for node, index in graph.nodes(data="index") if graph.nodes[node]["kind"] == "gateway"
     }

@@ -92,7 +92,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "--set without =": (options("--set", "core.adc.bits"), "--set core.adc.bits: expected path.to.key=value"),
     "--set nowhere": (options("--set", "core.adk.bits=1"), "no key 'adk' in core; did you mean 'adc'"),
     "--set below a value": (options("--set", "tiles.x=1"), "'tiles' is a value"),
-    "--set to nonsense": (options("--set", "tile.count=[1"), "--set tiles=\\[1"),
+    "--set to nonsense": (options("--set", "tile.count=[1"), "--set tile.count=\\[1"),
     # traces
     "an unknown key in the trace": (
         trace(lambda rows: rows[3].update(typo=1)),

@@ -99,7 +99,7 @@ def test_options_reach_the_simulation(run):
         data["weight_bits"],
         data["input_bits"],
         data["batch"],
-        data["config"]["core"]["adc"]["bits"],
+        data["config"]["sites"]["tile"]["core"]["adc"]["bits"],
     )
     assert found == (2, 8, 4, 2, 7)
     assert "2 chips (as asked for)" in run("--chips", "2").out

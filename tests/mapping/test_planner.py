@@ -137,7 +137,7 @@ def test_too_few_chips_says_what_is_needed_and_what_there_is():
     with pytest.raises(MappingError) as caught:
         make_plan(small_chip(TILED), conv_model().trace("big"), chips=2)
     assert str(caught.value) == (
-        "the weights of 'big' need 288 arrays, 2 x isaac has 32; give --chips 18 or more, or leave it out"
+        "the weights of 'big' need 288 arrays, 2 x isaac has 32 arrays; give --chips 18 or more, or leave it out"
     )
 
 

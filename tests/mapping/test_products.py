@@ -7,6 +7,7 @@ from pimsim.mapping.planning.written import Matrix
 
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError
+from pimsim.kinds.crossbar.written import Matrix
 from pimsim.mapping.planning.plan import ARRAYS, BUFFER
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.run.generate import generate
@@ -29,13 +30,14 @@ def test_what_a_slice_writes_by_the_formula():
     Keys are 16 rows by 300 columns: 1 x 2 arrays, 16 rows are written; values 300 by 16: 2 x 1 arrays, 5 rows.
     """
     chip = small_chip(**{"core.array.write_ns": 40})
+    tile = chip.config.sites["tile"]
     plan = make_plan(chip, MODEL.bind(batch=1, seq=5, kv=295))
     keys, values = (Matrix.of(op.node, 4) for op in plan.ops if op.node.right is not None)
-    assert (keys.rows, keys.columns, keys.fresh, keys.blocks(chip, 8)) == (16, 300, 5, (1, 2))
-    assert (values.rows, values.columns, values.fresh, values.blocks(chip, 8)) == (300, 16, 5, (2, 1))
-    assert (keys.rows_written(chip), values.rows_written(chip)) == (16, 5)
-    assert keys.cells_written(chip, 8) == values.cells_written(chip, 8) == 5 * 16
-    assert keys.cells_written(chip, 16) == 2 * 5 * 16
+    assert (keys.rows, keys.columns, keys.fresh, keys.blocks(tile, 8)) == (16, 300, 5, (1, 2))
+    assert (values.rows, values.columns, values.fresh, values.blocks(tile, 8)) == (300, 16, 5, (2, 1))
+    assert (keys.rows_written(tile), values.rows_written(tile)) == (16, 5)
+    assert keys.cells_written(tile, 8) == values.cells_written(tile, 8) == 5 * 16
+    assert keys.cells_written(tile, 16) == 2 * 5 * 16
 
 
 def test_writing_takes_its_time_energy_and_endurance():

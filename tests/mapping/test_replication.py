@@ -17,7 +17,7 @@ LAYERS = st.lists(st.tuples(st.integers(1, 7), st.integers(1, 3), st.integers(1,
 def test_no_other_choice_within_the_budget_has_a_faster_pace(layers, spare):
     positions, steps, arrays = (list(column) for column in zip(*layers, strict=True))
     budget = sum(arrays) + spare
-    chosen = balance(positions, steps, arrays, budget)
+    chosen = balance(positions, steps, arrays, {"tile": budget}, ["tile"] * len(arrays))
     assert all(1 <= r <= p for r, p in zip(chosen, positions, strict=True))
     assert sum(r * a for r, a in zip(chosen, arrays, strict=True)) <= budget
     everything = itertools.product(*(range(1, p + 1) for p in positions))
@@ -27,15 +27,21 @@ def test_no_other_choice_within_the_budget_has_a_faster_pace(layers, spare):
 
 def test_no_copy_is_made_that_would_be_idle():
     """Ten positions in 4 copies take 3 rounds, and so they do in 5, but not in 3 (4 rounds)."""
-    assert balance([10], [1], [1], 4) == [4]
-    assert balance([10], [1], [1], 5) == [5]
-    assert balance([10], [1], [1], 6) == [5]  # 6 copies take 2 rounds as well
+    assert balance([10], [1], [1], {"tile": 4}, ["tile"]) == [4]
+    assert balance([10], [1], [1], {"tile": 5}, ["tile"]) == [5]
+    assert balance([10], [1], [1], {"tile": 6}, ["tile"]) == [5]  # 6 copies take 2 rounds as well
+
+
+def test_each_sites_arrays_are_spent_on_its_own_layers_only():
+    """The slower layer sits where one array is left; the many of the other sites do not help it, and so nothing."""
+    assert balance([10, 8], [1, 1], [1, 1], {"a": 2, "b": 100}, ["a", "b"]) == [2, 1]
+    assert balance([10, 8], [1, 1], [1, 1], {"a": 100, "b": 2}, ["a", "b"]) == [3, 2]
 
 
 def test_the_floor_of_something_else_stops_replication():
-    assert balance([100], [1], [1], 100, floor_fs=50) == [2]
+    assert balance([100], [1], [1], {"tile": 100}, ["tile"], floor_fs=50) == [2]
 
 
 def test_nothing_on_arrays_has_no_pace():
-    assert balance([], [], [], 0) == []
+    assert balance([], [], [], {"tile": 0}, []) == []
     assert pace_fs([], [], []) == 0

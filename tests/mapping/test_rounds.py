@@ -6,13 +6,13 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
+from pimsim.kinds.crossbar.tiling import tile_op
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.heads import groups_of
 from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.mapping.planning.rounds import pieces, rounds_of
-from pimsim.mapping.planning.tiling import tile_op
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate
 from pimsim.trace.routing import routed
@@ -28,11 +28,14 @@ SMALL = decoder(2, heads=4, width=64, vocabulary=20)
 def test_attention_is_never_cut_and_no_round_needs_more_than_there_is():
     nodes = build(SMALL.bind(**BOUND))
     groups = groups_of(nodes)
-    tilings = [tile_op(n.op, CHIP.config, 8) if n.on_arrays and n.op else None for n in nodes]
+    tilings = [
+        tile_op(n.op, CHIP.config.sites["tile"].core, 8) if n.on_arrays and n.op else None for n in nodes
+    ]
+    sites = ["tile" if tiling else None for tiling in tilings]
     cut = pieces(nodes, groups)
     assert [n for piece in cut for n in piece] == list(range(len(nodes)))
     for arrays in (1, 2, 3, 5, 8):
-        rounds = rounds_of(nodes, tilings, groups, arrays)
+        rounds = rounds_of(nodes, tilings, sites, groups, {"tile": arrays})
         assert rounds is not None
         assert rounds == sorted(rounds)
         for group in groups:
@@ -40,7 +43,7 @@ def test_attention_is_never_cut_and_no_round_needs_more_than_there_is():
         for each in set(rounds):
             used = [t.arrays for t, r in zip(tilings, rounds, strict=True) if t and r == each]
             assert sum(used) <= arrays
-    assert rounds_of(nodes, tilings, groups, 0) is None
+    assert rounds_of(nodes, tilings, sites, groups, {"tile": 0}) is None
 
 
 def test_each_inference_writes_every_row_that_has_to_be_written():

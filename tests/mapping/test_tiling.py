@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.errors import MappingError
+from pimsim.kinds.crossbar.core import Core
+from pimsim.kinds.crossbar.tiling import tile_op
 from pimsim.mapping.planning.tiling import Tiling, matrix_of
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder, small_chip
@@ -17,10 +19,10 @@ from tests.random_models import Builder, small_chip
 ROWS, COLUMNS, CELL_BITS = 8, 12, 2
 
 
-def chip(rows: int = ROWS, columns: int = COLUMNS):
-    return small_chip(
-        {"core.array.rows": rows, "core.array.columns": columns, "core.array.bits_per_cell": CELL_BITS}
-    )
+def core(rows: int = ROWS, columns: int = COLUMNS) -> Core:
+    sizes = {"core.array.rows": rows, "core.array.columns": columns, "core.array.bits_per_cell": CELL_BITS}
+    held: Core = small_chip(sizes).config.sites["tile"].part_at("core")
+    return held
 
 
 def conv(channels: int, outputs: int, kernel: tuple[int, int] = (1, 1), group: int = 1) -> Op:
@@ -70,7 +72,7 @@ def spans(tiling: Tiling, rows: int, outputs: int) -> list[list[tuple[range, ran
 )
 def test_blocks_hold_every_weight_exactly_once(inputs, outputs, groups, kernel, bits):
     op = conv(inputs * groups, outputs * groups, kernel, groups)
-    tiling = tile_op(op, chip().config, bits)
+    tiling = tile_op(op, core(), bits)
     slices = -(-bits // CELL_BITS)
     rows = inputs * math.prod(kernel)
     count = np.zeros((rows * groups, outputs * groups), dtype=int)
@@ -90,7 +92,7 @@ def test_blocks_hold_every_weight_exactly_once(inputs, outputs, groups, kernel, 
 
 def test_depthwise_groups_share_an_array_along_the_diagonal():
     """3x1 depthwise: a group is 3 rows by 1 output; an array of 8 rows and 3 outputs of 8 bits takes 2 of 5."""
-    tiling = tile_op(conv(5, 5, (3, 1), group=5), chip().config, 8)
+    tiling = tile_op(conv(5, 5, (3, 1), group=5), core(), 8)
     assert [(b.rows, b.outputs) for b in tiling.blocks] == [(6, 2), (6, 2), (3, 1)]
     assert len({b.row for b in tiling.blocks}) == len({b.column for b in tiling.blocks}) == 3
 
@@ -105,7 +107,7 @@ def test_depthwise_groups_share_an_array_along_the_diagonal():
 )
 def test_share_is_the_part_of_the_channels_that_some_blocks_read(inputs, outputs, groups, kernel, data):
     """Brute force: row r of a group's matrix reads channel ``r % inputs`` of the group."""
-    tiling = tile_op(conv(inputs * groups, outputs * groups, kernel, groups), chip().config, 4)
+    tiling = tile_op(conv(inputs * groups, outputs * groups, kernel, groups), core(), 4)
     rows = inputs * math.prod(kernel)
     chosen = data.draw(st.sets(st.integers(0, tiling.arrays - 1), min_size=1))
     held = spans(tiling, rows, outputs)
@@ -128,7 +130,7 @@ def test_a_weight_on_the_left_is_refused(kind):
     attributes = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0} if kind == "Gemm" else {}
     op = Op("left", kind, (weight, x), (Tensor((6, 7)),), attributes)
     with pytest.raises(MappingError, match="left"):
-        tile_op(op, chip().config, 8)
+        tile_op(op, core(), 8)
 
 
 def test_a_gemm_is_read_as_stored():
@@ -141,7 +143,7 @@ def test_a_gemm_is_read_as_stored():
 
 def test_a_weight_wider_than_an_array_is_refused():
     with pytest.raises(MappingError) as caught:
-        tile_op(conv(3, 4), chip(columns=5).config, 16)
+        tile_op(conv(3, 4), core(columns=5), 16)
     assert str(caught.value) == (
         "op 'conv1': a weight of 16 bits needs 8 columns of 2 bits, an array has 5; "
         "give fewer --weight-bits or an array with more columns"

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
-from pimsim.chip.topology import TOPOLOGIES
 from pimsim.chip.topology.ring import Ring
 from pimsim.chip.topology.spec import from_spec
 from pimsim.errors import SimulationError
@@ -21,6 +20,7 @@ from pimsim.network.batch import run_batch
 from pimsim.network.fabric import Fabric
 from pimsim.network.source import Source
 from pimsim.network.traffic import pattern
+from pimsim.registry import plugged
 
 EXAMPLES = int(os.environ.get("PIMSIM_DEADLOCK_EXAMPLES", "300"))
 
@@ -54,13 +54,13 @@ def free_graphs(draw):
 
 
 SHAPES = {kind: text.map(from_spec) for kind, text in SPECS.items()}
-SHAPES["graph"] = free_graphs().map(TOPOLOGIES["graph"].model_validate)
+SHAPES["graph"] = free_graphs().map(plugged("topologies")["graph"].model_validate)
 
 
 @st.composite
 def runs(draw):
     """A network of routers with tiny buffers, and packets longer than those."""
-    topology = draw(st.sampled_from(sorted(TOPOLOGIES)).flatmap(SHAPES.__getitem__))
+    topology = draw(st.sampled_from(sorted(plugged("topologies"))).flatmap(SHAPES.__getitem__))
     router = Router(
         vcs=draw(st.integers(topology.vcs_needed, 4)),
         buffer=draw(st.integers(1, 3)),

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
-from pimsim.chip.topology import TOPOLOGIES
 from pimsim.netlist.freeze import freeze
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Mvm, NetworkRows, Step
 from pimsim.network.fabric import Fabric
+from pimsim.registry import plugged
 from pimsim_core.engine import Engine
 
 PERIODS = [1, 2, 3, 5, 8]
@@ -69,7 +69,7 @@ def machines(draw, shared=True):
     fabric = None
     if shared and draw(st.booleans()):
         shape = draw(st.sampled_from(SHAPES))
-        topology = TOPOLOGIES[shape["kind"]].model_validate(shape)
+        topology = plugged("topologies")[shape["kind"]].model_validate(shape)
         router = Router(
             vcs=draw(number(2, 3)),
             buffer=draw(number(1, 5)),

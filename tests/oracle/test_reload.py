@@ -18,7 +18,13 @@ from tests.random_models import chips, traces
 from tests.result.test_promises import PROMISES, Run
 from tests.transformers import decoder
 
-MEMORY = {"ports": 1, "bandwidth_gb_per_s": 50, "latency_ns": 40, "capacity_gib": 1, "energy_per_bit_pj": 3}
+MEMORY = {
+    "kind": "memory",
+    "bandwidth_gb_per_s": 50,
+    "latency_ns": 40,
+    "capacity_gib": 1,
+    "energy_per_bit_pj": 3,
+}
 WRITES = {"core.array.write_ns": 50, "core.array.energy_per_cell_write_pj": 2, "sites.memory": MEMORY}
 TINY = {
     "tile.count": 2,
@@ -63,7 +69,9 @@ def test_a_decoder_in_rounds(binding):
 def test_every_promise_is_kept_in_rounds_too(chip, trace, tiles):
     """Random models on chips of very few tiles."""
     try:
-        chip = with_writes(chip, tiles=tiles, **{"network.topology": {"kind": "crossbar", "nodes": tiles}})
+        chip = with_writes(
+            chip, **{"tile.count": tiles, "network.topology": {"kind": "crossbar", "nodes": tiles}}
+        )
         plan = make_plan(chip, trace, chips=1, reload=True)
     except MappingError:
         assume(False)

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
-from pimsim.chip.topology import TOPOLOGIES
 from pimsim.network.fabric import Fabric, add_tree, add_ways
+from pimsim.registry import plugged
 from tests.oracle.router import Packet, Routers, merged, way_of
 
 EXAMPLES = int(os.environ.get("PIMSIM_ROUTER_EXAMPLES", "300"))
@@ -50,7 +50,7 @@ def routers(draw, vcs=1):
 def cases(draw):
     """A network and a handful of packets in it."""
     shape = draw(st.sampled_from(SHAPES))
-    topology = TOPOLOGIES[shape["kind"]].model_validate(shape)
+    topology = plugged("topologies")[shape["kind"]].model_validate(shape)
     fabric = Fabric(topology.graph(topology.places), draw(routers(topology.vcs_needed)))
     end = st.integers(0, topology.places - 1)
     packets = draw(
@@ -104,7 +104,7 @@ def test_every_flit_takes_the_same_channel_in_the_same_cycle(case):
 @given(st.data())
 def test_every_copy_of_a_packet_that_branches_agrees_too(data):
     shape = data.draw(st.sampled_from(SHAPES))
-    topology = TOPOLOGIES[shape["kind"]].model_validate(shape)
+    topology = plugged("topologies")[shape["kind"]].model_validate(shape)
     fabric = Fabric(topology.graph(topology.places), data.draw(routers(topology.vcs_needed)))
     end = st.integers(0, topology.places - 1)
     row = st.tuples(

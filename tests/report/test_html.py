@@ -151,7 +151,7 @@ def test_areas_are_to_scale(parsed, result):
 
 def test_every_tile_is_at_a_place_of_its_own(parsed, result):
     rows = parsed.charts["run0-chip-tile-map"]["spec"]["data"][-1]["values"]
-    assert [row["n"] for row in rows] == [str(i) for i in range(result.config["tiles"])]
+    assert [row["n"] for row in rows] == [str(i) for i in range(result.config["sites"]["tile"]["count"])]
     assert len({(row["x"], row["y"]) for row in rows}) == len(rows)
     ran = {str(row["tile"]): row["busy"].get("core.array", 0) for row in result.tiles}
     assert {row["n"]: row["u"] for row in rows if row["u"] is not None} == pytest.approx(ran, rel=1e-4)
@@ -259,7 +259,7 @@ def test_several_chips_and_a_network_by_packet():
     found = Page(report_page([two]))
     assert "approximate" in found.words
     tiles = found.charts["run0-chip-tile-map"]["spec"]["data"][-1]["values"]
-    assert len(tiles) == 2 * two.config["tiles"]
+    assert len(tiles) == 2 * two.config["sites"]["tile"]["count"]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_several_chips_and_a_network_by_packet():
 def test_other_topologies_have_places_too(kind):
     other = simulate(Chip.load("isaac", [f"network.topology={kind}"]), small_trace())
     rows = Page(report_page([other])).charts["run0-chip-tile-map"]["spec"]["data"][-1]["values"]
-    assert len({(row["x"], row["y"]) for row in rows}) == other.config["tiles"]
+    assert len({(row["x"], row["y"]) for row in rows}) == other.config["sites"]["tile"]["count"]
 
 
 @pytest.mark.parametrize("module", ["jinja2", "vl_convert"])

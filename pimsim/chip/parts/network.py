@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 from pimsim.chip.base import Bits, ClockName, Clocks, Energy, EnergyPj, Part, Positive, hertz
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
-from pimsim.chip.topology import AnyTopology
+from pimsim.chip.slot import Slot
+from pimsim.chip.topology import Topology
 
 if TYPE_CHECKING:
     from networkx import Graph
@@ -61,7 +62,7 @@ class Network(Part):
         Index of the router that carries the external links.
     """
 
-    topology: Annotated[AnyTopology, Field(discriminator="kind")]
+    topology: Annotated[Topology, Slot("topologies")]
     link_width_bits: Bits
     clock: ClockName
     fidelity: Literal["flit", "packet"] = "flit"
@@ -75,7 +76,7 @@ class Network(Part):
     credit_cycles: Annotated[int, Field(ge=0, le=1000)] = 0
     speculative: bool = False
     multicast: bool = False
-    reduction: RouterAdder | None = None
+    reduction: Annotated[RouterAdder, Slot("parts", RouterAdder)] | None = None
     energy_per_flit_pj: EnergyPj | None = None
     buffer_energy_per_flit_pj: EnergyPj | None = None
     crossbar_energy_per_flit_pj: EnergyPj | None = None

@@ -39,8 +39,13 @@ def tile(index: int) -> str:
 class Topology(Model):
     """The shape of a network; a subclass has the parameters, counts, graph and routes of one kind."""
 
+    plugs: ClassVar[str] = "topologies"
     deadlock_free: ClassVar[str]
     """Why routes of this kind cannot wait for one another in a circle."""
+    spec: ClassVar[str] = ""
+    """An example of how it is typed, such as ``mesh:8x8``; empty if it is not."""
+    numbers: ClassVar[tuple[str, ...]] = ()
+    """The fields that the numbers of `spec` are, in their order."""
 
     @property
     def vcs_needed(self) -> int:

@@ -22,6 +22,9 @@ class Butterfly(Topology):
 
     deadlock_free: ClassVar[str] = "every link leads from one stage to the next"
 
+    spec: ClassVar[str] = "fly:4,2"
+    numbers: ClassVar[tuple[str, ...]] = ("arity", "stages")
+
     kind: Literal["fly"]
     arity: Annotated[int, Field(ge=2, le=64)]
     stages: Annotated[int, Field(ge=1, le=8)]

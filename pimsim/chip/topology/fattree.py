@@ -22,6 +22,9 @@ class FatTree(Topology):
 
     deadlock_free: ClassVar[str] = "no route goes up again after it has gone down"
 
+    spec: ClassVar[str] = "fattree:4,2"
+    numbers: ClassVar[tuple[str, ...]] = ("arity", "levels")
+
     kind: Literal["fattree"]
     arity: Annotated[int, Field(ge=2, le=64)]
     levels: Annotated[int, Field(ge=1, le=8)]

@@ -20,6 +20,9 @@ class HTree(Topology):
 
     deadlock_free: ClassVar[str] = "no route goes up again after it has gone down"
 
+    spec: ClassVar[str] = "htree:4,2"
+    numbers: ClassVar[tuple[str, ...]] = ("arity", "levels")
+
     kind: Literal["htree"]
     levels: Annotated[int, Field(ge=1, le=8)]
     arity: Annotated[int, Field(ge=2, le=16)] = 4

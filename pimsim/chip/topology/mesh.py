@@ -120,6 +120,9 @@ class Mesh(Sided):
 
     deadlock_free: ClassVar[str] = "no route turns from y back to x, and none reverses"
 
+    spec: ClassVar[str] = "mesh:8x8"
+    numbers: ClassVar[tuple[str, ...]] = ("width", "height")
+
     kind: Literal["mesh"]
 
 
@@ -127,6 +130,9 @@ class CMesh(Sided):
     """A mesh whose routers serve `concentration` tiles each; tiles 0, 1, … fill router 0 first."""
 
     deadlock_free: ClassVar[str] = Mesh.deadlock_free
+
+    spec: ClassVar[str] = "cmesh:4x4x4"
+    numbers: ClassVar[tuple[str, ...]] = ("width", "height", "concentration")
 
     kind: Literal["cmesh"]
     concentration: Annotated[int, Field(ge=1, le=1000)]

@@ -54,11 +54,17 @@ class Circles(Grid):
 class Torus(Circles, Sided):
     """A mesh whose rows and columns are rings, numbered row by row."""
 
+    spec: ClassVar[str] = "torus:8x8"
+    numbers: ClassVar[tuple[str, ...]] = ("width", "height")
+
     kind: Literal["torus"]
 
 
 class Ring(Circles):
     """A circle of `nodes` routers with one tile each."""
+
+    spec: ClassVar[str] = "ring:16"
+    numbers: ClassVar[tuple[str, ...]] = ("nodes",)
 
     kind: Literal["ring"]
     nodes: Annotated[int, Field(ge=1, le=100_000)]

@@ -8,22 +8,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pimsim.chip.topology import TOPOLOGIES, Topology
+from pimsim.chip.topology import Topology
 from pimsim.chip.topology.base import describe
 from pimsim.errors import ConfigError, nearest
+from pimsim.registry import plugged
 
-SPECS: dict[str, tuple[str, tuple[str, ...]]] = {  # kind: (example, its numbers in order)
-    "mesh": ("mesh:8x8", ("width", "height")),
-    "torus": ("torus:8x8", ("width", "height")),
-    "cmesh": ("cmesh:4x4x4", ("width", "height", "concentration")),
-    "ring": ("ring:16", ("nodes",)),
-    "fattree": ("fattree:4,2", ("arity", "levels")),
-    "fly": ("fly:4,2", ("arity", "stages")),
-    "htree": ("htree:4,2", ("arity", "levels")),
-    "crossbar": ("crossbar:16", ("nodes",)),
-    "bus": ("bus:8", ("nodes",)),
-}
 MOST_TERMINALS = 4096
+
+
+def specs() -> dict[str, type[Topology]]:
+    """Return the kinds that can be typed, by name."""
+    return {kind: shape for kind, shape in plugged("topologies").items() if shape.spec}
 
 
 def from_spec(text: str) -> Topology:
@@ -46,22 +41,24 @@ def from_spec(text: str) -> Topology:
                 where="TOPOLOGY",
             )
         data: dict[str, Any] = {"kind": "package", "chips": int(found[1]), "of": _numbers(found[2])}
-    elif kind in SPECS:
+    elif kind in specs():
         data = _numbers(text)
     elif _is_file(text):
         data = {"kind": "graph", "edges": _edges(Path(text))}
     else:
-        examples = ", ".join(example for example, _ in SPECS.values())
-        hint = nearest(kind, [*SPECS, "package"]) if rest else "name one or give the path of a list of links"
+        examples = ", ".join(each.spec for each in specs().values())
+        hint = (
+            nearest(kind, [*specs(), "package"]) if rest else "name one or give the path of a list of links"
+        )
         raise ConfigError(
             f"found '{text:.200}', expected {examples}, package:2/mesh:4x4 or a file",
             where="TOPOLOGY",
             mend=hint,
         )
     try:
-        topology = TOPOLOGIES[data["kind"]].model_validate(data)
+        topology: Topology = plugged("topologies")[data["kind"]].model_validate(data)
     except ValidationError as error:
-        place = ".".join(str(step) for step in error.errors()[0]["loc"] if step not in SPECS)
+        place = ".".join(str(step) for step in error.errors()[0]["loc"] if step not in specs())
         raise ConfigError(describe(error), where=f"{text}: {place}" if place else text) from None
     if topology.places > MOST_TERMINALS:
         raise ConfigError(f"found {topology.places} terminals, expected at most {MOST_TERMINALS}", where=text)
@@ -77,9 +74,9 @@ def _is_file(text: str) -> bool:
 
 def _numbers(text: str) -> dict[str, Any]:
     kind, _, rest = text.partition(":")
-    if kind not in SPECS:
-        raise ConfigError(f"found '{text:.200}'", where="TOPOLOGY", mend=nearest(kind, list(SPECS)))
-    example, names = SPECS[kind]
+    if kind not in specs():
+        raise ConfigError(f"found '{text:.200}'", where="TOPOLOGY", mend=nearest(kind, list(specs())))
+    example, names = specs()[kind].spec, specs()[kind].numbers
     words = re.split(r"[x,]", rest) if rest else []
     if len(words) != len(names) or not all(re.fullmatch(r"\d{1,7}", word) for word in words):
         raise ConfigError(

@@ -17,6 +17,9 @@ class Crossbar(Topology):
 
     deadlock_free: ClassVar[str] = "every route is one step into the switch and one out of it"
 
+    spec: ClassVar[str] = "crossbar:16"
+    numbers: ClassVar[tuple[str, ...]] = ("nodes",)
+
     kind: Literal["crossbar"]
     nodes: Annotated[int, Field(ge=1, le=100_000)]
 
@@ -54,6 +57,9 @@ class Bus(Topology):
     """One shared medium for `nodes` tiles: all transfers cross the link ``r0`` to ``r1``, one at a time."""
 
     deadlock_free: ClassVar[str] = "every route enters at r0 and leaves at r1"
+
+    spec: ClassVar[str] = "bus:8"
+    numbers: ClassVar[tuple[str, ...]] = ("nodes",)
 
     kind: Literal["bus"]
     nodes: Annotated[int, Field(ge=1, le=100_000)]

@@ -26,8 +26,8 @@ class Core(Sourced):
     sample_hold: Annotated[SampleHold, Slot("parts", SampleHold)] | None = None
     adc: Annotated[Adc, Slot("parts", Adc)]
     shift_add: Annotated[ShiftAdd, Slot("parts", ShiftAdd)]
-    input_register: Register
-    output_register: Register
+    input_register: Annotated[Register, Slot("parts", Register)]
+    output_register: Annotated[Register, Slot("parts", Register)]
 
     @property
     def in_bank(self) -> int:
