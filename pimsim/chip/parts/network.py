@@ -100,8 +100,8 @@ class Network(Part):
             self._refuse(
                 "link_mm", self.link_mm, "no length without link_energy_per_flit_mm_pj, which it is for"
             )
-        if self.reduction is not None and self.topology.kind in ("fly", "bus"):
-            expected = "none: packets of a butterfly or bus cannot turn off at a router on their way"
+        if self.reduction is not None and not self.topology.turns_off:
+            expected = "none: packets of this topology cannot turn off at a router on their way"
             self._refuse("reduction", self.reduction.lanes, expected)
         if self.vcs < self.topology.vcs_needed:
             expected = f"at least {self.topology.vcs_needed} ({self.topology.deadlock_free})"

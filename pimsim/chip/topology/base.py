@@ -42,6 +42,8 @@ class Topology(Model):
     plugs: ClassVar[str] = "topologies"
     deadlock_free: ClassVar[str]
     """Why routes of this kind cannot wait for one another in a circle."""
+    turns_off: ClassVar[bool] = True
+    """Whether a packet can leave the network at any router on its way."""
     spec: ClassVar[str] = ""
     """An example of how it is typed, such as ``mesh:8x8``; empty if it is not."""
     numbers: ClassVar[tuple[str, ...]] = ()

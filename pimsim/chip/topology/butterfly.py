@@ -20,6 +20,7 @@ class Butterfly(Topology):
     place changes, to that of the target.
     """
 
+    turns_off: ClassVar[bool] = False
     deadlock_free: ClassVar[str] = "every link leads from one stage to the next"
 
     spec: ClassVar[str] = "fly:4,2"

@@ -56,6 +56,7 @@ class Crossbar(Topology):
 class Bus(Topology):
     """One shared medium for `nodes` tiles: all transfers cross the link ``r0`` to ``r1``, one at a time."""
 
+    turns_off: ClassVar[bool] = False
     deadlock_free: ClassVar[str] = "every route enters at r0 and leaves at r1"
 
     spec: ClassVar[str] = "bus:8"
