@@ -1,0 +1,1 @@
+"""Controllers: SimPy processes that run sites and parts beside serving visitors."""

@@ -1,0 +1,77 @@
+"""What all controllers have in common: started with the machine, and asked at the end what they have done."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import simpy
+
+if TYPE_CHECKING:
+    from pimsim.chip.control import Control
+    from pimsim.chip.site import Site
+    from pimsim.machine.machine import Machine
+
+
+@dataclass
+class Deeds:
+    """What a controller has done in a run.
+
+    Parameters
+    ----------
+    controller : str
+        Which: ``power``, ``calibration``, …
+    where : str
+        The sites or the part that it ran, as results call them.
+    times : int
+        How often it acted.
+    held_fs : int
+        How long it held parts, over all of them, fs.
+    figures : dict of str to float or str
+        What else there is to say, each with its unit in its name.
+    """
+
+    controller: str
+    where: str
+    times: int = 0
+    held_fs: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+class Controller(ABC):
+    """A process, or several, that runs the sites of a name, or a part of them.
+
+    Parameters
+    ----------
+    machine : Machine
+        What it is part of.
+    site : Site
+        The sites' description.
+    path : str
+        The part below the site that it is for; empty for the site itself.
+    control : Control
+        What the chip file asks.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, machine: Machine, site: Site, path: str, control: Control) -> None:
+        self.machine, self.env = machine, machine.env
+        self.site, self.path = site, path
+        self.deeds = Deeds(self.name, site.label(path) if path else site.name)
+
+    @property
+    def tiles(self) -> list[int]:
+        """The numbers of its sites that something runs on, over all chips."""
+        used = {tile for op in self.machine.plan.ops for tile in op.tiles if tile >= 0}
+        return [tile for tile in self.machine.plan.package.tiles_of(self.site.name) if tile in used]
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start its processes, before time 0."""
+
+    def process(self, generator: Generator[simpy.Event, Any, Any]) -> simpy.Process:
+        """Start one process."""
+        return self.env.process(generator)
