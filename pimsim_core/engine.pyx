@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
-from pimsim_core.kernel cimport KICK, LET_GO, SUBMIT, TIMELINE, VISITS, Kernel
+from pimsim_core.kernel cimport CLOCK, DEPENDENCE, KICK, LET_GO, SUBMIT, TIMELINE, VISITS, Kernel, align
 from pimsim_core.network cimport Network
 from pimsim_core.time_bins cimport TimeBins
 
@@ -99,6 +99,8 @@ cdef class Engine(Kernel):
         self.path = CriticalPath(
             len(CAUSES) * parts * ops, places=1 + max(places), record=self.recording != 0
         )
+        self.done = -1
+        self.path.now = 0
         self.network = network
         self.network_period = network_period
         self.network_next = NEVER
@@ -137,6 +139,7 @@ cdef class Engine(Kernel):
         for i in range(self.n_actors):
             self.actors[i].end_node = self.actors[i].permit_node = -1
             self.actors[i].ended_time = -1
+            self.actors[i].asked_at = NEVER
             if self.actors[i].firings > 0:
                 self.unfinished += 1
             if self.actors[i].limit < self.actors[i].firings:
@@ -145,7 +148,7 @@ cdef class Engine(Kernel):
         if self.gated == 0:
             self.queue.push(0, LET_GO)
 
-    def run(self, until=None, int64_t budget=1 << 20):
+    def run(self, until=None, int64_t budget=1 << 20, bint deaf=False):
         """Advance to an instant, or until something that the host watches has happened.
 
         Parameters
@@ -154,6 +157,8 @@ cdef class Engine(Kernel):
             Process the instants before this time (fs), not the one at it; None is to the end.
         budget : int
             Return after about this many events, so that the caller can show progress and take signals.
+        deaf : bool
+            Go on where something has happened.
 
         Returns
         -------
@@ -163,15 +168,15 @@ cdef class Engine(Kernel):
         cdef int64_t horizon = NEVER if until is None else until
         cdef int64_t stop = self.events + budget
         cdef int64_t time
-        self.noticed = False
-        while self.events < stop and not self.noticed:
+        while self.events < stop and (deaf or not self.noticed):
             time = self.queue.next_time()
             if self.network_next < time:  # nobody else has anything to do
                 if self.network_next >= horizon:
                     break
-                self.now = self.network_next
+                self.now = self.path.now = self.network_next
                 self.events += 1
                 self.network_cycle(self.network_next)
+                self.done = self.now
                 continue
             if time >= horizon or time == NEVER:
                 break
@@ -195,32 +200,58 @@ cdef class Engine(Kernel):
         """Return and forget ``(milestones, finished jobs)``: rows of (actor, count, time), and job numbers."""
         milestones, jobs = self.milestones, self.finished_jobs
         self.milestones, self.finished_jobs = [], []
+        self.noticed = False
         return milestones, jobs
 
     def permit(self, int32_t actor, int64_t limit, int64_t time, bint after_output=False):
         """Allow an actor to start its firings below `limit` from `time` on.
 
-        With `after_output`, the last milestone is what made the host do so: the critical path goes on through it.
+        With `after_output`, the last milestone is what made the host do so: the critical path goes on through it. At
+        an instant that is done, they are allowed from the next clock edge on of what the actor visits first.
 
         Raises
         ------
         ValueError
             If `time` lies before the present.
         """
-        if time < self.now:
-            raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
-        cdef bint was_gated = self.actors[actor].limit < self.actors[actor].firings
-        self.actors[actor].limit = max(self.actors[actor].limit, limit)
+        cdef int64_t begin = self.effective(actor, time)
+        cdef int64_t before = max(self.actors[actor].limit, self.actors[actor].asked)
+        cdef int32_t node = self.last_node if after_output and self.last_node >= 0 else -1
+        if begin > time:
+            node = self.until_edge(actor, self.path.root if node < 0 else node, time, begin)
+        elif node >= 0:
+            self.path.hold(node)
+        if begin > time or self.actors[actor].asked_at == NEVER:
+            self.actors[actor].asked = max(self.actors[actor].asked, limit)
+            self.actors[actor].asked_at = begin
+        else:  # before what was asked at an instant that was done
+            self.actors[actor].limit = max(self.actors[actor].limit, limit)
         if self.actors[actor].permit_node >= 0:
             self.path.drop(self.actors[actor].permit_node)
-        self.actors[actor].permit_node = self.last_node if after_output else -1
-        if self.actors[actor].permit_node >= 0:
-            self.path.hold(self.actors[actor].permit_node)
-        self.queue.push(time, <int64_t>actor * 8 + KICK)
-        if was_gated and self.actors[actor].limit >= self.actors[actor].firings:
+        self.actors[actor].permit_node = node
+        self.queue.push(begin, <int64_t>actor * 8 + KICK)
+        if before < self.actors[actor].firings <= limit:
             self.gated -= 1
             if self.gated == 0:
-                self.queue.push(time, LET_GO)
+                self.queue.push(begin, LET_GO)
+
+    cdef int64_t effective(self, int32_t actor, int64_t time) except -1:
+        """When what is asked of an actor takes effect: an instant that is done is done."""
+        if time < self.now:
+            raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
+        if time > self.done:
+            return time
+        return align(time + 1, self.resources[self.first_resource_of(actor)].period)
+
+    cdef int32_t until_edge(self, int32_t actor, int32_t parent, int64_t time, int64_t begin) except -1:
+        """Make a node for what was asked of an actor at a time, because of `parent`, and began at an edge."""
+        cdef int32_t r = self.first_resource_of(actor), op = self.actors[actor].op
+        cdef int32_t asked = self.path.new(parent, time, self.label_of(DEPENDENCE, self.n_parts - 1, op), -1)
+        cdef int32_t node = self.path.new(
+            asked, begin, self.label_of(CLOCK, self.resources[r].part, op), self.resources[r].place
+        )
+        self.path.drop(asked)
+        return node
 
     def select(self, int32_t selector, int64_t inference, int32_t choice):
         """Let an inference take the `choice`-th of the paths that this selector chooses from, counted from 0."""
@@ -286,8 +317,14 @@ cdef class Engine(Kernel):
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
         return self.path_ptr.shape[0] - 2
 
+    def first_step(self, int32_t path):
+        """Return the number of the first step of a path."""
+        return self.path_ptr[path]
+
     def submit(self, int32_t path, int64_t job, int64_t time, int32_t op):
         """Send a walker of a SimPy process along a path; `take_notices` names `job` when it is through.
+
+        At an instant that is done, it comes to its first resource at the next clock edge.
 
         Raises
         ------
@@ -297,10 +334,11 @@ cdef class Engine(Kernel):
         if time < self.now:
             raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
         cdef int32_t w = self.new_walker(self.n_actors, -1, job, path, op)
-        self.walkers[w].node = self.path.new(
-            self.path.root, max(time, self.path.nodes[self.path.root].begin), self.walkers[w].label, -1
-        )
-        self.queue.push(time, <int64_t>w * 8 + SUBMIT)
+        self.walkers[w].node = self.path.new(self.path.root, time, self.walkers[w].label, -1)
+        if time > self.done:
+            self.queue.push(time, <int64_t>w * 8 + SUBMIT)
+        else:
+            self.request_later(w)
 
     def open_phase(self):
         """Charge what comes after the present to a phase of its own."""

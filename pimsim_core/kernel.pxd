@@ -105,6 +105,8 @@ cdef struct Actor:
     int64_t since  # it is in its state
     int64_t working  # fs in that state, like the next one
     int64_t denied
+    int64_t asked  # limit that the host has asked for
+    int64_t asked_at  # when that takes effect, or NEVER
     int32_t depth
     int32_t path
     int32_t op
@@ -235,6 +237,11 @@ cdef struct Record:
     int32_t place
     int32_t op
 
+cdef inline int64_t align(int64_t time, int64_t period) noexcept:
+    """The first clock edge at or after a time."""
+    cdef int64_t rest = time % period
+    return time if rest == 0 else time + period - rest
+
 cdef class Kernel:
     cdef EventQueue queue
     cdef CriticalPath path
@@ -242,6 +249,7 @@ cdef class Kernel:
     cdef int64_t network_period
     cdef int64_t network_next  # time of its next cycle with something to do, or NEVER
     cdef readonly int64_t now
+    cdef int64_t done  # the last instant or cycle of the network that has been processed, or -1
     cdef readonly int64_t events
     cdef readonly int64_t firings
     cdef readonly int64_t packets
@@ -313,7 +321,7 @@ cdef class Kernel:
     cdef int64_t n_log
     cdef object milestones
     cdef object finished_jobs
-    cdef bint noticed
+    cdef readonly bint noticed  # there is something to look at in the lists above
 
     cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1
     cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t charge) except -1
@@ -327,6 +335,8 @@ cdef class Kernel:
     cdef int dispatch(self, int64_t payload) except -1
     cdef int32_t resource_of(self, int32_t w) noexcept
     cdef int request(self, int32_t w) except -1
+    cdef int request_later(self, int32_t w) except -1
+    cdef int to_edge(self, int32_t w, int32_t r, int64_t edge) except -1
     cdef int arrive(self, int32_t w) except -1
     cdef int advance(self, int32_t w) except -1
     cdef int finish(self, int32_t w) except -1
@@ -336,6 +346,7 @@ cdef class Kernel:
     cdef int release(self, int32_t h) except -1
     cdef void thin_log(self) noexcept
     cdef int try_start(self, int32_t a) except -1
+    cdef int32_t first_resource_of(self, int32_t a) noexcept
     cdef int set_state(self, int32_t a, int32_t state, int32_t lacking) except -1
     cdef int note_fill(self, int32_t s) except -1
     cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1

@@ -24,7 +24,7 @@ _DTYPES = {
     "fresh touched release_node release_actor release_label release_place unsampled sampler place tile drainer drained_node _pad:i4",
     "step": "occupancy latency:i8 resource mvm route terminal flits charge:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
-    "actor": "firings period started ended ended_before ended_time limit milestone since working denied:i8 depth path op "
+    "actor": "firings period started ended ended_before ended_time limit milestone since working denied asked asked_at:i8 depth path op "
     "first_input last_input first_output last_output touched end_node state lacking selector permit_node _pad:i4",
     "input": "freed starved:i8 stream need free _pad:i4",
     "output": "blocked:i8 stream token path cast selector _pad:i4",
@@ -44,12 +44,6 @@ _DTYPES = {
 def record_dtype(name):
     """Return the numpy dtype of the engine's records called `name`, e.g. ``"actor"``."""
     return dtype_of(_DTYPES[name])
-
-
-cdef inline int64_t align(int64_t time, int64_t period) noexcept:
-    """The first clock edge at or after a time."""
-    cdef int64_t rest = time % period
-    return time if rest == 0 else time + period - rest
 
 
 cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept:
@@ -205,10 +199,20 @@ cdef class Kernel:
         cdef int64_t edge
         cdef int32_t r = self.resource_of(w)
         edge = align(self.now, self.resources[r].period)
+        if edge > self.now:
+            return self.to_edge(w, r, edge)
         self.walkers[w].arrival = edge
-        if edge == self.now:
-            return self.arrive(w)
+        return self.arrive(w)
+
+    cdef int request_later(self, int32_t w) except -1:
+        """Ask, at an instant that is done, for the resource of the walker's step at its next clock edge behind it."""
+        cdef int32_t r = self.resource_of(w)
+        return self.to_edge(w, r, align(self.now + 1, self.resources[r].period))
+
+    cdef int to_edge(self, int32_t w, int32_t r, int64_t edge) except -1:
+        """Wait for a clock edge of a resource that is still to come."""
         cdef int32_t n
+        self.walkers[w].arrival = edge
         if self.path.nodes[self.walkers[w].node].begin != self.now:
             n = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label, self.walkers[w].place)
             self.path.drop(self.walkers[w].node)
@@ -429,6 +433,9 @@ cdef class Kernel:
         cdef int32_t previous = -1
         cdef int32_t node, w, i, s, path
         cdef int64_t k
+        if self.actors[a].asked_at <= self.now:
+            self.actors[a].limit = max(self.actors[a].limit, self.actors[a].asked)
+            self.actors[a].asked_at = NEVER
         while True:
             k = self.actors[a].started
             if k >= self.actors[a].firings:
@@ -501,6 +508,10 @@ cdef class Kernel:
             self.part_energy.add(self.charge_part[i], begin, end, self.charge_pj[i])
         return self.tile_energy.add(tile, begin, end, self.charge_sum[charge])
 
+    cdef int32_t first_resource_of(self, int32_t a) noexcept:
+        """What an actor visits first."""
+        return self.steps[self.path_ptr[self.actors[a].path]].resource
+
     cdef int32_t op_of(self, int32_t a) noexcept:
         """The op of an actor; what no actor does is the host's."""
         return self.actors[a].op if a < self.n_actors else self.n_ops - 1
@@ -572,7 +583,8 @@ cdef class Kernel:
             node = previous
         else:  # time 0, or the host has just allowed it: by itself, or because of an output
             return self.path.new(
-                self.path.root if self.actors[a].permit_node < 0 else self.actors[a].permit_node, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1
+                self.path.root if self.actors[a].permit_node < 0 else self.actors[a].permit_node,
+                self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1,
             )
         self.path.hold(node)
         return node
@@ -1017,7 +1029,7 @@ cdef class Kernel:
         cdef int64_t payload
         cdef int32_t i
         cdef bint let_go = False
-        self.now = time
+        self.now = self.path.now = time
         while self.queue.next_time() == time:
             payload = self.queue.pop()
             self.events += 1
@@ -1034,6 +1046,7 @@ cdef class Kernel:
         if let_go:  # every actor has had its chance to start at time 0 or when the host allowed it
             self.path.drop(self.path.root)
         self.clear_instant()
+        self.done = time
         return 0
 
     cdef void clear_instant(self) noexcept:
@@ -1071,6 +1084,9 @@ cdef class Kernel:
             if self.actors[r].end_node >= 0:
                 self.path.drop(self.actors[r].end_node)
                 self.actors[r].end_node = -1
+            if self.actors[r].permit_node >= 0 and self.actors[r].asked_at == NEVER:
+                self.path.drop(self.actors[r].permit_node)
+                self.actors[r].permit_node = -1
         self.n_hot_actors = 0
 
     cdef int log_visit(self, int32_t w, int64_t leave) except -1:

@@ -49,6 +49,7 @@ class Environment(simpy.Environment):
         self.on_idle: Callable[[bool], None] | None = None
         self._jobs: dict[int, simpy.Event] = {}
         self._next_job = 0
+        self._paths: dict[tuple[tuple[Step, ...], int], int] = {}
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
         self._reached: dict[int, list[int]] = {}
 
@@ -56,8 +57,12 @@ class Environment(simpy.Environment):
 
     def peek(self) -> float:
         """Return the time of the next event of either queue in fs, infinity if there is none."""
-        core = self.engine.next_time
+        core = self._core_time()
         return min(super().peek(), INFINITY if core is None else core)
+
+    def _core_time(self) -> int | None:
+        """When the engine has something to do or to tell."""
+        return self.engine.now if self.engine.noticed else self.engine.next_time
 
     def step(self) -> None:
         """Advance to the next thing that a SimPy process can see.
@@ -71,7 +76,7 @@ class Environment(simpy.Environment):
         """
         while True:
             mine = super().peek()
-            core = self.engine.next_time
+            core = self._core_time()
             if core is None and self.on_idle is not None:
                 self.on_idle(mine == INFINITY)
             if core is None or core >= mine:
@@ -122,23 +127,29 @@ class Environment(simpy.Environment):
         op : int
             The op that waiting is charged to.
         """
-        rows = [
-            (
-                s.resource,
-                s.occupancy,
-                s.latency,
-                -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
-                -1 if s.route is None else self.first_route + s.route,
-                s.terminal,
-                s.flits,
-            )
-            for s in steps
-        ]
-        path = self.engine.add_path(rows)
         self._next_job += 1
         self._jobs[self._next_job] = self.event()
-        self.engine.submit(path, self._next_job, math.ceil(self.now), op)
+        self.engine.submit(self.path_of(steps, op), self._next_job, math.ceil(self.now), op)
         return self._jobs[self._next_job]
+
+    def path_of(self, steps: Sequence[Step], op: int) -> int:
+        """Return the engine's path for a job of an op; equal jobs take the same one."""
+        key = tuple(steps), op
+        if key not in self._paths:
+            rows = [
+                (
+                    s.resource,
+                    s.occupancy,
+                    s.latency,
+                    -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
+                    -1 if s.route is None else self.first_route + s.route,
+                    s.terminal,
+                    s.flits,
+                )
+                for s in steps
+            ]
+            self._paths[key] = self.engine.add_path(rows)
+        return self._paths[key]
 
     def add_resource(self, row: Resource, part: int) -> int:
         """Give the engine a resource that its machine did not use so far."""

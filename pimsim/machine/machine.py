@@ -181,12 +181,15 @@ class Machine:
         everything = self.host.request(self.batch) if everything is None else everything
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
-        self.env.on_idle = None
         self.take_figures()
         if self.is_timed:
             self.record_every = self.engine.stop_records()
+        self.env.on_idle = lambda _: self.check_alive()  # the host asks for nothing more
+        while not self.engine.finished and self.env.peek() < self.env.horizon:
+            self.env.step()
+        self.env.on_idle = None
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
-            self.engine.run(self.env.horizon)
+            self.engine.run(self.env.horizon, deaf=True)  # visits under way come to their ends
         self.check_alive()
 
     def check_alive(self, host_is_done: bool = True) -> None:

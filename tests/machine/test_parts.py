@@ -23,7 +23,6 @@ def machine(**changes) -> Machine:
     model = Builder()
     model.conv(model.input(1, 8, 2, 2), 8, (1, 1))
     made = Machine(make_plan(small_chip({**WHOLE, **changes}), model.trace()))
-    made.env.run()  # time 0
     return made
 
 
