@@ -84,6 +84,7 @@ cdef class Engine(Kernel):
         self.charge_part = net["charge_part"]
         self.charge_pj = net["charge_pj"]
         self.charge_sum = net["charge_sum"]
+        self.charge_visits = np.zeros(len(net["charge_sum"]), dtype=np.int64)
         self.part_energy, self.tile_energy = TimeBins(energy_parts), TimeBins(tiles + 1)
         self.activity, self.fill = TimeBins(ops), TimeBins(tiles + 1)
         self.tile_fill, self.tile_most, self.tile_since = np.zeros((3, tiles + 1), dtype=np.int64)
@@ -93,6 +94,10 @@ cdef class Engine(Kernel):
         self.op_held_up = np.zeros((ops, ops), dtype=np.int64)
         self.milestones = []
         self.finished_jobs = []
+        self.wants, self.kept_jobs, self.job_nodes = [], set(), {}
+        self.n_sites = 1 + net["actors"]["site"].max(initial=-1)
+        self.site_firings, self.site_wanting = np.zeros((2, self.n_sites + 1), dtype=np.int32)
+        self.site_since = np.zeros(self.n_sites + 1, dtype=np.int64)
         self.queue = EventQueue(max(4096, 2 * self.n_actors))
         places = [int(row["place"].max(initial=-1)) for row in (net["resources"], net["streams"])]
         self.first_resource = int(net["resources"]["place"].min(initial=0))
@@ -139,7 +144,10 @@ cdef class Engine(Kernel):
         for i in range(self.n_actors):
             self.actors[i].end_node = self.actors[i].permit_node = -1
             self.actors[i].ended_time = -1
-            self.actors[i].asked_at = NEVER
+            self.actors[i].asked_at = self.actors[i].opens_at = NEVER
+            self.actors[i].wanted_node = self.actors[i].gate_node = -1
+            if self.actors[i].site < 0:
+                self.actors[i].site = self.n_sites
             if self.actors[i].firings > 0:
                 self.unfinished += 1
             if self.actors[i].limit < self.actors[i].firings:
@@ -197,11 +205,20 @@ cdef class Engine(Kernel):
         return self.unfinished == 0
 
     def take_notices(self):
-        """Return and forget ``(milestones, finished jobs)``: rows of (actor, count, time), and job numbers."""
-        milestones, jobs = self.milestones, self.finished_jobs
-        self.milestones, self.finished_jobs = [], []
+        """Return and forget what has happened.
+
+        Returns
+        -------
+        milestones : list of (actor, count, time)
+        jobs : list of int
+            The numbers of those that are over.
+        wants : list of (site, actor, time)
+            Sites (-1 is none) with a closed actor that could have started at a time; the first one alone.
+        """
+        found = self.milestones, self.finished_jobs, self.wants
+        self.milestones, self.finished_jobs, self.wants = [], [], []
         self.noticed = False
-        return milestones, jobs
+        return found
 
     def permit(self, int32_t actor, int64_t limit, int64_t time, bint after_output=False):
         """Allow an actor to start its firings below `limit` from `time` on.
@@ -253,6 +270,134 @@ cdef class Engine(Kernel):
         self.path.drop(asked)
         return node
 
+    def close(self, actors):
+        """Let actors start no more firings; those under way go on.
+
+        An opening that is still to come is withdrawn.
+
+        Returns
+        -------
+        list of (site, actor, time)
+            Of the actors whose opening was withdrawn, those that could have started since a time; see `take_notices`.
+        """
+        cdef int32_t a
+        wants = []
+        for a in actors:
+            if not self.actors[a].closed:
+                self.actors[a].closed = 1
+                self.closed += 1
+            elif self.actors[a].opens_at != NEVER:
+                self.actors[a].opens_at = NEVER
+                if self.actors[a].gate_node >= 0:
+                    self.path.drop(self.actors[a].gate_node)
+                    self.actors[a].gate_node = -1
+                if self.actors[a].wanted_node >= 0:
+                    self.site_wanting[self.actors[a].site] += 1
+                    wants.append((self.site_of(a), a, self.path.nodes[self.actors[a].wanted_node].begin))
+        return wants
+
+    def open(self, actors, int64_t time, int32_t cause, job=None):
+        """Let closed actors start firings again from `time` on, or the next edge if that instant is done.
+
+        Parameters
+        ----------
+        actors : iterable of int
+            Those that are open already stay so.
+        time : int
+            In fs.
+        cause : int
+            What the time is charged to that an actor has lost: from when it could have started, or from the end of the
+            job if that is later, to `time`.
+        job : int, optional
+            A job that was kept: the critical path of who waited for it goes on through it. It is kept no longer.
+
+        Raises
+        ------
+        ValueError
+            If `time` lies before the present, or the job was not kept or is not over.
+        """
+        cdef int32_t a, node = -1
+        cdef int64_t begin
+        if job is not None:
+            if job not in self.job_nodes:
+                raise ValueError(f"job {job} is not over, or was not kept")
+            node = self.job_nodes.pop(job)
+        for a in actors:
+            begin = self.effective(a, time)
+            if not self.actors[a].closed or self.actors[a].opens_at != NEVER:
+                continue
+            if self.actors[a].wanted_node >= 0:
+                self.site_wanting[self.actors[a].site] -= 1
+            self.actors[a].opens_at, self.actors[a].opened = begin, time
+            self.actors[a].gate_cause, self.actors[a].gate_node = cause, node
+            if node >= 0:
+                self.path.hold(node)
+            self.queue.push(begin, <int64_t>a * 8 + KICK)
+        if node >= 0:
+            self.path.drop(node)
+
+    def is_closed(self, int32_t actor):
+        """Return whether an actor starts no firing until it is opened."""
+        return bool(self.actors[actor].closed)
+
+    def site_of(self, int32_t actor):
+        """Return the site of an actor, -1 if it is in none."""
+        return self.actors[actor].site if self.actors[actor].site < self.n_sites else -1
+
+    def site_figures(self):
+        """Return what happens at each site.
+
+        Returns
+        -------
+        under_way : numpy.ndarray of int32, shape (sites,)
+            Firings.
+        since : numpy.ndarray of int64, shape (sites,)
+            When the last firing ended there, fs; where none is under way the site has had none since then.
+        """
+        return np.array(self.site_firings)[: self.n_sites], np.array(self.site_since)[: self.n_sites]
+
+    def doing(self, int32_t resource):
+        """Return how many servers of a resource are held now, by the number of the cause that they are held for."""
+        holds = np.asarray(self.holds)
+        own = holds["cause"][(holds["resource"] == resource) & (holds["cause"] >= 0)]
+        causes, counts = np.unique(own, return_counts=True)
+        held = dict(zip(causes.tolist(), counts.tolist(), strict=True))
+        usual = self.resources[resource].servers - self.resources[resource].idle - len(own)
+        if usual:  # a multiplication holds its arrays before it is written down
+            held[self.resources[resource].cause] = held.get(self.resources[resource].cause, 0) + usual
+        return held
+
+    def converting(self, int32_t resource, int64_t time):
+        """Return whether conversions of what arrays have read are under way at a time, now or before the next event."""
+        cdef int64_t drained = self.resources[resource].drained
+        return time < drained or time == drained > max(self.done, 0)
+
+    def redirect(
+        self, int32_t step, resource=None, route=None, terminal=None, occupancy=None, latency=None, flits=None, mvm=None,
+    ):
+        """Let a step go elsewhere from now on, or cost something else.
+
+        Who has asked already is served as it was.
+
+        Parameters
+        ----------
+        step : int
+            As the netlist numbers them; see `first_step`.
+        resource, route, terminal, occupancy, latency, flits, mvm : int, optional
+            As in the netlist, times in fs, `mvm` as from `add_mvm`; what is not given stays.
+        """
+        rows = np.asarray(self.steps)
+        visitors = np.asarray(self.walkers)["visit"]
+        if (visitors == step).any():
+            self._append_path(rows[step : step + 1].copy())
+            rows = np.asarray(self.steps)
+            visitors[visitors == step] = len(rows) - 1
+        given = {"resource": resource, "route": route, "terminal": terminal, "occupancy": occupancy}
+        given |= {"latency": latency, "flits": flits, "mvm": mvm}
+        for name, value in given.items():
+            if value is not None:
+                rows[name][step] = value
+
     def select(self, int32_t selector, int64_t inference, int32_t choice):
         """Let an inference take the `choice`-th of the paths that this selector chooses from, counted from 0."""
         self.selected[self.select_ptr[selector] + inference] = choice
@@ -300,20 +445,41 @@ cdef class Engine(Kernel):
         self.mvms = np.concatenate([np.asarray(self.mvms), more])
         return self.mvms.shape[0] - 1
 
+    def add_energy_part(self):
+        """Make room for the energy of one more part, and return its number."""
+        self.part_energy.add_row()
+        return np.asarray(self.part_energy.sums).shape[0] - 1
+
+    def add_charge(self, parts, energy):
+        """Append a kind of visit and return its number: what one costs, pJ, by the numbers of the parts."""
+        self.charge_part = np.append(np.asarray(self.charge_part), np.array(parts, dtype=np.int32))
+        self.charge_pj = np.append(np.asarray(self.charge_pj), np.array(energy, dtype=np.float64))
+        self.charge_ptr = np.append(np.asarray(self.charge_ptr), np.int32(self.charge_part.shape[0]))
+        self.charge_sum = np.append(np.asarray(self.charge_sum), np.float64(sum(energy)))
+        self.charge_visits = np.append(np.asarray(self.charge_visits), np.int64(0))
+        return self.charge_sum.shape[0] - 1
+
+    def visits_by_charge(self):
+        """Return how many visits of each kind that costs energy are over, int64, (kinds,)."""
+        return np.array(self.charge_visits)
+
     def add_path(self, steps):
         """Append a path for jobs and return its number.
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits)
-            As in the netlist; `mvm` and `route` are -1 for an ordinary visit.
+        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
+            As in the netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause`
+            for that of the resource.
         """
         more = np.zeros(len(steps), dtype=record_dtype("step"))
         for row, values in zip(more, steps, strict=True):
             row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], row["flits"] = values[4:]
-            row["charge"] = -1
-        self.steps = np.concatenate([np.asarray(self.steps), more])
+            row["route"], row["terminal"], row["flits"], row["charge"], row["cause"] = values[4:]
+        return self._append_path(more)
+
+    def _append_path(self, rows):
+        self.steps = np.concatenate([np.asarray(self.steps), rows])
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
         return self.path_ptr.shape[0] - 2
 
@@ -321,10 +487,12 @@ cdef class Engine(Kernel):
         """Return the number of the first step of a path."""
         return self.path_ptr[path]
 
-    def submit(self, int32_t path, int64_t job, int64_t time, int32_t op):
+    def submit(self, int32_t path, int64_t job, int64_t time, int32_t op, bint keep=False, int32_t after=-1):
         """Send a walker of a SimPy process along a path; `take_notices` names `job` when it is through.
 
-        At an instant that is done, it comes to its first resource at the next clock edge.
+        At an instant that is done, it comes to its first resource at the next clock edge. With `keep`, `open` can say
+        that something waited for its end. The critical path behind it is that of what made the closed actor `after`
+        want to start, if there is one.
 
         Raises
         ------
@@ -334,7 +502,12 @@ cdef class Engine(Kernel):
         if time < self.now:
             raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
         cdef int32_t w = self.new_walker(self.n_actors, -1, job, path, op)
-        self.walkers[w].node = self.path.new(self.path.root, time, self.walkers[w].label, -1)
+        cdef int32_t cause = self.path.root
+        if after >= 0 and self.actors[after].wanted_node >= 0:
+            cause = self.actors[after].wanted_node
+        self.walkers[w].node = self.path.new(cause, time, self.walkers[w].label, -1)
+        if keep:
+            self.kept_jobs.add(job)
         if time > self.done:
             self.queue.push(time, <int64_t>w * 8 + SUBMIT)
         else:

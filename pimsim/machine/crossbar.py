@@ -14,6 +14,8 @@ from pimsim.units import cycles, fs_from_ns
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine
 
+MODES = {"maintenance": "calibrating", "programming": "programming", "compute": "computing"}
+
 
 class Crossbar:
     """The arrays of one core that hold one op's weights and work in step, with their ADC bank.
@@ -31,12 +33,16 @@ class Crossbar:
     def __init__(self, machine: Machine, resource: int, mvm: Mvm) -> None:
         self.machine, self.resource, self.phases = machine, resource, mvm
         self.bank = AdcBank(machine, mvm.bank, None if mvm.shared else resource)
-        self.mode = "idle"
-        """``idle``, ``computing`` or ``programming``, as far as SimPy processes use it."""
+
+    @property
+    def mode(self) -> str:
+        """What they do now: ``idle``, ``computing``, ``programming`` or ``calibrating``, for whomever."""
+        held = self.machine.env.doing(self.resource)
+        return next((mode for cause, mode in MODES.items() if cause in held), "idle")
 
     def mvm(self) -> simpy.Event:
         """Multiply one vector, phase by phase, after what the arrays are doing already."""
-        return self._visit(Step(self.resource, 0, 0, self.phases), "computing")
+        return self._visit(Step(self.resource, 0, 0, self.phases))
 
     def program(self, rows: int) -> simpy.Event:
         """Write so many rows, one after another; multiplications wait meanwhile.
@@ -55,10 +61,7 @@ class Crossbar:
             )
         period = self.machine.net.resources[self.resource].period_fs
         duration = rows * cycles(fs_from_ns(config.core.array.write_ns), period) * period
-        return self._visit(Step(self.resource, duration, duration), "programming")
+        return self._visit(Step(self.resource, duration, duration, cause="programming"))
 
-    def _visit(self, step: Step, mode: str) -> simpy.Event:
-        done = self.machine.env.submit([step], self.machine.host_op)
-        self.mode = mode
-        done.callbacks.append(lambda _: setattr(self, "mode", "idle"))
-        return done
+    def _visit(self, step: Step) -> simpy.Event:
+        return self.machine.env.submit([step], self.machine.host_op)

@@ -90,7 +90,7 @@ class Machine:
         self.caches = Caches(self.net, arrays, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
-        self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees))
+        self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
         self.host = Host(self)
         self.take_figures()
         self.interconnect = Interconnect(self)
@@ -184,7 +184,8 @@ class Machine:
         self.take_figures()
         if self.is_timed:
             self.record_every = self.engine.stop_records()
-        self.env.on_idle = lambda _: self.check_alive()  # the host asks for nothing more
+        # The host asks for nothing more, but a controller may still open what it has closed.
+        self.env.on_idle = lambda done: self.check_alive(done or not self.engine.closed)
         while not self.engine.finished and self.env.peek() < self.env.horizon:
             self.env.step()
         self.env.on_idle = None
@@ -208,7 +209,7 @@ class Machine:
         if (
             self.engine.next_time is None
             and not self.engine.finished
-            and (host_is_done or not self.engine.gated)
+            and (host_is_done or not (self.engine.gated or self.engine.closed))
         ):
             raise self.stuck()
 
@@ -226,6 +227,8 @@ class Machine:
                 for s, _, _, places in blocked
             ]
             reasons = " and ".join(waits) or "for its path"
+            if self.engine.is_closed(actor):
+                reasons = "to be opened"
             lines.append(f"  {net.actors[actor].name} at firing {firing} waits {reasons}")
         if len(stuck) > 10:
             lines.append(f"  and {len(stuck) - 10} more")

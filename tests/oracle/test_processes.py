@@ -30,11 +30,25 @@ class Served(Environment):
         self.host_op = len(net.ops) - 1
         self.first_steps = {}  # of a job
 
-    def submit(self, number, steps):
+    def submit(self, number, steps, **more):
         self._next_job = number - 1
-        event = super().submit(steps, self.host_op)
+        event = super().submit(steps, self.host_op, **more)
         self.first_steps[number] = self.engine.first_step(self.path_of(steps, self.host_op))
         return event
+
+    def sleep(self, time):
+        return self.timeout(time)
+
+    def redirect(self, path, number, step):
+        self.engine.redirect(
+            self.engine.first_step(path) + number,
+            resource=step.resource,
+            route=step.route,
+            terminal=step.terminal,
+            occupancy=step.occupancy,
+            latency=step.latency,
+            flits=step.flits,
+        )
 
 
 def serve(world, net, scripts):
@@ -44,7 +58,7 @@ def serve(world, net, scripts):
         over = None
         for number, (wait, amount, act, choice) in enumerate(script):
             if wait == "time":
-                yield world.env.timeout(amount)
+                yield world.sleep(amount)
             elif wait == "job" and over is not None:
                 yield over
             elif wait == "output" and net.actors:
@@ -58,9 +72,68 @@ def serve(world, net, scripts):
             elif act == "allow" and net.actors:
                 actor = choice % len(net.actors)
                 world.allow(actor, choice % (net.actors[actor].firings + 1))
+            elif act == "redirect":
+                redirect(world, net, amount, choice)
 
     for which, script in enumerate(scripts):
         world.env.process(process(which, script))
+
+
+def redirect(world, net, which, like):
+    """Let a step go where another of its sort goes: a visit, or a packet."""
+    steps = [
+        (path, number, step)
+        for path, row in enumerate(net.paths)
+        for number, step in enumerate(row)
+        if step.mvm is None
+    ]
+    if steps:
+        path, number, step = steps[which % len(steps)]
+        others = [other for _, _, other in steps if (other.route is None) == (step.route is None)]
+        world.redirect(path, number, others[like % len(others)])
+
+
+def control(world, net, rules):
+    """A controller a site in either world: closes and opens its actors, at times, when wanted, or after a job."""
+
+    def process(site, actors, rules):
+        for number, (wait, amount, act) in enumerate(rules):
+            if wait == "wanted":
+                yield world.wanted(site)
+            else:
+                yield world.sleep(amount)
+            if act == "close":
+                world.close(actors)
+                continue
+            job = None
+            if act == "work and open":
+                paths = [path for path in net.paths if path]
+                after = actors[0] if amount % 2 else None
+                job = world.submit(
+                    1000 * (site + 1) + number, paths[amount % len(paths)], keep=True, after=after
+                )
+                yield job
+            world.open(actors, "waking", job)
+
+    for site, rows in enumerate(rules):
+        actors = [number for number, row in enumerate(net.actors) if row.site == site]
+        if actors:
+            world.env.process(process(site, actors, rows))
+
+
+@st.composite
+def controllers(draw):
+    """Draw what the controllers of a few sites do; most close first, and open when the site is wanted."""
+    one = st.tuples(
+        st.sampled_from(["time", "wanted", "wanted"]),
+        st.integers(0, 30),
+        st.sampled_from(["close", "open", "work and open"]),
+    )
+    sites = []
+    for _ in range(draw(st.integers(1, 3))):
+        turns = draw(st.lists(one, max_size=8))
+        sites.append([("time", draw(st.integers(0, 20)), "close"), *turns, ("time", 5, "open")])
+    return sites
 
 
 @st.composite
@@ -69,22 +142,26 @@ def scripts(draw):
     one = st.tuples(
         st.sampled_from(["time", "job", "output", "output"]),
         st.integers(0, 40),
-        st.sampled_from(["job", "job", "allow"]),
+        st.sampled_from(["job", "job", "allow", "redirect"]),
         st.integers(0, 40),
     )
     return draw(st.lists(st.lists(one, min_size=1, max_size=MOST), min_size=1, max_size=3))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(machines(), scripts(), st.sets(st.integers(0, 12)))
-def test_random_processes_agree_with_the_twin(net, scripts, denied):
-    net.actors = [row._replace(limit=0) if number in denied else row for number, row in enumerate(net.actors)]
+@given(machines(), scripts(), controllers(), st.sets(st.integers(0, 12)))
+def test_random_processes_and_controllers_agree_with_the_twin(net, scripts, rules, denied):
+    net.actors = [
+        row._replace(limit=0 if number in denied else None, site=number % (len(rules) + 1) - 1)
+        for number, row in enumerate(net.actors)
+    ]
     served, twin = Served(net), ServingTwin(net)
     served.env = served
     for number in denied & set(range(len(net.actors))):
         twin.allowed[number] = 0
-    serve(served, net, scripts)
-    serve(twin, net, scripts)
+    for world in (served, twin):
+        serve(world, net, scripts)
+        control(world, net, rules)
     served.run()
     log = twin.run()
     found = []

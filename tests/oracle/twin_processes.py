@@ -12,13 +12,19 @@ AFTER = 40  # processes hear of an instant when everything else of it is done
 
 
 class ServingTwin(Twin):
-    """A twin that answers processes: `reached`, `allow` and `submit`."""
+    """A twin that answers processes: what they may wait for, and what they may do.
+
+    `sites` says at which site each actor works; closed actors start no firing.
+    """
 
     def __init__(self, net, selected=None):
         super().__init__(net, selected)
         self.heard = -1  # the last instant of which a process has heard something
         self.waiting = {}  # (actor, count) -> events
         self.reports = [0] * len(net.actors)
+        self.closed, self.wants, self.told = set(), set(), set()
+        self.opening = {}  # actor -> the process that opens it
+        self.sleepers = {}  # site -> events
 
     def hear(self, event, value=None):
         """Let an event happen when this instant is done."""
@@ -35,7 +41,7 @@ class ServingTwin(Twin):
     def reached(self, a, count):
         event = self.env.event()
         if self.reports[a] >= count:
-            return event.succeed()
+            return self.sleep(0)
         self.waiting.setdefault((a, count), []).append(event)
         return event
 
@@ -46,7 +52,7 @@ class ServingTwin(Twin):
             yield self.env.timeout(later - self.env.now)
 
     def first_of(self, a):
-        return self.net.paths[self.net.actors[a].path][0].resource
+        return self.paths[self.net.actors[a].path][0].resource
 
     def allow(self, a, firings):
         if self.heard == self.env.now:
@@ -62,7 +68,66 @@ class ServingTwin(Twin):
         self.allowed[a] = max(self.allowed[a], firings)
         self.fire_soon([a])
 
-    def submit(self, number, steps):
+    # -- sites ---------------------------------------------------------------------------------------------------
+
+    def can_fire(self, a, actor):
+        if not super().can_fire(a, actor):
+            return False
+        if a in self.closed:
+            if a not in self.wants:
+                self.wants.add(a)
+                if a not in self.opening:
+                    self.tell_of(actor.site)
+            return False
+        self.wants.discard(a)
+        return True
+
+    def tell_of(self, site):
+        self.told.add(site)
+        for event in self.sleepers.pop(site, ()):
+            self.hear(event)
+
+    def wanted(self, site):
+        event = self.env.event()
+        if site in self.told:
+            return self.sleep(0)
+        self.sleepers.setdefault(site, []).append(event)
+        return event
+
+    def close(self, actors):
+        for a in actors:
+            withdrawn = self.opening.pop(a, None) is not None or a not in self.closed
+            if withdrawn and a in self.wants:
+                self.told.add(self.net.actors[a].site)
+            self.closed.add(a)
+
+    def open(self, actors, cause=None, job=None):
+        for a in actors:
+            self.told.discard(self.net.actors[a].site)
+            if a in self.closed and a not in self.opening:
+                self.opening[a] = object()
+                self.env.process(self.open_later(a, self.opening[a]))
+
+    def open_later(self, a, opening):
+        yield from self.edge_of(self.first_of(a))
+        if self.opening.get(a) is opening:
+            del self.opening[a]
+            self.closed.discard(a)
+            self.fire_soon([a])
+
+    # -- jobs ----------------------------------------------------------------------------------------------------
+
+    def redirect(self, path, number, step):
+        self.paths[path][number] = step
+
+    def sleep(self, time):
+        """What processes do at an instant comes before everything else of it."""
+        event = self.env.event()
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority=0, delay=time)
+        return event
+
+    def submit(self, number, steps, **_):
         """Send a job; the event happens when it is over. Jobs ask like an actor behind all others."""
         over = self.env.event()
         self.env.process(self.job(number, steps, over))
