@@ -131,7 +131,9 @@ def test_a_whole_chip_gets_the_kind_that_it_is(tmp_path: Path) -> None:
 def test_a_file_that_extends_another_says_only_what_differs(old: str, sites: object) -> None:
     text = f"extends: isaac\n{old}"
     if sites is None:
-        with pytest.raises(ConfigError, match="found braces, expected a key a line; write its keys below one"):
+        with pytest.raises(
+            ConfigError, match="found braces, expected a key a line; write its keys below one"
+        ):
             convert(text, "old.yaml")
     else:
         assert yaml.safe_load(convert(text, "old.yaml")) == {"extends": "isaac", "sites": sites}
