@@ -52,9 +52,7 @@ class Crossbar:
             If the chip file gives no write time.
         """
         config = self.machine.plan.chip.config
-        array = self.machine.plan.package.site(self.machine.net.resources[self.resource].tile or 0).part_at(
-            "core.array"
-        )
+        site = self.machine.plan.package.site(self.machine.net.resources[self.resource].tile or 0)
         row_fs = site.part_at("core.array").row_fs(config.clocks)
         if row_fs is None:
             raise ConfigError(

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import simpy
 
+from pimsim.chip.base import Energy
 from pimsim.machine.horizon import past_horizon
-from pimsim.netlist.rows import Energy, Resource, Step
+from pimsim.netlist.rows import Resource, Step
 from pimsim.units import MAX_FS
 from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES
