@@ -28,6 +28,7 @@ cdef class CriticalPath:
     cdef int64_t n_stem
     cdef int32_t unused
     cdef int32_t root
+    cdef int64_t now  # what begins later is not folded yet
     cdef readonly int64_t live
     cdef readonly int64_t peak
 

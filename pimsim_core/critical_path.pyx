@@ -10,6 +10,8 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
 
+from pimsim_core.event_queue cimport NEVER
+
 _NODE = np.dtype(
     [
         ("begin", np.int64),
@@ -46,6 +48,7 @@ cdef class CriticalPath:
         self.phase_begin = np.zeros(1, dtype=np.int64)
         self.place_totals = np.zeros(places, dtype=np.int64)
         self.recording = record
+        self.now = NEVER
         self.stem = np.zeros(1024 if record else 1, dtype=STRETCH)
         self.unused = -1
         self._free_range(1)
@@ -110,6 +113,8 @@ cdef class CriticalPath:
             node = parent
         while self.nodes[self.root].held == 0 and self.nodes[self.root].children == 1:
             child = <int32_t>self.nodes[self.root].children_sum
+            if self.nodes[child].begin > self.now:  # what a process asks for now goes on from the root
+                break
             self.fold(
                 self.nodes[self.root].begin, self.nodes[child].begin, self.nodes[child].label, self.nodes[child].place
             )

@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport NEVER, EventQueue
-from pimsim_core.kernel cimport KICK, LET_GO, SUBMIT, TIMELINE, VISITS, Kernel
+from pimsim_core.kernel cimport CLOCK, DEPENDENCE, KICK, LET_GO, SUBMIT, TIMELINE, VISITS, Kernel, align
 from pimsim_core.network cimport Network
 from pimsim_core.time_bins cimport TimeBins
 
@@ -84,6 +84,7 @@ cdef class Engine(Kernel):
         self.charge_part = net["charge_part"]
         self.charge_pj = net["charge_pj"]
         self.charge_sum = net["charge_sum"]
+        self.charge_visits = np.zeros(len(net["charge_sum"]), dtype=np.int64)
         self.part_energy, self.tile_energy = TimeBins(energy_parts), TimeBins(tiles + 1)
         self.activity, self.fill = TimeBins(ops), TimeBins(tiles + 1)
         self.tile_fill, self.tile_most, self.tile_since = np.zeros((3, tiles + 1), dtype=np.int64)
@@ -93,12 +94,18 @@ cdef class Engine(Kernel):
         self.op_held_up = np.zeros((ops, ops), dtype=np.int64)
         self.milestones = []
         self.finished_jobs = []
+        self.wants, self.kept_jobs, self.job_nodes = [], set(), {}
+        self.n_sites = 1 + net["actors"]["site"].max(initial=-1)
+        self.site_firings, self.site_wanting = np.zeros((2, self.n_sites + 1), dtype=np.int32)
+        self.site_since = np.zeros(self.n_sites + 1, dtype=np.int64)
         self.queue = EventQueue(max(4096, 2 * self.n_actors))
         places = [int(row["place"].max(initial=-1)) for row in (net["resources"], net["streams"])]
         self.first_resource = int(net["resources"]["place"].min(initial=0))
         self.path = CriticalPath(
             len(CAUSES) * parts * ops, places=1 + max(places), record=self.recording != 0
         )
+        self.done = -1
+        self.path.now = 0
         self.network = network
         self.network_period = network_period
         self.network_next = NEVER
@@ -137,6 +144,10 @@ cdef class Engine(Kernel):
         for i in range(self.n_actors):
             self.actors[i].end_node = self.actors[i].permit_node = -1
             self.actors[i].ended_time = -1
+            self.actors[i].asked_at = self.actors[i].opens_at = NEVER
+            self.actors[i].wanted_node = self.actors[i].gate_node = -1
+            if self.actors[i].site < 0:
+                self.actors[i].site = self.n_sites
             if self.actors[i].firings > 0:
                 self.unfinished += 1
             if self.actors[i].limit < self.actors[i].firings:
@@ -145,7 +156,7 @@ cdef class Engine(Kernel):
         if self.gated == 0:
             self.queue.push(0, LET_GO)
 
-    def run(self, until=None, int64_t budget=1 << 20):
+    def run(self, until=None, int64_t budget=1 << 20, bint deaf=False):
         """Advance to an instant, or until something that the host watches has happened.
 
         Parameters
@@ -154,6 +165,8 @@ cdef class Engine(Kernel):
             Process the instants before this time (fs), not the one at it; None is to the end.
         budget : int
             Return after about this many events, so that the caller can show progress and take signals.
+        deaf : bool
+            Go on where something has happened.
 
         Returns
         -------
@@ -163,15 +176,15 @@ cdef class Engine(Kernel):
         cdef int64_t horizon = NEVER if until is None else until
         cdef int64_t stop = self.events + budget
         cdef int64_t time
-        self.noticed = False
-        while self.events < stop and not self.noticed:
+        while self.events < stop and (deaf or not self.noticed):
             time = self.queue.next_time()
             if self.network_next < time:  # nobody else has anything to do
                 if self.network_next >= horizon:
                     break
-                self.now = self.network_next
+                self.now = self.path.now = self.network_next
                 self.events += 1
                 self.network_cycle(self.network_next)
+                self.done = self.now
                 continue
             if time >= horizon or time == NEVER:
                 break
@@ -192,35 +205,198 @@ cdef class Engine(Kernel):
         return self.unfinished == 0
 
     def take_notices(self):
-        """Return and forget ``(milestones, finished jobs)``: rows of (actor, count, time), and job numbers."""
-        milestones, jobs = self.milestones, self.finished_jobs
-        self.milestones, self.finished_jobs = [], []
-        return milestones, jobs
+        """Return and forget what has happened.
+
+        Returns
+        -------
+        milestones : list of (actor, count, time)
+        jobs : list of int
+            The numbers of those that are over.
+        wants : list of (site, actor, time)
+            Sites (-1 is none) with a closed actor that could have started at a time; the first one alone.
+        """
+        found = self.milestones, self.finished_jobs, self.wants
+        self.milestones, self.finished_jobs, self.wants = [], [], []
+        self.noticed = False
+        return found
 
     def permit(self, int32_t actor, int64_t limit, int64_t time, bint after_output=False):
         """Allow an actor to start its firings below `limit` from `time` on.
 
-        With `after_output`, the last milestone is what made the host do so: the critical path goes on through it.
+        With `after_output`, the last milestone is what made the host do so: the critical path goes on through it. At
+        an instant that is done, they are allowed from the next clock edge on of what the actor visits first.
 
         Raises
         ------
         ValueError
             If `time` lies before the present.
         """
-        if time < self.now:
-            raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
-        cdef bint was_gated = self.actors[actor].limit < self.actors[actor].firings
-        self.actors[actor].limit = max(self.actors[actor].limit, limit)
+        cdef int64_t begin = self.effective(actor, time)
+        cdef int64_t before = max(self.actors[actor].limit, self.actors[actor].asked)
+        cdef int32_t node = self.last_node if after_output and self.last_node >= 0 else -1
+        if begin > time:
+            node = self.until_edge(actor, self.path.root if node < 0 else node, time, begin)
+        elif node >= 0:
+            self.path.hold(node)
+        if begin > time or self.actors[actor].asked_at == NEVER:
+            self.actors[actor].asked = max(self.actors[actor].asked, limit)
+            self.actors[actor].asked_at = begin
+        else:  # before what was asked at an instant that was done
+            self.actors[actor].limit = max(self.actors[actor].limit, limit)
         if self.actors[actor].permit_node >= 0:
             self.path.drop(self.actors[actor].permit_node)
-        self.actors[actor].permit_node = self.last_node if after_output else -1
-        if self.actors[actor].permit_node >= 0:
-            self.path.hold(self.actors[actor].permit_node)
-        self.queue.push(time, <int64_t>actor * 8 + KICK)
-        if was_gated and self.actors[actor].limit >= self.actors[actor].firings:
+        self.actors[actor].permit_node = node
+        self.queue.push(begin, <int64_t>actor * 8 + KICK)
+        if before < self.actors[actor].firings <= limit:
             self.gated -= 1
             if self.gated == 0:
-                self.queue.push(time, LET_GO)
+                self.queue.push(begin, LET_GO)
+
+    cdef int64_t effective(self, int32_t actor, int64_t time) except -1:
+        """When what is asked of an actor takes effect: an instant that is done is done."""
+        if time < self.now:
+            raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
+        if time > self.done:
+            return time
+        return align(time + 1, self.resources[self.first_resource_of(actor)].period)
+
+    cdef int32_t until_edge(self, int32_t actor, int32_t parent, int64_t time, int64_t begin) except -1:
+        """Make a node for what was asked of an actor at a time, because of `parent`, and began at an edge."""
+        cdef int32_t r = self.first_resource_of(actor), op = self.actors[actor].op
+        cdef int32_t asked = self.path.new(parent, time, self.label_of(DEPENDENCE, self.n_parts - 1, op), -1)
+        cdef int32_t node = self.path.new(
+            asked, begin, self.label_of(CLOCK, self.resources[r].part, op), self.resources[r].place
+        )
+        self.path.drop(asked)
+        return node
+
+    def close(self, actors):
+        """Let actors start no more firings; those under way go on.
+
+        An opening that is still to come is withdrawn.
+
+        Returns
+        -------
+        list of (site, actor, time)
+            Of the actors whose opening was withdrawn, those that could have started since a time; see `take_notices`.
+        """
+        cdef int32_t a
+        wants = []
+        for a in actors:
+            if not self.actors[a].closed:
+                self.actors[a].closed = 1
+                self.closed += 1
+            elif self.actors[a].opens_at != NEVER:
+                self.actors[a].opens_at = NEVER
+                if self.actors[a].gate_node >= 0:
+                    self.path.drop(self.actors[a].gate_node)
+                    self.actors[a].gate_node = -1
+                if self.actors[a].wanted_node >= 0:
+                    self.site_wanting[self.actors[a].site] += 1
+                    wants.append((self.site_of(a), a, self.path.nodes[self.actors[a].wanted_node].begin))
+        return wants
+
+    def open(self, actors, int64_t time, int32_t cause, job=None):
+        """Let closed actors start firings again from `time` on, or the next edge if that instant is done.
+
+        Parameters
+        ----------
+        actors : iterable of int
+            Those that are open already stay so.
+        time : int
+            In fs.
+        cause : int
+            What the time is charged to that an actor has lost: from when it could have started, or from the end of the
+            job if that is later, to `time`.
+        job : int, optional
+            A job that was kept: the critical path of who waited for it goes on through it. It is kept no longer.
+
+        Raises
+        ------
+        ValueError
+            If `time` lies before the present, or the job was not kept or is not over.
+        """
+        cdef int32_t a, node = -1
+        cdef int64_t begin
+        if job is not None:
+            if job not in self.job_nodes:
+                raise ValueError(f"job {job} is not over, or was not kept")
+            node = self.job_nodes.pop(job)
+        for a in actors:
+            begin = self.effective(a, time)
+            if not self.actors[a].closed or self.actors[a].opens_at != NEVER:
+                continue
+            if self.actors[a].wanted_node >= 0:
+                self.site_wanting[self.actors[a].site] -= 1
+            self.actors[a].opens_at, self.actors[a].opened = begin, time
+            self.actors[a].gate_cause, self.actors[a].gate_node = cause, node
+            if node >= 0:
+                self.path.hold(node)
+            self.queue.push(begin, <int64_t>a * 8 + KICK)
+        if node >= 0:
+            self.path.drop(node)
+
+    def is_closed(self, int32_t actor):
+        """Return whether an actor starts no firing until it is opened."""
+        return bool(self.actors[actor].closed)
+
+    def site_of(self, int32_t actor):
+        """Return the site of an actor, -1 if it is in none."""
+        return self.actors[actor].site if self.actors[actor].site < self.n_sites else -1
+
+    def site_figures(self):
+        """Return what happens at each site.
+
+        Returns
+        -------
+        under_way : numpy.ndarray of int32, shape (sites,)
+            Firings.
+        since : numpy.ndarray of int64, shape (sites,)
+            When the last firing ended there, fs; where none is under way the site has had none since then.
+        """
+        return np.array(self.site_firings)[: self.n_sites], np.array(self.site_since)[: self.n_sites]
+
+    def doing(self, int32_t resource):
+        """Return how many servers of a resource are held now, by the number of the cause that they are held for."""
+        holds = np.asarray(self.holds)
+        own = holds["cause"][(holds["resource"] == resource) & (holds["cause"] >= 0)]
+        causes, counts = np.unique(own, return_counts=True)
+        held = dict(zip(causes.tolist(), counts.tolist(), strict=True))
+        usual = self.resources[resource].servers - self.resources[resource].idle - len(own)
+        if usual:  # a multiplication holds its arrays before it is written down
+            held[self.resources[resource].cause] = held.get(self.resources[resource].cause, 0) + usual
+        return held
+
+    def converting(self, int32_t resource, int64_t time):
+        """Return whether conversions of what arrays have read are under way at a time, now or before the next event."""
+        cdef int64_t drained = self.resources[resource].drained
+        return time < drained or time == drained > max(self.done, 0)
+
+    def redirect(
+        self, int32_t step, resource=None, route=None, terminal=None, occupancy=None, latency=None, flits=None, mvm=None,
+    ):
+        """Let a step go elsewhere from now on, or cost something else.
+
+        Who has asked already is served as it was.
+
+        Parameters
+        ----------
+        step : int
+            As the netlist numbers them; see `first_step`.
+        resource, route, terminal, occupancy, latency, flits, mvm : int, optional
+            As in the netlist, times in fs, `mvm` as from `add_mvm`; what is not given stays.
+        """
+        rows = np.asarray(self.steps)
+        visitors = np.asarray(self.walkers)["visit"]
+        if (visitors == step).any():
+            self._append_path(rows[step : step + 1].copy())
+            rows = np.asarray(self.steps)
+            visitors[visitors == step] = len(rows) - 1
+        given = {"resource": resource, "route": route, "terminal": terminal, "occupancy": occupancy}
+        given |= {"latency": latency, "flits": flits, "mvm": mvm}
+        for name, value in given.items():
+            if value is not None:
+                rows[name][step] = value
 
     def select(self, int32_t selector, int64_t inference, int32_t choice):
         """Let an inference take the `choice`-th of the paths that this selector chooses from, counted from 0."""
@@ -269,25 +445,54 @@ cdef class Engine(Kernel):
         self.mvms = np.concatenate([np.asarray(self.mvms), more])
         return self.mvms.shape[0] - 1
 
+    def add_energy_part(self):
+        """Make room for the energy of one more part, and return its number."""
+        self.part_energy.add_row()
+        return np.asarray(self.part_energy.sums).shape[0] - 1
+
+    def add_charge(self, parts, energy):
+        """Append a kind of visit and return its number: what one costs, pJ, by the numbers of the parts."""
+        self.charge_part = np.append(np.asarray(self.charge_part), np.array(parts, dtype=np.int32))
+        self.charge_pj = np.append(np.asarray(self.charge_pj), np.array(energy, dtype=np.float64))
+        self.charge_ptr = np.append(np.asarray(self.charge_ptr), np.int32(self.charge_part.shape[0]))
+        self.charge_sum = np.append(np.asarray(self.charge_sum), np.float64(sum(energy)))
+        self.charge_visits = np.append(np.asarray(self.charge_visits), np.int64(0))
+        return self.charge_sum.shape[0] - 1
+
+    def visits_by_charge(self):
+        """Return how many visits of each kind that costs energy are over, int64, (kinds,)."""
+        return np.array(self.charge_visits)
+
     def add_path(self, steps):
         """Append a path for jobs and return its number.
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits)
-            As in the netlist; `mvm` and `route` are -1 for an ordinary visit.
+        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
+            As in the netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause`
+            for that of the resource.
         """
         more = np.zeros(len(steps), dtype=record_dtype("step"))
         for row, values in zip(more, steps, strict=True):
             row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], row["flits"] = values[4:]
-            row["charge"] = -1
-        self.steps = np.concatenate([np.asarray(self.steps), more])
+            row["route"], row["terminal"], row["flits"], row["charge"], row["cause"] = values[4:]
+        return self._append_path(more)
+
+    def _append_path(self, rows):
+        self.steps = np.concatenate([np.asarray(self.steps), rows])
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
         return self.path_ptr.shape[0] - 2
 
-    def submit(self, int32_t path, int64_t job, int64_t time, int32_t op):
+    def first_step(self, int32_t path):
+        """Return the number of the first step of a path."""
+        return self.path_ptr[path]
+
+    def submit(self, int32_t path, int64_t job, int64_t time, int32_t op, bint keep=False, int32_t after=-1):
         """Send a walker of a SimPy process along a path; `take_notices` names `job` when it is through.
+
+        At an instant that is done, it comes to its first resource at the next clock edge. With `keep`, `open` can say
+        that something waited for its end. The critical path behind it is that of what made the closed actor `after`
+        want to start, if there is one.
 
         Raises
         ------
@@ -297,10 +502,16 @@ cdef class Engine(Kernel):
         if time < self.now:
             raise ValueError(f"time {time} fs lies before the present, {self.now} fs")
         cdef int32_t w = self.new_walker(self.n_actors, -1, job, path, op)
-        self.walkers[w].node = self.path.new(
-            self.path.root, max(time, self.path.nodes[self.path.root].begin), self.walkers[w].label, -1
-        )
-        self.queue.push(time, <int64_t>w * 8 + SUBMIT)
+        cdef int32_t cause = self.path.root
+        if after >= 0 and self.actors[after].wanted_node >= 0:
+            cause = self.actors[after].wanted_node
+        self.walkers[w].node = self.path.new(cause, time, self.walkers[w].label, -1)
+        if keep:
+            self.kept_jobs.add(job)
+        if time > self.done:
+            self.queue.push(time, <int64_t>w * 8 + SUBMIT)
+        else:
+            self.request_later(w)
 
     def open_phase(self):
         """Charge what comes after the present to a phase of its own."""

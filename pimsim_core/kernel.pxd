@@ -71,7 +71,7 @@ cdef struct Resource:
     int32_t tile  # or the row for what is in none
     int32_t drainer  # crossbar: the walker that the sample-and-holds are drained of last, or -1
     int32_t drained_node  # crossbar: since when that takes its time
-    int32_t unused
+    int32_t release_cause  # of the visit whose release `release_node` is, if it is not the resource's, or -1
 
 cdef struct Step:
     int64_t occupancy
@@ -82,6 +82,8 @@ cdef struct Step:
     int32_t terminal  # where it begins
     int32_t flits
     int32_t charge  # the energy of a visit, or -1
+    int32_t cause  # of a visit, if it is not its resource's, or -1
+    int32_t unused
 
 cdef struct Mvm:
     int64_t setup
@@ -105,6 +107,10 @@ cdef struct Actor:
     int64_t since  # it is in its state
     int64_t working  # fs in that state, like the next one
     int64_t denied
+    int64_t asked  # limit that the host has asked for
+    int64_t asked_at  # when that takes effect, or NEVER
+    int64_t opens_at  # when it is opened, or NEVER
+    int64_t opened  # when that was asked for
     int32_t depth
     int32_t path
     int32_t op
@@ -118,7 +124,11 @@ cdef struct Actor:
     int32_t lacking  # the row of the input or output that it waits for
     int32_t selector  # which of several paths from `path` on an inference takes; -1 is always the first
     int32_t permit_node  # what made the host allow more, or -1
-    int32_t unused
+    int32_t closed  # 1 if it starts no firing
+    int32_t site  # or the row for those of none
+    int32_t wanted_node  # why its next firing could have started, had it been open, or -1
+    int32_t gate_node  # the end of the job that it was opened after, or -1
+    int32_t gate_cause  # of its not having been open
 
 cdef struct Input:
     int64_t freed
@@ -208,7 +218,7 @@ cdef struct Walker:
     int32_t leaf  # of the tree that it goes to, or -1
     int32_t pieces  # that have still to come
     int32_t place  # where it is, as its label says what it does
-    int32_t unused
+    int32_t visit  # the row of its present step as it was when it asked
 
 cdef struct Hold:
     int64_t begin
@@ -222,6 +232,8 @@ cdef struct Hold:
     int32_t place
     int32_t charge
     int32_t output
+    int32_t cause  # if it is not its resource's, or -1
+    int32_t unused
 
 cdef struct Record:
     int64_t firing
@@ -235,6 +247,11 @@ cdef struct Record:
     int32_t place
     int32_t op
 
+cdef inline int64_t align(int64_t time, int64_t period) noexcept:
+    """The first clock edge at or after a time."""
+    cdef int64_t rest = time % period
+    return time if rest == 0 else time + period - rest
+
 cdef class Kernel:
     cdef EventQueue queue
     cdef CriticalPath path
@@ -242,6 +259,7 @@ cdef class Kernel:
     cdef int64_t network_period
     cdef int64_t network_next  # time of its next cycle with something to do, or NEVER
     cdef readonly int64_t now
+    cdef int64_t done  # the last instant or cycle of the network that has been processed, or -1
     cdef readonly int64_t events
     cdef readonly int64_t firings
     cdef readonly int64_t packets
@@ -289,6 +307,7 @@ cdef class Kernel:
     cdef int32_t[::1] charge_part
     cdef double[::1] charge_pj
     cdef double[::1] charge_sum
+    cdef int64_t[::1] charge_visits  # that are over
     cdef TimeBins part_energy  # pJ, by the parts of `charge_part`
     cdef TimeBins tile_energy  # pJ; the last row is what is in no tile
     cdef TimeBins activity  # fs of firings under way, by op
@@ -313,7 +332,15 @@ cdef class Kernel:
     cdef int64_t n_log
     cdef object milestones
     cdef object finished_jobs
-    cdef bint noticed
+    cdef object wants  # (site, actor, time): a closed actor could start
+    cdef object kept_jobs  # whose ends are kept
+    cdef object job_nodes
+    cdef int32_t n_sites
+    cdef int32_t[::1] site_firings  # under way
+    cdef int32_t[::1] site_wanting  # closed actors that could start and are not being opened
+    cdef int64_t[::1] site_since  # the last end
+    cdef readonly int64_t closed  # actors
+    cdef readonly bint noticed  # there is something to look at in the lists above
 
     cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1
     cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t charge) except -1
@@ -327,6 +354,8 @@ cdef class Kernel:
     cdef int dispatch(self, int64_t payload) except -1
     cdef int32_t resource_of(self, int32_t w) noexcept
     cdef int request(self, int32_t w) except -1
+    cdef int request_later(self, int32_t w) except -1
+    cdef int to_edge(self, int32_t w, int32_t r, int64_t edge) except -1
     cdef int arrive(self, int32_t w) except -1
     cdef int advance(self, int32_t w) except -1
     cdef int finish(self, int32_t w) except -1
@@ -336,6 +365,15 @@ cdef class Kernel:
     cdef int release(self, int32_t h) except -1
     cdef void thin_log(self) noexcept
     cdef int try_start(self, int32_t a) except -1
+    cdef int32_t first_resource_of(self, int32_t a) noexcept
+    cdef int want(self, int32_t a, int32_t node) except -1
+    cdef int tell_want(self, int32_t a) except -1
+    cdef int take_opening(self, int32_t a) except -1
+    cdef int32_t opened_start(self, int32_t a) except -1
+    cdef int32_t charged_until(self, int32_t node, int64_t time, int32_t cause, int32_t a) except -1
+    cdef int job_is_over(self, int64_t job, int32_t node) except -1
+    cdef int32_t own_cause(self, int32_t w) noexcept
+    cdef (int32_t, int32_t) wait_of(self, int32_t r, int32_t op) noexcept
     cdef int set_state(self, int32_t a, int32_t state, int32_t lacking) except -1
     cdef int note_fill(self, int32_t s) except -1
     cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1

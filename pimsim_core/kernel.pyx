@@ -18,14 +18,17 @@ from pimsim_core.time_bins cimport TimeBins
 from pimsim_core.network import dtype_of
 
 # Causes that time on the critical path is charged to, in the order of their numbers.
-CAUSES = ("compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion")
+CAUSES = (
+    "compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion",
+    "maintenance", "waking",
+)
 _DTYPES = {
     "resource": "period busy waited visits drained:i8 servers idle link cause part head tail "
-    "fresh touched release_node release_actor release_label release_place unsampled sampler place tile drainer drained_node _pad:i4",
-    "step": "occupancy latency:i8 resource mvm route terminal flits charge:i4",
+    "fresh touched release_node release_actor release_label release_place unsampled sampler place tile drainer drained_node release_cause:i4",
+    "step": "occupancy latency:i8 resource mvm route terminal flits charge cause _pad:i4",
     "mvm": "setup read convert tail:i8 phases bank shared _pad:i4",
-    "actor": "firings period started ended ended_before ended_time limit milestone since working denied:i8 depth path op "
-    "first_input last_input first_output last_output touched end_node state lacking selector permit_node _pad:i4",
+    "actor": "firings period started ended ended_before ended_time limit milestone since working denied asked asked_at opens_at opened:i8 depth path op "
+    "first_input last_input first_output last_output touched end_node state lacking selector permit_node closed site wanted_node gate_node gate_cause:i4",
     "input": "freed starved:i8 stream need free _pad:i4",
     "output": "blocked:i8 stream token path cast selector _pad:i4",
     "cast": "table first_tree:i4",
@@ -35,8 +38,8 @@ _DTYPES = {
     "part touched arrivals credits place tile:i4",
     "note": "index:i8 node next:i4",
     "walker": "firing token arrival grant ready inference position rest begin:i8 actor output step end node served_node "
-    "label next hold packet chain phase in_bank op sample_node tree leaf pieces place _pad:i4",
-    "hold": "begin least firing:i8 resource node actor label walker place charge output:i4",
+    "label next hold packet chain phase in_bank op sample_node tree leaf pieces place visit:i4",
+    "hold": "begin least firing:i8 resource node actor label walker place charge output cause _pad:i4",
     "record": "firing begin end amount:i8 kind actor output step place op:i4",
 }
 
@@ -44,12 +47,6 @@ _DTYPES = {
 def record_dtype(name):
     """Return the numpy dtype of the engine's records called `name`, e.g. ``"actor"``."""
     return dtype_of(_DTYPES[name])
-
-
-cdef inline int64_t align(int64_t time, int64_t period) noexcept:
-    """The first clock edge at or after a time."""
-    cdef int64_t rest = time % period
-    return time if rest == 0 else time + period - rest
 
 
 cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept:
@@ -76,6 +73,7 @@ cdef class Kernel:
     def _free_holds(self, int64_t first):
         cdef int64_t i
         for i in range(self.holds.shape[0] - 1, first - 1, -1):
+            self.holds[i].resource = -1
             self.holds[i].walker = self.free_hold
             self.free_hold = <int32_t>i
 
@@ -97,7 +95,7 @@ cdef class Kernel:
         self.walkers[w].actor = actor
         self.walkers[w].output = output
         self.walkers[w].firing = firing
-        self.walkers[w].step = self.path_ptr[path] if path >= 0 else -1
+        self.walkers[w].step = self.walkers[w].visit = self.path_ptr[path] if path >= 0 else -1
         self.walkers[w].end = self.path_ptr[path + 1] if path >= 0 else 0
         self.walkers[w].tree = self.walkers[w].leaf = -1
         self.walkers[w].op = op
@@ -126,6 +124,7 @@ cdef class Kernel:
         self.holds[h].label = label
         self.holds[h].place = self.resources[resource].place
         self.holds[h].charge = charge
+        self.holds[h].cause = self.own_cause(w)
         self.holds[h].walker = -1
         return h
 
@@ -197,18 +196,28 @@ cdef class Kernel:
         if self.walkers[w].tree >= 0:
             return self.trees[self.walkers[w].tree].resource
         if self.walkers[w].in_bank:
-            return self.mvms[self.steps[self.walkers[w].step].mvm].bank
-        return self.steps[self.walkers[w].step].resource
+            return self.mvms[self.steps[self.walkers[w].visit].mvm].bank
+        return self.steps[self.walkers[w].visit].resource
 
     cdef int request(self, int32_t w) except -1:
         """Ask for the resource of the walker's present step at its next clock edge."""
         cdef int64_t edge
         cdef int32_t r = self.resource_of(w)
         edge = align(self.now, self.resources[r].period)
+        if edge > self.now:
+            return self.to_edge(w, r, edge)
         self.walkers[w].arrival = edge
-        if edge == self.now:
-            return self.arrive(w)
+        return self.arrive(w)
+
+    cdef int request_later(self, int32_t w) except -1:
+        """Ask, at an instant that is done, for the resource of the walker's step at its next clock edge behind it."""
+        cdef int32_t r = self.resource_of(w)
+        return self.to_edge(w, r, align(self.now + 1, self.resources[r].period))
+
+    cdef int to_edge(self, int32_t w, int32_t r, int64_t edge) except -1:
+        """Wait for a clock edge of a resource that is still to come."""
         cdef int32_t n
+        self.walkers[w].arrival = edge
         if self.path.nodes[self.walkers[w].node].begin != self.now:
             n = self.path.new(self.walkers[w].node, self.now, self.walkers[w].label, self.walkers[w].place)
             self.path.drop(self.walkers[w].node)
@@ -236,13 +245,13 @@ cdef class Kernel:
             if path < 0:
                 return self.finish(w)
             path = self.path_of(path, self.outputs[i].selector, self.walkers[w].inference)
-            self.walkers[w].step = self.path_ptr[path]
+            self.walkers[w].step = self.walkers[w].visit = self.path_ptr[path]
             self.walkers[w].end = self.path_ptr[path + 1]
             return self.request(w)
-        cdef int32_t m = self.steps[self.walkers[w].step].mvm
-        if m >= 0 and self.resources[self.steps[self.walkers[w].step].resource].drainer == w:
-            self.resources[self.steps[self.walkers[w].step].resource].drainer = -1
-            self.path.drop(self.resources[self.steps[self.walkers[w].step].resource].drained_node)
+        cdef int32_t m = self.steps[self.walkers[w].visit].mvm
+        if m >= 0 and self.resources[self.steps[self.walkers[w].visit].resource].drainer == w:
+            self.resources[self.steps[self.walkers[w].visit].resource].drainer = -1
+            self.path.drop(self.resources[self.steps[self.walkers[w].visit].resource].drained_node)
         if m >= 0 and not self.mvms[m].shared:
             self.resources[self.mvms[m].bank].busy += self.mvms[m].phases * self.mvms[m].convert
             if self.recording & TIMELINE:
@@ -251,12 +260,13 @@ cdef class Kernel:
                     self.resources[self.mvms[m].bank].place, self.walkers[w].op,
                     self.walkers[w].ready, self.now - self.mvms[m].tail, self.mvms[m].phases * self.mvms[m].convert,
                 )
-        if self.steps[self.walkers[w].step].route >= 0:
+        if self.steps[self.walkers[w].visit].route >= 0:
             self.leave_network(w)
         if self.recording & VISITS:
             self.log_visit(w, self.now)
         if self.walkers[w].step + 1 < self.walkers[w].end:
             self.walkers[w].step += 1
+            self.walkers[w].visit = self.walkers[w].step
             return self.request(w)
         return self.finish(w)
 
@@ -267,8 +277,7 @@ cdef class Kernel:
         cdef int32_t a = self.walkers[w].actor
         self.path.drop(self.walkers[w].node)
         if a == self.n_actors:
-            self.finished_jobs.append(self.walkers[w].firing)
-            self.noticed = True
+            self.job_is_over(self.walkers[w].firing, node)
         elif self.walkers[w].output < 0:
             self.end_firing(w, node)
             self.path.drop(self.walkers[w].served_node)
@@ -299,6 +308,8 @@ cdef class Kernel:
             self.actors[a].ended_time = self.now
             self.actors[a].ended_before = self.actors[a].ended
         self.actors[a].ended += 1
+        self.site_firings[self.actors[a].site] -= 1
+        self.site_since[self.actors[a].site] = self.now
         if self.actors[a].end_node >= 0:
             self.path.drop(self.actors[a].end_node)
         self.actors[a].end_node = node
@@ -418,7 +429,9 @@ cdef class Kernel:
         self.resources[r].release_actor = self.holds[h].actor
         self.resources[r].release_label = label
         self.resources[r].release_place = place
+        self.resources[r].release_cause = self.holds[h].cause
         self.touch_resource(r)
+        self.holds[h].resource = -1
         self.holds[h].walker = self.free_hold
         self.free_hold = h
         return self.advance(w) if w >= 0 else 0
@@ -429,6 +442,11 @@ cdef class Kernel:
         cdef int32_t previous = -1
         cdef int32_t node, w, i, s, path
         cdef int64_t k
+        if self.actors[a].asked_at <= self.now:
+            self.actors[a].limit = max(self.actors[a].limit, self.actors[a].asked)
+            self.actors[a].asked_at = NEVER
+        if self.actors[a].opens_at <= self.now:
+            self.take_opening(a)
         while True:
             k = self.actors[a].started
             if k >= self.actors[a].firings:
@@ -437,9 +455,16 @@ cdef class Kernel:
                 return self.set_state(a, WORKING, -1)
             if k >= self.actors[a].limit:
                 return self.set_state(a, DENIED, -1)
-            node = self.start_cause(a, previous)
-            if node < 0:
-                return 0
+            if self.actors[a].wanted_node >= 0:
+                if self.actors[a].closed:
+                    return 0
+                node = self.opened_start(a)
+            else:
+                node = self.start_cause(a, previous)
+                if node < 0:
+                    return 0
+                if self.actors[a].closed:
+                    return self.want(a, node)
             path = self.path_of(self.actors[a].path, self.actors[a].selector, k // self.actors[a].period)
             w = self.new_walker(a, -1, k, path, self.actors[a].op)
             self.walkers[w].inference = k // self.actors[a].period
@@ -449,6 +474,7 @@ cdef class Kernel:
             self.walkers[w].served_node = node
             self.path.hold(node)
             self.actors[a].started += 1
+            self.site_firings[self.actors[a].site] += 1
             previous = node
             for i in range(self.actors[a].first_output, self.actors[a].last_output):
                 if self.table[self.table_ptr[self.outputs[i].token] + self.walkers[w].position] >= 0:
@@ -495,11 +521,16 @@ cdef class Kernel:
         return 0
 
     cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1:
-        """Spread the energy of a visit over its time."""
+        """Count a visit that costs energy, and spread that over its time."""
         cdef int32_t i
+        self.charge_visits[charge] += 1
         for i in range(self.charge_ptr[charge], self.charge_ptr[charge + 1]):
             self.part_energy.add(self.charge_part[i], begin, end, self.charge_pj[i])
         return self.tile_energy.add(tile, begin, end, self.charge_sum[charge])
+
+    cdef int32_t first_resource_of(self, int32_t a) noexcept:
+        """What an actor visits first."""
+        return self.steps[self.path_ptr[self.actors[a].path]].resource
 
     cdef int32_t op_of(self, int32_t a) noexcept:
         """The op of an actor; what no actor does is the host's."""
@@ -572,10 +603,70 @@ cdef class Kernel:
             node = previous
         else:  # time 0, or the host has just allowed it: by itself, or because of an output
             return self.path.new(
-                self.path.root if self.actors[a].permit_node < 0 else self.actors[a].permit_node, self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1
+                self.path.root if self.actors[a].permit_node < 0 else self.actors[a].permit_node,
+                self.now, self.label_of(DEPENDENCE, self.n_parts - 1, self.actors[a].op), -1,
             )
         self.path.hold(node)
         return node
+
+    # -- sites that a controller closes and opens -----------------------------------------------------------------
+
+    cdef int want(self, int32_t a, int32_t node) except -1:
+        """Note that a closed actor could start now, and because of what; tell the host unless it is being opened."""
+        self.actors[a].wanted_node = node
+        self.set_state(a, DENIED, -1)
+        return self.tell_want(a) if self.actors[a].opens_at == NEVER else 0
+
+    cdef int tell_want(self, int32_t a) except -1:
+        """The first actor of a site that could start is told of; one without a site always is."""
+        cdef int32_t site = self.actors[a].site
+        self.site_wanting[site] += 1
+        if site == self.n_sites or self.site_wanting[site] == 1:
+            self.wants.append((site if site < self.n_sites else -1, a, self.now))
+            self.noticed = True
+        return 0
+
+    cdef int take_opening(self, int32_t a) except -1:
+        """An actor may start again from now on."""
+        self.actors[a].closed = 0
+        self.actors[a].opens_at = NEVER
+        self.closed -= 1
+        if self.actors[a].wanted_node < 0 and self.actors[a].gate_node >= 0:  # it has lost no time
+            self.path.drop(self.actors[a].gate_node)
+            self.actors[a].gate_node = -1
+        return 0
+
+    cdef int32_t opened_start(self, int32_t a) except -1:
+        """Return a held node for the start of a firing that could have started before, had its actor been open."""
+        cdef int32_t node = self.actors[a].wanted_node, gate = self.actors[a].gate_node
+        self.actors[a].wanted_node = self.actors[a].gate_node = -1
+        if gate >= 0:
+            if self.path.nodes[gate].begin > self.path.nodes[node].begin:
+                node, gate = gate, node
+            self.path.drop(gate)
+        node = self.charged_until(node, min(self.actors[a].opened, self.now), self.actors[a].gate_cause, a)
+        return self.charged_until(node, self.now, CLOCK, a)
+
+    cdef int32_t charged_until(self, int32_t node, int64_t time, int32_t cause, int32_t a) except -1:
+        """Go on from a held node to a time, at a cause of what an actor visits first; return the held node there."""
+        cdef int32_t r = self.first_resource_of(a), following
+        if self.path.nodes[node].begin >= time:
+            return node
+        following = self.path.new(
+            node, time, self.label_of(cause, self.resources[r].part, self.actors[a].op), self.resources[r].place
+        )
+        self.path.drop(node)
+        return following
+
+    cdef int job_is_over(self, int64_t job, int32_t node) except -1:
+        """Tell the host; keep the job's end if an opening may follow from it."""
+        if job in self.kept_jobs:
+            self.kept_jobs.discard(job)
+            self.job_nodes[job] = node
+            self.path.hold(node)
+        self.finished_jobs.append(job)
+        self.noticed = True
+        return 0
 
     # -- beat 3: resources grant -------------------------------------------------------------------------------
 
@@ -629,9 +720,9 @@ cdef class Kernel:
                 self.enter_with_copies(w, r)
             elif self.walkers[w].in_bank:
                 self.grant_conversion(w, r)
-            elif self.steps[self.walkers[w].step].mvm >= 0:
+            elif self.steps[self.walkers[w].visit].mvm >= 0:
                 self.grant_mvm(w, r)
-            elif self.steps[self.walkers[w].step].route >= 0:
+            elif self.steps[self.walkers[w].visit].route >= 0:
                 self.enter_network(w, r)
             else:
                 self.grant_visit(w, r)
@@ -653,23 +744,33 @@ cdef class Kernel:
         self.path.hold(self.walkers[w].node)
         return 0
 
+    cdef int32_t own_cause(self, int32_t w) noexcept:
+        """The cause of a walker's visit if it is not its resource's usual one, or -1."""
+        return self.steps[self.walkers[w].visit].cause if self.walkers[w].tree < 0 and not self.walkers[w].in_bank else -1
+
+    cdef (int32_t, int32_t) wait_of(self, int32_t r, int32_t op) noexcept:
+        """The label and place of a wait for a resource: another visitor, the network, or an unusual visit's cause."""
+        cdef int32_t part = self.resources[r].part
+        if self.resources[r].release_node >= 0 and self.resources[r].release_cause >= 0:
+            return self.label_of(self.resources[r].release_cause, part, op), self.resources[r].place
+        if self.resources[r].link >= 0:
+            return self.label_of(CONGESTION, part, op), self.resources[r].link
+        return self.label_of(CONTENTION, part, op), self.resources[r].place
+
     cdef int enter_visit(self, int32_t w, int32_t r) except -1:
         """Take a server, count the visit and point back to what the walker waited for last."""
         cdef int64_t wait = self.now - self.walkers[w].arrival
         cdef int32_t node = self.walkers[w].node
         cdef int32_t op = self.walkers[w].op
         cdef int32_t part = self.resources[r].part
-        cdef int32_t holder
+        cdef int32_t holder, cause = self.own_cause(w)
         cdef int32_t parent = node, label = self.walkers[w].label, place = self.walkers[w].place
         self.resources[r].idle -= 1
         self.resources[r].visits += 1
         self.resources[r].waited = full_sum(self.resources[r].waited, wait)
         self.walkers[w].grant = self.now
         if wait > 0:
-            place = self.resources[r].link
-            label = self.label_of(CONTENTION if place < 0 else CONGESTION, part, op)
-            if place < 0:
-                place = self.resources[r].place
+            label, place = self.wait_of(r, op)
             self.op_waited[part, op] = full_sum(self.op_waited[part, op], wait)
             if self.resources[r].release_node >= 0:
                 parent = self.resources[r].release_node
@@ -683,12 +784,12 @@ cdef class Kernel:
             self.path.drop(node)
         if wait > 0:
             self.wait_over(w)
-        self.walkers[w].label = self.label_of(self.resources[r].cause, part, op)
+        self.walkers[w].label = self.label_of(cause if cause >= 0 else self.resources[r].cause, part, op)
         self.walkers[w].place = self.resources[r].place
         return 0
 
     cdef int grant_visit(self, int32_t w, int32_t r) except -1:
-        cdef int32_t step = self.walkers[w].step
+        cdef int32_t step = self.walkers[w].visit
         cdef int32_t h = self.new_hold(r, w, self.walkers[w].label, self.steps[step].charge)
         cdef int64_t occupancy = self.steps[step].occupancy
         if self.steps[step].latency == occupancy:
@@ -700,7 +801,7 @@ cdef class Kernel:
     # -- the network: a packet holds its entrance until its tail is inside, and goes on when the tail comes out -----
 
     cdef int enter_network(self, int32_t w, int32_t r) except -1:
-        cdef int32_t step = self.walkers[w].step
+        cdef int32_t step = self.walkers[w].visit
         self.walkers[w].hold = self.new_hold(r, w, self.walkers[w].label, self.steps[step].charge)
         self.holds[self.walkers[w].hold].least = self.steps[step].occupancy
         self.network.inject(
@@ -817,7 +918,7 @@ cdef class Kernel:
             begin += self.leaves[self.walkers[w].leaf].latency
             begin += (self.network.packets[self.walkers[w].packet].size - 1) * self.network_period
         else:
-            begin = self.walkers[w].grant + self.steps[self.walkers[w].step].latency
+            begin = self.walkers[w].grant + self.steps[self.walkers[w].visit].latency
         cdef int32_t node = self.path.new(self.walkers[w].node, begin, transport, self.walkers[w].place), following
         self.path.drop(self.walkers[w].node)
         self.op_waited[part, self.walkers[w].op] = full_sum(
@@ -879,7 +980,7 @@ cdef class Kernel:
 
     cdef int grant_mvm(self, int32_t w, int32_t r) except -1:
         """Run a multiplication through its phases; with a bank of its own, all of them at once."""
-        cdef int32_t m = self.steps[self.walkers[w].step].mvm
+        cdef int32_t m = self.steps[self.walkers[w].visit].mvm
         cdef int32_t bank = self.mvms[m].bank
         cdef int64_t clock = self.resources[r].period
         cdef int64_t adc_clock = self.resources[bank].period
@@ -922,7 +1023,7 @@ cdef class Kernel:
             drained = align(sampled, adc_clock) + convert
             left -= 1
         h = self.new_hold(
-            r, w, array_label if read >= convert else adc_label, self.steps[self.walkers[w].step].charge
+            r, w, array_label if read >= convert else adc_label, self.steps[self.walkers[w].visit].charge
         )
         if read < convert:
             self.holds[h].place = self.resources[bank].place
@@ -942,7 +1043,7 @@ cdef class Kernel:
 
     cdef int schedule_sample(self, int32_t w, int32_t r) except -1:
         """The read of a phase has a known end; the samples are taken once the holds are drained as well."""
-        cdef int32_t bank = self.mvms[self.steps[self.walkers[w].step].mvm].bank
+        cdef int32_t bank = self.mvms[self.steps[self.walkers[w].visit].mvm].bank
         cdef int32_t binding = r if self.walkers[w].ready >= self.resources[r].drained else bank
         cdef int64_t time = align(max(self.walkers[w].ready, self.resources[r].drained), self.resources[r].period)
         if binding == bank and self.walkers[w].phase == 0 and self.resources[r].drainer >= 0:
@@ -959,7 +1060,7 @@ cdef class Kernel:
 
     cdef int sample(self, int32_t w) except -1:
         """Latch the bit lines; the array can read on, the bank is asked to convert."""
-        cdef int32_t step = self.walkers[w].step
+        cdef int32_t step = self.walkers[w].visit
         cdef int32_t r = self.steps[step].resource
         cdef int32_t m = self.steps[step].mvm
         cdef int32_t bank = self.mvms[m].bank
@@ -984,7 +1085,7 @@ cdef class Kernel:
         return self.request(w)
 
     cdef int grant_conversion(self, int32_t w, int32_t bank) except -1:
-        cdef int32_t step = self.walkers[w].step
+        cdef int32_t step = self.walkers[w].visit
         cdef int32_t r = self.steps[step].resource
         cdef int32_t m = self.steps[step].mvm
         cdef int32_t other
@@ -1017,7 +1118,7 @@ cdef class Kernel:
         cdef int64_t payload
         cdef int32_t i
         cdef bint let_go = False
-        self.now = time
+        self.now = self.path.now = time
         while self.queue.next_time() == time:
             payload = self.queue.pop()
             self.events += 1
@@ -1034,6 +1135,7 @@ cdef class Kernel:
         if let_go:  # every actor has had its chance to start at time 0 or when the host allowed it
             self.path.drop(self.path.root)
         self.clear_instant()
+        self.done = time
         return 0
 
     cdef void clear_instant(self) noexcept:
@@ -1071,6 +1173,9 @@ cdef class Kernel:
             if self.actors[r].end_node >= 0:
                 self.path.drop(self.actors[r].end_node)
                 self.actors[r].end_node = -1
+            if self.actors[r].permit_node >= 0 and self.actors[r].asked_at == NEVER:
+                self.path.drop(self.actors[r].permit_node)
+                self.actors[r].permit_node = -1
         self.n_hot_actors = 0
 
     cdef int log_visit(self, int32_t w, int64_t leave) except -1:
@@ -1081,7 +1186,7 @@ cdef class Kernel:
         if self.walkers[w].leaf >= 0:
             step = -1
         else:
-            if self.steps[step].mvm >= 0:
+            if self.steps[self.walkers[w].visit].mvm >= 0:
                 grant = self.walkers[w].token
             if a < self.n_actors:
                 i = self.actors[a].first_output + self.walkers[w].output

@@ -54,6 +54,10 @@ cdef class TimeBins:
         """Do what `add` does, for tests."""
         self.add(row, begin, end, amount)
 
+    def add_row(self):
+        """Make room for one more row."""
+        self.sums = np.concatenate([np.asarray(self.sums), np.zeros((1, self.bins))])
+
     def rebinned(self, int64_t width):
         """Return the sums in bins of a width that is a power of two times this one, float64, (rows, bins)."""
         factor = width // self.width

@@ -1,6 +1,7 @@
 """Imports in pimsim point backwards along one line: from cli to trace and chip, never the other way, and in no circle.
 
-Imports inside functions and under ``TYPE_CHECKING`` count too: they say just as much about who knows whom.
+Imports inside functions and under ``TYPE_CHECKING`` count too: they say just as much about who knows whom. Kinds of
+sites know the layers up to mapping, and no layer knows a kind.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ CORE = Path(pimsim_core.__file__).parent
 
 LINE = [
     {"errors", "units", "presets"},
+    {"registry"},
     {"trace", "chip"},
     {"network"},
     {"netlist"},
     {"mapping"},
+    {"kinds"},
     {"machine"},
     {"result"},
     {"run"},
@@ -99,6 +102,8 @@ def complaints(source, module, is_package=False):
         layer = rest.split(".")[0] or "cli"
         if layer not in PLACE:
             found.append(f"{module}:{line} imports {imported}, which has no place on the line")
+        elif layer == "kinds" != top:
+            found.append(f"{module}:{line} imports {imported}, but kinds plug in: nothing else knows them")
         elif PLACE[layer] > PLACE[top]:
             found.append(f"{module}:{line} imports {imported}, which comes after {top}")
         elif layer == top and module != f"pimsim.{top}" and inside(imported) > inside(module):
@@ -183,6 +188,9 @@ def test_the_core_knows_nothing_of_the_package():
         ("from pimsim.mapping.planning.plan import Plan", "pimsim.mapping.flow.build"),
         ("def f():\n    from pimsim.trace.onnx import from_onnx", "pimsim.trace.reader"),
         ("from pimsim.trace.statistics.attach import How", "pimsim.trace.torch.load"),
+        ("from pimsim.kinds.crossbar import Crossbar", "pimsim.mapping.planning.planner"),
+        ("from pimsim.kinds.memory import Memory", "pimsim.cli.chip"),
+        ("from pimsim.machine.machine import Machine", "pimsim.kinds.crossbar.kind"),
     ],
 )
 def test_a_forward_import_is_found(source, module):
@@ -195,6 +203,9 @@ def test_a_forward_import_is_found(source, module):
         ("import numpy, pimsim.units", "pimsim.chip.load"),
         ("from pimsim.trace import Trace", "pimsim.chip.load"),
         ("from . import schema", "pimsim.chip.load"),
+        ("from pimsim.kinds.crossbar.core import Core", "pimsim.kinds.crossbar.site"),
+        ("from pimsim.mapping.kind import Kind", "pimsim.kinds.crossbar.kind"),
+        ("from pimsim.registry import plugged", "pimsim.chip.slot"),
         ("from pimsim import Chip, presets", "pimsim.cli.chip"),
         ("from pimsim import __version__", "pimsim.trace.onnx.export"),
         ("from pimsim_core.engine import Engine", "pimsim.machine.host"),

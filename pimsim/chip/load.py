@@ -242,6 +242,8 @@ def _check_path(path: Sequence[str], full: Any, label: str) -> None:
             )
         if not isinstance(full, Mapping):
             raise ConfigError(f"'{place}' is a value, it has no keys", where=label)
+        if key == "kind" and isinstance(full, Mapping):  # of a part that needs none to be meant
+            return
         if key not in full:
             mend = _at_the_top(key, full) if not steps else nearest(key, list(full))
             if moved := convert.MOVED.get(".".join(path).removeprefix("sites.")):

@@ -97,7 +97,7 @@ class ChipConfig(Model):
     ]
     precision: Precision
     clocks: dict[Annotated[str, Field(min_length=1, max_length=100)], Clock] = Field(min_length=1)
-    sites: dict[Name, Annotated[Site, Slot("kinds")]] = Field(min_length=1)
+    sites: dict[Name, Annotated[Site, Slot("kinds")]]
     network: Network
     external: ExternalLinks
     other: dict[Name, Other] = Field(default_factory=dict)
@@ -140,9 +140,8 @@ class ChipConfig(Model):
         """Refuse more sites than the network has places for, and a place that it does not have."""
         topology = self.network.topology
         if not self.working:
-            raise refuse(
-                "sites", ", ".join(self.sites), "a site that ops can be done at: nothing is left to compute"
-            )
+            found = ", ".join(self.sites) or "none"
+            raise refuse("sites", found, "a site that ops can be done at: nothing is left to compute")
         for name, site in self.sites.items():
             if site.at is None:
                 continue

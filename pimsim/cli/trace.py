@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,9 +13,12 @@ import click
 
 from pimsim.cli import trace_show, trace_stats
 from pimsim.errors import ConfigError, TraceError, nearest
+from pimsim.registry import find
 
 if TYPE_CHECKING:
     from pimsim.trace import Trace
+
+Importer = Callable[..., object]
 
 
 @click.group()
@@ -32,18 +37,19 @@ def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...
 
     SOURCE is an ONNX file; or torch:package.module:factory, a function that returns a PyTorch model and its inputs; or
     the name of an architecture, built from its configuration alone: bert_base, gpt2, llama_7b, mixtral_8x7b,
-    mobilenet_v2, resnet18, resnet50, vit_b16, whisper_tiny. Symbols of the latter two that are not bound stay.
+    mobilenet_v2, resnet18, resnet50, vit_b16, whisper_tiny. Symbols of the latter two that are not bound stay. Plug-ins
+    may bring other importers, as NAME:what.
     """
     from pimsim.trace.torch.architectures import ARCHITECTURES
-    from pimsim.trace.torch.factory import PREFIX
 
     named = source in ARCHITECTURES and not Path(source).exists()
+    importer, what = (None, source) if named else _importer(source)
     words = ["pimsim", "trace", "export"]
-    words += [source if named or source.startswith(PREFIX) else Path(source).name, "-o", output.name]
+    words += [source.removesuffix(what) + Path(what).name, "-o", output.name]
     words += ["--allow-unknown"] if allow_unknown else []
     words += [word for bind in binds for word in ("--bind", bind)]
     try:
-        trace = _exported(source, output, allow_unknown, binds, shlex.join(words), named)
+        trace = _exported(importer, what, output, allow_unknown, binds, shlex.join(words))
     except TraceError as error:
         if verbose and error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
@@ -58,26 +64,47 @@ def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...
         click.echo(f"{output}: {len(trace.ops)} ops, {trace.macs:,} MACs, {trace.weights:,} weights")
 
 
-def _exported(
-    source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...], command: str, named: bool
-) -> Trace:
-    from pimsim.trace.bind import bind_text
-    from pimsim.trace.onnx.export import from_onnx
-    from pimsim.trace.torch.architectures import ARCHITECTURES
-    from pimsim.trace.torch.architectures import export as export_architecture
-    from pimsim.trace.torch.factory import PREFIX, from_factory
-
-    model = output.name.removesuffix(".jsonl")
-    if named:
-        return bind_text(export_architecture(source, command, model), binds, partial=True)
-    if source.startswith(PREFIX):
-        made = from_factory(source, allow_unknown=allow_unknown, model=model, command=command)
-        return bind_text(made, binds, partial=True)
+def _importer(source: str) -> tuple[Importer, str]:
+    """Return the importer that a source names, an ONNX file's without a name, and what it is given."""
+    name, sign, what = source.partition(":")
+    if sign and not Path(source).exists():
+        try:
+            return find("importers", name), what
+        except ConfigError as error:
+            if error.__cause__ is not None:  # it is offered, but cannot be imported
+                raise
     if Path(source).name == source and not Path(source).suffix and not Path(source).exists():
+        from pimsim.trace.torch.architectures import ARCHITECTURES
+
         mend = nearest(source, list(ARCHITECTURES))
         raise TraceError(f"no file and no architecture is called '{source}'", mend=mend)
-    bindings = dict(_binding(bind) for bind in binds)
-    return from_onnx(source, allow_unknown=allow_unknown, bindings=bindings, model=model, command=command)
+    return find("importers", "onnx"), source
+
+
+def _exported(
+    importer: Importer | None,
+    source: str,
+    output: Path,
+    allow_unknown: bool,
+    binds: tuple[str, ...],
+    command: str,
+) -> Trace:
+    """Return what an importer, or without one an architecture's name, gives; those that can take options do."""
+    from pimsim.trace import Trace
+    from pimsim.trace.bind import bind_text
+    from pimsim.trace.torch.architectures import export as export_architecture
+
+    model = output.name.removesuffix(".jsonl")
+    if importer is None:
+        return bind_text(export_architecture(source, command, model), binds, partial=True)
+    taken = inspect.signature(importer).parameters
+    options: dict[str, object] = {"allow_unknown": allow_unknown} if "allow_unknown" in taken else {}
+    if "bindings" in taken:
+        options["bindings"] = dict(_binding(bind) for bind in binds)
+    made = importer(source, model=model, command=command, **options)
+    if not isinstance(made, Trace):
+        raise TraceError(f"the importer returned a {type(made).__name__}, expected a Trace", where=source)
+    return made if "bindings" in taken else bind_text(made, binds, partial=True)
 
 
 @command.command("import")
@@ -94,11 +121,9 @@ def import_(topology: Path, output: Path, padding: Literal["none", "same"]) -> N
 
     The trace is called as its file, without the ending.
     """
-    from pimsim.trace.tables.scalesim import from_scalesim
-
     words = ["pimsim", "trace", "import", topology.name, "-o", output.name]
     words += ["--padding", padding] if padding != "none" else []
-    trace = from_scalesim(
+    trace: Trace = find("importers", "scalesim")(
         topology,
         padding=padding,
         model=output.name.removesuffix(".jsonl"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pimsim.chip.base import Positive, Use
+from pimsim.chip.base import Count, Positive, Use
 from pimsim.chip.parts.port import Port
 from pimsim.chip.site import Site
 
@@ -28,6 +28,7 @@ class Memory(Port, Site):
     plugs: ClassVar[str] = "kinds"
 
     kind: Literal["memory"] = "memory"
+    count: Count = 1
     capacity_gib: Positive
 
     @classmethod

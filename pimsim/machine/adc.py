@@ -29,26 +29,35 @@ class AdcBank:
 
     def __init__(self, machine: Machine, resource: int, arrays: int | None = None) -> None:
         self.machine, self.resource = machine, resource
-        self._held = resource if arrays is None else arrays
-        self.mode = "idle"
-        """``idle``, ``converting`` or ``calibrating``, as far as SimPy processes use it."""
+        self._arrays, self._held = arrays, resource if arrays is None else arrays
+
+    @property
+    def mode(self) -> str:
+        """What it does now: ``idle``, ``converting`` or ``calibrating``.
+
+        A bank that serves no other arrays converts from the time that these begin to read until the last conversion.
+        """
+        env = self.machine.env
+        held = env.doing(self._held)
+        if "maintenance" in held:
+            return "calibrating"
+        late = self._arrays is not None and env.converting(self._arrays)
+        return "converting" if "compute" in held or late else "idle"
 
     def convert(self, samples: int) -> simpy.Event:
         """Convert so many samples of each converter's queue, one after another."""
         tile = self.machine.net.resources[self.resource].tile
         adc = self.machine.plan.package.site(tile or 0).part_at("core.adc")
         period = self.machine.net.resources[self.resource].period_fs
-        return self._hold(samples * adc.convert_cycles * period, "converting")
+        return self._hold(samples * adc.convert_cycles * period)
 
     def calibrate(self, nanoseconds: float) -> simpy.Event:
         """Hold the bank for a calibration; conversions wait meanwhile."""
         period = self.machine.net.resources[self.resource].period_fs
-        return self._hold(cycles(fs_from_ns(nanoseconds), period) * period, "calibrating")
+        return self._hold(cycles(fs_from_ns(nanoseconds), period) * period, "maintenance")
 
-    def _hold(self, duration_fs: int, mode: str) -> simpy.Event:
+    def _hold(self, duration_fs: int, cause: str | None = None) -> simpy.Event:
         period = self.machine.net.resources[self._held].period_fs
         occupancy = cycles(duration_fs, period) * period
-        done = self.machine.env.submit([Step(self._held, occupancy, duration_fs)], self.machine.host_op)
-        self.mode = mode
-        done.callbacks.append(lambda _: setattr(self, "mode", "idle"))
-        return done
+        step = Step(self._held, occupancy, duration_fs, cause=cause)
+        return self.machine.env.submit([step], self.machine.host_op)

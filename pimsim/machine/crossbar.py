@@ -13,6 +13,8 @@ from pimsim.netlist.rows import Mvm, Step
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine
 
+MODES = {"maintenance": "calibrating", "programming": "programming", "compute": "computing"}
+
 
 class Crossbar:
     """The arrays of one core that hold one op's weights and work in step, with their ADC bank.
@@ -30,12 +32,16 @@ class Crossbar:
     def __init__(self, machine: Machine, resource: int, mvm: Mvm) -> None:
         self.machine, self.resource, self.phases = machine, resource, mvm
         self.bank = AdcBank(machine, mvm.bank, None if mvm.shared else resource)
-        self.mode = "idle"
-        """``idle``, ``computing`` or ``programming``, as far as SimPy processes use it."""
+
+    @property
+    def mode(self) -> str:
+        """What they do now: ``idle``, ``computing``, ``programming`` or ``calibrating``, for whomever."""
+        held = self.machine.env.doing(self.resource)
+        return next((mode for cause, mode in MODES.items() if cause in held), "idle")
 
     def mvm(self) -> simpy.Event:
         """Multiply one vector, phase by phase, after what the arrays are doing already."""
-        return self._visit(Step(self.resource, 0, 0, self.phases), "computing")
+        return self._visit(Step(self.resource, 0, 0, self.phases))
 
     def program(self, rows: int) -> simpy.Event:
         """Write so many rows, one after another; multiplications wait meanwhile.
@@ -46,10 +52,8 @@ class Crossbar:
             If the chip file gives no write time.
         """
         config = self.machine.plan.chip.config
-        array = self.machine.plan.package.site(self.machine.net.resources[self.resource].tile or 0).part_at(
-            "core.array"
-        )
-        row_fs = array.row_fs(config.clocks)
+        site = self.machine.plan.package.site(self.machine.net.resources[self.resource].tile or 0)
+        row_fs = site.part_at("core.array").row_fs(config.clocks)
         if row_fs is None:
             raise ConfigError(
                 "programming is not modelled: the array has no write time",
@@ -57,10 +61,7 @@ class Crossbar:
                 mend="give one with --set core.array.write_ns=…",
             )
         duration = rows * row_fs
-        return self._visit(Step(self.resource, duration, duration), "programming")
+        return self._visit(Step(self.resource, duration, duration, cause="programming"))
 
-    def _visit(self, step: Step, mode: str) -> simpy.Event:
-        done = self.machine.env.submit([step], self.machine.host_op)
-        self.mode = mode
-        done.callbacks.append(lambda _: setattr(self, "mode", "idle"))
-        return done
+    def _visit(self, step: Step) -> simpy.Event:
+        return self.machine.env.submit([step], self.machine.host_op)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import simpy
 
+from pimsim.chip.base import Energy
 from pimsim.machine.horizon import past_horizon
 from pimsim.netlist.rows import Resource, Step
 from pimsim.units import MAX_FS
@@ -14,6 +15,12 @@ from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES
 
 INFINITY = float("inf")
+
+
+class Job(simpy.Event):
+    """A job is over; the value is the time of its end, fs."""
+
+    number: int
 
 
 class Environment(simpy.Environment):
@@ -33,6 +40,13 @@ class Environment(simpy.Environment):
         The engine's events at this time or later are refused, since time could not be counted on from there.
     first_route : int
         Where the routes of steps begin in the engine's network.
+    energy_parts : list of str, optional
+        The parts whose energy the engine keeps; those that only jobs cost energy in are appended.
+
+    Attributes
+    ----------
+    simpy_events : int
+        Events of SimPy that have happened.
     """
 
     def __init__(
@@ -41,14 +55,21 @@ class Environment(simpy.Environment):
         on_progress: Callable[[int, int], None] | None = None,
         horizon: int = MAX_FS,
         first_route: int = 0,
+        energy_parts: list[str] | None = None,
     ) -> None:
         super().__init__(initial_time=0)
         self.engine = engine
         self.on_progress = on_progress
         self.horizon, self.first_route = horizon, first_route
         self.on_idle: Callable[[bool], None] | None = None
-        self._jobs: dict[int, simpy.Event] = {}
+        self.energy_parts = [] if energy_parts is None else energy_parts
+        self.simpy_events = 0
+        self._jobs: dict[int, Job] = {}
         self._next_job = 0
+        self._paths: dict[tuple[tuple[Step, ...], int], int] = {}
+        self._charges: dict[tuple[Energy, int], int] = {}
+        self._wants: dict[int, tuple[int, int]] = {}  # site -> actor and time
+        self._waking: dict[int, list[simpy.Event]] = {}
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
         self._reached: dict[int, list[int]] = {}
 
@@ -56,8 +77,12 @@ class Environment(simpy.Environment):
 
     def peek(self) -> float:
         """Return the time of the next event of either queue in fs, infinity if there is none."""
-        core = self.engine.next_time
+        core = self._core_time()
         return min(super().peek(), INFINITY if core is None else core)
+
+    def _core_time(self) -> int | None:
+        """When the engine has something to do or to tell."""
+        return self.engine.now if self.engine.noticed else self.engine.next_time
 
     def step(self) -> None:
         """Advance to the next thing that a SimPy process can see.
@@ -71,11 +96,12 @@ class Environment(simpy.Environment):
         """
         while True:
             mine = super().peek()
-            core = self.engine.next_time
+            core = self._core_time()
             if core is None and self.on_idle is not None:
                 self.on_idle(mine == INFINITY)
             if core is None or core >= mine:
                 super().step()
+                self.simpy_events += 1
                 return
             if core >= self.horizon:
                 raise past_horizon(self.engine.now)
@@ -89,13 +115,20 @@ class Environment(simpy.Environment):
 
     def _tell(self) -> None:
         """Wake the processes that wait for what the engine has just reported."""
-        milestones, jobs = self.engine.take_notices()
+        milestones, jobs, wants = self.engine.take_notices()
         for actor, count, time in milestones:
             self._reached.setdefault(actor, []).append(time)
             for event in self._watched.pop((actor, count), ()):
                 event.succeed(time)
         for job in jobs:
             self._jobs.pop(job).succeed(self.engine.now)
+        self._note_wants(wants)
+
+    def _note_wants(self, wants: list[tuple[int, int, int]]) -> None:
+        for site, actor, time in wants:
+            self._wants[site] = actor, time
+            for event in self._waking.pop(site, ()):
+                event.succeed((actor, time))
 
     # -- what processes may wait for and do --------------------------------------------------------------------
 
@@ -112,7 +145,50 @@ class Environment(simpy.Environment):
         """Allow an actor to start its first so many firings from now on; `after_output`: because one has come."""
         self.engine.permit(actor, firings, math.ceil(self.now), after_output)
 
-    def submit(self, steps: Sequence[Step], op: int) -> simpy.Event:
+    def wanted(self, site: int) -> simpy.Event:
+        """Return an event that happens when a closed actor of a site could start; its value is (actor, time in fs)."""
+        event = self.event()
+        if site in self._wants:
+            return event.succeed(self._wants[site])
+        self._waking.setdefault(site, []).append(event)
+        return event
+
+    def close(self, actors: Iterable[int]) -> None:
+        """Let actors start no more firings from now on; those under way go on."""
+        self._note_wants(self.engine.close(actors))
+
+    def open(self, actors: Iterable[int], cause: str, job: Job | None = None) -> None:
+        """Let closed actors start firings again.
+
+        Parameters
+        ----------
+        actors : iterable of int
+            The engine's numbers.
+        cause : str
+            One of `pimsim_core.kernel.CAUSES`: what the time is charged to that they have lost.
+        job : Job, optional
+            It was submitted with `keep` and is over: what they waited for, if they could have started before its end.
+
+        Raises
+        ------
+        ValueError
+            If the job is not over, or was not kept.
+        """
+        actors = list(actors)
+        number = None if job is None else job.number
+        self.engine.open(actors, math.ceil(self.now), CAUSES.index(cause), number)
+        for actor in actors:
+            self._wants.pop(self.engine.site_of(actor), None)
+
+    def doing(self, resource: int) -> dict[str, int]:
+        """Return how many servers of a resource are held now, by the cause that they are held for."""
+        return {CAUSES[cause]: servers for cause, servers in self.engine.doing(resource).items()}
+
+    def converting(self, arrays: int) -> bool:
+        """Return whether what arrays with a bank of their own have read is still being converted."""
+        return self.engine.converting(arrays, math.ceil(self.now))
+
+    def submit(self, steps: Sequence[Step], op: int, *, keep: bool = False, after: int | None = None) -> Job:
         """Send a job along steps beside the machine's own work; its value is the time of its end.
 
         Parameters
@@ -120,25 +196,60 @@ class Environment(simpy.Environment):
         steps : sequence of Step
             Resources that the engine has.
         op : int
-            The op that waiting is charged to.
+            The op that waiting is charged to, and whose energy it is.
+        keep : bool
+            It will be given to `open`.
+        after : int, optional
+            A closed actor that could start: the job answers that, and the critical path goes on there.
         """
-        rows = [
-            (
-                s.resource,
-                s.occupancy,
-                s.latency,
-                -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
-                -1 if s.route is None else self.first_route + s.route,
-                s.terminal,
-                s.flits,
-            )
-            for s in steps
-        ]
-        path = self.engine.add_path(rows)
         self._next_job += 1
-        self._jobs[self._next_job] = self.event()
-        self.engine.submit(path, self._next_job, math.ceil(self.now), op)
-        return self._jobs[self._next_job]
+        job = self._jobs[self._next_job] = Job(self)
+        job.number = self._next_job
+        path, now = self.path_of(steps, op), math.ceil(self.now)
+        self.engine.submit(path, job.number, now, op, keep, -1 if after is None else after)
+        return job
+
+    def path_of(self, steps: Sequence[Step], op: int) -> int:
+        """Return the engine's path for a job of an op; equal jobs take the same one."""
+        key = tuple(steps), op
+        if key not in self._paths:
+            rows = [
+                (
+                    s.resource,
+                    s.occupancy,
+                    s.latency,
+                    -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
+                    -1 if s.route is None else self.first_route + s.route,
+                    s.terminal,
+                    s.flits,
+                    self._charge_of(s.energy, op),
+                    -1 if s.cause is None else CAUSES.index(s.cause),
+                )
+                for s in steps
+            ]
+            self._paths[key] = self.engine.add_path(rows)
+        return self._paths[key]
+
+    def _charge_of(self, energy: Energy, op: int) -> int:
+        """The engine's kind of visit for what jobs of an op cost, -1 where that is nothing."""
+        if not energy:
+            return -1
+        if (energy, op) not in self._charges:
+            known = [(part, pj) for part, pj in energy if pj is not None]
+            numbers = [self._energy_part(part) for part, _ in known]
+            self._charges[energy, op] = self.engine.add_charge(numbers, [pj for _, pj in known])
+        return self._charges[energy, op]
+
+    def _energy_part(self, part: str) -> int:
+        if part not in self.energy_parts:
+            self.energy_parts.append(part)
+            self.engine.add_energy_part()
+        return self.energy_parts.index(part)
+
+    def job_visits(self) -> list[tuple[Energy, int, int]]:
+        """Return what jobs have cost: the energy of a visit, the op's number, and how many such visits are over."""
+        visits = self.engine.visits_by_charge()
+        return [(energy, op, int(visits[charge])) for (energy, op), charge in self._charges.items()]
 
     def add_resource(self, row: Resource, part: int) -> int:
         """Give the engine a resource that its machine did not use so far."""

@@ -90,7 +90,7 @@ class Machine:
         self.caches = Caches(self.net, arrays, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
-        self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees))
+        self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
         self.host = Host(self)
         self.take_figures()
         self.interconnect = Interconnect(self)
@@ -181,12 +181,16 @@ class Machine:
         everything = self.host.request(self.batch) if everything is None else everything
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
-        self.env.on_idle = None
         self.take_figures()
         if self.is_timed:
             self.record_every = self.engine.stop_records()
+        # The host asks for nothing more, but a controller may still open what it has closed.
+        self.env.on_idle = lambda done: self.check_alive(done or not self.engine.closed)
+        while not self.engine.finished and self.env.peek() < self.env.horizon:
+            self.env.step()
+        self.env.on_idle = None
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
-            self.engine.run(self.env.horizon)
+            self.engine.run(self.env.horizon, deaf=True)  # visits under way come to their ends
         self.check_alive()
 
     def check_alive(self, host_is_done: bool = True) -> None:
@@ -205,7 +209,7 @@ class Machine:
         if (
             self.engine.next_time is None
             and not self.engine.finished
-            and (host_is_done or not self.engine.gated)
+            and (host_is_done or not (self.engine.gated or self.engine.closed))
         ):
             raise self.stuck()
 
@@ -223,6 +227,8 @@ class Machine:
                 for s, _, _, places in blocked
             ]
             reasons = " and ".join(waits) or "for its path"
+            if self.engine.is_closed(actor):
+                reasons = "to be opened"
             lines.append(f"  {net.actors[actor].name} at firing {firing} waits {reasons}")
         if len(stuck) > 10:
             lines.append(f"  and {len(stuck) - 10} more")

@@ -126,6 +126,7 @@ def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
             terminal=(s.terminal for s in steps),
             flits=(s.flits for s in steps),
             charge=step_charges,
+            cause=(-1 if s.cause is None else CAUSES.index(s.cause) for s in steps),
         ),
         "path_ptr": np.cumsum([0, *(len(p) for p in net.paths)]).astype(np.int32),
         "mvms": records(
@@ -154,6 +155,7 @@ def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
             first_output=first_output,
             last_output=last_output,
             selector=(-1 if a.selector is None else a.selector for a in net.actors),
+            site=(a.site for a in net.actors),
         ),
         "inputs": records(
             "input",

@@ -42,7 +42,8 @@ class Step(NamedTuple):
     """One visit: the resource is held for the occupancy, the visitor goes on after the latency (fs).
 
     With a route, the visitor is a packet that holds the network's entrance until its tail is inside, and goes on when
-    its tail has come out; occupancy and latency are then those of an empty network.
+    its tail has come out; occupancy and latency are then those of an empty network. A visit for another purpose than
+    its resource's usual one has a cause of its own: who waits for it is charged that.
     """
 
     resource: int
@@ -53,6 +54,7 @@ class Step(NamedTuple):
     terminal: int = -1  # where the route begins
     flits: int = 0
     energy: Energy = ()
+    cause: str | None = None  # the resource's
 
 
 Way = tuple[tuple[int, int], ...]
@@ -117,6 +119,7 @@ class Actor(NamedTuple):
     limit: int | None = None  # firings allowed before the host says more; None is all
     milestone: int = 0  # tell the host every so many firings
     selector: int | None = None  # which of the paths from `path` on an inference takes
+    site: int = -1  # where it works, as controllers count sites; -1 is nowhere
 
 
 class Input(NamedTuple):

@@ -63,6 +63,8 @@ def dynamic_energy(machine: Machine) -> tuple[dict[tuple[str, str], float], list
         inferences = machine.taken(actor.selector, actor.firings // actor.period)
         for packets, tree in zip(numbers, cast.trees, strict=True):
             count(int(packets) * inferences, tree.energy, actor.op)
+    for energy, host_op, visits in machine.env.job_visits():
+        count(visits, energy, machine.ops[host_op])
     alike = {row.key: row for row in net.growing}
     for (key, selector, op), visits in grown.items():
         for cached, inferences in machine.caches.counts(selector).items():

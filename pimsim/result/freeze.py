@@ -104,6 +104,7 @@ def freeze(
             "firings": machine.engine.firings,
             "packets": machine.engine.packets,
             "events": machine.engine.events,
+            "simpy_events": machine.env.simpy_events,
             "live_starts": machine.engine.live_starts,
         },
         "notes": [

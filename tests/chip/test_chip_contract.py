@@ -1,15 +1,22 @@
-"""What every part and every preset must keep, over the registries, so that a new one is tested for free."""
+"""What every kind, part, topology, importer and preset must keep, over the registry: a new one is tested for free."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from pimsim import presets
 from pimsim.chip import Chip
-from pimsim.chip.parts import PARTS, Part, Sourced
+from pimsim.chip.parts import Part, Sourced
+from pimsim.chip.site import Site
+from pimsim.chip.topology import Topology
+from pimsim.mapping.kind import Kind
+from pimsim.registry import find, name_of, plugged
 
 PRESETS = presets.names("configs", ".yaml")
 CNN_OPS = [
@@ -56,6 +63,22 @@ CNN_OPS = [
 ]
 
 
+UNITS = {
+    "_um2": "square micrometres",
+    "_mw": "milliwatts",
+    "_pj": "picojoules",
+    "_ns": "nanoseconds",
+    "_kib": "KiB",
+    "_gib": "GiB",
+    "_gb_per_s": "GB/s",
+    "_mm": "millimetres",
+    "_bits": "[Bb]its",
+    "_bytes": "bytes",
+    "_cycles": "[Cc]ycles",
+}
+"""What a field's description names, by how the field's name ends."""
+
+
 def pieces(model: BaseModel, path: str = "") -> Iterator[tuple[str, BaseModel]]:
     """Walk over a chip and all that it is made of."""
     yield path, model
@@ -67,32 +90,225 @@ def pieces(model: BaseModel, path: str = "") -> Iterator[tuple[str, BaseModel]]:
                 yield from pieces(item, ".".join(filter(None, (path, name, key))))
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_a_part_is_strict_frozen_and_documented(name: str) -> None:
-    part = PARTS[name]
-    assert issubclass(part, Part)
+def heirs(base: type) -> list[type]:
+    """Return the classes of pimsim that extend another, in all generations."""
+    found = [each for heir in base.__subclasses__() for each in (heir, *heirs(heir))]
+    return [each for each in dict.fromkeys(found) if each.__module__.startswith("pimsim.")]
+
+
+def descriptions(thing: type) -> dict[str, str]:
+    """Return what the docstrings of a class and its bases say of each parameter, by its name."""
+    found: dict[str, str] = {}
+    for base in thing.__mro__:
+        for names, text in re.findall(
+            r"^ {4}(\w[\w, ]*)(?: : .*)?\n((?: {8}.*\n?)+)", base.__doc__ or "", re.M
+        ):
+            for name in names.split(", "):
+                found.setdefault(name, text)
+    return found
+
+
+def digital() -> Chip:
+    """ISAAC with digital tiles, which no preset has, beside its own."""
+    data = Chip.load("isaac").to_dict()
+    own = data["sites"]["tile"]
+    banks = {**own["buffer"], "banks": 2}
+    unit = {**own["digital"]["vector"], "operations": {"Conv": 1, "Gemm": 1}}
+    shared = {key: own[key] for key in ("buffer", "bus", "output_register")}
+    data["sites"]["tile"]["count"] = 4
+    data["sites"]["near"] = {
+        "kind": "digital",
+        "count": 2,
+        "weights_in": banks,
+        "digital": {"mac": unit},
+        **shared,
+    }
+    return Chip.from_dict(data)
+
+
+plugged("kinds")  # so that all are imported
+PARTS = {f"{part.__module__}.{part.__qualname__}": part for part in heirs(Part)}
+CHIPS = {**{name: Chip.load(name) for name in PRESETS}, "digital": digital()}
+SITES = {f"{name}-{key}": site for name, chip in CHIPS.items() for key, site in chip.config.sites.items()}
+IN_CHIPS = {
+    f"{name}-{path}": piece
+    for name, chip in CHIPS.items()
+    for path, piece in pieces(chip.config)
+    if isinstance(piece, Part)
+}
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_parts_of_the_registry_are_called_as_a_chip_file_calls_them() -> None:
+    assert set(plugged("parts").values()) <= set(PARTS.values())
+    for name, part in plugged("parts").items():
+        assert "kind" not in part.model_fields or name_of(part) == name
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_a_part_is_strict_frozen_and_documented(part: type[Part]) -> None:
     assert {"source", "area_um2", "static_power_mw"} <= set(part.model_fields)
     assert part.model_config["strict"]
     assert part.model_config["frozen"]
     assert part.model_config["extra"] == "forbid"
-    own = set(part.model_fields) - set(Part.model_fields)
-    assert all(field in (part.__doc__ or "") for field in own), "a field is not in the docstring"
+    assert part.action in ("", *part.model_fields)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize(
+    "thing",
+    [*PARTS.values(), *plugged("kinds").values(), *plugged("topologies").values()],
+    ids=lambda thing: f"{thing.__module__}.{thing.__name__}",
+)
+def test_every_field_is_described_with_its_unit(thing: type[BaseModel]) -> None:
+    said = descriptions(thing)
+    for field in thing.model_fields:
+        if field in ("kind", "source"):
+            continue
+        assert field in said, f"{field} is not in the docstring"
+        unit = next((words for end, words in UNITS.items() if field.endswith(end)), "")
+        assert re.search(unit, said[field]), f"{field}: the docstring does not name its unit"
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 @pytest.mark.parametrize("bad", [True, "1", -1, float("nan"), float("inf"), 1e300, [], {}])
-def test_no_number_of_a_part_accepts_nonsense(name: str, bad: object) -> None:
+def test_no_number_of_a_part_accepts_nonsense(part: type[Part], bad: object) -> None:
     numbers = [
         key
-        for key, field in PARTS[name].model_fields.items()
+        for key, field in part.model_fields.items()
         if key.endswith(("_um2", "_mw", "_pj", "_ns", "_bits", "_bytes", "_kib", "_cycles"))
         or key in ("bits", "count", "rows", "columns", "banks", "lanes", "ports", "adcs_per_bank")
     ]
     assert numbers
     with pytest.raises(ValidationError) as caught:
-        PARTS[name].model_validate(dict.fromkeys(numbers, bad))
+        part.model_validate(dict.fromkeys(numbers, bad))
     refused = {error["loc"][0] for error in caught.value.errors() if error["type"] != "missing"}
     assert refused == set(numbers)
+
+
+@pytest.mark.parametrize("part", IN_CHIPS.values(), ids=IN_CHIPS)
+def test_a_changed_part_is_one_that_a_chip_file_may_say(part: Part) -> None:
+    """What-if takes a part twice, faster, larger: the fields are its own, and the values of it are allowed."""
+    for change in (part.doubled(), part.enlarged(), part.faster(2), part.faster(0)):
+        assert set(change) <= set(type(part).model_fields)
+        again = type(part).model_validate({**dict(part), **change})
+        assert not change or again != part
+    for change in (part.doubled(), part.enlarged()):
+        assert all(value == 2 * getattr(part, field) for field, value in change.items())
+
+
+# -- kinds -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_has_a_site_to_be_tested_by() -> None:
+    assert {site.kind for site in SITES.values()} == set(plugged("kinds"))
+
+
+@pytest.mark.parametrize("name", plugged("kinds"))
+def test_a_kind_is_whole(name: str) -> None:
+    """What it is called, what it can answer, and, where ops can be done there, that its behaviour can, too."""
+    kind = plugged("kinds")[name]
+    assert issubclass(kind, Site)
+    assert (kind.plugs, name_of(kind)) == ("kinds", name)
+    assert not kind.__abstractmethods__
+    assert kind.model_config["strict"]
+    assert kind.model_config["frozen"]
+    assert kind.model_config["extra"] == "forbid"
+    if kind.takes_ops:
+        behaviour = kind.behaviour()
+        assert issubclass(behaviour, Kind)
+        assert not behaviour.__abstractmethods__
+    else:
+        with pytest.raises(TypeError, match="no ops"):
+            kind.behaviour()
+
+
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+def test_a_site_uses_every_part_that_it_has_once(site: Site) -> None:
+    used = [use.part for use in site.uses()]
+    owned = [piece for _, piece in pieces(site) if isinstance(piece, Part)]
+    assert len(used) == len({id(part) for part in used})
+    assert {id(part) for part in used} == {id(part) for part in owned}
+
+
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+def test_a_site_names_the_clocks_of_all_parts_that_have_one(site: Site) -> None:
+    named = dict(site.clocked())
+    clocked = {path: piece.clock for path, piece in pieces(site) if hasattr(piece, "clock")}
+    assert named == clocked
+    assert set(named.values()) <= set(site.clocks)
+
+
+@pytest.mark.parametrize("site", SITES.values(), ids=SITES)
+def test_a_part_of_a_site_can_be_taken_twice_by_what_results_call_it(site: Site) -> None:
+    for use in site.uses():
+        path = use.path.removeprefix(f"{site.name}.") if use.path != site.name else ""
+        if path:
+            assert site.part_at(path) is use.part
+            for key, value in site.doubled_part(path).items():
+                assert value == 2 * site.part_at(key), key
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_the_peak_is_what_the_parts_say_that_they_do(name: str) -> None:
+    """Instances and rates are the sites' own; power is static power and energy times rate; nothing is counted twice."""
+    chip = CHIPS[name]
+    rows = {row.part: row for row in chip.peak.rows}
+    assert len(rows) == len(chip.peak.rows)
+    for site in chip.config.sites.values():
+        for use in site.uses():
+            row, part = rows[use.path], use.part
+            assert row.count == use.instances >= 1
+            assert use.per_second > 0
+            energy = part.action_pj
+            assert row.dynamic_mw == (
+                None if energy is None else pytest.approx(energy * use.per_second / 1e9)
+            )
+            static = part.static_power_mw
+            assert row.static_mw == (None if static is None else pytest.approx(static * use.instances))
+    assert chip.peak.weights == sum(
+        s.weights(chip.config.precision.weight_bits) for s in chip.config.sites.values()
+    )
+    assert chip.peak.watts == pytest.approx(sum(row.power_mw or 0 for row in rows.values()) / 1000)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_what_results_call_a_part_leads_back_to_the_chip_file(name: str) -> None:
+    config = CHIPS[name].config
+    in_file = dict(pieces(config))
+    for site in config.sites.values():
+        for use in site.uses():
+            assert in_file[config.path_of(use.path)] is use.part
+
+
+# -- topologies and importers ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", plugged("topologies"))
+def test_a_topology_is_whole(name: str) -> None:
+    """Its graph and routes are tested in test_topology.py."""
+    topology = plugged("topologies")[name]
+    assert issubclass(topology, Topology)
+    assert (topology.plugs, name_of(topology)) == ("topologies", name)
+    assert not topology.__abstractmethods__
+    assert topology.deadlock_free
+    assert bool(topology.spec) == bool(topology.numbers)
+    assert topology.spec.startswith(f"{name}:" if topology.spec else "")
+    assert set(topology.numbers) <= set(topology.model_fields)
+
+
+@pytest.mark.parametrize("name", plugged("importers"))
+def test_an_importer_takes_what_the_command_line_gives(name: str) -> None:
+    importer: Any = find("importers", name)
+    first, *others = inspect.signature(importer).parameters.values()
+    assert first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert {"model", "command"} <= {each.name for each in others}
+    assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in others)
+    assert "Raises" in (importer.__doc__ or "")
+
+
+# -- presets -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -128,16 +344,10 @@ def test_every_op_of_the_nine_cnns_has_one_digital_unit(preset: str) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_digital_units_keep_up_with_the_tiles_arrays(preset: str) -> None:
     """Rates for one element an output: activation and accumulation are as fast as the arrays put out."""
-    chip = Chip.load(preset)
-    config = chip.config
-    outputs = (
-        config.sites["tile"].cores
-        * config.sites["tile"].core.arrays
-        * config.sites["tile"].core.array.columns
-        // chip.weight_slices()
-    )
-    outputs_per_fs = outputs / chip.mvm_period_fs()
+    config = Chip.load(preset).config
+    tile = config.sites["tile"]
+    outputs_per_fs = tile.arrays * tile.core.array.columns // tile.weight_slices() / tile.mvm_period_fs()
     for op in ("Relu", "Accumulate", "Add", "BatchNormalization"):
-        unit = next(unit for unit in config.sites["tile"].digital.values() if op in unit.operations)
+        unit = next(unit for unit in tile.digital.values() if op in unit.operations)
         rate = unit.count * unit.lanes / unit.operations[op] / config.clocks[unit.clock].period_fs
         assert rate >= outputs_per_fs, op

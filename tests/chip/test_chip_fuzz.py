@@ -28,7 +28,9 @@ SCALARS = st.one_of(
     st.sampled_from([0, -1, 1, 2**63, 10**400, -(10**400)]),
     st.floats(),
     st.text(max_size=20),
-    st.sampled_from(["mesh", "cmesh", "torus", "ring", "htree", "digital", "isaac", "nope"]),
+    st.sampled_from(
+        ["mesh", "cmesh", "torus", "ring", "htree", "digital", "crossbar", "memory", "r0", "isaac", "nope"]
+    ),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -113,7 +115,18 @@ def test_a_preset_with_bytes_changed(tmp_path: Path, name: str, data: st.DataObj
 
 
 KEYS = st.sampled_from(
-    ["tiles", "core.adc.bits", "network.topology", "clocks", "tile.digital.vector", "notes"]
+    [
+        *(
+            "tiles",
+            "tile.count",
+            "core.adc.bits",
+            "core.adc.kind",
+            "core.adc",
+            "tile.digital.vector",
+            "tile.at",
+        ),
+        *("sites", "sites.tile", "sites.other", "memory", "network.topology", "clocks", "notes"),
+    ]
 )
 
 

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import pytest
-from pimsim.mapping.planning.units import cycles_of
 from pydantic import BaseModel
 
 from pimsim import presets

@@ -101,7 +101,7 @@ def test_a_file_has_a_link_a_line_with_remarks_and_delays(tmp_path: Path) -> Non
         ("package:2/bus:4", "package:2/bus:4: of: found kind 'bus', expected one of: 'mesh', 'cmesh',"),
         ("package:1000/mesh:9x9", "found 81000 terminals, expected at most 4096"),
         ("x" * 5000, "found 'x{200}', expected bus:8, "),
-        ("a\0b", "found 'a\0b', expected mesh:8x8"),
+        ("a\0b", "found 'a\0b', expected bus:8, "),
     ],
 )
 def test_what_names_no_topology_is_refused(text: str, message: str) -> None:

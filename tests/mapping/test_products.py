@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pimsim.mapping.planning.written import Matrix
 
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError

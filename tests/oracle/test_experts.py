@@ -62,7 +62,7 @@ def compare(lowered, selected):
         for inference, choice in enumerate(choices):
             engine.select(selector, inference, choice)
     while engine.next_time is not None:
-        engine.run()
+        engine.run(deaf=True)
     log, finished = run_twin(lowered.net, selected)
     assert finished
     assert engine.finished

@@ -17,7 +17,7 @@ EXAMPLES = int(os.environ.get("PIMSIM_TWIN_EXAMPLES", "500"))
 def run_engine(net):
     engine = engine_of(net)
     while engine.next_time is not None:
-        engine.run()
+        engine.run(deaf=True)
     return engine
 
 

@@ -192,6 +192,7 @@ class Twin:
         self.network = None
         if net.network is not None and net.network.by_flit:
             self.network = TwinNetwork(self.env, net.network, net.routes)
+        self.paths = [list(path) for path in net.paths]  # as they are now: a process may redirect steps
         self.streams = [TwinStream(row) for row in net.streams]
         self.inputs = [[] for _ in net.actors]
         self.outputs = [[] for _ in net.actors]
@@ -248,7 +249,7 @@ class Twin:
         if row.path is None:
             return None
         choice = self.selected[row.selector][inference] if row.selector in self.selected else 0
-        return self.net.paths[row.path + choice]
+        return self.paths[row.path + choice]
 
     def tell(self, a, actor):
         """A firing has ended: a host may want to know."""
@@ -290,10 +291,9 @@ class Twin:
                 self.env.process(self.packet((a, k, number), row, path, token))
         for cast in self.casts[a]:
             number = int(self.net.tables[cast.tree][position])
-            if (
-                number >= 0
-                and self.path_of(self.outputs[a][cast.trees[number].leaves[0].output], inference) != ()
-            ):
+            if number >= 0 and self.path_of(
+                self.outputs[a][cast.trees[number].leaves[0].output], inference
+            ) not in ((), []):
                 self.env.process(self.multicast(a, k, cast.trees[number]))
         for row in self.inputs[a]:
             stream = self.streams[row.stream]
@@ -331,7 +331,8 @@ class Twin:
 
     def walk(self, key, path):
         """Visit the path's resources one after another."""
-        for number, step in enumerate(path):
+        for number in range(len(path)):
+            step = path[number]
             resource = self.resources[step.resource]
             yield from resource.request(key)
             granted = self.env.now

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import simpy
 
-from tests.oracle.twin import Twin
-
-AFTER = 40  # the host hears of an output when everything else of its instant is done
+from tests.oracle.twin_processes import ServingTwin
 
 
-class GeneratingTwin(Twin):
+class GeneratingTwin(ServingTwin):
     """Prompts come, each is taken in and goes round token by token, in one of so many places.
 
     Parameters
@@ -34,7 +32,7 @@ class GeneratingTwin(Twin):
         for ends in self.ends:
             for source in ends.sources:
                 self.allowed[source] = 0
-        self.sent, self.waiting = [0, 0], {}
+        self.sent = [0, 0]
         self.places = simpy.Container(self.env, capacity=places, init=places)
         self.token_times = [[] for _ in arrivals]
         for number, arrival in enumerate(arrivals):
@@ -46,13 +44,6 @@ class GeneratingTwin(Twin):
         if row.selector in self.taken:
             return self.net.paths[row.path + self.taken[row.selector].get(inference, 0)]
         return super().path_of(row, inference)
-
-    def tell(self, a, actor):
-        if actor.milestone and self.ended[a] % actor.milestone == 0:
-            event = self.waiting.pop((a, self.ended[a] // actor.milestone), None)
-            if event is not None:
-                event._ok, event._value = True, None
-                self.env.schedule(event, priority=AFTER)
 
     def sequence(self, number, arrival):
         yield self.env.timeout(arrival)
@@ -69,9 +60,8 @@ class GeneratingTwin(Twin):
     def one_pass(self, program, number):
         self.sent[program] += 1
         ends, count = self.ends[program], self.sent[program]
-        outputs = [self.waiting.setdefault((sink, count), self.env.event()) for sink in ends.sinks]
+        outputs = [self.reached(sink, count) for sink in ends.sinks]
         for source in ends.sources:
-            self.allowed[source] = count * self.net.actors[source].period
-        self.fire_soon(ends.sources)
+            self.allow(source, count * self.net.actors[source].period)
         yield self.env.all_of(outputs)
         self.token_times[number].append(self.env.now)

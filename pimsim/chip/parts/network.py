@@ -53,11 +53,11 @@ class Network(Part):
     energy_per_flit_pj : float, optional
         Energy of one flit over one hop, router and link, in picojoules.
     buffer_energy_per_flit_pj, crossbar_energy_per_flit_pj : float, optional
-        Instead, of its write and read in a router's input buffer, and of its way through the switch.
+        Instead, of its write and read in a router's input buffer, and of its way through the switch, in picojoules.
     link_energy_per_flit_mm_pj : float, optional
-        Instead, of one flit over one millimetre of link.
+        Instead, of one flit over one millimetre of link, in picojoules.
     link_mm : float, optional
-        Length of a link between routers.
+        Length of a link between routers, in millimetres.
     gateway : int
         Index of the router that carries the external links.
     """

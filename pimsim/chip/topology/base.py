@@ -49,6 +49,8 @@ class Topology(Model):
     numbers: ClassVar[tuple[str, ...]] = ()
     """The fields that the numbers of `spec` are, in their order."""
 
+    kind: str
+
     @property
     def vcs_needed(self) -> int:
         """Virtual channels without which that does not hold."""

@@ -18,6 +18,13 @@ class Butterfly(Topology):
     Tile ``t`` sends to router ``t // arity`` of the first stage and receives from router ``t // arity`` of the last, so
     every packet crosses every stage. From stage ``s`` on only the digit of weight ``arity ** (stages - 2 - s)`` of the
     place changes, to that of the target.
+
+    Parameters
+    ----------
+    arity : int
+        Inputs, and outputs, of a router.
+    stages : int
+        Stages of routers.
     """
 
     turns_off: ClassVar[bool] = False

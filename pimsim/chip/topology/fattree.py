@@ -18,6 +18,13 @@ class FatTree(Topology):
     Level 0 is the top. At every level but the top a router has `arity` links up. Router ``level * width + place``;
     between levels ``l`` and ``l + 1`` only the digit of weight ``arity ** (levels - 2 - l)`` of the place changes. A
     route climbs to the nearest common ancestor over links that `choice` picks, and comes down the only way there is.
+
+    Parameters
+    ----------
+    arity : int
+        Links down of a router, and links up of all but the top.
+    levels : int
+        Levels of routers.
     """
 
     deadlock_free: ClassVar[str] = "no route goes up again after it has gone down"

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 
 class HTree(Topology):
-    """A tree of `levels` levels of routers, each with `arity` children; the last level's are tiles.
+    """A tree of routers; the children of the last level's are tiles.
 
     Routers are numbered from the root, 0, level by level.
+
+    Parameters
+    ----------
+    levels : int
+        Levels of routers.
+    arity : int
+        Children of each.
     """
 
     deadlock_free: ClassVar[str] = "no route goes up again after it has gone down"

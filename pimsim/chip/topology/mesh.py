@@ -104,7 +104,13 @@ class Grid(Topology):
 
 
 class Sided(Grid):
-    """A grid whose two sides are given."""
+    """A grid whose two sides are given.
+
+    Parameters
+    ----------
+    width, height : int
+        Its columns and rows of routers.
+    """
 
     width: Side
     height: Side
@@ -127,7 +133,13 @@ class Mesh(Sided):
 
 
 class CMesh(Sided):
-    """A mesh whose routers serve `concentration` tiles each; tiles 0, 1, … fill router 0 first."""
+    """A mesh whose routers serve several tiles each; tiles 0, 1, … fill router 0 first.
+
+    Parameters
+    ----------
+    concentration : int
+        Tiles of a router.
+    """
 
     deadlock_free: ClassVar[str] = Mesh.deadlock_free
 

@@ -34,7 +34,7 @@ class Package(Topology):
     gateway : int
         The router of each chip that carries the links to its neighbours.
     link_cycles : int
-        Delay of these links.
+        Delay of these links, in cycles.
     """
 
     deadlock_free: ClassVar[str] = (

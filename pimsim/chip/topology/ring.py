@@ -61,7 +61,13 @@ class Torus(Circles, Sided):
 
 
 class Ring(Circles):
-    """A circle of `nodes` routers with one tile each."""
+    """A circle of routers with one tile each.
+
+    Parameters
+    ----------
+    nodes : int
+        Routers.
+    """
 
     spec: ClassVar[str] = "ring:16"
     numbers: ClassVar[tuple[str, ...]] = ("nodes",)

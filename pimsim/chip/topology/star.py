@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 class Crossbar(Topology):
-    """One switch that joins `nodes` tiles; transfers between different pairs go side by side."""
+    """One switch that joins all tiles; transfers between different pairs go side by side.
+
+    Parameters
+    ----------
+    nodes : int
+        Tiles at most.
+    """
 
     deadlock_free: ClassVar[str] = "every route is one step into the switch and one out of it"
 
@@ -54,7 +60,13 @@ class Crossbar(Topology):
 
 
 class Bus(Topology):
-    """One shared medium for `nodes` tiles: all transfers cross the link ``r0`` to ``r1``, one at a time."""
+    """One shared medium: all transfers cross the link ``r0`` to ``r1``, one at a time.
+
+    Parameters
+    ----------
+    nodes : int
+        Tiles at most.
+    """
 
     turns_off: ClassVar[bool] = False
     deadlock_free: ClassVar[str] = "every route enters at r0 and leaves at r1"

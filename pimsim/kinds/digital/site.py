@@ -88,10 +88,13 @@ class Digital(WorkSite):
         return f"digital, {units} units, {self.count * self.banks} banks of weights"
 
     def uses(self) -> Iterator[Use]:
-        """The weights' banks, read as fast as the multipliers take them, and what every tile has."""
+        """The banks as fast as the multipliers take them, what every tile has, and a register as fast as the bus."""
         if self.weights_in is not None:
             banks = self.count * self.weights_in.banks
             taken = self.macs_per_second() * self.place.precision.weight_bits / self.weights_in.width_bits
             rate = min(taken, self.weights_in.per_second(self.clocks, banks))
             yield Use(self.label("weights_in"), self.weights_in, banks, rate)
         yield from super().uses()
+        if self.output_register is not None:
+            rate = self.bus.per_second(self.clocks, self.count) * self.bus.width_bits / 8
+            yield Use(self.label("output_register"), self.output_register, self.count, rate)

@@ -35,7 +35,7 @@ def from_factory(source: str, *, allow_unknown: bool = False, model: str, comman
     Parameters
     ----------
     source : str
-        ``torch:package.module:factory``; the current folder is importable.
+        ``package.module:factory``, with ``torch:`` before it or without; the current folder is importable.
     allow_unknown, model, command
         As of `from_torch`.
 
@@ -44,6 +44,7 @@ def from_factory(source: str, *, allow_unknown: bool = False, model: str, comman
     TraceError
         If there is no such factory, it raises (that error is the cause), or returns something else; or as `from_torch`.
     """
+    source = PREFIX + source.removeprefix(PREFIX)
     if importlib.util.find_spec("torch") is None:
         message = "exporting PyTorch models needs the package 'torch'"
         raise TraceError(message, where=source, mend="pip install 'pimsim[torch]'")
