@@ -1,7 +1,7 @@
 """The kind ``bitserial``: tiles of SRAM arrays whose columns compute, a bit a cycle, on what they hold.
 
-As in Neural Cache (Eckert et al., ISCA 2018): every column is a lane with its operands one above the other. Two numbers of
-n bits are added in n + 1 cycles and multiplied in n^2 + 5 n - 2, in all lanes of an array at once.
+As in Neural Cache (Eckert et al., ISCA 2018): every column is a lane with its operands one above the other. Two
+numbers of n bits are added in n + 1 cycles and multiplied in n^2 + 5 n - 2, in all lanes of an array at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from pimsim.errors import MappingError
 from pimsim.mapping.kind import Kind
 from pimsim.mapping.lowering.actors import Actors
 from pimsim.mapping.planning.plan import Chunk, PlannedOp
-from pimsim.mapping.planning.tiling import Block, Tiling, blocks_of, distinct_outputs, matrix_of, right_operand
+from pimsim.mapping.planning.tiling import (
+    Block,
+    Tiling,
+    blocks_of,
+    distinct_outputs,
+    matrix_of,
+    right_operand,
+)
 from pimsim.netlist.rows import Step
 from pimsim.trace.op import Op
 
@@ -49,7 +56,7 @@ class SerialArray(Part):
 
 
 class BitSerial(WorkSite):
-    """Tiles of such arrays, beside a buffer, a bus and digital units for what is no product by weights.
+    """Tiles of arrays whose columns compute, beside a buffer, a bus and digital units for what is no product by weights.
 
     Parameters
     ----------
@@ -174,7 +181,9 @@ class BitSerialKind(Kind):
         assert op.node.op is not None
         site, transport, owner = self.site, actors.transport, f"{op.node.name}.{index}"
         rows, _, _ = matrix_of(op.node.op)
-        cycles = [self._cycles(each, rows, actors.plan.weight_bits, actors.input_bits) for each in chunk.blocks]
+        cycles = [
+            self._cycles(each, rows, actors.plan.weight_bits, actors.input_bits) for each in chunk.blocks
+        ]
         clock = period_fs(site.clocks, site.array.clock)
         name = f"tile{chunk.tile}.lanes.{owner}"
         resource = transport.resource(("lanes", name), name, self.slot_part, clock, tile=chunk.tile)

@@ -15,8 +15,8 @@ class Ctt(Device):
 
     kind: Literal["ctt"] = "ctt"
     source: Text = (
-        "IEEE EDL 2019, 10.1109/LED.2019.2930212, in NVMExplorer's survey: 60 ms to write a cell of 16 nm, all "
-        "its pulses together. Energy and endurance are not in the survey"
+        "IEEE EDL 2019, 10.1109/LED.2019.2930212, in NVMExplorer's survey: 60 ms to write a cell of 16 nm, all its "
+        "pulses together. Energy and endurance are not in the survey"
     )
     row_write_ns: TimeNs | None = 6e7
     pulses: float | None = 1.0

@@ -22,8 +22,8 @@ class Spidergon(Topology):
     another in a circle: a link across is the first of its route or not in it, so nothing on the ring waits for one.
     Around the ring a route covers a quarter of it at most. A stretch that ends at a lower router than it began at takes
     the upper virtual channels, any other the lower ones. So of the stretches in one direction and class, either none
-    crosses from the last router to the first, or each does and all lie within a quarter of the ring on either side of it:
-    they close no circle.
+    crosses between the last router and the first, or each does and all lie within a quarter of the ring on either side
+    of it: they close no circle.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ class Fefet(Device):
 
     kind: Literal["fefet"] = "fefet"
     source: Text = (
-        "A pulse: 50 ns at 4 V (DNN+NeuroSim 2.1; the same in IEDM 2019, 10.1109/IEDM19573.2019.8993565). How many pulses "
-        "one of its 60 levels takes, and the energy of one: not in what was read. Endurance: recalled, the least of what is "
-        "typical, 1e5 to 1e10"
+        "A pulse: 50 ns at 4 V (DNN+NeuroSim 2.1; the same in IEDM 2019, 10.1109/IEDM19573.2019.8993565). How many "
+        "pulses one of its 60 levels takes, and the energy of one: not in what was read. Endurance: recalled, the "
+        "least of what is typical, 1e5 to 1e10"
     )
     row_write_ns: TimeNs | None = 50.0
     endurance: Positive | None = 1e5

@@ -17,8 +17,8 @@ class Mram(Device):
 
     kind: Literal["mram"] = "mram"
     source: Text = (
-        "A pulse: 20 ns, 4.5 pJ, of a 1 Mb macro of 28 nm (ISSCC 2018, 10.1109/ISSCC.2018.8310393, in NVMExplorer's survey); "
-        "pulses: 9e-6 of them fail there, 1 / (1 - 9e-6) = 1.000009. Endurance: recalled, 1e12"
+        "A pulse: 20 ns, 4.5 pJ, of a 1 Mb macro of 28 nm (ISSCC 2018, 10.1109/ISSCC.2018.8310393, in NVMExplorer's"
+        " survey); pulses: 9e-6 of them fail there, 1 / (1 - 9e-6) = 1.000009. Endurance: recalled, 1e12"
     )
     row_write_ns: TimeNs | None = 20.0
     pulses: Pulses | None = 1.000009

@@ -15,8 +15,8 @@ class Sram(Device):
 
     kind: Literal["sram"] = "sram"
     source: Text = (
-        "Pulses: a bit is written outright. Energy: Horowitz, ISSCC 2014, 45 nm: 10 pJ for 64 bits of an 8 KB SRAM, / 64 = "
-        "0.15625 pJ a bit. The time of a row depends on the macro and is not given. Nothing wears out"
+        "Pulses: a bit is written outright. Energy: Horowitz, ISSCC 2014, 45 nm: 10 pJ for 64 bits of an 8 KB SRAM,"
+        " / 64 = 0.15625 pJ a bit. The time of a row depends on the macro and is not given. Nothing wears out"
     )
     pulses: Pulses | None = 1.0
     energy_per_cell_write_pj: EnergyPj | None = 0.15625

@@ -12,7 +12,9 @@ from pimsim.chip.slot import Slot
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say
-WRITTEN = no_effect("only runs that write arrays: products of activations on arrays (products), --reload, --cold")
+WRITTEN = no_effect(
+    "only runs that write arrays: products of activations on arrays (products), --reload, --cold"
+)
 
 
 class Programming(NamedTuple):
@@ -104,26 +106,24 @@ class Array(Part):
     def programming(self, clocks: Clocks) -> Programming:
         """Return what writing weights takes: by the array's own figures, and where it has none, its device's."""
         device = self.device
-        row_ns, cell_pj, endurance = self.write_ns, self.energy_per_cell_write_pj, self.endurance
-        of_array = [
-            name
-            for name, value in (("time", row_ns), ("energy", cell_pj), ("endurance", endurance))
-            if value is not None
-        ]
-        row_ns = device.row_ns if row_ns is None else row_ns
-        cell_pj = device.cell_pj if cell_pj is None else cell_pj
-        endurance = device.endurance if endurance is None else endurance
-        of_device, unknown = [], []
-        for name, value in (("time", row_ns), ("energy", cell_pj), ("endurance", endurance)):
-            if name not in of_array:
-                (unknown if value is None else of_device).append(name)
-        words = [f"{', '.join(of_array)} as the array gives" if of_array else ""]
-        if of_device:
-            how = f" ({device.how})" if {"time", "energy"} & set(of_device) else ""
-            words.append(f"{', '.join(of_device)} of the device {device.kind}{how}")
-        words.append(f"{', '.join(unknown)} not known" if unknown else "")
-        row_fs = None if row_ns is None else self._whole(row_ns, clocks)
-        return Programming(row_fs, cell_pj, endurance, "; ".join(filter(None, words)))
+        given = {
+            "time": self.write_ns,
+            "energy": self.energy_per_cell_write_pj,
+            "endurance": self.endurance,
+        }
+        devices = {"time": device.row_ns, "energy": device.cell_pj, "endurance": device.endurance}
+        taken = {name: devices[name] if value is None else value for name, value in given.items()}
+        of_array = [name for name, value in given.items() if value is not None]
+        of_device = [name for name in given if name not in of_array and taken[name] is not None]
+        unknown = [name for name, value in taken.items() if value is None]
+        how = f" ({device.how})" if {"time", "energy"} & set(of_device) else ""
+        words = (
+            f"{', '.join(of_array)} as the array gives" if of_array else "",
+            f"{', '.join(of_device)} of the device {device.kind}{how}" if of_device else "",
+            f"{', '.join(unknown)} not known" if unknown else "",
+        )
+        row_fs = None if taken["time"] is None else self._whole(taken["time"], clocks)
+        return Programming(row_fs, taken["energy"], taken["endurance"], "; ".join(filter(None, words)))
 
     def _whole(self, time_ns: float, clocks: Clocks) -> int:
         period = period_fs(clocks, self.clock)
