@@ -175,16 +175,21 @@ def load_module(name: str, where: str = "--plugin") -> None:
         _loaded.remove(name)
         if isinstance(error, ConfigError):
             raise
-        stem = name.removesuffix(".py").replace(os.sep, ".").strip(".")
-        mend = f"give the module, '{stem}', not its file" if name.endswith(".py") else _FINDABLE
         raise ConfigError(
             f"the plug-in '{name:.100}' cannot be imported ({type(error).__name__}: {error!s:.200})",
             where=where,
-            mend=f"{mend}; --verbose shows its own error",
+            mend=f"{_mend_of(name, error)}; --verbose shows its own error",
         ) from error
 
 
-_FINDABLE = "give a module that Python finds from here"
+def _mend_of(name: str, error: BaseException) -> str:
+    """Say what to do about a module that cannot be imported."""
+    if name.endswith(".py"):
+        stem = name.removesuffix(".py").replace(os.sep, ".").strip(".")
+        return f"give the module, '{stem}', not its file"
+    if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+        return "give a module that Python finds from here"
+    return "mend it"
 
 
 def _plug_in(module: Any) -> None:

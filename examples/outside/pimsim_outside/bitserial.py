@@ -56,7 +56,7 @@ class SerialArray(Part):
 
 
 class BitSerial(WorkSite):
-    """Tiles of arrays whose columns compute, beside a buffer, a bus and digital units for what is no product by weights.
+    """Tiles of arrays whose columns compute, beside a buffer, a bus and digital units for other ops.
 
     Parameters
     ----------
