@@ -53,6 +53,7 @@ ADDERS = {  # what no preset has: pieces of a flit's energy, and adders in the r
 }
 TIGHT = {
     "tile.buffer.capacity_kib": 2.0,
+    "simd.buffer.capacity_kib": 1.0,
     "network.link_width_bits": 1,
     "network.topology": {"kind": "mesh", "width": 8, "height": 1},
     "network.vcs": 2,
