@@ -1,12 +1,15 @@
 """What can be plugged in, and where it comes from: kinds of sites, parts, devices, topologies, importers.
 
 The built-in ones are found as a user's own are: through an entry point of their group, or `register`. Nothing else in
-pimsim names them, so that they need no other door is the proof that the door is open.
+pimsim names them, so that they need no other door is the proof that the door is open. A module that is not installed is
+named by ``--plugin`` or by the variable `VARIABLE`, which processes started from this one inherit.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, get_args
@@ -21,11 +24,14 @@ _ONE = {
     "importers": "importer",
 }
 GROUPS = tuple(_ONE)
+VARIABLE = "PIMSIM_PLUGINS"
+"""Names modules to import before anything is looked up, with commas between them."""
 Thing = TypeVar("Thing")
 
 _registered: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
 _found: dict[str, dict[str, Any]] = {}
 _broken: dict[str, dict[str, Exception]] = {}
+_loaded: list[str] = []  # modules that were named, in the order of their import
 _BASES = {
     "kinds": "pimsim.chip.site:Site",
     "parts": "pimsim.chip.base:Part",
@@ -80,8 +86,11 @@ def plugged(group: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If two packages offer the same name, or one breaks the contract of its group.
+        If two packages offer the same name, one breaks the contract of its group, or a module that `VARIABLE` names
+        cannot be imported.
     """
+    for module in os.environ.get(VARIABLE, "").split(","):
+        load_module(module.strip(), where=VARIABLE)
     if group not in _found:
         offered: dict[str, EntryPoint] = {}
         for point in sorted(entry_points(group=f"pimsim.{group}"), key=lambda each: (each.name, each.value)):
@@ -140,26 +149,73 @@ def find(group: str, name: str, where: str = "") -> Any:
     )
 
 
-def load_module(name: str) -> None:
-    """Import a module that registers something: ``--plugin MODULE``.
+def load_module(name: str, where: str = "--plugin") -> None:
+    """Import a module, once, and plug in what it registers and every class that it defines with a ``kind`` of its own.
+
+    Parameters
+    ----------
+    name : str
+        As Python finds it from the current folder; nothing is done for an empty one.
+    where : str
+        What named it.
 
     Raises
     ------
     ConfigError
-        If it cannot be imported; the module's own error is the cause.
+        If it cannot be imported (the module's own error is the cause), or what it defines breaks a contract.
     """
+    if not name or name in _loaded:
+        return
     if "" not in sys.path:
         sys.path.insert(0, "")  # a file beside the user, as with python -m
+    _loaded.append(name)  # before it is imported: what it registers looks up what is there
     try:
-        importlib.import_module(name)
-    except ConfigError:
-        raise
-    except Exception as error:
+        _plug_in(importlib.import_module(name))
+    except (Exception, SystemExit) as error:
+        _loaded.remove(name)
+        if isinstance(error, ConfigError):
+            raise
+        stem = name.removesuffix(".py").replace(os.sep, ".").strip(".")
+        mend = f"give the module, '{stem}', not its file" if name.endswith(".py") else _FINDABLE
         raise ConfigError(
-            f"'{name}' cannot be imported ({type(error).__name__}: {error!s:.200})",
-            where="--plugin",
-            mend="give a module that Python finds from here; --verbose shows its own error",
+            f"the plug-in '{name:.100}' cannot be imported ({type(error).__name__}: {error!s:.200})",
+            where=where,
+            mend=f"{mend}; --verbose shows its own error",
         ) from error
+
+
+_FINDABLE = "give a module that Python finds from here"
+
+
+def _plug_in(module: Any) -> None:
+    """Register what a module or package defines that has a group and says what it is called there."""
+    for thing in list(vars(module).values()):
+        own = isinstance(thing, type) and _within(thing, module.__name__)
+        if own and getattr(thing, "plugs", None) in GROUPS and "kind" in inspect.get_annotations(thing):
+            register(thing)
+
+
+def _within(thing: Any, module: str) -> bool:
+    """Whether a thing is defined in a module, or in one of its package."""
+    return f"{thing.__module__}.".startswith(f"{module}.")
+
+
+def named_modules() -> list[str]:
+    """Return the modules that another process has to import to have what this one has, beside what is installed.
+
+    Raises
+    ------
+    ConfigError
+        If something was registered by a script itself, which no other process can import.
+    """
+    modules = [*_loaded, *(thing.__module__ for things in _registered.values() for thing in things.values())]
+    if "__main__" in modules:
+        raise ConfigError(
+            "what a script registers itself is not known in processes started by it",
+            where="pimsim.register",
+            mend="define it in a module that the script imports, or run with jobs=1",
+        )
+    return list(dict.fromkeys(modules))
 
 
 def name_of(thing: Any) -> str:

@@ -111,7 +111,8 @@ def _validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:
     try:
         return ChipConfig.model_validate(data)
     except ValidationError as error:
-        raise config_error(error, data, layers) from None
+        refused = config_error(error, data, layers)
+        raise refused from refused.__cause__
     except (OverflowError, RecursionError) as error:
         raise ConfigError(
             f"found a value that cannot be a chip's ({error})", where=layers[-1].label
@@ -119,16 +120,24 @@ def _validate(data: Mapping[str, Any], layers: Sequence[Layer]) -> ChipConfig:
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge mappings key by key, the top one winning; another ``kind`` replaces the whole mapping."""
+    """Merge mappings key by key, the top one winning; another ``kind`` replaces the whole mapping.
+
+    A name alone below a mapping is its ``kind``.
+    """
     if "kind" in top and "kind" in base and top["kind"] != base["kind"]:
         return dict(top)
     merged = dict(base)
     for key, value in top.items():
-        below = merged.get(key)
+        below = _opened(merged.get(key))
         merged[key] = (
             merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
         )
     return merged
+
+
+def _opened(value: Any) -> Any:
+    """Return what a name alone stands for where keys are put beside it: ``reram`` is ``{kind: reram}``."""
+    return {"kind": value} if isinstance(value, str) else value
 
 
 def _find(name: str, beside: Path | None = None) -> Path:
@@ -272,6 +281,6 @@ def _paths_to(key: str, full: Mapping[str, Any], above: str = "") -> Iterator[st
 
 def _replace(data: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
     """Return the data with the value at a path replaced."""
-    inner = data.get(path[0])
+    inner = _opened(data.get(path[0]))
     below = inner if isinstance(inner, Mapping) else {}
     return {**data, path[0]: value if len(path) == 1 else _replace(below, path[1:], value)}

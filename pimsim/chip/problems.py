@@ -53,7 +53,9 @@ def config_error(error: ValidationError, data: Mapping[str, Any], layers: Sequen
     message, mend = _describe(first, path, data)
     if len(details) > 1:
         mend += f"{' ' if mend else ''}({len(details) - 1} more after this)"
-    return ConfigError(message, where=_where(path, layers, missing=first["type"] == "missing"), mend=mend)
+    refused = ConfigError(message, where=_where(path, layers, missing=first["type"] == "missing"), mend=mend)
+    refused.__cause__ = context.get("cause")  # a plug-in's own error
+    return refused
 
 
 def _describe(detail: Any, path: tuple[str, ...], data: Mapping[str, Any]) -> tuple[str, str]:

@@ -65,16 +65,17 @@ class Slot:
         expected = f"one of: {', '.join(sorted(known))}"
         if kind is None:
             raise PydanticCustomError("chip", "found no key 'kind', expected {expected}", _at(expected))
-        mend = ""
+        mend, cause = "", None
         if isinstance(kind, str) and kind not in plugged(self.group):
             mend = nearest(kind, list(known))
             mend = mend if mend.startswith("did you mean") else ""  # else it says again what is expected
             try:
                 find(self.group, kind)  # it may be offered, and broken
             except ConfigError as error:
-                if error.__cause__ is not None:
+                cause = error.__cause__
+                if cause is not None:
                     expected, mend = f"one of: {', '.join(sorted(known))} ({error.message})", error.mend
-        shown = {**_at(expected), "found": repr(kind)[:60], "mend": mend}
+        shown = {**_at(expected), "found": repr(kind)[:60], "mend": mend, "cause": cause}
         raise PydanticCustomError("chip", "found kind {found}, expected {expected}", shown)
 
     def known(self, base: type[Model]) -> dict[str, type[Model]]:

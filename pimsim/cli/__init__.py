@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -50,8 +51,21 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pimsim")
-def cli() -> None:
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE",
+    help="Import a module with kinds of sites, parts, devices or topologies of your own; repeatable.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Of a plug-in that fails, show its own error, too.")
+def cli(plugins: tuple[str, ...], verbose: bool) -> None:
     """Simulate processing-in-memory chips, cycle by cycle."""
+    if plugins:
+        from pimsim.registry import load_module
+
+        for name in plugins:
+            load_module(name)
 
 
 def main() -> None:
@@ -63,7 +77,7 @@ def main() -> None:
         cli(prog_name="pimsim", standalone_mode=False)
         sys.stdout.flush()  # here, where what goes wrong can still be told
     except PimsimError as error:
-        _leave(f"error: {error}", error.exit_code)
+        _leave(f"error: {error}{_own_error(error)}", error.exit_code)
     except click.ClickException as error:
         error.show()
         _leave("", error.exit_code)
@@ -73,6 +87,13 @@ def main() -> None:
         _leave("", 1)
     except OSError as error:  # a full disk behind stdout; files have errors of their own
         _leave(f"error: {error.filename or 'standard output'}: {error.strerror or error}", 2)
+
+
+def _own_error(error: PimsimError) -> str:
+    """Return a plug-in's own error behind one of pimsim's, where the command line asks for it."""
+    if error.__cause__ is None or not {"-v", "--verbose"} & set(sys.argv[1:]):
+        return ""
+    return "\n" + "".join(traceback.format_exception(error.__cause__)).rstrip()
 
 
 def _leave(message: str, code: int) -> NoReturn:

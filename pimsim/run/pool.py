@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from warnings import catch_warnings, simplefilter
 
+from pimsim.registry import load_module, named_modules
+
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
@@ -48,6 +50,8 @@ def run_each(
 
     Raises
     ------
+    ConfigError
+        If a script registered a plug-in itself, which processes cannot import.
     Exception
         What `work` raises for any of the items.
     """
@@ -56,12 +60,14 @@ def run_each(
     from joblib import Parallel, delayed
 
     found: dict[int, Outcome] = {}
+    jobs = min(jobs or os.cpu_count() or 1, len(items))
+    modules = named_modules() if jobs > 1 else []
     with TemporaryDirectory(prefix="pimsim-") as folder, catch_warnings():
         simplefilter("ignore", UserWarning)  # joblib warns of what is left undone
         path = Path(folder) / "work"
-        path.write_bytes(pickle.dumps(work))
+        path.write_bytes(pickle.dumps((modules, pickle.dumps(work))))
         pool = Parallel(
-            n_jobs=min(jobs or os.cpu_count() or 1, len(items)),
+            n_jobs=jobs,
             backend="loky",
             return_as="generator_unordered",
             batch_size=1,
@@ -95,7 +101,10 @@ def _unheard() -> Iterator[None]:
 
 @cache
 def _work(path: Path) -> Callable[[Any], Any]:
-    work: Callable[[Any], Any] = pickle.loads(path.read_bytes())
+    modules, pickled = pickle.loads(path.read_bytes())
+    for name in modules:  # what is plugged in here must be there before a chip is read
+        load_module(name)
+    work: Callable[[Any], Any] = pickle.loads(pickled)
     return work
 
 

@@ -1,8 +1,12 @@
-"""What every kind, part, topology, importer and preset must keep, over the registry: a new one is tested for free."""
+"""What every kind, part, device, topology, importer and preset must keep, over the registry: one more is tested, too.
+
+So is one from outside, with the chip files that `PIMSIM_CONTRACT_CHIPS` names, of which each kind needs one.
+"""
 
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -127,14 +131,18 @@ def digital() -> Chip:
 
 
 plugged("kinds")  # so that all are imported
-PARTS = {f"{part.__module__}.{part.__qualname__}": part for part in heirs(Part)}
-CHIPS = {**{name: Chip.load(name) for name in PRESETS}, "digital": digital()}
+OUTSIDE = [path for path in os.environ.get("PIMSIM_CONTRACT_CHIPS", "").split(os.pathsep) if path]
+CHIPS = {**{name: Chip.load(name) for name in [*PRESETS, *OUTSIDE]}, "digital": digital()}
 SITES = {f"{name}-{key}": site for name, chip in CHIPS.items() for key, site in chip.config.sites.items()}
 IN_CHIPS = {
     f"{name}-{path}": piece
     for name, chip in CHIPS.items()
     for path, piece in pieces(chip.config)
     if isinstance(piece, Part)
+}
+PARTS = {
+    f"{part.__module__}.{part.__qualname__}": part
+    for part in [*heirs(Part), *plugged("parts").values(), *map(type, IN_CHIPS.values())]
 }
 
 
@@ -158,7 +166,10 @@ def test_a_part_is_strict_frozen_and_documented(part: type[Part]) -> None:
 
 @pytest.mark.parametrize(
     "thing",
-    [*PARTS.values(), *plugged("kinds").values(), *plugged("topologies").values()],
+    [
+        *PARTS.values(),
+        *(each for group in ("kinds", "devices", "topologies") for each in plugged(group).values()),
+    ],
     ids=lambda thing: f"{thing.__module__}.{thing.__name__}",
 )
 def test_every_field_is_described_with_its_unit(thing: type[BaseModel]) -> None:
@@ -280,6 +291,25 @@ def test_what_results_call_a_part_leads_back_to_the_chip_file(name: str) -> None
     for site in config.sites.values():
         for use in site.uses():
             assert in_file[config.path_of(use.path)] is use.part
+
+
+# -- devices -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", plugged("devices"))
+def test_a_device_is_whole(name: str) -> None:
+    """Each figure has its source, with DOI, publication or reason; what is not known is None, and words say so."""
+    device = plugged("devices")[name]
+    assert (device.plugs, name_of(device)) == ("devices", name)
+    assert device.model_config["strict"]
+    assert device.model_config["extra"] == "forbid"
+    plain = device()
+    assert plain.kind == name
+    assert len(plain.source) > 20
+    assert plain.energy_per_cell_write_pj is None or "pJ" in plain.source
+    assert plain.row_write_ns is None or re.search(r"\b(ns|us|ms)\b", plain.source)
+    assert plain.endurance is None or "Endurance" in plain.source
+    assert plain.retention
 
 
 # -- topologies and importers ------------------------------------------------------------------------------------------

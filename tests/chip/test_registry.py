@@ -32,6 +32,7 @@ def _forgets(monkeypatch: pytest.MonkeyPatch) -> None:
         ("_found", {}),
         ("_broken", {}),
         ("_registered", {group: {} for group in registry.GROUPS}),
+        ("_loaded", []),
     ):
         monkeypatch.setattr(registry, name, value)
 

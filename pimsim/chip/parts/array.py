@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, no_effect, period_fs
+from pimsim.chip.devices import Device
+from pimsim.chip.slot import Slot
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say
-WRITTEN = no_effect("only runs that write arrays: products of activations on arrays (products), --reload")
+WRITTEN = no_effect(
+    "only runs that write arrays: products of activations on arrays (products), --reload, --cold"
+)
+
+
+class Programming(NamedTuple):
+    """What it takes to write weights into an array before it computes.
+
+    Parameters
+    ----------
+    row_fs : int, optional
+        Time of a row with all its pulses, fs; None where neither array nor device says it.
+    cell_pj : float, optional
+        Energy of a cell with all its pulses, pJ; None where it is not modelled.
+    endurance : float, optional
+        Writes that a cell survives; None where it is not known.
+    words : str
+        Where the three come from.
+    """
+
+    row_fs: int | None
+    cell_pj: float | None
+    endurance: float | None
+    words: str
 
 
 class Array(Part):
@@ -18,8 +43,8 @@ class Array(Part):
 
     Parameters
     ----------
-    device : str
-        Kind of memory cell: ``reram``, ``pcm``, ``sram``, ``fefet``, ``mram``, …
+    device : Device
+        Technology of its cells: a name alone (``reram``, ``pcm``, ``sram``, ``fefet``, ``mram``), or keys beside it.
     rows, columns : int
         Size of the array. Inputs drive the rows, sums leave by the columns.
     bits_per_cell : int
@@ -45,14 +70,9 @@ class Array(Part):
     action: ClassVar[str] = "energy_per_read_pj"
 
     device: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=100,
-            json_schema_extra=no_effect(
-                "a name only: what its cells cost and take stands in the array's other keys"
-            ),
-        ),
+        Device,
+        Slot("devices"),
+        Field(json_schema_extra=no_effect(Device.no_effect)),
     ]
     rows: Annotated[int, Field(ge=1, le=65_536)]
     columns: Annotated[int, Field(ge=1, le=65_536)]
@@ -82,6 +102,28 @@ class Array(Part):
     def row_fs(self, clocks: Clocks) -> int | None:
         """Return the time to write a row, rounded up to the array's clock, fs; None where there is no write time."""
         return None if self.write_ns is None else self._whole(self.write_ns, clocks)
+
+    def programming(self, clocks: Clocks) -> Programming:
+        """Return what writing weights takes: by the array's own figures, and where it has none, its device's."""
+        device = self.device
+        given = {
+            "time": self.write_ns,
+            "energy": self.energy_per_cell_write_pj,
+            "endurance": self.endurance,
+        }
+        devices = {"time": device.row_ns, "energy": device.cell_pj, "endurance": device.endurance}
+        taken = {name: devices[name] if value is None else value for name, value in given.items()}
+        of_array = [name for name, value in given.items() if value is not None]
+        of_device = [name for name in given if name not in of_array and taken[name] is not None]
+        unknown = [name for name, value in taken.items() if value is None]
+        how = f" ({device.how})" if {"time", "energy"} & set(of_device) else ""
+        words = (
+            f"{', '.join(of_array)} as the array gives" if of_array else "",
+            f"{', '.join(of_device)} of the device {device.kind}{how}" if of_device else "",
+            f"{', '.join(unknown)} not known" if unknown else "",
+        )
+        row_fs = None if taken["time"] is None else self._whole(taken["time"], clocks)
+        return Programming(row_fs, taken["energy"], taken["endurance"], "; ".join(filter(None, words)))
 
     def _whole(self, time_ns: float, clocks: Clocks) -> int:
         period = period_fs(clocks, self.clock)

@@ -1,0 +1,30 @@
+"""ReRAM: filaments in an oxide, formed and broken by voltage."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pimsim.chip.base import EnergyPj, Positive, Text, TimeNs
+from pimsim.chip.devices.base import Device, Pulses
+
+
+class Reram(Device):
+    """Resistive memory, as in ISAAC and PUMA."""
+
+    retention: ClassVar[str] = (
+        "an analog value spreads within a second after it is written (NeuRRAM, Nature 2022: sigma up to 2.5 uS); a "
+        "stored bit stays for 30 days at 250 C (VLSI 2014, 10.1109/VLSIT.2014.6894401), 42 days at 125 C (the same,"
+        " .6894435)"
+    )
+
+    kind: Literal["reram"] = "reram"
+    source: Text = (
+        "A pulse: 40 ns at 2 V (PRIME, ISCA 2016, and RAELLA, ISCA 2023). Pulses: 8.52 us of pulses to set a cell "
+        "(NeuRRAM, Nature 2022); recalled: of 1 us each, so 8.52 of them. Energy of a pulse: the most that a cell "
+        "at its low resistance takes (RAELLA: 1330 ohm), 2 V * 2 V / 1330 ohm * 40 ns = 120.3 pJ. Endurance: "
+        "recalled, the least of what is typical, 1e6 to 1e9; 1e6 for four levels in HfOx"
+    )
+    row_write_ns: TimeNs | None = 40.0
+    pulses: Pulses | None = 8.52
+    energy_per_cell_write_pj: EnergyPj | None = 120.3
+    endurance: Positive | None = 1e6
