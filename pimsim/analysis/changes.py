@@ -52,14 +52,7 @@ class Change:
         ConfigError
             If there is no such chip.
         """
-        data = chip.to_dict()
-        for path, value in self.values.items():
-            *folders, name = path.split(".")
-            place = data
-            for folder in folders:
-                place = place.setdefault(folder, {})
-            place[name] = value
-        return Chip.from_dict(data)
+        return Chip.from_dict(chip.to_dict(), self.values)
 
 
 def changes_of(chip: Chip, parts: Sequence[str]) -> list[Change]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
-from pimsim.chip.base import Clocks, Count, Part, Use, refuse
+from pimsim.chip.base import Clocks, Count, Part, Use, no_effect, refuse
 from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
 from pimsim.chip.precision import Precision
 from pimsim.chip.slot import Slot
@@ -199,7 +199,16 @@ class WorkSite(Site):
         Its parts; `digital` by name, `output_register` may be absent.
     """
 
-    in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
+    in_flight: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            json_schema_extra=no_effect(
+                "only ops with weights, and results that go from one part to the next"
+            ),
+        ),
+    ] = 3
     buffer: Annotated[Buffer, Slot("parts", Buffer)]
     bus: Annotated[Bus, Slot("parts", Bus)]
     digital: dict[Name, Annotated[DigitalUnit, Slot("parts", DigitalUnit)]]

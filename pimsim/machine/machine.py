@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
@@ -186,8 +187,9 @@ class Machine:
             self.record_every = self.engine.stop_records()
         # The host asks for nothing more, but a controller may still open what it has closed.
         self.env.on_idle = lambda done: self.check_alive(done or not self.engine.closed)
-        while not self.engine.finished and self.env.peek() < self.env.horizon:
-            self.env.step()
+        with suppress(simpy.core.EmptySchedule):
+            while not self.engine.finished and self.env.peek() < self.env.horizon:
+                self.env.step()
         self.env.on_idle = None
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon, deaf=True)  # visits under way come to their ends

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no trace file": (words("run", "isaac", "gone/trace.jsonl"), "gone/trace.jsonl: no such file"),
     "a folder": (lambda folder: ["run", "isaac", str(folder)], "is a folder"),
     "a name too long": (words("run", "isaac", "x/" + "y" * 5000), "y: File name too long"),
-    "not YAML": (file("chip.yaml", b"tiles: [1, 2", "chip"), r"chip.yaml:\d+"),
+    "not YAML": (file("chip.yaml", b"notes: [1, 2", "chip"), r"chip.yaml:\d+"),
     "not text": (file("chip.yaml", b"\x7fELF\xd0\x00", "chip"), "not UTF-8|not YAML"),
     "YAML, but a list": (file("chip.yaml", b"- 1\n", "chip"), "found a list"),
     "an empty chip": (file("chip.yaml", b"", "chip"), "empty"),
@@ -76,13 +76,44 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "a truncated trace": (truncated, r"small.jsonl:7.*(truncated|JSON|cut)"),
     "not ONNX": (file("model.onnx", b"not a model", "export"), "model.onnx"),
     # chips
-    "an unknown key": (chip("core: {adc: {bitz: 8}}"), "core.adc.bitz.*did you mean 'bits'"),
-    "a wrong type": (chip("tiles: many"), "tiles: found the text 'many', expected a valid integer"),
-    "an ADC without bits": (chip("core: {adc: {bits: 0}}"), "core.adc.bits: found 0, expected at least 1"),
-    "no tiles": (chip("tiles: 0"), "tiles: found 0, expected at least 1"),
-    "a negative time": (chip("core: {array: {read_ns: -1}}"), "core.array.read_ns: found -1"),
-    "an absurd number": (chip("tiles: 1000000000000"), "tiles: found 1000000000000, expected at most"),
-    "an infinite number": (chip("core: {array: {read_ns: .inf}}"), "core.array.read_ns: found inf"),
+    "an unknown key": (
+        chip("sites: {tile: {core: {adc: {bitz: 8}}}}"),
+        "sites.tile.core.adc.bitz.*did you mean 'bits'",
+    ),
+    "a wrong type": (
+        chip("sites: {tile: {count: many}}"),
+        "sites.tile.count: found the text 'many', expected a valid integer",
+    ),
+    "an ADC without bits": (
+        chip("sites: {tile: {core: {adc: {bits: 0}}}}"),
+        "sites.tile.core.adc.bits: found 0, expected at least 1",
+    ),
+    "no tiles": (chip("sites: {tile: {count: 0}}"), "sites.tile.count: found 0, expected at least 1"),
+    "a negative time": (
+        chip("sites: {tile: {core: {array: {read_ns: -1}}}}"),
+        "sites.tile.core.array.read_ns: found -1",
+    ),
+    "an absurd number": (
+        chip("sites: {tile: {count: 1000000000000}}"),
+        "sites.tile.count: found 1000000000000, expected at most",
+    ),
+    "a chip of the older schema": (
+        chip("core: {adc: {bits: 6}}"),
+        "found 'core:' at the top, .*convert it: pimsim chip convert .*chip.yaml -o new.yaml",
+    ),
+    "a site of no kind": (
+        chip("sites: {near: {count: 1}}"),
+        "sites.near.kind: found no key 'kind', expected one of",
+    ),
+    "a site of a kind that is not there": (
+        chip("sites: {near: {kind: crosbar}}"),
+        "sites.near.kind: found kind 'crosbar'.*did you mean 'crossbar'",
+    ),
+    "nothing that computes": (chip("sites: {tile: null}"), "sites: .*nothing is left to compute"),
+    "an infinite number": (
+        chip("sites: {tile: {core: {array: {read_ns: .inf}}}}"),
+        "sites.tile.core.array.read_ns: found inf",
+    ),
     # a chip on which an op alone would take longer than int64 femtoseconds can count
     "never ending": (
         options("--set", "core.adc.convert_cycles=1000000", "--set", "clocks.adc={period_ns: 1e6}"),
@@ -90,8 +121,11 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     # --set
     "--set without =": (options("--set", "core.adc.bits"), "--set core.adc.bits: expected path.to.key=value"),
-    "--set nowhere": (options("--set", "core.adk.bits=1"), "no key 'adk' in core; did you mean 'adc'"),
-    "--set below a value": (options("--set", "tiles.x=1"), "'tiles' is a value"),
+    "--set nowhere": (
+        options("--set", "core.adk.bits=1"),
+        "no key 'adk' in sites.tile.core; did you mean 'adc'",
+    ),
+    "--set below a value": (options("--set", "tile.count.x=1"), "'sites.tile.count' is a value"),
     "--set to nonsense": (options("--set", "tile.count=[1"), "--set tile.count=\\[1"),
     # traces
     "an unknown key in the trace": (
@@ -122,7 +156,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no --chips for a plan": (options("--plan", "--chips", "0"), "chips: found 0"),
     "too few --chips": (
         words("run", "isaac", "vgg19", "--chips", "1"),
-        r"the weights of 'vgg19' need \d+ arrays, 1 x isaac has 16128; give --chips \d+ or more",
+        r"the weights of 'vgg19' need \d+ arrays, 1 x isaac has 16128 arrays; give --chips \d+ or more",
     ),
     "no bits": (options("--weight-bits", "0"), "weight_bits: found 0"),
     "many bits": (options("--input-bits", "65"), "input_bits: found 65"),

@@ -68,28 +68,30 @@ def test_show_json_is_alone_on_stdout_and_takes_overrides() -> None:
 
 def test_check_accepts_a_chip_and_warns_on_stderr(tmp_path: Path) -> None:
     path = tmp_path / "slow.yaml"
-    path.write_text("extends: isaac\ncore: {adc: {convert_cycles: 100000}}\n")
+    path.write_text("extends: isaac\nsites: {tile: {core: {adc: {convert_cycles: 100000}}}}\n")
     done = pimsim("chip", "check", str(path))
     assert done.returncode == 0
-    assert done.stdout == f"{path}: ok, isaac: 168 tiles, 2016 cores, 16128 arrays\n"
-    assert done.stderr == "warning: core.adc.convert_cycles: one phase takes 10 ms, more than 1 ms\n"
+    assert done.stdout == f"{path}: ok, isaac: 168 tile (crossbar, 2016 cores, 16128 arrays)\n"
+    assert done.stderr == (
+        "warning: sites.tile.core.adc.convert_cycles: one phase takes 10 ms, more than 1 ms\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["check", "{}"], ["show", "{}"], ["show", "{}", "--json"]])
 def test_a_wrong_chip_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str]) -> None:
     path = tmp_path / "wrong.yaml"
-    path.write_text("extends: isaac\ntiles: 0\n")
+    path.write_text("extends: isaac\nsites: {tile: {count: 0}}\n")
     done = pimsim("chip", *(argument.format(path) for argument in arguments))
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == f"error: {path}: tiles: found 0, expected at least 1\n"
+    assert done.stderr == f"error: {path}: sites.tile.count: found 0, expected at least 1\n"
 
 
 def test_a_wrong_override_names_the_nearest_key() -> None:
     done = pimsim("chip", "show", "isaac", "--set", "core.adc.bitz=4")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: --set core.adc.bitz=4: no key 'bitz' in core.adc; did you mean 'bits'?\n",
+        "error: --set core.adc.bitz=4: no key 'bitz' in sites.tile.core.adc; did you mean 'bits'?\n",
     )
 
 

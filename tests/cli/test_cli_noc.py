@@ -330,7 +330,10 @@ def linked(text: str | bytes) -> Made:
 HEAD = "cycle,source,target,flits\n"
 CASES: dict[str, tuple[Made, str]] = {
     # topologies
-    "an unknown topology": (rate("donut:8"), "'donut:8', expected mesh:8x8.*expected one of: bus, cmesh"),
+    "an unknown topology": (
+        rate("donut:8"),
+        "'donut:8', expected bus:8, .*mesh:8x8.*expected one of: bus, cmesh",
+    ),
     "a mistyped kind": (rate("tours:4x4"), "found 'tours:4x4'.*did you mean 'torus'?"),
     "a mistyped kind in a package": (rate("package:2/rng:4"), "found 'rng:4'; did you mean 'ring'?"),
     "no topology": (words(""), "Missing argument 'TOPOLOGY'"),

@@ -118,7 +118,7 @@ def test_the_chips_warnings_go_to_stderr(run):
 def test_a_slow_adc_is_a_warning_only(run):
     done = run("--set", "core.adc.convert_cycles=1000000")
     assert done.code == 0
-    assert "warning: core.adc.convert_cycles: one phase takes 100 ms" in done.err
+    assert "warning: sites.tile.core.adc.convert_cycles: one phase takes 100 ms" in done.err
 
 
 def test_plan_shows_rows_and_does_not_simulate(run, small, monkeypatch):

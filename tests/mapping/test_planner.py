@@ -67,7 +67,8 @@ def check_lowered_buffers(plan: Plan) -> None:
     net = lower(plan, 1).net
     for stream in net.streams:
         if " at tile " in stream.name and stream.part == "tile.buffer":
-            ends, tile = stream.name.rsplit(" at tile ", 1)
+            ends, rest = stream.name.rsplit(" at tile ", 1)
+            tile = rest.partition(",")[0]
             granted = [
                 places
                 for (number, edge, on), places in plan.places.items()

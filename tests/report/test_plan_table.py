@@ -48,7 +48,7 @@ def test_many_tiles_fold_at_commas():
         "firings": 1,
     }
     tiles = list(range(1000, 1100, 2))
-    lines = to_plain_text(plan_table([{**row, "tile.count": tiles}])).splitlines()[2:]
+    lines = to_plain_text(plan_table([{**row, "tiles": tiles}])).splitlines()[2:]
     folded = [line.split()[-1] for line in lines]
     assert ",".join(part.strip(",") for part in folded).split(",") == [str(tile) for tile in tiles]
     assert all(line.endswith(",") for line in folded[:-1])

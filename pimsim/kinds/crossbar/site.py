@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pimsim.chip.base import Count, Use, refuse
+from pydantic import Field
+
+from pimsim.chip.base import Count, Use, no_effect, refuse
 from pimsim.chip.site import WorkSite
 from pimsim.kinds.crossbar.core import Core
 from pimsim.units import FS_PER_MS, FS_PER_S, MAX_FS, format_time
@@ -32,7 +34,10 @@ class Crossbar(WorkSite):
     kind: Literal["crossbar"] = "crossbar"
     cores: Count
     core: Core
-    products: Literal["digital", "write", "auto"] = "digital"
+    products: Annotated[
+        Literal["digital", "write", "auto"],
+        Field(json_schema_extra=no_effect("only products of two activations that are done at these sites")),
+    ] = "digital"
 
     @classmethod
     def behaviour(cls) -> type[CrossbarKind]:

@@ -64,7 +64,7 @@ class DigitalKind(Kind):
             If a bank does not hold one weight, or the weight is the left operand.
         """
         right_operand(op)
-        held = self._banks.capacity_bytes * 8 // weight_bits
+        held = self._banks.capacity_bits // weight_bits
         if held == 0:
             raise MappingError(
                 f"a bank of {self._banks.capacity_kib:g} KiB does not hold one weight of {weight_bits} bits",
@@ -95,21 +95,19 @@ class DigitalKind(Kind):
         inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
         rows, _, _ = matrix_of(op.node.op)
         bits = actors.plan.weight_bits
-        each = [self._macs([block], rows) * bits for block in chunk.blocks]
-        slowest = banks.read(max(each), site.clocks)
+        each = [banks.read(self._macs([block], rows) * bits, site.clocks) for block in chunk.blocks]
+        slowest = max(each)  # banks are read side by side
         owner = chunk.core, op.node.name, index
         resource = transport.resource(
             ("weights", chunk.tile, owner),
             f"tile{chunk.tile}.weights.{op.node.name}.{index}",
             self.slot_part,
             period_fs(site.clocks, banks.clock),
-            banks.ports,
             cause="transport",
             tile=chunk.tile,
         )
         actors.lowered.instances[resource] = len(chunk.blocks)
-        accesses = sum(banks.accesses(size) for size in each)
-        energy = cost(self.slot_part, accesses, banks.action_pj)
+        energy = cost(self.slot_part, sum(visit.actions for visit in each), banks.action_pj)
         weights = Step(resource, slowest.held, slowest.after, energy=energy)
         work = transport.at_unit(chunk.tile, op.node.type, self._macs(chunk.blocks, rows))
         # It works no faster than weights come.

@@ -3,34 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import Use
-from pimsim.chip.parts.buffer import Buffer
+from pimsim.chip.base import (
+    Bits,
+    ClockName,
+    Clocks,
+    Cycles,
+    EnergyPj,
+    Part,
+    Positive,
+    Use,
+    Visit,
+    hertz,
+    period_fs,
+)
 from pimsim.chip.site import WorkSite
 
 if TYPE_CHECKING:
     from pimsim.kinds.digital.kind import DigitalKind
 
 
-class WeightBanks(Buffer):
+class WeightBanks(Part):
     """A tile's memory for weights, in banks that are read side by side; one instance is one bank.
 
-    Weights stay in it. `capacity_kib`, `width_bits` and `ports` are those of one bank.
+    Weights stay in it. A bank gives a word in each cycle.
 
     Parameters
     ----------
     banks : int
         Banks in a tile.
+    capacity_kib : float
+        Size of a bank in KiB (1024 bytes).
+    width_bits : int
+        Bits of a word.
+    clock : str
+        Name of its clock.
+    latency_cycles : int
+        Cycles from the request to the first word.
+    energy_per_access_pj : float, optional
+        Energy of reading a word, in picojoules.
     """
 
+    action: ClassVar[str] = "energy_per_access_pj"
+
     banks: Annotated[int, Field(ge=1, le=4096)]
+    capacity_kib: Positive
+    width_bits: Bits
+    clock: ClockName
+    latency_cycles: Cycles
+    energy_per_access_pj: EnergyPj | None = None
+
+    @property
+    def capacity_bits(self) -> int:
+        """What a bank holds, in bits."""
+        return int(self.capacity_kib * 1024) * 8
+
+    def read(self, bits: int, clocks: Clocks) -> Visit:
+        """Read so many bits of a bank: the reader goes on with the first word."""
+        period, words = period_fs(clocks, self.clock), -(-bits // self.width_bits)
+        return Visit(words * period, max(1, self.latency_cycles) * period, words)
+
+    def per_second(self, clocks: Clocks, count: int = 1) -> float:
+        """Return the words of a second that so many banks give."""
+        return count * hertz(clocks, self.clock)
 
     def doubled(self) -> dict[str, Any]:
         """Twice the banks."""
         return {"banks": 2 * self.banks}
+
+    def enlarged(self) -> dict[str, Any]:
+        """Twice the capacity."""
+        return {"capacity_kib": 2 * self.capacity_kib}
 
 
 class Digital(WorkSite):
@@ -66,7 +112,7 @@ class Digital(WorkSite):
     def weights(self, bits: int) -> int:
         """Return the weights of so many bits that all banks hold."""
         held = self.weights_in
-        return 0 if held is None else self.count * held.banks * (held.capacity_bytes * 8 // bits)
+        return 0 if held is None else self.count * held.banks * (held.capacity_bits // bits)
 
     def macs_per_second(self) -> float:
         """Return the multiply-accumulates of a second of the units that multiply weights, every lane at work."""
