@@ -12,6 +12,9 @@ import simpy
 
 from pimsim.errors import SimulationError
 from pimsim.machine.caches import Caches
+from pimsim.machine.controllers.base import Controller
+from pimsim.machine.controllers.gates import Gates
+from pimsim.machine.controllers.start import start_controllers
 from pimsim.machine.environment import Environment
 from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
@@ -95,6 +98,8 @@ class Machine:
         self.written: Counter[int] = Counter()
         """How often processes have written the slots that a resource is."""
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
+        self.gates = Gates(self.env)
+        self.controllers: list[Controller] = []
         self.host = Host(self)
         self.take_figures()
         self.interconnect = Interconnect(self)
@@ -190,6 +195,7 @@ class Machine:
             comes to its end.
         """
         everything = self.host.request(self.batch) if everything is None else everything
+        self.controllers = start_controllers(self)
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
         self.take_figures()
@@ -203,6 +209,8 @@ class Machine:
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon, deaf=True)  # visits under way come to their ends
         self.check_alive()
+        for controller in self.controllers:
+            controller.finish(self.host.outputs[-1])
 
     def check_alive(self, host_is_done: bool = True) -> None:
         """Raise if the engine has nothing left to do, but firings to go, and nothing that the host does can help.
