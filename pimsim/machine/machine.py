@@ -51,6 +51,8 @@ class Machine:
         Keep the engine's log of every visit, and the critical path itself (for tests).
     timeline : (int, int, int), optional
         Keep a log to draw, until the last output: from one time to another, in fs, and at most so many records.
+    cold : bool
+        Weights are not there at time 0: they are brought and written before what works with them begins.
 
     Raises
     ------
@@ -66,8 +68,9 @@ class Machine:
         record: bool = False,
         timeline: tuple[int, int, int] | None = None,
         programs: Sequence[Program] = (),
+        cold: bool = False,
     ) -> None:
-        self.plan, self.batch = plan, batch
+        self.plan, self.batch, self.cold = plan, batch, cold
         self.programs = tuple(programs) or (Program(plan, batch),)
         lowered = lower_programs(self.programs)
         self.net, self.transport = lowered.net, lowered.transport

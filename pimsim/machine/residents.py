@@ -46,6 +46,8 @@ def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
         if op.operand is None or op.operand.what != "weights":
             continue
         for index, replica in enumerate(op.replicas):
+            if not len(op.positions(index)):
+                continue  # there are fewer positions than copies
             for chunk in replica.chunks:
                 kind = plan.package.kind(chunk.tile)
                 resource = kind.home(transport, op, index, chunk)

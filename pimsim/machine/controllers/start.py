@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.chip.control import controls_of
 from pimsim.machine.controllers.base import Controller
+from pimsim.machine.controllers.programming import Cold, Programming
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine
@@ -13,9 +14,13 @@ if TYPE_CHECKING:
 
 def start_controllers(machine: Machine) -> list[Controller]:
     """Start every controller that the machine's sites ask for, before time 0, in the order of the chip file."""
-    controllers: list[Controller] = [
+    sites = machine.plan.chip.config.sites.values()
+    controllers: list[Controller] = []
+    if machine.cold:
+        controllers += [Programming(machine, site, "", Cold()) for site in sites if site.takes_ops]
+    controllers += [
         control.process()(machine, site, path, control)
-        for site in machine.plan.chip.config.sites.values()
+        for site in sites
         for path, control in controls_of(site)
     ]
     for controller in controllers:

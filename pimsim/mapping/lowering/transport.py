@@ -301,7 +301,7 @@ class Transport:
         return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
 
     def weights(self, tile: int, bits: int) -> list[Step]:
-        """Bring weights to a tile's bus and over it: from the off-chip memory where there is one, else from the host."""
+        """Bring weights over a tile's bus: from the off-chip memory where the chip has one, else from the host."""
         if self.config.memory is not None:
             return self.from_memory(tile, bits)
         way = self.way(HOST_TILE, tile, bits, self.next_choice(), into_buffer=False)
