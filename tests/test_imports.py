@@ -39,17 +39,19 @@ INSIDE = {
     "trace": [{"onnx", "torch", "tables"}, {"statistics"}],
     "mapping": [{"flow"}, {"planning"}, {"lowering"}],
 }
-# What is printed is a report: the only places where an earlier layer calls a later one, when something is printed.
+# The only places where an earlier layer calls a later one. What is printed is a report, when something is printed.
 LET_THROUGH = {
     ("pimsim.result.result", "pimsim.report.terminal"),
     ("pimsim.analysis.breakdown", "pimsim.report.breakdown"),
     ("pimsim.analysis.compare", "pimsim.report.comparison"),
     ("pimsim.analysis.whatif", "pimsim.report.whatif"),
+    # What a chip file asks of a controller says which controller that is, when a machine is started.
+    ("pimsim.chip.power", "pimsim.machine.controllers.power"),
 }
 # Parts of the machine take the whole machine, which makes them; until each takes what it needs.
 WHOLE_MACHINE = {
     (f"pimsim.machine.{part}", "pimsim.machine.machine")
-    for part in ("adc", "crossbar", "host", "interconnect", "tile")
+    for part in ("adc", "crossbar", "host", "interconnect", "tile", "controllers.base", "controllers.start")
 }
 PLACE = {name: place for place, names in enumerate(LINE) for name in names}
 PLACE_INSIDE = {

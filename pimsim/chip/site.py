@@ -12,8 +12,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
-from pimsim.chip.base import Clocks, Count, Part, Use, no_effect, refuse
+from pimsim.chip.base import Clocks, Count, Part, Positive, Use, no_effect, refuse
 from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
+from pimsim.chip.power import PowerStates
 from pimsim.chip.precision import Precision
 from pimsim.chip.slot import Slot
 
@@ -197,6 +198,10 @@ class WorkSite(Site):
         while another computes and a third drains.
     buffer, bus, digital, output_register
         Its parts; `digital` by name, `output_register` may be absent.
+    static_power_mw : float, optional
+        Power of one site that runs with time, beside that of its parts.
+    power : PowerStates, optional
+        When it goes idle or is gated; without it, it is active for the whole run.
     """
 
     in_flight: Annotated[
@@ -213,6 +218,8 @@ class WorkSite(Site):
     bus: Annotated[Bus, Slot("parts", Bus)]
     digital: dict[Name, Annotated[DigitalUnit, Slot("parts", DigitalUnit)]]
     output_register: Annotated[Register, Slot("parts", Register)] | None = None
+    static_power_mw: Positive | None = None
+    power: PowerStates | None = None
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """Buffer, bus and digital units."""
@@ -239,6 +246,8 @@ class WorkSite(Site):
         for name, unit in self.digital.items():
             units = count * unit.count
             yield Use(self.label(f"digital.{name}"), unit, units, unit.per_second(clocks, units))
+        if self.static_power_mw is not None:
+            yield Use(self.name, Part(static_power_mw=self.static_power_mw), count)
 
     def unit_of(self, operation: str) -> str | None:
         """Return the name of the unit that does an op; None if there is none."""

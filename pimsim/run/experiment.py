@@ -69,6 +69,8 @@ class Experiment:
         }
         about["seed"] = self.options.seed if self.draws else None
         about["places"] = self.options.sequences if self.options.generates else None
+        if not self.options.cold:
+            del about["cold"]
         return {"digest": digest_of(about), **about}
 
     @property

@@ -6,12 +6,18 @@ import math
 from dataclasses import dataclass
 
 from pimsim.errors import ConfigError
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count, check_flag
 
 MOST = 1_000_000  # inferences, prompts, tokens
 
 
-class GenerationKeywords(PlanKeywords, total=False):
+class BatchKeywords(PlanKeywords, total=False):
+    """The keywords of `simulate`."""
+
+    cold: bool
+
+
+class GenerationKeywords(BatchKeywords, total=False):
     """The keywords of `generate`."""
 
     requests: int
@@ -46,6 +52,9 @@ class Options(PlanOptions):
         Prompts a second, at random times (exponential gaps, drawn with `seed`); without it all come at time 0.
     places : int, optional
         Sequences that may be under way at once; by default all.
+    cold : bool
+        Weights are not there at time 0: they come from the off-chip memory, or else from the host, and are written
+        before what works with them begins.
     seed : int
         Of the random times and, added to the trace's own, of the experts that tokens go to.
 
@@ -61,12 +70,14 @@ class Options(PlanOptions):
     requests: int = 1
     rate: float | None = None
     places: int | None = None
+    cold: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("batch", self.batch, MOST)
         check_count("requests", self.requests, MOST)
+        check_flag("cold", self.cold)
         for name in ("prompt", "tokens", "places"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), MOST)

@@ -61,10 +61,19 @@ class WeightBanks(Part):
         """What a bank holds, in bits."""
         return int(self.capacity_kib * 1024) * 8
 
+    def words(self, bits: int) -> int:
+        """Return the words that so many bits take."""
+        return -(-bits // self.width_bits)
+
     def read(self, bits: int, clocks: Clocks) -> Visit:
         """Read so many bits of a bank: the reader goes on with the first word."""
-        period, words = period_fs(clocks, self.clock), -(-bits // self.width_bits)
+        period, words = period_fs(clocks, self.clock), self.words(bits)
         return Visit(words * period, max(1, self.latency_cycles) * period, words)
+
+    def write(self, bits: int, clocks: Clocks) -> Visit:
+        """Write so many bits of a bank; they are there when the last word is."""
+        period, words = period_fs(clocks, self.clock), self.words(bits)
+        return Visit(words * period, (words - 1 + max(1, self.latency_cycles)) * period, words)
 
     def per_second(self, clocks: Clocks, count: int = 1) -> float:
         """Return the words of a second that so many banks give."""
