@@ -49,6 +49,8 @@ class Machine:
         Keep the engine's log of every visit, and the critical path itself (for tests).
     timeline : (int, int, int), optional
         Keep a log to draw, until the last output: from one time to another, in fs, and at most so many records.
+    pace : int, optional
+        Inferences under way at once, at most: the host adapts how many; by default it lets all in at once.
 
     Raises
     ------
@@ -64,8 +66,9 @@ class Machine:
         record: bool = False,
         timeline: tuple[int, int, int] | None = None,
         programs: Sequence[Program] = (),
+        pace: int | None = None,
     ) -> None:
-        self.plan, self.batch = plan, batch
+        self.plan, self.batch, self.pace = plan, batch, pace
         self.programs = tuple(programs) or (Program(plan, batch),)
         lowered = lower_programs(self.programs)
         self.net, self.transport = lowered.net, lowered.transport

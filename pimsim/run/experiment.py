@@ -69,6 +69,8 @@ class Experiment:
         }
         about["seed"] = self.options.seed if self.draws else None
         about["places"] = self.options.sequences if self.options.generates else None
+        if self.options.pace is None:
+            del about["pace"]
         return {"digest": digest_of(about), **about}
 
     @property

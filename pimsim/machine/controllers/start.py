@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 from pimsim.chip.control import controls_of
 from pimsim.machine.controllers.base import Controller
+from pimsim.machine.controllers.pacing import Pacing
 
 if TYPE_CHECKING:
     from pimsim.machine.machine import Machine
 
 
 def start_controllers(machine: Machine) -> list[Controller]:
-    """Start every controller that the machine's sites ask for, before time 0, in the order of the chip file."""
+    """Start every controller that the machine's sites ask for, in the order of the chip file, then the host's own."""
     controllers: list[Controller] = [
         control.process()(machine, site, path, control)
         for site in machine.plan.chip.config.sites.values()
         for path, control in controls_of(site)
     ]
+    if machine.pace is not None:
+        controllers.append(Pacing(machine, machine.pace))
     for controller in controllers:
         controller.start()
     return controllers
