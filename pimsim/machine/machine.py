@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from pimsim.machine.environment import Environment
 from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
+from pimsim.machine.residents import Resident, residents_of
 from pimsim.machine.tile import Tile
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.lowering import lower_programs
@@ -96,6 +98,8 @@ class Machine:
         self.caches = Caches(self.net, arrays, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
+        self.written: Counter[int] = Counter()
+        """How often processes have written the slots that a resource is."""
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
         self.gates = Gates(self.env)
         self.controllers: list[Controller] = []
@@ -109,6 +113,13 @@ class Machine:
     def tiles(self) -> list[Tile]:
         """All tiles, chip by chip."""
         return [Tile(self, index) for index in range(self.plan.package.tiles)]
+
+    @cached_property
+    def residents(self) -> list[Resident]:
+        """All weights, and the slots that they are in."""
+        found = residents_of(self.plan, self.transport)
+        self.sync_resources()
+        return found
 
     @property
     def firings(self) -> int:

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, no_effect, period_fs
+from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, Visit, no_effect, period_fs
+from pimsim.errors import ConfigError
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say
-WRITTEN = no_effect("only runs that write arrays: products of activations on arrays (products), --reload")
+WRITTEN = no_effect(
+    "only runs that write arrays: products of activations on arrays (products), --reload, --cold"
+)
+
+
+class Programming(NamedTuple):
+    """What it takes to write weights into an array before it computes.
+
+    Parameters
+    ----------
+    row_fs : int, optional
+        Time of a row with all its pulses, fs; None where the chip file does not say it.
+    cell_pj : float, optional
+        Energy of a cell with all its pulses, pJ; None where it is not modelled.
+    endurance : float, optional
+        Writes that a cell survives; None where it is not known.
+    words : str
+        Where the three come from.
+    """
+
+    row_fs: int | None
+    cell_pj: float | None
+    endurance: float | None
+    words: str
 
 
 class Array(Part):
@@ -79,9 +103,27 @@ class Array(Part):
         """Return the time before the first phase, rounded up to the array's clock, fs; 0 if there is none."""
         return self._whole(self.setup_ns, clocks) if self.setup_ns > 0 else 0
 
-    def row_fs(self, clocks: Clocks) -> int | None:
-        """Return the time to write a row, rounded up to the array's clock, fs; None where there is no write time."""
-        return None if self.write_ns is None else self._whole(self.write_ns, clocks)
+    def programming(self, clocks: Clocks) -> Programming:
+        """Return what writing weights takes, by the array's own figures."""
+        row_fs = None if self.write_ns is None else self._whole(self.write_ns, clocks)
+        return Programming(row_fs, self.energy_per_cell_write_pj, self.endurance, "as the array gives")
+
+    def write(self, rows: int, cells: float, clocks: Clocks) -> Visit:
+        """Write so many rows, one after another; cells are charged, those of all arrays that are written at once.
+
+        Raises
+        ------
+        ConfigError
+            If there is no time to write a row in.
+        """
+        row_fs = self.programming(clocks).row_fs
+        if row_fs is None:
+            raise ConfigError(
+                "writing is not modelled: the array has no write time",
+                where="core.array.write_ns",
+                mend="give one with --set core.array.write_ns=…",
+            )
+        return Visit(rows * row_fs, rows * row_fs, cells)
 
     def _whole(self, time_ns: float, clocks: Clocks) -> int:
         period = period_fs(clocks, self.clock)

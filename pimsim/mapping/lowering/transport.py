@@ -300,6 +300,13 @@ class Transport:
         way = self._through(chip, f"m{port}", f"t{number}", bits)
         return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
 
+    def weights(self, tile: int, bits: int) -> list[Step]:
+        """Bring weights to a tile's bus and over it: from the off-chip memory where there is one, else from the host."""
+        if self.config.memory is not None:
+            return self.from_memory(tile, bits)
+        way = self.way(HOST_TILE, tile, bits, self.next_choice(), into_buffer=False)
+        return [self.host_step(out_of_chip=False, bits=bits), *way, self.over_bus(tile, bits)]
+
     def load(self, tile: int, bits: int) -> list[Step]:
         """Read from the memory of a tile's chip into the tile's buffer."""
         return [*self.from_memory(tile, bits), self.write_buffer(tile, bits)]

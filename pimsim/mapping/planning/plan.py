@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,9 +12,8 @@ from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.package import Package
+from pimsim.mapping.planning.stationary import Share, Stationary
 from pimsim.mapping.planning.tiling import Block, Tiling
-
-BUFFER, MEMORY, ARRAYS = "tile.buffer", "memory", "core.array"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,8 @@ class PlannedOp:
         Where it is cut by attention heads: each replica does so many heads of every position.
     round : int
         Where weights are reloaded: the round of the inference that it is done in, from 0.
-    held_in : str or None
-        Where the right matrix of a product of two activations is, and the cache before it: `BUFFER`, `MEMORY` or
-        `ARRAYS`.
-    written : int
-        Arrays of each slice that the right matrix is written into.
+    operand : Stationary or None
+        What stays where it is used: its weights, or the right matrix of a product with the cache before it.
     site : str or None
         The name of the sites that do it; None for what the host does.
     why : str
@@ -74,9 +71,8 @@ class PlannedOp:
     unit: str | None = None
     attached: bool = False
     slices: int = 1
-    held_in: str | None = None
+    operand: Stationary | None = None
     round: int = 0
-    written: int = 0
     site: str | None = None
     why: str = ""
     product_fs: tuple[int, int] | None = None
@@ -89,6 +85,27 @@ class PlannedOp:
         if self.slices > 1:
             return np.arange(self.node.positions, dtype=np.int64)
         return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
+
+    def share_of(self, index: int, chunk: Chunk) -> Share:
+        """Return what its operand is in a chunk of a replica."""
+        assert self.operand is not None
+        before = sum(len(replica.chunks) for replica in self.replicas[:index])
+        return self.operand.shares[before + self.replicas[index].chunks.index(chunk)]
+
+    @property
+    def right_matrix(self) -> Stationary | None:
+        """The right matrix of a product of two activations, with the cache before it."""
+        return self.operand if self.operand is not None and self.operand.what != "weights" else None
+
+    @property
+    def held_in(self) -> str | None:
+        """Where the right matrix is: `stationary.BUFFER`, `MEMORY` or `ARRAYS`; None where there is none."""
+        return None if self.right_matrix is None else self.right_matrix.home
+
+    @property
+    def written(self) -> int:
+        """Arrays of each slice that a right matrix is written into."""
+        return self.right_matrix.shares[0].slots if self.right_matrix is not None else 0
 
     @property
     def arrays(self) -> int:
@@ -159,11 +176,7 @@ class Plan:
     @property
     def rewritten(self) -> set[tuple[int, int]]:
         """Tiles and cores whose arrays hold one op's weights after another's."""
-        users: dict[tuple[int, int], set[int]] = {}
-        for op in self.ops:
-            for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
-                users.setdefault((chunk.tile, chunk.core), set()).add(op.round)
-        return {place for place, rounds in users.items() if len(rounds) > 1}
+        return in_turn(self.ops)
 
     @property
     def arrays_available(self) -> int:
@@ -191,3 +204,12 @@ class Plan:
             }
             for op in self.ops
         ]
+
+
+def in_turn(ops: Iterable[PlannedOp]) -> set[tuple[int, int]]:
+    """Return the tiles and cores whose slots hold one round's weights after another's."""
+    users: dict[tuple[int, int], set[int]] = {}
+    for op in ops:
+        for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
+            users.setdefault((chunk.tile, chunk.core), set()).add(op.round)
+    return {place for place, rounds in users.items() if len(rounds) > 1}

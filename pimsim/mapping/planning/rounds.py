@@ -74,6 +74,11 @@ def slots_of(
     return found
 
 
+def chips_for(needed: Mapping[str, int], per_chip: Mapping[str, int]) -> int:
+    """Return the fewest chips whose slots hold so many blocks at the sites of each name."""
+    return max((-(-count // per_chip[name]) for name, count in needed.items()), default=1) or 1
+
+
 def largest(
     nodes: Sequence[Node],
     tilings: Sequence[Tiling | None],
