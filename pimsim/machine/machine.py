@@ -54,6 +54,8 @@ class Machine:
         Keep a log to draw, until the last output: from one time to another, in fs, and at most so many records.
     cold : bool
         Weights are not there at time 0: they are brought and written before what works with them begins.
+    pace : int, optional
+        Inferences under way at once, at most: the host adapts how many; by default it lets all in at once.
 
     Raises
     ------
@@ -70,8 +72,10 @@ class Machine:
         timeline: tuple[int, int, int] | None = None,
         programs: Sequence[Program] = (),
         cold: bool = False,
+        pace: int | None = None,
     ) -> None:
-        self.plan, self.batch, self.cold = plan, batch, cold
+        self.plan, self.batch = plan, batch
+        self.cold, self.pace = cold, pace
         self.programs = tuple(programs) or (Program(plan, batch),)
         lowered = lower_programs(self.programs)
         self.net, self.transport = lowered.net, lowered.transport
