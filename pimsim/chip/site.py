@@ -12,8 +12,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
-from pimsim.chip.base import Clocks, Count, Part, Positive, Use, no_effect, refuse
+from pimsim.chip.base import Count, Part, Positive, Use, no_effect, refuse
 from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
+from pimsim.chip.parts.clock import Clocks
 from pimsim.chip.power import PowerStates
 from pimsim.chip.precision import Precision
 from pimsim.chip.slot import Slot

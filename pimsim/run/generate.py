@@ -11,7 +11,7 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation, routing_of
+from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.program import Program
 from pimsim.result.controllers import row_of
 from pimsim.result.freeze import freeze

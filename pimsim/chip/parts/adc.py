@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.base import ClockName, Clocks, Count, EnergyPj, Part, no_effect, period_fs
+from pimsim.chip.base import ClockName, Count, EnergyPj, Part, no_effect
 from pimsim.chip.models import AnyConverterModel, ConverterModel, Point
+from pimsim.chip.parts.clock import Clocks, period_fs
 from pimsim.chip.upkeep import Calibration
 from pimsim.units import FS_PER_S
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, Visit, no_effect, period_fs
+from pimsim.chip.base import ClockName, EnergyPj, Part, Positive, TimeNs, Visit, no_effect
 from pimsim.chip.devices import Device
+from pimsim.chip.parts.clock import Clocks, period_fs
 from pimsim.chip.slot import Slot
 from pimsim.chip.upkeep import Refresh
 from pimsim.units import cycles, fs_from_ns

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.base import Bits, ClockName, Clocks, Energy, EnergyPj, Part, Positive, hertz
+from pimsim.chip.base import Bits, ClockName, Energy, EnergyPj, Part, Positive
+from pimsim.chip.parts.clock import Clocks, hertz
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
 from pimsim.chip.slot import Slot

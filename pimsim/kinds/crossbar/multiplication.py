@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pimsim.chip.base import cost, period_fs
+from pimsim.chip.base import cost
+from pimsim.chip.parts.clock import period_fs
 from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.netlist.rows import Mvm, Step

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pimsim.chip.base import cost, period_fs
+from pimsim.chip.base import cost
+from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError
 from pimsim.kinds.digital.site import Digital, WeightBanks
 from pimsim.mapping.flow.dataflow import Node

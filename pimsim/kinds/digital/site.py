@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import (
-    Bits,
-    ClockName,
-    Clocks,
-    Cycles,
-    EnergyPj,
-    Part,
-    Positive,
-    Use,
-    Visit,
-    hertz,
-    period_fs,
-)
+from pimsim.chip.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive, Use, Visit
+from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 from pimsim.chip.site import WorkSite
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from pimsim.chip.base import Energy, Visit, cost, period_fs
+from pimsim.chip.base import Energy, Visit, cost
+from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError
 from pimsim.mapping.planning.package import EXTERNAL, HOST_TILE, Package
 from pimsim.netlist.netlist import Netlist
