@@ -45,13 +45,20 @@ LET_THROUGH = {
     ("pimsim.analysis.breakdown", "pimsim.report.breakdown"),
     ("pimsim.analysis.compare", "pimsim.report.comparison"),
     ("pimsim.analysis.whatif", "pimsim.report.whatif"),
-    # What a chip file asks of a controller says which controller that is, when a machine is started.
-    ("pimsim.chip.power", "pimsim.machine.controllers.power"),
 }
 # Parts of the machine take the whole machine, which makes them; until each takes what it needs.
 WHOLE_MACHINE = {
     (f"pimsim.machine.{part}", "pimsim.machine.machine")
-    for part in ("adc", "crossbar", "host", "interconnect", "tile", "controllers.base", "controllers.start")
+    for part in (
+        "adc",
+        "crossbar",
+        "host",
+        "interconnect",
+        "tile",
+        "controllers.base",
+        "controllers.pacing",
+        "controllers.start",
+    )
 }
 PLACE = {name: place for place, names in enumerate(LINE) for name in names}
 PLACE_INSIDE = {
@@ -206,7 +213,7 @@ def test_a_forward_import_is_found(source, module):
         ("from pimsim.trace import Trace", "pimsim.chip.load"),
         ("from . import schema", "pimsim.chip.load"),
         ("from pimsim.kinds.crossbar.core import Core", "pimsim.kinds.crossbar.site"),
-        ("from pimsim.mapping.kind import Kind", "pimsim.kinds.crossbar.kind"),
+        ("from pimsim.mapping.planning.kind import Kind", "pimsim.kinds.crossbar.kind"),
         ("from pimsim.registry import plugged", "pimsim.chip.slot"),
         ("from pimsim import Chip, presets", "pimsim.cli.chip"),
         ("from pimsim import __version__", "pimsim.trace.onnx.export"),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from pimsim.chip.base import EnergyPj, TimeNs, refuse
 from pimsim.chip.control import Control
+from pimsim.registry import named
 from pimsim.units import FS_PER_NS
-
-if TYPE_CHECKING:
-    from pimsim.machine.controllers.power import Power
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -41,11 +39,10 @@ class PowerStates(Control):
     wake_energy_pj: EnergyPj | None = None
 
     @classmethod
-    def process(cls) -> type[Power]:
+    def process(cls) -> type[Any]:
         """Return what puts sites to sleep and wakes them."""
-        from pimsim.machine.controllers.power import Power
-
-        return Power
+        found: type[Any] = named("pimsim.machine.controllers.power:Power")
+        return found
 
     @model_validator(mode="after")
     def _fits_together(self) -> PowerStates:

@@ -1,7 +1,8 @@
 """A site in a chip file: where work is done or data kept, an endpoint of the network.
 
 A kind of site is a class here that says what a chip file may say of it and what it is made of, and, behind
-`Site.behaviour`, a class of `pimsim.mapping.kind` that says what it does. Kinds plug in: see `pimsim.registry`.
+`Site.behaviour`, a class of `pimsim.mapping.planning.kind` that says what it does. Kinds plug in: see
+`pimsim.registry`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Site(Sourced, ABC):
     @classmethod
     @abstractmethod
     def behaviour(cls) -> type[Any]:
-        """Return the class, a `pimsim.mapping.kind.Kind`, that says what is done here and how."""
+        """Return the class, a `pimsim.mapping.planning.kind.Kind`, that says what is done here and how."""
 
     @abstractmethod
     def uses(self) -> Iterator[Use]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from pimsim.chip.base import EnergyPj, TimeNs, refuse
 from pimsim.chip.control import Control
+from pimsim.registry import named
 from pimsim.units import fs_from_ns
-
-if TYPE_CHECKING:
-    from pimsim.machine.controllers.calibration import CalibrationControl
-    from pimsim.machine.controllers.refresh import RefreshControl
 
 IntervalUs = Annotated[float, Field(gt=0, le=9e9, allow_inf_nan=False)]
 
@@ -63,11 +60,10 @@ class Calibration(Periodic):
     energy_pj: EnergyPj | None = None
 
     @classmethod
-    def process(cls) -> type[CalibrationControl]:
+    def process(cls) -> type[Any]:
         """Return what calibrates."""
-        from pimsim.machine.controllers.calibration import CalibrationControl
-
-        return CalibrationControl
+        found: type[Any] = named("pimsim.machine.controllers.calibration:CalibrationControl")
+        return found
 
     @model_validator(mode="after")
     def _ends_before_the_next(self) -> Calibration:
@@ -81,8 +77,7 @@ class Refresh(Periodic):
     """Weights in arrays that drift are written anew, row after row; nothing is read meanwhile."""
 
     @classmethod
-    def process(cls) -> type[RefreshControl]:
+    def process(cls) -> type[Any]:
         """Return what writes them anew."""
-        from pimsim.machine.controllers.refresh import RefreshControl
-
-        return RefreshControl
+        found: type[Any] = named("pimsim.machine.controllers.refresh:RefreshControl")
+        return found

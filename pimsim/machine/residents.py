@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pimsim.mapping.kind import Kind
     from pimsim.mapping.lowering.transport import Transport
+    from pimsim.mapping.planning.kind import Kind
     from pimsim.mapping.planning.plan import Plan
     from pimsim.mapping.planning.stationary import Share
     from pimsim.netlist.rows import Actor, Step

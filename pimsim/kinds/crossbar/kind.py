@@ -12,10 +12,10 @@ from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.kinds.crossbar.tiling import tile_op
 from pimsim.kinds.crossbar.written import Matrix, product_of
 from pimsim.mapping.flow.dataflow import Node
-from pimsim.mapping.kind import Kind
 from pimsim.mapping.lowering.actors import Actors
 from pimsim.mapping.lowering.transport import Transport
-from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
 from pimsim.mapping.planning.stationary import Share, When
 from pimsim.mapping.planning.tiling import Tiling, distinct_outputs

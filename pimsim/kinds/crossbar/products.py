@@ -12,7 +12,7 @@ from pimsim.kinds.crossbar.written import Matrix
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import figures
 from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.planning.plan import PlannedOp, Replica
+from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.stationary import ARRAYS
 from pimsim.netlist.rows import Step
 

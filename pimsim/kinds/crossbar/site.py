@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,10 +11,8 @@ from pimsim.chip.base import Count, Use, no_effect, refuse
 from pimsim.chip.site import WorkSite
 from pimsim.chip.upkeep import Refresh
 from pimsim.kinds.crossbar.core import Core
+from pimsim.registry import named
 from pimsim.units import FS_PER_MS, FS_PER_S, MAX_FS, format_time
-
-if TYPE_CHECKING:
-    from pimsim.kinds.crossbar.kind import CrossbarKind
 
 
 class Crossbar(WorkSite):
@@ -41,11 +39,10 @@ class Crossbar(WorkSite):
     ] = "digital"
 
     @classmethod
-    def behaviour(cls) -> type[CrossbarKind]:
+    def behaviour(cls) -> type[Any]:
         """Return what does ops on tiles of arrays."""
-        from pimsim.kinds.crossbar.kind import CrossbarKind
-
-        return CrossbarKind
+        found: type[Any] = named("pimsim.kinds.crossbar.kind:CrossbarKind")
+        return found
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """The parts of cores, then those of tiles."""

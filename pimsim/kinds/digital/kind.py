@@ -10,10 +10,10 @@ from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError
 from pimsim.kinds.digital.site import Digital, WeightBanks
 from pimsim.mapping.flow.dataflow import Node
-from pimsim.mapping.kind import Kind
 from pimsim.mapping.lowering.actors import Actors
 from pimsim.mapping.lowering.transport import Transport
-from pimsim.mapping.planning.plan import Chunk, PlannedOp
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.mapping.planning.stationary import Share, When
 from pimsim.mapping.planning.tiling import (
     Block,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pimsim.chip.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive, Use, Visit
 from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 from pimsim.chip.site import WorkSite
-
-if TYPE_CHECKING:
-    from pimsim.kinds.digital.kind import DigitalKind
+from pimsim.registry import named
 
 
 class WeightBanks(Part):
@@ -90,11 +88,10 @@ class Digital(WorkSite):
     weights_in: WeightBanks | None = None
 
     @classmethod
-    def behaviour(cls) -> type[DigitalKind]:
+    def behaviour(cls) -> type[Any]:
         """Return what does ops on digital tiles."""
-        from pimsim.kinds.digital.kind import DigitalKind
-
-        return DigitalKind
+        found: type[Any] = named("pimsim.kinds.digital.kind:DigitalKind")
+        return found
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """The weights' banks, and what every tile has."""

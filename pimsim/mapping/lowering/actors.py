@@ -13,7 +13,7 @@ from pimsim.mapping.flow.growth import Growth, figures
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.lowered import Ends, Lowered
 from pimsim.mapping.lowering.reload import Rounds
-from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.planning.stationary import MEMORY
 from pimsim.netlist.rows import HOST, Step

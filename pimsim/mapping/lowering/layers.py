@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.lowering.reduction import Meeting, meetings
-from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.tiling import distinct_outputs
 
 

@@ -23,7 +23,8 @@ from pimsim.mapping.lowering.lowered import Lowered
 from pimsim.mapping.lowering.sites import place_actors
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.planning.package import HOST_TILE
-from pimsim.mapping.planning.plan import Chunk, Plan, PlannedOp
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
 from pimsim.netlist.netlist import Netlist

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.transport import Transport
-from pimsim.mapping.planning.plan import Chunk, Plan, PlannedOp
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.netlist.netlist import Netlist
 
 Table = npt.NDArray[np.int64]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pimsim.mapping.kind import Kind
-from pimsim.mapping.planning.plan import PlannedOp, in_turn
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.plan import in_turn
+from pimsim.mapping.planning.planned import PlannedOp
 from pimsim.mapping.planning.stationary import ARRAYS, Share, Stationary, When
 
 

@@ -15,15 +15,16 @@ from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
 from pimsim.mapping.flow.layout import Table
-from pimsim.mapping.kind import Kind, kinds_of
 from pimsim.mapping.planning.assign import Choice, assign
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
+from pimsim.mapping.planning.kind import Kind, kinds_of
 from pimsim.mapping.planning.memory import bytes_in_memory
 from pimsim.mapping.planning.operands import give_operands
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
-from pimsim.mapping.planning.plan import Plan, PlannedOp, Replica
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
 from pimsim.mapping.planning.rounds import check_reload, chips_for, largest, rounds_of, slots_of
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY

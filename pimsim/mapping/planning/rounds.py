@@ -13,7 +13,7 @@ from pimsim.chip import ChipConfig
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group
-from pimsim.mapping.kind import Kind
+from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.tiling import Tiling
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pimsim.chip import ChipConfig
 from pimsim.chip.base import Energy, cost
@@ -15,14 +15,15 @@ from pimsim.chip.site import WorkSite
 from pimsim.mapping.flow.dataflow import Node
 
 if TYPE_CHECKING:
-    from pimsim.mapping.lowering.actors import Actors
-    from pimsim.mapping.lowering.transport import Transport
-    from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+    from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
     from pimsim.mapping.planning.product import Product
     from pimsim.mapping.planning.stationary import Share, When
     from pimsim.mapping.planning.tiling import Tiling
     from pimsim.netlist.rows import Step
     from pimsim.trace.op import Op
+
+Actors = Any  # pimsim.mapping.lowering.actors.Actors: the lowering comes later, and knows kinds
+Transport = Any  # pimsim.mapping.lowering.transport.Transport, likewise
 
 
 class Kind(ABC):
