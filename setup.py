@@ -9,7 +9,10 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 checked = os.environ.get("PIMSIM_BOUNDS_CHECKS") == "1"
-modules = ["event_queue", "critical_path", "time_bins", "kernel", "engine", "token_game", "network"]
+modules = [
+    *("event_queue", "critical_path", "time_bins", "network", "token_game"),
+    *("records", "state", "streams", "gates", "service", "queue", "crossbar", "ports", "kernel", "figures", "engine"),
+]
 
 setup(
     ext_modules=cythonize(

@@ -223,6 +223,12 @@ def named_modules() -> list[str]:
     return list(dict.fromkeys(modules))
 
 
+def named(path: str) -> Any:
+    """Return what ``package.module:Name`` names; an earlier layer so refers to what a later one does with it."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 def name_of(thing: Any) -> str:
     """Return what a thing calls itself: the default of its ``kind``, or its own name."""
     field = getattr(thing, "model_fields", {}).get("kind")
@@ -240,8 +246,8 @@ def _check(group: str, name: str, thing: Any) -> None:
         if not callable(thing):
             raise ConfigError(f"found {thing!r:.60}, expected a function", where=where)
         return
-    module, _, base_name = _BASES[group].partition(":")
-    base = getattr(importlib.import_module(module), base_name)
+    base = named(_BASES[group])
+    module, base_name = base.__module__, base.__name__
     if not (isinstance(thing, type) and issubclass(thing, base)):
         raise ConfigError(
             f"found {thing!r:.60}, expected a class that extends {module}.{base_name}", where=where

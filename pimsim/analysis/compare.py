@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.causes import phrase
+from pimsim.analysis.controllers import side_by_side
 from pimsim.analysis.sums import differences, sum_by
 from pimsim.errors import ResultError
 from pimsim.result.attribution import share_out
@@ -135,12 +136,18 @@ class Comparison:
             rows.append({"name": name, "unit": unit, "values": values, "relative": relative})
         return rows
 
+    @cached_property
+    def controllers(self) -> Rows:
+        """Rows of `controller`, `where`, `figure` and `values`: what controllers did otherwise in the runs."""
+        return side_by_side(self.results)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: of two runs their differences at the top, of more a list of such."""
         data: dict[str, Any] = {
             "labels": list(self.labels),
             "normalised": self.normalised,
             "figures": self.figures,
+            **({"controllers": self.controllers} if self.controllers else {}),
         }
         if len(self.pairs) == 1:
             return {**self.pairs[0].to_dict(), **data}

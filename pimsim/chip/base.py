@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
-
-from pimsim.units import FS_PER_S
-
-if TYPE_CHECKING:
-    from pimsim.chip.parts.clock import Clock
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bits = Annotated[int, Field(ge=1, le=65_536)]
@@ -99,7 +93,6 @@ class Part(Sourced):
         return {}
 
 
-Clocks = Mapping[str, "Clock"]
 Energy = tuple[tuple[str, float | None], ...]
 """What a visit costs, pJ by part; None where the part acts but has no figure."""
 
@@ -148,16 +141,6 @@ class Use(NamedTuple):
     part: Part
     instances: int
     per_second: float = 0.0
-
-
-def period_fs(clocks: Clocks, name: str) -> int:
-    """Return the period of a clock, fs."""
-    return clocks[name].period_fs
-
-
-def hertz(clocks: Clocks, name: str) -> float:
-    """Return the cycles of a clock in a second."""
-    return FS_PER_S / clocks[name].period_fs
 
 
 def refuse(path: str, found: object, expected: str) -> PydanticCustomError:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.base import Positive, Text, no_effect, refuse
+from pimsim.chip.graph import graph_of
 from pimsim.chip.parts import Clock, ExternalLinks, Model, Network, Other, Sourced
 from pimsim.chip.precision import Precision
 from pimsim.chip.site import Name, Place, Site
@@ -222,5 +223,5 @@ class ChipConfig(Model):
         return part
 
     def graph(self) -> Graph[str]:
-        """Return the network of one chip: see `pimsim.chip.parts.Network.graph`."""
-        return self.network.graph(self)
+        """Return the network of one chip: see `pimsim.chip.graph.graph_of`."""
+        return graph_of(self.network, self.sites, self.external.count)

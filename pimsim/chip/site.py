@@ -1,7 +1,8 @@
 """A site in a chip file: where work is done or data kept, an endpoint of the network.
 
 A kind of site is a class here that says what a chip file may say of it and what it is made of, and, behind
-`Site.behaviour`, a class of `pimsim.mapping.kind` that says what it does. Kinds plug in: see `pimsim.registry`.
+`Site.behaviour`, a class of `pimsim.mapping.planning.kind` that says what it does. Kinds plug in: see
+`pimsim.registry`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
-from pimsim.chip.base import Clocks, Count, Part, Use, no_effect, refuse
+from pimsim.chip.base import Count, Part, Positive, Use, no_effect, refuse
 from pimsim.chip.parts import Buffer, Bus, Clock, DigitalUnit, Register, Sourced
+from pimsim.chip.parts.clock import Clocks
+from pimsim.chip.power import PowerStates
 from pimsim.chip.precision import Precision
 from pimsim.chip.slot import Slot
 
@@ -78,7 +81,7 @@ class Site(Sourced, ABC):
     @classmethod
     @abstractmethod
     def behaviour(cls) -> type[Any]:
-        """Return the class, a `pimsim.mapping.kind.Kind`, that says what is done here and how."""
+        """Return the class, a `pimsim.mapping.planning.kind.Kind`, that says what is done here and how."""
 
     @abstractmethod
     def uses(self) -> Iterator[Use]:
@@ -197,6 +200,10 @@ class WorkSite(Site):
         while another computes and a third drains.
     buffer, bus, digital, output_register
         Its parts; `digital` by name, `output_register` may be absent.
+    static_power_mw : float, optional
+        Power of one site that runs with time, beside that of its parts.
+    power : PowerStates, optional
+        When it goes idle or is gated; without it, it is active for the whole run.
     """
 
     in_flight: Annotated[
@@ -213,6 +220,8 @@ class WorkSite(Site):
     bus: Annotated[Bus, Slot("parts", Bus)]
     digital: dict[Name, Annotated[DigitalUnit, Slot("parts", DigitalUnit)]]
     output_register: Annotated[Register, Slot("parts", Register)] | None = None
+    static_power_mw: Positive | None = None
+    power: PowerStates | None = None
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """Buffer, bus and digital units."""
@@ -239,6 +248,8 @@ class WorkSite(Site):
         for name, unit in self.digital.items():
             units = count * unit.count
             yield Use(self.label(f"digital.{name}"), unit, units, unit.per_second(clocks, units))
+        if self.static_power_mw is not None:
+            yield Use(self.name, Part(static_power_mw=self.static_power_mw), count)
 
     def unit_of(self, operation: str) -> str | None:
         """Return the name of the unit that does an op; None if there is none."""

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 @click.option("--requests", type=int, default=1, metavar="N", help="Prompts that come (default 1).")
 @click.option("--rate", type=float, metavar="R", help="Prompts a second, at random; without it all at once.")
 @click.option("--places", type=int, metavar="N", help="Sequences under way at once; without it, all.")
+@click.option(
+    "--pace", type=int, metavar="M", help="At most M inferences under way; the host adapts how many."
+)
 @click.option("--seed", type=int, default=0, metavar="N", help="Of random times and experts (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
@@ -42,6 +45,11 @@ if TYPE_CHECKING:
     "--reload",
     is_flag=True,
     help="If the weights exceed all arrays, write them anew from memory in every inference.",
+)
+@click.option(
+    "--cold",
+    is_flag=True,
+    help="Bring and write the weights first; without it they are there before the run.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value: path.to.key=value."
@@ -91,11 +99,13 @@ def command(
     requests: int,
     rate: float | None,
     places: int | None,
+    pace: int | None,
     seed: int,
     chips: int | None,
     weight_bits: int | None,
     input_bits: int | None,
     reload: bool,
+    cold: bool,
     overrides: tuple[str, ...],
     network: str | None,
     plan_only: bool,
@@ -155,11 +165,13 @@ def command(
                 requests=requests,
                 rate=rate,
                 places=places,
+                pace=pace,
                 seed=seed,
                 chips=chips,
                 weight_bits=weight_bits,
                 input_bits=input_bits,
                 reload=reload,
+                cold=cold,
             )
             if prompt is None and (binds or loaded[1].symbols):
                 from pimsim.trace.bind import bind_text

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from pimsim.errors import ConfigError
 from pimsim.machine.adc import AdcBank
 from pimsim.netlist.rows import Mvm, Step
 
@@ -44,24 +43,18 @@ class Crossbar:
         return self._visit(Step(self.resource, 0, 0, self.phases))
 
     def program(self, rows: int) -> simpy.Event:
-        """Write so many rows, one after another; multiplications wait meanwhile.
+        """Write so many rows of all arrays, one after another; multiplications wait meanwhile.
 
         Raises
         ------
         ConfigError
             If the chip file gives no write time.
         """
-        config = self.machine.plan.chip.config
-        site = self.machine.plan.package.site(self.machine.net.resources[self.resource].tile or 0)
-        row_fs = site.part_at("core.array").row_fs(config.clocks)
-        if row_fs is None:
-            raise ConfigError(
-                "programming is not modelled: the array has no write time",
-                where=f"{config.name}: core.array.write_ns",
-                mend="give one with --set core.array.write_ns=…",
-            )
-        duration = rows * row_fs
-        return self._visit(Step(self.resource, duration, duration, cause="programming"))
+        machine = self.machine
+        kind = machine.plan.package.kind(machine.net.resources[self.resource].tile or 0)
+        cells = rows * kind.site.part_at("core.array").columns * machine.instances[self.resource]
+        machine.written[self.resource] += 1
+        return self._visit(kind.write_step(self.resource, rows, cells))
 
     def _visit(self, step: Step) -> simpy.Event:
         return self.machine.env.submit([step], self.machine.host_op)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from pimsim.machine.controllers.base import Deeds
+from pimsim.machine.controllers.pacing import Window
 from pimsim.mapping.flow.layout import Table
 
 if TYPE_CHECKING:
@@ -70,17 +72,27 @@ class Generation:
         What is asked for.
     routing : callable, optional
         Gives the experts that the steps of a sequence go to, by its number: of shape (layers, steps, top).
+    pace : int, optional
+        Places in use at once, at most: their number adapts to the time that a sequence takes for a token.
     """
 
     def __init__(
-        self, machine: Machine, requests: Requests, routing: Callable[[int], Table] | None = None
+        self,
+        machine: Machine,
+        requests: Requests,
+        routing: Callable[[int], Table] | None = None,
+        pace: int | None = None,
     ) -> None:
         self.machine, self.env, self.requests = machine, machine.env, requests
         self.routing = routing
         self.sequences = [Sequence(arrival) for arrival in requests.arrivals_fs]
         self.places: simpy.Store = simpy.Store(self.env)
-        self.places.items.extend(range(requests.places))
-        self.sent = [0, 0]
+        self.window = Window(min(pace, requests.places)) if pace is not None else None
+        first = self.window.size if self.window is not None else requests.places
+        self.places.items.extend(range(first))
+        self.idle = list(range(first, requests.places))
+        """Places that the window does not let be taken."""
+        self.sent, self.took_fs = [0, 0], list[int]()
 
     def serve(self) -> simpy.Event:
         """Start; the event happens when all tokens have come."""
@@ -91,6 +103,7 @@ class Generation:
         yield self.env.timeout(sequence.arrival_fs)
         free = bool(self.places.items)
         place: int = yield self.places.get()
+        begin = int(self.env.now)
         yield from self._pass(PROMPT, sequence, after_output=not free)
         if requests.count == 1 and requests.tokens > 1:
             host.end_phase()
@@ -103,7 +116,28 @@ class Generation:
                 self.machine.choose(STEP, self.sent[STEP], experts)
             yield from self._pass(STEP, sequence, after_output=True)
         host.outputs.append(sequence.token_fs[-1])
-        yield self.places.put(place)
+        if self.window is None:
+            yield self.places.put(place)
+        else:
+            self._give_back(place, self.window, (sequence.token_fs[-1] - begin) // requests.tokens)
+
+    def _give_back(self, place: int, window: Window, token_fs: int) -> None:
+        """A sequence is over that has taken so long for a token: let as many go on as the window says."""
+        taken = self.requests.places - len(self.idle) - len(self.places.items) - 1
+        self.idle = sorted([*self.idle, place])
+        self.took_fs.append(token_fs)
+        window.ended(token_fs, int(self.env.now))
+        while self.idle and taken + len(self.places.items) < window.size:
+            waiting = bool(self.places.get_queue)
+            self.places.put(self.idle.pop(0))
+            taken += waiting
+
+    def pacing(self) -> Deeds | None:
+        """Return what the window did, if there was one."""
+        if self.window is None:
+            return None
+        figures = self.window.figures(self.took_fs)
+        return Deeds("pacing", "host", len(self.window.history) - 1, figures=figures)
 
     def _pass(
         self, program: int, sequence: Sequence, *, after_output: bool

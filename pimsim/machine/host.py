@@ -43,10 +43,15 @@ class Host:
             )
         first = self.requested
         self.requested += inferences
-        ends = self.machine.ends[0]
-        for source in ends.sources:
-            self.env.allow(source, self.requested * self.machine.net.actors[source].period)
+        if self.machine.pace is None:
+            self.send(self.requested)
         return self.env.process(self._collect(first, self.requested))
+
+    def send(self, inferences: int, *, after_output: bool = False) -> None:
+        """Let the first so many inferences in from now on; `after_output`: because one has come."""
+        for source in self.machine.ends[0].sources:
+            period = self.machine.net.actors[source].period
+            self.env.allow(source, inferences * period, after_output=after_output)
 
     def _collect(self, first: int, last: int) -> Generator[simpy.Event, Any, None]:
         for inference in range(first, last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -12,10 +13,14 @@ import simpy
 
 from pimsim.errors import SimulationError
 from pimsim.machine.caches import Caches
+from pimsim.machine.controllers.base import Controller
+from pimsim.machine.controllers.gates import Gates
+from pimsim.machine.controllers.start import start_controllers
 from pimsim.machine.environment import Environment
 from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
+from pimsim.machine.residents import Resident, residents_of
 from pimsim.machine.tile import Tile
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.lowering import lower_programs
@@ -47,6 +52,10 @@ class Machine:
         Keep the engine's log of every visit, and the critical path itself (for tests).
     timeline : (int, int, int), optional
         Keep a log to draw, until the last output: from one time to another, in fs, and at most so many records.
+    cold : bool
+        Weights are not there at time 0: they are brought and written before what works with them begins.
+    pace : int, optional
+        Inferences under way at once, at most: the host adapts how many; by default it lets all in at once.
 
     Raises
     ------
@@ -62,8 +71,11 @@ class Machine:
         record: bool = False,
         timeline: tuple[int, int, int] | None = None,
         programs: Sequence[Program] = (),
+        cold: bool = False,
+        pace: int | None = None,
     ) -> None:
         self.plan, self.batch = plan, batch
+        self.cold, self.pace = cold, pace
         self.programs = tuple(programs) or (Program(plan, batch),)
         lowered = lower_programs(self.programs)
         self.net, self.transport = lowered.net, lowered.transport
@@ -91,7 +103,11 @@ class Machine:
         self.caches = Caches(self.net, arrays, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
+        self.written: Counter[int] = Counter()
+        """How often processes have written the slots that a resource is."""
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
+        self.gates = Gates(self.env)
+        self.controllers: list[Controller] = []
         self.host = Host(self)
         self.take_figures()
         self.interconnect = Interconnect(self)
@@ -102,6 +118,13 @@ class Machine:
     def tiles(self) -> list[Tile]:
         """All tiles, chip by chip."""
         return [Tile(self, index) for index in range(self.plan.package.tiles)]
+
+    @cached_property
+    def residents(self) -> list[Resident]:
+        """All weights, and the slots that they are in."""
+        found = residents_of(self.plan, self.transport)
+        self.sync_resources()
+        return found
 
     @property
     def firings(self) -> int:
@@ -180,6 +203,7 @@ class Machine:
             comes to its end.
         """
         everything = self.host.request(self.batch) if everything is None else everything
+        self.controllers = start_controllers(self)
         self.env.on_idle = self.check_alive
         self.env.run(until=everything)
         self.take_figures()
@@ -194,6 +218,8 @@ class Machine:
         while self.engine.next_time is not None and self.engine.next_time < self.env.horizon:
             self.engine.run(self.env.horizon, deaf=True)  # visits under way come to their ends
         self.check_alive()
+        for controller in self.controllers:
+            controller.finish(self.host.outputs[-1])
 
     def check_alive(self, host_is_done: bool = True) -> None:
         """Raise if the engine has nothing left to do, but firings to go, and nothing that the host does can help.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.analysis.causes import phrase
 from pimsim.analysis.compare import Comparison, Difference, Pair
 from pimsim.analysis.sums import sum_by
+from pimsim.report.controllers import named, written
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
 from pimsim.result.energy import AJ_PER_PJ
 from pimsim.units import format_si, format_time
@@ -48,6 +49,9 @@ def comparison_report(comparison: Comparison, top: int = TOP) -> Iterator[Render
         )
     yield heading("Side by side")
     yield from figures_tables(comparison)
+    if comparison.controllers:
+        yield heading("What controllers did otherwise")
+        yield controllers_table(comparison)
     for pair in comparison.pairs:
         yield from _pair(pair, top)
 
@@ -66,6 +70,15 @@ def figures_tables(comparison: Comparison) -> Iterator[Table]:
                 cells += [show(value, row["unit"]), "" if relative is None else f"{relative:.3g}x"]
             made.add_row(row["name"], *cells)
         yield made
+
+
+def controllers_table(comparison: Comparison) -> Table:
+    """Return the figures of controllers that differ, a column a run."""
+    made = table("", *map(printable, comparison.labels))
+    for row in comparison.controllers:
+        name = f"{row['controller']} of {row['where']}: {named(row['figure'])}"
+        made.add_row(plain(name), *(plain(written(row["figure"], value)) for value in row["values"]))
+    return made
 
 
 def show(value: float | None, unit: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pimsim.analysis.causes import MEANINGS
+from pimsim.report.controllers import controllers_table
 from pimsim.report.figures import figures
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
 from pimsim.units import format_si, format_time
@@ -52,6 +53,9 @@ def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[Re
         yield links_table(result, None if verbose else LINKS)
     yield heading("Where the latency went: by op")
     yield ops_table(result, None if verbose else top)
+    if "controllers" in result.data:
+        yield heading("Controllers")
+        yield controllers_table(result)
     yield heading("Energy of the run by part")
     yield energy_table(result)
     yield heading("Area by part")
@@ -269,7 +273,8 @@ def origin_table(result: Result) -> Table:
         ("MACs", f"{result.macs:,}"),
         (
             "engine",
-            f"{engine['firings']:,} firings, {engine['packets']:,} packets, {engine['events']:,} events",
+            f"{engine['firings']:,} firings, {engine['packets']:,} packets, {engine['events']:,} events, "
+            f"{engine.get('simpy_events', 0):,} of SimPy",
         ),
     )
     for name, value in rows:

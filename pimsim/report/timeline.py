@@ -150,6 +150,8 @@ class _Builder:
 
     def groups(self) -> Iterator[Group]:
         yield self._critical_path()
+        if self.recording.spans:
+            yield self._controllers()
         found: dict[tuple[int, int], Group] = {}
         for place, slices in sorted(self.by_place.items()):
             where = self.recording.places[place]
@@ -167,6 +169,19 @@ class _Builder:
             if kind == 1:
                 group.counters = list(self._counters(tile))
             yield group
+
+    def _controllers(self) -> Group:
+        """What controllers did: a track for each site that a controller ran, and one for each other controller."""
+        group, (low, high) = Group("controllers"), self.recording.window_fs
+        for name, spans in self.recording.spans.items():
+            by_site: dict[int | None, list[Slice]] = {}
+            for begin, end, what, tile in sorted(spans):
+                if end >= low and begin <= high:
+                    args = {"begin_fs": begin, "duration_fs": end - begin}
+                    by_site.setdefault(tile, []).append(self._slice(begin, end, what, args))
+            for tile, slices in sorted(by_site.items(), key=lambda item: -1 if item[0] is None else item[0]):
+                group.tracks += _lanes(name if tile is None else f"{name}, site {tile}", slices)
+        return group
 
     def _counters(self, tile: int) -> Iterator[Counter]:
         for name, unit, series in (

@@ -14,6 +14,7 @@ import numpy as np
 
 from pimsim.chip.base import Energy
 from pimsim.chip.peak import Peak
+from pimsim.machine.controllers.power import Power
 from pimsim.machine.machine import Machine
 
 AJ_PER_PJ = 1_000_000
@@ -78,25 +79,45 @@ def static_power_mw(peak: Peak, chips: int) -> dict[str, float]:
     return {row.part: row.static_mw * chips for row in peak.rows if row.static_mw is not None}
 
 
+def static_rows(machine: Machine, static_mw: dict[str, float], latency_fs: int) -> list[dict[str, Any]]:
+    """Return the static energy by part and, for parts inside sites that have power states, by state.
+
+    1 mW for 1 fs is 1 aJ.
+    """
+    by_state: dict[tuple[str, str], int] = {}
+    for controller in machine.controllers:
+        if isinstance(controller, Power):
+            by_state |= controller.static_energy_aj()
+    stateful = {part for part, _ in by_state}
+    rows: list[dict[str, Any]] = [
+        {"part": part, "op": None, "kind": "static", "aj": round(milliwatts * latency_fs)}
+        for part, milliwatts in static_mw.items()
+        if part not in stateful
+    ]
+    rows += [
+        {"part": part, "op": None, "kind": "static", "state": state, "aj": aj}
+        for (part, state), aj in by_state.items()
+    ]
+    return rows
+
+
 def energy_rows(machine: Machine, static_mw: dict[str, float], latency_fs: int) -> dict[str, Any]:
     """Return the energy of a run.
 
     Returns
     -------
     dict
-        ``rows`` of ``part``, ``op`` (None for static energy), ``kind`` and ``aj``, the largest first; ``total_aj``,
-        their exact sum; ``not_modelled``, parts that act but are not in it.
+        ``rows`` of ``part``, ``op`` (None for static energy), ``kind``, ``state`` (of static energy, where sites have
+        power states) and ``aj``, the largest first; ``total_aj``, their exact sum; ``not_modelled``, parts that act but
+        are not in it.
     """
     dynamic, unknown = dynamic_energy(machine)
     rows: list[dict[str, Any]] = [
         {"part": part, "op": op, "kind": "dynamic", "aj": round(pj * AJ_PER_PJ)}
         for (part, op), pj in dynamic.items()
     ]
-    rows += [  # 1 mW for 1 fs is 1 aJ
-        {"part": part, "op": None, "kind": "static", "aj": round(milliwatts * latency_fs)}
-        for part, milliwatts in static_mw.items()
-    ]
-    rows.sort(key=lambda row: (-row["aj"], row["part"], row["op"] or ""))
+    rows += static_rows(machine, static_mw, latency_fs)
+    rows.sort(key=lambda row: (-row["aj"], row["part"], row["op"] or "", row.get("state", "")))
     known = {row["part"] for row in rows}
     return {
         "total_aj": sum(row["aj"] for row in rows),

@@ -14,6 +14,7 @@ from pimsim.mapping.planning.plan import Plan
 from pimsim.netlist.rows import Resource
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
 from pimsim.result.bounds import chain_fs
+from pimsim.result.controllers import controller_rows
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
@@ -62,7 +63,9 @@ def freeze(
     static_mw = static_power_mw(peak, plan.package.chips)
     energy = energy_rows(machine, static_mw, latency)
     joules = energy["total_aj"] / AJ_PER_PJ * 1e-12
-    over_time = OverTime(machine)
+    over_time, most_mw = OverTime(machine), sum(static_mw.values())
+    has_states = any("state" in row for row in energy["rows"])
+    mean_mw = sum(row["aj"] for row in energy["rows"] if row["kind"] == "static") / latency
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "identity": dict(identity),
@@ -96,7 +99,7 @@ def freeze(
         "phases": phases_of(machine),
         "ops": op_rows(machine, energy["rows"]),
         "tiles": tile_rows(machine, over_time),
-        "over_time": over_time_data(over_time, machine, static_mw),
+        "over_time": over_time_data(over_time, machine, mean_mw if has_states else most_mw, most_mw),
         "resources": _resources(machine, visits, busy, waited),
         "network": _network(machine, latency),
         "plan": plan.rows(),
@@ -116,6 +119,8 @@ def freeze(
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
     }
+    if rows := controller_rows(machine):
+        data["controllers"] = rows
     if wear := wear_rows(machine):
         data["wear"] = wear
     return Result(data)

@@ -59,17 +59,28 @@ class OverTime:
         return float(self.power_mw(picojoules).max(initial=0.0))
 
 
-def over_time_data(over_time: OverTime, machine: Machine, static_mw: dict[str, float]) -> dict[str, Any]:
-    """Return power and activity over time as plain data."""
+def over_time_data(
+    over_time: OverTime, machine: Machine, constant: float, highest_static: float
+) -> dict[str, Any]:
+    """Return power and activity over time as plain data.
+
+    Parameters
+    ----------
+    over_time : OverTime
+        Of the run.
+    machine : Machine
+        That has run.
+    constant, highest_static : float
+        Static power in mW: its mean over the run, and the most that it can be (with every site active).
+    """
     total = over_time.part_pj.sum(axis=0)
     highest = int(np.argmax(total)) if len(total) else 0
-    constant = sum(static_mw.values())
     return {
         "bin_fs": over_time.width_fs,
         "power": {
             "static_mw": constant,
             "average_mw": over_time.mean_mw(total) + constant,
-            "peak_mw": over_time.peak_mw(total) + constant,
+            "peak_mw": over_time.peak_mw(total) + highest_static,
             "peak_at_fs": highest * over_time.width_fs,
         },
         "dynamic_mw": {

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.machine.controllers.base import Span
 from pimsim.machine.machine import Machine
 from pimsim_core.kernel import CAUSES
 
@@ -50,6 +51,8 @@ class Recording:
         Of the series.
     power_mw, fill_bytes : dict of int to numpy.ndarray
         Dynamic power and mean fill of the buffer, by tile.
+    spans : dict of str to list of Span
+        What controllers did or let be, by the controller's name and where it is.
     """
 
     held: npt.NDArray[Any]
@@ -63,6 +66,7 @@ class Recording:
     bin_fs: int
     power_mw: dict[int, npt.NDArray[np.float64]]
     fill_bytes: dict[int, npt.NDArray[np.float64]]
+    spans: dict[str, list[Span]]
 
 
 def recording_of(machine: Machine, window_fs: tuple[int, int]) -> Recording:
@@ -85,6 +89,11 @@ def recording_of(machine: Machine, window_fs: tuple[int, int]) -> Recording:
         bin_fs=width,
         power_mw={t: tile_pj[t, :bins] / width * 1e6 for t in range(net.tiles) if tile_pj[t].any()},
         fill_bytes={t: fill[t, :bins] / width / 8 for t in range(net.tiles) if fill[t].any()},
+        spans={
+            f"{deeds.controller} of {deeds.where}": deeds.spans
+            for deeds in (controller.deeds for controller in machine.controllers)
+            if deeds.spans
+        },
     )
 
 

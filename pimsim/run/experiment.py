@@ -69,6 +69,10 @@ class Experiment:
         }
         about["seed"] = self.options.seed if self.draws else None
         about["places"] = self.options.sequences if self.options.generates else None
+        if not self.options.cold:
+            del about["cold"]
+        if self.options.pace is None:
+            del about["pace"]
         return {"digest": digest_of(about), **about}
 
     @property

@@ -11,8 +11,9 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation, routing_of
+from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.program import Program
+from pimsim.result.controllers import row_of
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
@@ -74,8 +75,8 @@ def generate(
     timeline, on_progress
         As for `simulate`.
     **options
-        ``requests``, ``rate``, ``places``, ``seed``, ``chips``, ``weight_bits``, ``input_bits``, ``reload``: see
-        `pimsim.Options`.
+        ``requests``, ``rate``, ``places``, ``pace``, ``seed``, ``chips``, ``weight_bits``, ``input_bits``, ``reload``,
+        ``cold``: see `pimsim.Options`.
 
     Returns
     -------
@@ -101,13 +102,13 @@ def generate(
     arrivals = _arrivals(asked)
     programs = programs_of(experiment)
     wanted = None if timeline is None else (*timeline, MOST_RECORDS)
-    machine = Machine(programs[0].plan, asked.requests, timeline=wanted, programs=programs)
+    machine = Machine(programs[0].plan, asked.requests, timeline=wanted, programs=programs, cold=asked.cold)
     if on_progress is not None:
         total = machine.firings
         machine.env.on_progress = lambda done, now: on_progress(done, total, now)
     requests = Requests(asked.prompt, asked.tokens, arrivals, min(asked.sequences, asked.requests))
     routing = routing_of(trace, asked.prompt, asked.tokens, _routing_seed(experiment))
-    generation = Generation(machine, requests, routing)
+    generation = Generation(machine, requests, routing, asked.pace)
     machine.run(generation.serve())
     result = freeze(machine, trace, machine, experiment.identity)
     about = {name: experiment.identity[name] for name in ("prompt", "tokens", "requests", "places")}
@@ -115,6 +116,9 @@ def generate(
     result.data.update(_figures(about, generation.sequences, result))
     if trace.header.get("routing"):
         result.data["notes"].append(_on_routing(trace.header["routing"], asked.requests))
+    pacing = generation.pacing()
+    if pacing is not None:
+        result.data.setdefault("controllers", []).append(row_of(pacing))
     if timeline is not None:
         result.recording = recording_of(machine, timeline)
     return result

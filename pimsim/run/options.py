@@ -6,12 +6,19 @@ import math
 from dataclasses import dataclass
 
 from pimsim.errors import ConfigError
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count, check_flag
 
 MOST = 1_000_000  # inferences, prompts, tokens
 
 
-class GenerationKeywords(PlanKeywords, total=False):
+class BatchKeywords(PlanKeywords, total=False):
+    """The keywords of `simulate`."""
+
+    cold: bool
+    pace: int | None
+
+
+class GenerationKeywords(BatchKeywords, total=False):
     """The keywords of `generate`."""
 
     requests: int
@@ -46,6 +53,12 @@ class Options(PlanOptions):
         Prompts a second, at random times (exponential gaps, drawn with `seed`); without it all come at time 0.
     places : int, optional
         Sequences that may be under way at once; by default all.
+    cold : bool
+        Weights are not there at time 0: they come from the off-chip memory, or else from the host, and are written
+        before what works with them begins.
+    pace : int, optional
+        Inferences, or sequences, that may be under way at once, at most: the host adapts how many, so that queues stay
+        short; by default all are let in at once.
     seed : int
         Of the random times and, added to the trace's own, of the experts that tokens go to.
 
@@ -61,13 +74,16 @@ class Options(PlanOptions):
     requests: int = 1
     rate: float | None = None
     places: int | None = None
+    cold: bool = False
+    pace: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("batch", self.batch, MOST)
         check_count("requests", self.requests, MOST)
-        for name in ("prompt", "tokens", "places"):
+        check_flag("cold", self.cold)
+        for name in ("prompt", "tokens", "places", "pace"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), MOST)
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
@@ -87,6 +103,8 @@ class Options(PlanOptions):
                     raise ConfigError("needs prompt and tokens", where=name)
         elif self.batch != 1:
             raise ConfigError("does not go with a prompt", where="batch", mend="give requests")
+        if self.pace is not None and max(self.batch, self.requests) == 1:
+            raise ConfigError("needs more than one inference to pace", where="pace", mend="give a batch")
 
     @property
     def generates(self) -> bool:

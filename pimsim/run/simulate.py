@@ -7,13 +7,13 @@ from typing import Any, Unpack, overload
 
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.options import PlanKeywords
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
 from pimsim.run.experiment import Experiment, experiment_of
 from pimsim.run.generate import generate
+from pimsim.run.options import BatchKeywords
 from pimsim.trace.schema import Trace
 
 INTERVAL_BATCH = 3  # inferences of the extra run that measures the interval of a single one
@@ -37,7 +37,7 @@ def simulate(
     *,
     timeline: tuple[int, int] | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
-    **options: Unpack[PlanKeywords],
+    **options: Unpack[BatchKeywords],
 ) -> Result: ...
 
 
@@ -65,7 +65,7 @@ def simulate(
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
     **options
-        ``chips``, ``weight_bits``, ``input_bits``, ``reload``: see `pimsim.Options`.
+        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``cold``, ``pace``: see `pimsim.Options`.
 
     Returns
     -------
@@ -92,7 +92,8 @@ def simulate(
     def run(count: int, before: int) -> Machine:
         nonlocal total
         wanted = None if timeline is None or count != batch else (*timeline, MOST_RECORDS)
-        machine = Machine(plan, count, timeline=wanted)
+        options = experiment.options
+        machine = Machine(plan, count, timeline=wanted, cold=options.cold, pace=options.pace)
         total = total or machine.firings * (1 if batch > 1 else 1 + INTERVAL_BATCH)
         if on_progress is not None:
             machine.env.on_progress = lambda done, now: on_progress(before + done, total, now)

@@ -19,7 +19,7 @@ from pimsim.chip import Chip
 from pimsim.chip.parts import Part, Sourced
 from pimsim.chip.site import Site
 from pimsim.chip.topology import Topology
-from pimsim.mapping.kind import Kind
+from pimsim.mapping.planning.kind import Kind
 from pimsim.registry import find, name_of, plugged
 
 PRESETS = presets.names("configs", ".yaml")

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from pimsim import registry
 from pimsim.chip import Chip
-from pimsim.chip.base import Clocks
 from pimsim.chip.parts import Adc
+from pimsim.chip.parts.clock import Clocks
 from pimsim.chip.topology import Topology
 from pimsim.chip.topology.mesh import Mesh
 from pimsim.chip.topology.spec import from_spec

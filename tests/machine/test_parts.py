@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pimsim.mapping.planning.generation import plan_generation
 
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
+from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.planner import make_plan
 from pimsim_core.kernel import CAUSES
 from tests.random_models import Builder, small_chip
@@ -248,7 +248,7 @@ def test_programming_without_a_write_time_is_not_modelled():
     with pytest.raises(ConfigError) as caught:
         tile.crossbars[0].program(8)
     assert str(caught.value) == (
-        "isaac: core.array.write_ns: programming is not modelled: the array has no write time; "
+        "core.array.write_ns: writing is not modelled: the array has no time to write a row in; "
         "give one with --set core.array.write_ns=…"
     )
 

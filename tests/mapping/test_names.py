@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.mapping.planning.program import Program
@@ -56,7 +56,7 @@ def test_names_are_unique_where_heads_are_cut_and_a_prompt_and_a_step_share_the_
 
 def test_names_are_unique_where_weights_take_turns() -> None:
     net = lowered(RELOADING, SMALL.bind(**SIX), chips=1, reload=True)
-    assert any("writing" in row.name for row in net.resources)
+    assert any(step.cause == "programming" for path in net.paths for step in path)
     assert_unique(net)
     programs = plan_generation(RELOADING, SMALL, 6, 4, options=PlanOptions(chips=1, reload=True))
     assert programs[0].plan.rounds > 1

@@ -10,8 +10,8 @@ import pytest
 from pimsim.machine.generation import PROMPT, STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
-from pimsim.mapping.generation import plan_generation, routing_of
 from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.planning.generation import plan_generation, routing_of
 from tests.oracle.machines import engine_of
 from tests.oracle.test_transformers import small_chip
 from tests.oracle.test_twin import check_closure

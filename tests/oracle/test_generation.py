@@ -6,8 +6,8 @@ import pytest
 
 from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation, routing_of
 from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.options import PlanOptions
 from tests.oracle.test_experts import mixture
 from tests.oracle.test_transformers import NARROW, small_chip

@@ -10,10 +10,10 @@ from pimsim.chip import Chip
 from pimsim.machine.generation import STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
-from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.lowering.lowering import lower
-from pimsim.mapping.planning.plan import MEMORY
+from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.planning.stationary import MEMORY
 from tests.oracle.test_lowered import compare
 from tests.oracle.twin import run_twin
 from tests.transformers import decoder

@@ -11,7 +11,7 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation, routing_of
+from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.result.energy import dynamic_energy
 from pimsim.run.generate import generate
 from pimsim.trace import Trace

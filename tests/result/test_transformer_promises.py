@@ -7,7 +7,7 @@ import pytest
 from pimsim.chip import Chip
 from pimsim.machine.generation import Generation, Requests
 from pimsim.machine.machine import Machine
-from pimsim.mapping.generation import plan_generation
+from pimsim.mapping.planning.generation import plan_generation
 from pimsim.result.freeze import freeze
 from pimsim.run.experiment import Experiment
 from pimsim.run.options import Options

@@ -12,12 +12,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import ClockName, Clocks, Count, EnergyPj, Part, Use, cost, hertz, period_fs
+from pimsim.chip.base import ClockName, Count, EnergyPj, Part, Use, cost
+from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 from pimsim.chip.site import WorkSite
 from pimsim.errors import MappingError
-from pimsim.mapping.kind import Kind
 from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.planning.plan import Chunk, PlannedOp
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.mapping.planning.tiling import (
     Block,
     Tiling,

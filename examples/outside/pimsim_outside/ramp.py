@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pimsim.chip.base import Clocks, Cycles, EnergyPj, period_fs
+from pimsim.chip.base import Cycles, EnergyPj
 from pimsim.chip.models import Point
 from pimsim.chip.parts import Adc
+from pimsim.chip.parts.clock import Clocks, period_fs
 from pimsim.units import FS_PER_S
 
 

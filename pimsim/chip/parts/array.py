@@ -6,9 +6,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, no_effect, period_fs
+from pimsim.chip.base import ClockName, EnergyPj, Part, Positive, TimeNs, Visit, no_effect
 from pimsim.chip.devices import Device
+from pimsim.chip.parts.clock import Clocks, period_fs
 from pimsim.chip.slot import Slot
+from pimsim.chip.upkeep import Refresh
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say
@@ -65,6 +67,8 @@ class Array(Part):
         Energy to write one cell, in picojoules.
     endurance : float, optional
         Writes that a cell survives.
+    refresh : Refresh, optional
+        At which intervals weights are written anew; without it, never.
     """
 
     action: ClassVar[str] = "energy_per_read_pj"
@@ -85,6 +89,7 @@ class Array(Part):
     write_ns: Annotated[TimeNs | None, Field(json_schema_extra=WRITTEN)] = None
     energy_per_cell_write_pj: Annotated[EnergyPj | None, Field(json_schema_extra=WRITTEN)] = None
     endurance: Annotated[Positive | None, Field(json_schema_extra=WRITTEN)] = None
+    refresh: Refresh | None = None
 
     @property
     def cells(self) -> int:
@@ -99,9 +104,11 @@ class Array(Part):
         """Return the time before the first phase, rounded up to the array's clock, fs; 0 if there is none."""
         return self._whole(self.setup_ns, clocks) if self.setup_ns > 0 else 0
 
-    def row_fs(self, clocks: Clocks) -> int | None:
-        """Return the time to write a row, rounded up to the array's clock, fs; None where there is no write time."""
-        return None if self.write_ns is None else self._whole(self.write_ns, clocks)
+    def write(self, rows: int, cells: float, clocks: Clocks) -> Visit:
+        """Write so many rows, one after another; cells are charged, those of all arrays that are written at once."""
+        row_fs = self.programming(clocks).row_fs
+        assert row_fs is not None
+        return Visit(rows * row_fs, rows * row_fs, cells)
 
     def programming(self, clocks: Clocks) -> Programming:
         """Return what writing weights takes: by the array's own figures, and where it has none, its device's."""

@@ -6,18 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.base import (
-    Bits,
-    ClockName,
-    Clocks,
-    Cycles,
-    EnergyPj,
-    Part,
-    Positive,
-    Visit,
-    hertz,
-    period_fs,
-)
+from pimsim.chip.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive, Visit
+from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 
 
 class Buffer(Part):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pimsim.chip.base import Bits, ClockName, Clocks, Cycles, EnergyPj, Part, Visit, hertz, period_fs
+from pimsim.chip.base import Bits, ClockName, Cycles, EnergyPj, Part, Visit
+from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 
 
 class Bus(Part):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.base import Sourced, TimeNs
-from pimsim.units import fs_from_ns
+from pimsim.units import FS_PER_S, fs_from_ns
 
 
 class Clock(Sourced):
@@ -44,3 +45,16 @@ class Clock(Sourced):
             return fs_from_ns(self.period_ns)
         assert self.frequency_ghz is not None
         return fs_from_ns(1.0 / self.frequency_ghz)
+
+
+Clocks = Mapping[str, Clock]
+
+
+def period_fs(clocks: Clocks, name: str) -> int:
+    """Return the period of a clock, fs."""
+    return clocks[name].period_fs
+
+
+def hertz(clocks: Clocks, name: str) -> float:
+    """Return the cycles of a clock in a second."""
+    return FS_PER_S / clocks[name].period_fs

@@ -7,18 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.base import (
-    ClockName,
-    Clocks,
-    Count,
-    Cycles,
-    EnergyPj,
-    Part,
-    Visit,
-    hertz,
-    no_effect,
-    period_fs,
-)
+from pimsim.chip.base import ClockName, Count, Cycles, EnergyPj, Part, Visit, no_effect
+from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 
 OpName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
 CyclesPerElement = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]

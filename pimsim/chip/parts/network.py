@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.base import Bits, ClockName, Clocks, Energy, EnergyPj, Part, Positive, hertz
+from pimsim.chip.base import Bits, ClockName, Energy, EnergyPj, Part, Positive
+from pimsim.chip.parts.clock import Clocks, hertz
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
 from pimsim.chip.slot import Slot
 from pimsim.chip.topology import Topology
-
-if TYPE_CHECKING:
-    from networkx import Graph
-
-    from pimsim.chip.schema import ChipConfig
 
 AtLeastOne = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -183,44 +179,3 @@ class Network(Part):
     def enlarged(self) -> dict[str, Any]:
         """Twice the flits of a buffer."""
         return {"buffer_flits": 2 * self.buffer_flits}
-
-    def graph(self, chip: ChipConfig) -> Graph[str]:
-        """Return the network of a chip: its sites are ``t0``, ``t1``, …, the ports of external links ``g0``, ``g1``, ….
-
-        The ports of off-chip memories are ``m0``, ``m1``, …. Where routers add, each has a port ``a0``, ``a1``, … to
-        its adder.
-        """
-        in_places = sum(site.count for site in chip.working.values() if site.at is None)
-        graph = self.topology.graph(in_places)
-        if any(site.at is not None for site in chip.working.values()):
-            graph = self._numbered(graph, chip)
-        routers = self.topology.routers
-        if self.reduction is not None:
-            for index in range(routers):
-                self.topology.attach(graph, f"a{index}", index, at=index, kind="adder")
-        for index in range(chip.external.count):
-            self.topology.attach(graph, f"g{index}", index, at=self.gateway, kind="gateway")
-        port = 0
-        for site in chip.sites.values():
-            for index in range(0 if site.takes_ops else site.count):
-                at = index * routers // site.count % routers if site.at is None else int(site.at[index][1:])
-                self.topology.attach(graph, f"m{port}", port, at=at, kind="memory")
-                port += 1
-        return graph
-
-    def _numbered(self, graph: Graph[str], chip: ChipConfig) -> Graph[str]:
-        """Give the sites in the topology's places their numbers on the chip, and add those that say where they are."""
-        import networkx
-
-        own = [n for name, site in chip.working.items() if site.at is None for n in chip.tiles_of(name)]
-        names = {f"t{place}": f"t{number}" for place, number in enumerate(own)}
-        attached = {names.get(node, node): at for node, at in graph.graph["attached"].items()}
-        if names != {node: node for node in names}:
-            graph = networkx.relabel_nodes(graph, names)
-            graph.graph["attached"] = attached
-            for number in own:
-                graph.nodes[f"t{number}"]["index"] = number
-        for name, site in chip.working.items():
-            for number, node in zip(chip.tiles_of(name), site.at or (), strict=False):
-                self.topology.attach(graph, f"t{number}", number, at=int(node[1:]))
-        return graph

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pimsim.chip.base import Clocks, Count
+from pimsim.chip.base import Count
 from pimsim.chip.parts import Adc, Array, Dac, Register, SampleHold, ShiftAdd, Sourced
+from pimsim.chip.parts.clock import Clocks
 from pimsim.chip.slot import Slot
 
 

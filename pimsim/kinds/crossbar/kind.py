@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pimsim.chip.base import Energy, cost
-from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, write_rows
+from pimsim.errors import ConfigError
+from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, resource_of, write_rows
 from pimsim.kinds.crossbar.products import written_product
 from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.kinds.crossbar.tiling import tile_op
-from pimsim.kinds.crossbar.written import product_of
+from pimsim.kinds.crossbar.written import Matrix, product_of
 from pimsim.mapping.flow.dataflow import Node
-from pimsim.mapping.kind import Kind
 from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.lowering.transport import Transport
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
+from pimsim.mapping.planning.stationary import Share, When
 from pimsim.mapping.planning.tiling import Tiling, distinct_outputs
 from pimsim.netlist.rows import Step
 from pimsim.trace.op import Op
@@ -51,7 +54,7 @@ class CrossbarKind(Kind):
     @property
     def writable(self) -> bool:
         """Whether the chip file gives a time to write a row in."""
-        return self.site.core.array.write_ns is not None
+        return self.site.core.array.programming(self.site.clocks).row_fs is not None
 
     @property
     def product_policy(self) -> str:
@@ -65,7 +68,7 @@ class CrossbarKind(Kind):
     @property
     def endurance(self) -> float | None:
         """As the chip file says of its device."""
-        return self.site.core.array.endurance
+        return self.site.core.array.programming(self.site.clocks).endurance
 
     @property
     def slot_part(self) -> str:
@@ -101,13 +104,34 @@ class CrossbarKind(Kind):
             actors.over_bus(chunk.tile, distinct_outputs(chunk.blocks)),
         ]
 
-    def write_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk, rows: int) -> list[Step]:
-        """Bring a row of a chunk's weights from the memory and write it, in all its arrays at once."""
+    def product_written(self, node: Node, slices: int, bits: int) -> tuple[int, int, int]:
+        """The rows and cells of the heads' matrices that are new."""
+        matrix = Matrix.of(node, slices)
+        assert matrix is not None
+        cells = matrix.cells_written(self.site, bits)
+        return matrix.rows_written(self.site), cells // self.site.weight_slices(bits), cells
+
+    def share(self, chunk: Chunk, bits: int, when: When) -> Share:
+        """All arrays of a chunk are written at once, so as many rows as the tallest block has."""
         weights = sum(block.rows * block.outputs for block in chunk.blocks)
-        bits = -(-weights // rows) * actors.plan.weight_bits
-        cells = weights * self.site.weight_slices(actors.plan.weight_bits) / rows
-        writing = write_rows(actors.transport, self.site, self._arrays(op, index, chunk), 1, cells)
-        return [*actors.transport.from_memory(chunk.tile, bits), writing]
+        rows = max(block.rows for block in chunk.blocks)
+        cells = weights * self.site.weight_slices(bits)
+        return Share(chunk.tile, chunk.core, len(chunk.blocks), rows, weights, cells, when)
+
+    def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
+        """The arrays of a chunk."""
+        return resource_of(transport, self.site, self._arrays(op, index, chunk))
+
+    def write_step(self, resource: int, rows: int, cells: float) -> Step:
+        """Write rows in all of some arrays at once."""
+        if not self.writable:
+            key = self.site.label("core.array.write_ns")
+            raise ConfigError(
+                "writing is not modelled: the array has no time to write a row in",
+                where=key,
+                mend=f"give one with --set {key}=…",
+            )
+        return write_rows(self.site, resource, rows, cells)
 
     def product_rows(
         self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pimsim.chip.base import cost, period_fs
+from pimsim.chip.base import cost
+from pimsim.chip.parts.clock import period_fs
 from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.netlist.rows import Mvm, Step
@@ -84,7 +85,7 @@ def multiplication(
         period_fs(clocks, adc.clock),
         tile=arrays.tile,
     )
-    resource = _arrays(transport, site, arrays)
+    resource = resource_of(transport, site, arrays)
     instances[resource] = arrays.number
     instances[bank] = adc.adcs_per_bank * (1 if shared else -(-arrays.number // core.in_bank))
     reads = phases * active
@@ -114,25 +115,15 @@ def multiplication(
     )
 
 
-def _arrays(transport: Transport, site: Crossbar, arrays: Arrays) -> int:
+def resource_of(transport: Transport, site: Crossbar, arrays: Arrays) -> int:
     """Return the resource that some arrays are."""
     clock, name = period_fs(site.clocks, site.core.array.clock), arrays.name("arrays")
     return transport.resource(("arrays", name), name, site.label("core.array"), clock, tile=arrays.tile)
 
 
-def write_rows(transport: Transport, site: Crossbar, arrays: Arrays, rows: int, cells: float) -> Step:
-    """Write rows one after another, in all of some arrays at once."""
+def write_rows(site: Crossbar, resource: int, rows: int, cells: float) -> Step:
+    """Return the visit that writes rows one after another, so many cells in all, of the arrays that a resource is."""
     array = site.core.array
-    row_fs = array.row_fs(site.clocks)
-    assert row_fs is not None
-    name = arrays.name("writing")
-    resource = transport.resource(
-        ("write", name),
-        name,
-        site.label("core.array"),
-        period_fs(site.clocks, array.clock),
-        cause="programming",
-        tile=arrays.tile,
-    )
-    energy = cost(site.label("core.array"), cells, array.energy_per_cell_write_pj)
-    return Step(resource, rows * row_fs, rows * row_fs, energy=energy)
+    visit = array.write(rows, cells, site.clocks)
+    energy = cost(site.label("core.array"), visit.actions, array.programming(site.clocks).cell_pj)
+    return Step(resource, visit.held, visit.after, energy=energy, cause="programming")

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 
-from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, write_rows
+from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, resource_of, write_rows
 from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.kinds.crossbar.written import Matrix
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import figures
 from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.planning.plan import ARRAYS, PlannedOp, Replica
+from pimsim.mapping.planning.planned import PlannedOp, Replica
+from pimsim.mapping.planning.stationary import ARRAYS
 from pimsim.netlist.rows import Step
 
 
@@ -31,33 +32,27 @@ def written_product(
 
         path = actors.net.add_growing(path_at, alike, actors.program.places, growth.last)
         multiplier = actors.actor(op, index, "", path, depth=2, selector=actors.own.selector)
-    matrix = Matrix.of(op.node, op.slices)
-    assert matrix is not None
-    cells = matrix.cells_written(site, actors.input_bits)
-    bits = -(-cells // site.weight_slices(actors.input_bits)) * actors.input_bits
-    writing = write_rows(
-        actors.transport,
-        site,
-        arrays_of(op, index, home),
-        matrix.rows_written(site),
-        cells,
-    )
+    assert op.operand is not None
+    arrays = resource_of(actors.transport, site, arrays_of(op, index, home))
+    share, times = op.operand.shares[index], op.operand.times
+    bits = share.elements * actors.input_bits
+    writing = write_rows(site, arrays, share.rows, share.cells)
     name = f"{actors.net.actors[multiplier].name}.write"
     writer = actors.net.add_actor(
         name,
         op.node.name,
         actors.net.add_path([*actors.transport.read_buffer(home, bits), writing]),
-        matrix.images * actors.program.inferences,
-        period=matrix.images,
+        times * actors.program.inferences,
+        period=times,
     )
-    each = np.arange(op.node.positions) // (op.node.positions // matrix.images)
-    stream = actors.net.add_stream(name, 1, matrix.images, part=site.label("core.array"))
-    actors.net.add_output(writer, stream, actors.net.add_table(np.arange(matrix.images)))
+    each = np.arange(op.node.positions) // (op.node.positions // times)
+    stream = actors.net.add_stream(name, 1, times, part=site.label("core.array"))
+    actors.net.add_output(writer, stream, actors.net.add_table(np.arange(times)))
     actors.net.add_input(
         multiplier,
         stream,
         actors.net.add_table(each + 1),
-        actors.net.add_table(np.append(each[1:], matrix.images)),
+        actors.net.add_table(np.append(each[1:], times)),
     )
     return multiplier, writer
 

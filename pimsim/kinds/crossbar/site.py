@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from pimsim.chip.base import Count, Use, no_effect, refuse
 from pimsim.chip.site import WorkSite
+from pimsim.chip.upkeep import Refresh
 from pimsim.kinds.crossbar.core import Core
+from pimsim.registry import named
 from pimsim.units import FS_PER_MS, FS_PER_S, MAX_FS, format_time
-
-if TYPE_CHECKING:
-    from pimsim.kinds.crossbar.kind import CrossbarKind
 
 
 class Crossbar(WorkSite):
@@ -40,11 +39,10 @@ class Crossbar(WorkSite):
     ] = "digital"
 
     @classmethod
-    def behaviour(cls) -> type[CrossbarKind]:
+    def behaviour(cls) -> type[Any]:
         """Return what does ops on tiles of arrays."""
-        from pimsim.kinds.crossbar.kind import CrossbarKind
-
-        return CrossbarKind
+        found: type[Any] = named("pimsim.kinds.crossbar.kind:CrossbarKind")
+        return found
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """The parts of cores, then those of tiles."""
@@ -61,6 +59,8 @@ class Crossbar(WorkSite):
             raise refuse("products", self.products, expected)
         if core.arrays % core.adc.banks:
             raise refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
+        if core.array.refresh is not None:
+            self._check_refresh(core.array.refresh)
         beyond = core.adc.beyond(self.clocks, self.place.technology_nm)
         if beyond is not None:
             key, found, expected = beyond
@@ -68,6 +68,15 @@ class Crossbar(WorkSite):
                 expected = f"{key}: {expected}"
             raise refuse(key if key.startswith("core.") else "core.adc.model", found, expected)
         super().check()
+
+    def _check_refresh(self, refresh: Refresh) -> None:
+        """What is written anew has a write time, and is over before the next time."""
+        array = self.core.array
+        if array.programming(self.clocks).row_fs is None:
+            raise refuse(
+                "core.array.refresh", "intervals", "core.array.write_ns beside it: the time to write a row"
+            )
+        refresh.check("core.array.refresh", array.write(array.rows, 0, self.clocks).held)
 
     def warnings(self) -> Iterator[str]:
         """Phases that take long, and converters too coarse for the sums."""

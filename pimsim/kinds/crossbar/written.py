@@ -113,14 +113,14 @@ def product_of(
     service : callable
         Gives the time that a firing of a slice would keep a digital unit busy, fs.
     """
-    row_fs = site.core.array.row_fs(site.clocks)
-    assert row_fs is not None
+    array = site.core.array
     fs, active, images = [], 0, 0
     for node in nodes:
         matrix = Matrix.of(node, slices)
         if matrix is None:
             return None
-        writing = matrix.images * matrix.rows_written(site) * row_fs
+        cells = matrix.cells_written(site, bits)
+        writing = matrix.images * array.write(matrix.rows_written(site), cells, site.clocks).held
         multiplying = node.positions * matrix.vectors * site.mvm_period_fs(bits)
         digital = math.ceil(node.positions * service(node, slices))
         fs.append((digital, writing + multiplying))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pimsim.chip.base import cost, period_fs
+from pimsim.chip.base import cost
+from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError
 from pimsim.kinds.digital.site import Digital, WeightBanks
 from pimsim.mapping.flow.dataflow import Node
-from pimsim.mapping.kind import Kind
 from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.planning.plan import Chunk, PlannedOp
+from pimsim.mapping.lowering.transport import Transport
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
+from pimsim.mapping.planning.stationary import Share, When
 from pimsim.mapping.planning.tiling import (
     Block,
     Tiling,
@@ -88,6 +91,30 @@ class DigitalKind(Kind):
         """Return the multiply-accumulates of a firing of some blocks of a matrix, or groups, of so many rows."""
         return sum(block.rows * block.outputs // max(1, block.rows // rows) for block in blocks)
 
+    def share(self, chunk: Chunk, bits: int, when: When) -> Share:
+        """All banks of a chunk are written at once, so as many words as the fullest one has."""
+        sizes = [block.rows * block.outputs for block in chunk.blocks]
+        words = self._banks.words(max(sizes) * bits)
+        return Share(chunk.tile, chunk.core, len(sizes), words, sum(sizes), sum(sizes) * bits, when)
+
+    def write_step(self, resource: int, rows: int, cells: float) -> Step:
+        """Write words in all of some banks at once; a cell is a bit."""
+        banks = self._banks
+        visit = banks.write(rows * banks.width_bits, self.site.clocks)
+        energy = cost(self.slot_part, cells / banks.width_bits, banks.action_pj)
+        return Step(resource, visit.held, visit.after, energy=energy, cause="programming")
+
+    def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
+        """The banks that hold a chunk's weights."""
+        return transport.resource(
+            ("weights", chunk.tile, (chunk.core, op.node.name, index)),
+            f"tile{chunk.tile}.weights.{op.node.name}.{index}",
+            self.slot_part,
+            period_fs(self.site.clocks, self._banks.clock),
+            cause="transport",
+            tile=chunk.tile,
+        )
+
     def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
         """Load the inputs, read the weights, multiply as they come, send the sums over the bus."""
         site, banks, transport = self.site, self._banks, actors.transport
@@ -97,15 +124,7 @@ class DigitalKind(Kind):
         bits = actors.plan.weight_bits
         each = [banks.read(self._macs([block], rows) * bits, site.clocks) for block in chunk.blocks]
         slowest = max(each)  # banks are read side by side
-        owner = chunk.core, op.node.name, index
-        resource = transport.resource(
-            ("weights", chunk.tile, owner),
-            f"tile{chunk.tile}.weights.{op.node.name}.{index}",
-            self.slot_part,
-            period_fs(site.clocks, banks.clock),
-            cause="transport",
-            tile=chunk.tile,
-        )
+        resource = self.home(transport, op, index, chunk)
         actors.lowered.instances[resource] = len(chunk.blocks)
         energy = cost(self.slot_part, sum(visit.actions for visit in each), banks.action_pj)
         weights = Step(resource, slowest.held, slowest.after, energy=energy)

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import (
-    Bits,
-    ClockName,
-    Clocks,
-    Cycles,
-    EnergyPj,
-    Part,
-    Positive,
-    Use,
-    Visit,
-    hertz,
-    period_fs,
-)
+from pimsim.chip.base import Bits, ClockName, Cycles, EnergyPj, Part, Positive, Use, Visit
+from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 from pimsim.chip.site import WorkSite
-
-if TYPE_CHECKING:
-    from pimsim.kinds.digital.kind import DigitalKind
+from pimsim.registry import named
 
 
 class WeightBanks(Part):
@@ -61,10 +48,19 @@ class WeightBanks(Part):
         """What a bank holds, in bits."""
         return int(self.capacity_kib * 1024) * 8
 
+    def words(self, bits: int) -> int:
+        """Return the words that so many bits take."""
+        return -(-bits // self.width_bits)
+
     def read(self, bits: int, clocks: Clocks) -> Visit:
         """Read so many bits of a bank: the reader goes on with the first word."""
-        period, words = period_fs(clocks, self.clock), -(-bits // self.width_bits)
+        period, words = period_fs(clocks, self.clock), self.words(bits)
         return Visit(words * period, max(1, self.latency_cycles) * period, words)
+
+    def write(self, bits: int, clocks: Clocks) -> Visit:
+        """Write so many bits of a bank; they are there when the last word is."""
+        period, words = period_fs(clocks, self.clock), self.words(bits)
+        return Visit(words * period, (words - 1 + max(1, self.latency_cycles)) * period, words)
 
     def per_second(self, clocks: Clocks, count: int = 1) -> float:
         """Return the words of a second that so many banks give."""
@@ -92,11 +88,10 @@ class Digital(WorkSite):
     weights_in: WeightBanks | None = None
 
     @classmethod
-    def behaviour(cls) -> type[DigitalKind]:
+    def behaviour(cls) -> type[Any]:
         """Return what does ops on digital tiles."""
-        from pimsim.kinds.digital.kind import DigitalKind
-
-        return DigitalKind
+        found: type[Any] = named("pimsim.kinds.digital.kind:DigitalKind")
+        return found
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """The weights' banks, and what every tile has."""

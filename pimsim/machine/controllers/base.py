@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import simpy
 
 if TYPE_CHECKING:
     from pimsim.chip.control import Control
     from pimsim.chip.site import Site
+    from pimsim.machine.environment import Job
     from pimsim.machine.machine import Machine
+
+
+class Span(NamedTuple):
+    """Something that a controller did or let be, to be drawn."""
+
+    begin_fs: int
+    end_fs: int
+    name: str
+    tile: int | None
 
 
 @dataclass
@@ -29,15 +39,21 @@ class Deeds:
         How often it acted.
     held_fs : int
         How long it held parts, over all of them, fs.
-    figures : dict of str to float or str
+    energy_pj : float
+        What that cost, pJ.
+    figures : dict
         What else there is to say, each with its unit in its name.
+    spans : list of Span
+        What is drawn of it.
     """
 
     controller: str
     where: str
     times: int = 0
     held_fs: int = 0
+    energy_pj: float = 0.0
     figures: dict[str, Any] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
 
 
 class Controller(ABC):
@@ -59,7 +75,7 @@ class Controller(ABC):
 
     def __init__(self, machine: Machine, site: Site, path: str, control: Control) -> None:
         self.machine, self.env = machine, machine.env
-        self.site, self.path = site, path
+        self.site, self.path, self.control = site, path, control
         self.deeds = Deeds(self.name, site.label(path) if path else site.name)
 
     @property
@@ -75,3 +91,18 @@ class Controller(ABC):
     def process(self, generator: Generator[simpy.Event, Any, Any]) -> simpy.Process:
         """Start one process."""
         return self.env.process(generator)
+
+    def finish(self, end_fs: int) -> None:  # noqa: B027  # most have nothing to add
+        """Complete its deeds: the run is over, its last output came at `end_fs`."""
+
+    def actors_at(self, tile: int) -> list[int]:
+        """Return the numbers of the actors that work at a site."""
+        return [number for number, row in enumerate(self.machine.net.actors) if row.site == tile]
+
+    def close(self, actors: Iterable[int]) -> None:
+        """Let actors start no more firings until this controller, and all others, have let them go."""
+        self.machine.gates.close(self, actors)
+
+    def open(self, actors: Iterable[int], cause: str, job: Job | None = None) -> None:
+        """Let actors go: see `pimsim.machine.controllers.gates.Gates.open`."""
+        self.machine.gates.open(self, actors, cause, job)

@@ -13,8 +13,9 @@ from pimsim.mapping.flow.growth import Growth, figures
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.lowered import Ends, Lowered
 from pimsim.mapping.lowering.reload import Rounds
-from pimsim.mapping.planning.plan import MEMORY, Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.program import Program
+from pimsim.mapping.planning.stationary import MEMORY
 from pimsim.netlist.rows import HOST, Step
 
 Table = npt.NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.lowering.reduction import Meeting, meetings
-from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.tiling import distinct_outputs
 
 
@@ -109,7 +109,7 @@ def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
     name = f".t{chunk.tile}c{chunk.core}b{chunk.bank}"
     actor = actors.actor(op, index, name, path, depth=depth)
     if actors.rounds is not None:
-        actors.rounds.write_weights(actors, op, index, chunk, actor)
+        actors.rounds.write_weights(op, index, chunk, actor)
     return actor
 
 

@@ -20,10 +20,13 @@ from pimsim.mapping.lowering.actors import Actors, Readers, Table
 from pimsim.mapping.lowering.choices import expert_of
 from pimsim.mapping.lowering.layers import layer
 from pimsim.mapping.lowering.lowered import Lowered
+from pimsim.mapping.lowering.sites import place_actors
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.planning.package import HOST_TILE
-from pimsim.mapping.planning.plan import ARRAYS, MEMORY, Chunk, Plan, PlannedOp
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.mapping.planning.program import Program
+from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import HOST, Cast, Step, Tree
 
@@ -39,6 +42,7 @@ def lower_programs(programs: Sequence[Program]) -> Lowered:
     lowered = Lowered(net, Transport(programs[0].plan.package, net), [], {})
     for program in programs:
         _Lowering(program, lowered).run()
+    place_actors(net)
     return lowered
 
 

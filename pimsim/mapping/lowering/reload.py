@@ -7,7 +7,6 @@ before. So tiles' buffers are used in turn as arrays are. What passes from a rou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,8 @@ import numpy.typing as npt
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.transport import Transport
-
-if TYPE_CHECKING:
-    from pimsim.mapping.lowering.actors import Actors
-from pimsim.mapping.planning.plan import Chunk, Plan, PlannedOp
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.netlist.netlist import Netlist
 
 Table = npt.NDArray[np.int64]
@@ -50,19 +47,21 @@ class Rounds:
         self.members: list[list[int]] = [[] for _ in range(plan.rounds)]
         self.writers: list[list[int]] = [[] for _ in range(plan.rounds)]
         self.stored: dict[tuple[Tokens, int], int] = {}  # what lies in the memory -> its stream
-        self.rewritten = plan.rewritten
 
     def join(self, op: PlannedOp, actor: int) -> None:
         """Note an actor of a round."""
         self.members[op.round].append(actor)
 
-    def write_weights(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk, reader: int) -> None:
+    def write_weights(self, op: PlannedOp, index: int, chunk: Chunk, reader: int) -> None:
         """Write the weights of a chunk from the memory, a row of all its arrays at a time, before its actor begins."""
-        if (chunk.tile, chunk.core) not in self.rewritten:
+        share = op.share_of(index, chunk)
+        if share.when != "round":
             return  # nobody else uses these arrays: the weights stay
-        rows = max(block.rows for block in chunk.blocks)
-        kind = self.plan.package.kind(chunk.tile)
-        path = kind.write_path(actors, op, index, chunk, rows)
+        kind, rows = self.plan.package.kind(chunk.tile), share.rows
+        bits = -(-share.elements // rows) * self.plan.weight_bits
+        home = kind.home(self.transport, op, index, chunk)
+        writing = kind.write_step(home, 1, share.cells / rows)
+        path = [*self.transport.from_memory(chunk.tile, bits), writing]
         name = f"{self.net.actors[reader].name} weights"
         way, selector = self.choices.work(op.node.expert, path)
         writer = self.net.add_actor(

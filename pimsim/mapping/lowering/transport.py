@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from pimsim.chip.base import Energy, Visit, cost, period_fs
+from pimsim.chip.base import Energy, Visit, cost
+from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError
 from pimsim.mapping.planning.package import EXTERNAL, HOST_TILE, Package
 from pimsim.netlist.netlist import Netlist
@@ -299,6 +300,21 @@ class Transport:
         port = self._memory_port(tile)
         way = self._through(chip, f"m{port}", f"t{number}", bits)
         return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
+
+    @property
+    def sources(self) -> int:
+        """How many tiles can be sent weights at once: ports of a chip's memory, or gateways of the host's links."""
+        return self.package.bundle if self.config.memory is None else self.config.memory.count
+
+    def weights(self, tile: int, bits: int, choice: int) -> list[Step]:
+        """Bring weights over a tile's bus: from the off-chip memory where the chip has one, else from the host.
+
+        `choice` picks one of the host's gateways; a tile has a port of the memory of its own anyway.
+        """
+        if self.config.memory is not None:
+            return self.from_memory(tile, bits)
+        way = self.way(HOST_TILE, tile, bits, choice, into_buffer=False)
+        return [self.host_step(out_of_chip=False, bits=bits), *way, self.over_bus(tile, bits)]
 
     def load(self, tile: int, bits: int) -> list[Step]:
         """Read from the memory of a tile's chip into the tile's buffer."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pimsim.chip import ChipConfig
-from pimsim.chip.base import period_fs
+from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError, nearest
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group
-from pimsim.mapping.kind import Kind
+from pimsim.mapping.planning.kind import Kind
 from pimsim.units import format_time
 
 HOST_OPS = {"Input", "Output"}

@@ -11,12 +11,9 @@ def bytes_in_memory(plan: Plan) -> dict[int, int]:
     """Return what lies in the memory of each chip, in bytes: weights that are written in turn, and tokens that wait."""
     tiles = plan.chip.config.tiles
     found: dict[int, int] = defaultdict(int)
-    rewritten = plan.rewritten
     for op in plan.ops:
-        for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
-            if (chunk.tile, chunk.core) in rewritten:
-                weights = sum(block.rows * block.outputs for block in chunk.blocks)
-                found[chunk.tile // tiles] += -(-weights * plan.weight_bits // 8)
+        for share in op.operand.at("round") if op.operand is not None else ():
+            found[share.tile // tiles] += -(-share.elements * plan.weight_bits // 8)
     crossing = {
         (edge.source, edge.piece, tile // tiles): edge.features
         for op in plan.ops

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.chip import ChipConfig
 from pimsim.chip.site import WorkSite
-from pimsim.mapping.kind import Kind, kinds_of
+from pimsim.mapping.planning.kind import Kind, kinds_of
 
 if TYPE_CHECKING:
     from networkx import Graph

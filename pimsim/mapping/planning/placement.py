@@ -12,7 +12,8 @@ from pimsim.mapping.flow.heads import Group
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies, own_token
 from pimsim.mapping.planning.package import HOST_TILE, Package
-from pimsim.mapping.planning.plan import ARRAYS, MEMORY, Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
 from pimsim.mapping.planning.tiling import Block
 
 

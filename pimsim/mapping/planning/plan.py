@@ -2,113 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from pimsim.chip import Chip
-from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import Growth
-from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.package import Package
-from pimsim.mapping.planning.tiling import Block, Tiling
-
-BUFFER, MEMORY, ARRAYS = "tile.buffer", "memory", "core.array"
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The blocks of one replica that stand in one core (and at one ADC bank, if arrays share banks)."""
-
-    tile: int
-    core: int
-    bank: int
-    blocks: tuple[Block, ...]
-
-
-@dataclass(slots=True)
-class Replica:
-    """One copy of an op: where its arrays are, and the tile where its result comes together."""
-
-    home: int
-    chunks: list[Chunk] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class PlannedOp:
-    """How one node of the data flow is mapped.
-
-    Parameters
-    ----------
-    node : Node
-        What it does.
-    replicas : list of Replica
-        Its copies.
-    tiling : Tiling or None
-        Its weight on arrays.
-    unit : str or None
-        The digital unit that does it.
-    attached : bool
-        Whether it takes its input straight from the op before, in the same tile, without the buffer.
-    slices : int
-        Where it is cut by attention heads: each replica does so many heads of every position.
-    round : int
-        Where weights are reloaded: the round of the inference that it is done in, from 0.
-    held_in : str or None
-        Where the right matrix of a product of two activations is, and the cache before it: `BUFFER`, `MEMORY` or
-        `ARRAYS`.
-    written : int
-        Arrays of each slice that the right matrix is written into.
-    site : str or None
-        The name of the sites that do it; None for what the host does.
-    why : str
-        Why there.
-    product_fs : (int, int), optional
-        Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
-        its arrays.
-    """
-
-    node: Node
-    replicas: list[Replica] = field(default_factory=list)
-    tiling: Tiling | None = None
-    unit: str | None = None
-    attached: bool = False
-    slices: int = 1
-    held_in: str | None = None
-    round: int = 0
-    written: int = 0
-    site: str | None = None
-    why: str = ""
-    product_fs: tuple[int, int] | None = None
-
-    def positions(self, index: int) -> Table:
-        """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
-
-        A slice of heads sees every position.
-        """
-        if self.slices > 1:
-            return np.arange(self.node.positions, dtype=np.int64)
-        return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
-
-    @property
-    def arrays(self) -> int:
-        """Slots of all replicas."""
-        each = self.tiling.arrays if self.tiling else self.written
-        return each * len(self.replicas)
-
-    @property
-    def tiles(self) -> list[int]:
-        """Tiles that it uses, sorted."""
-        return sorted(
-            {r.home for r in self.replicas} | {chunk.tile for r in self.replicas for chunk in r.chunks}
-        )
-
-    @property
-    def buffer_tiles(self) -> list[int]:
-        """Tiles that hold its inputs, sorted."""
-        if self.tiling is None:
-            return sorted({r.home for r in self.replicas})
-        return sorted({chunk.tile for r in self.replicas for chunk in r.chunks})
+from pimsim.mapping.planning.planned import PlannedOp
 
 
 @dataclass(slots=True)
@@ -159,11 +59,7 @@ class Plan:
     @property
     def rewritten(self) -> set[tuple[int, int]]:
         """Tiles and cores whose arrays hold one op's weights after another's."""
-        users: dict[tuple[int, int], set[int]] = {}
-        for op in self.ops:
-            for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
-                users.setdefault((chunk.tile, chunk.core), set()).add(op.round)
-        return {place for place, rounds in users.items() if len(rounds) > 1}
+        return in_turn(self.ops)
 
     @property
     def arrays_available(self) -> int:
@@ -191,3 +87,12 @@ class Plan:
             }
             for op in self.ops
         ]
+
+
+def in_turn(ops: Iterable[PlannedOp]) -> set[tuple[int, int]]:
+    """Return the tiles and cores whose slots hold one round's weights after another's."""
+    users: dict[tuple[int, int], set[int]] = {}
+    for op in ops:
+        for chunk in (chunk for replica in op.replicas for chunk in replica.chunks):
+            users.setdefault((chunk.tile, chunk.core), set()).add(op.round)
+    return {place for place, rounds in users.items() if len(rounds) > 1}

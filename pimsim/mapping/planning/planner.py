@@ -15,16 +15,19 @@ from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
 from pimsim.mapping.flow.layout import Table
-from pimsim.mapping.kind import Kind, kinds_of
 from pimsim.mapping.planning.assign import Choice, assign
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
+from pimsim.mapping.planning.kind import Kind, kinds_of
 from pimsim.mapping.planning.memory import bytes_in_memory
+from pimsim.mapping.planning.operands import give_operands
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
-from pimsim.mapping.planning.plan import ARRAYS, BUFFER, MEMORY, Plan, PlannedOp, Replica
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
-from pimsim.mapping.planning.rounds import check_reload, largest, rounds_of, slots_of
+from pimsim.mapping.planning.rounds import check_reload, chips_for, largest, rounds_of, slots_of
+from pimsim.mapping.planning.stationary import BUFFER, MEMORY
 from pimsim.mapping.planning.tiling import Tiling
 from pimsim.trace.schema import Trace
 
@@ -101,7 +104,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
     needed = slots_of(range(len(nodes)), tilings, sites)
     per_chip = {name: kind.slots * kind.site.count for name, kind in kinds.items()}
     able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
-    fewest = _chips_for(needed, per_chip)
+    fewest = chips_for(needed, per_chip)
     need, most = f"the weights of '{flows.model}' need", needed
     if reload and any(needed[name] > per_chip[name] * (chips or 1) for name in needed):
         check_reload(config, [kinds[name] for name in needed])
@@ -112,7 +115,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 mend="set it to digital or auto, or leave --reload out",
             )
         most = largest(nodes, tilings, sites, groups)
-        fewest, need = _chips_for(most, per_chip), f"a part of '{flows.model}' that cannot be cut needs"
+        fewest, need = chips_for(most, per_chip), f"a part of '{flows.model}' that cannot be cut needs"
     if chips is not None and chips < fewest:
         raise MappingError(
             f"{need} {_counted(most)}, {chips} x {config.name} has {_counted(per_chip, chips)}",
@@ -234,6 +237,7 @@ class _Job:
         ]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted)
         ops: list[PlannedOp] = []
+        right_in: dict[int, str] = {}
         written = self.written(products, package.kinds)
         if rounds[-1] > 0:
             written = {}
@@ -251,9 +255,7 @@ class _Job:
                 if n not in floor.grouped:
                     self._place_group(floor, group_of[n], ops, copies, written, rounds[-1] > 0)
                 op.slices = copies.slices[n]
-                op.replicas, right_in = floor.grouped[n]
-                op.held_in = right_in if node.right is not None else None
-                op.written = written[n] if op.held_in == ARRAYS else 0
+                op.replicas, right_in[n] = floor.grouped[n]
             elif op.tiling is not None:
                 floor.place_on_arrays(n, op, copies.of[n])
             elif op.attached:
@@ -262,13 +264,14 @@ class _Job:
                 op.replicas = [Replica(HOST_TILE)]
             else:
                 floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
-                op.held_in = BUFFER if node.right is not None else None
+                right_in[n] = BUFFER
         plans = []
         for program, each in enumerate(self.flows.programs):
             own = [
                 replace(op, node=node, product_fs=products[n].fs[program] if n in products else None)
                 for n, (op, node) in enumerate(zip(ops, each, strict=True))
             ]
+            give_operands(own, package.kinds, right_in, written, self.weight_bits, self.input_bits)
             places = dict(floor.granted[program])
             for n in copies.attached:
                 dealt = 1 if n in group_of else copies.of[n]
@@ -379,11 +382,6 @@ def _check_buffers(
                 mend=f"give --set {name}.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
                 "fewer --input-bits or a smaller input",
             )
-
-
-def _chips_for(needed: Mapping[str, int], per_chip: Mapping[str, int]) -> int:
-    """Return the fewest chips whose slots hold so many blocks at the sites of each name."""
-    return max((-(-count // per_chip[name]) for name, count in needed.items()), default=1) or 1
 
 
 def _counted(slots: Mapping[str, int], chips: int = 1) -> str:

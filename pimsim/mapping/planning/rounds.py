@@ -13,7 +13,7 @@ from pimsim.chip import ChipConfig
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group
-from pimsim.mapping.kind import Kind
+from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.tiling import Tiling
 
 
@@ -72,6 +72,11 @@ def slots_of(
         if tiling is not None:
             found[str(sites[n])] += tiling.arrays
     return found
+
+
+def chips_for(needed: Mapping[str, int], per_chip: Mapping[str, int]) -> int:
+    """Return the fewest chips whose slots hold so many blocks at the sites of each name."""
+    return max((-(-count // per_chip[name]) for name, count in needed.items()), default=1) or 1
 
 
 def largest(

@@ -103,6 +103,7 @@ def _sections(result: Result, name: str) -> list[Section]:
 
 def _make_sections(result: Result) -> Iterator[Section]:
     from pimsim.chip import Chip
+    from pimsim.report.html.controllers import controllers
     from pimsim.report.html.costs import costs
     from pimsim.report.html.latency import latency
     from pimsim.report.html.links import links
@@ -130,6 +131,8 @@ def _make_sections(result: Result) -> Iterator[Section]:
     yield costs(result)
     yield links(result, places)
     yield roof(result)
+    if "controllers" in result.data:
+        yield controllers(result)
     yield origin(result)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pimsim.chip import ChipConfig
 from pimsim.chip.base import Energy, cost
@@ -15,12 +15,15 @@ from pimsim.chip.site import WorkSite
 from pimsim.mapping.flow.dataflow import Node
 
 if TYPE_CHECKING:
-    from pimsim.mapping.lowering.actors import Actors
-    from pimsim.mapping.planning.plan import Chunk, PlannedOp, Replica
+    from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
     from pimsim.mapping.planning.product import Product
+    from pimsim.mapping.planning.stationary import Share, When
     from pimsim.mapping.planning.tiling import Tiling
     from pimsim.netlist.rows import Step
     from pimsim.trace.op import Op
+
+Actors = Any  # pimsim.mapping.lowering.actors.Actors: the lowering comes later, and knows kinds
+Transport = Any  # pimsim.mapping.lowering.transport.Transport, likewise
 
 
 class Kind(ABC):
@@ -106,6 +109,14 @@ class Kind(ABC):
         """Return what a product of two activations would take in slots, for each program; None where it cannot."""
         return None
 
+    def product_written(self, node: Node, slices: int, bits: int) -> tuple[int, int, int]:
+        """Return what a slice of a product writes into slots each time: rows one after another, elements, cells."""
+        raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
+
+    @abstractmethod
+    def share(self, chunk: Chunk, bits: int, when: When) -> Share:
+        """Return what of an op's weights, of so many bits each, is in one place, and when it is written there."""
+
     @property
     def endurance(self) -> float | None:
         """Writes that a cell of a slot survives; None where the chip file does not say."""
@@ -143,9 +154,19 @@ class Kind(ABC):
         """Add the actors of a product in slots: return the one that multiplies, and the one that writes before."""
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 
-    def write_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk, rows: int) -> list[Step]:
-        """Return the path that brings one of so many rows of a chunk's blocks from the memory and writes it."""
-        raise NotImplementedError(f"what a {type(self).__name__} holds cannot be written")
+    @abstractmethod
+    def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
+        """Return the resource that the slots of a chunk are."""
+
+    @abstractmethod
+    def write_step(self, resource: int, rows: int, cells: float) -> Step:
+        """Return the visit that writes rows one after another, and so many cells in all, into slots.
+
+        Raises
+        ------
+        ConfigError
+            If the chip file does not say how long that takes.
+        """
 
 
 def kinds_of(config: ChipConfig) -> Mapping[str, Kind]:

@@ -1,0 +1,39 @@
+"""Several controllers may hold an actor closed: it opens when the last of them lets it go."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from pimsim.machine.environment import Environment, Job
+
+
+class Gates:
+    """Who holds which actors closed.
+
+    Parameters
+    ----------
+    env : Environment
+        Where they run.
+    """
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+        self._holders: dict[int, set[Hashable]] = {}
+
+    def close(self, holder: Hashable, actors: Iterable[int]) -> None:
+        """Let actors start no more firings until this holder, and all others, have let them go."""
+        actors = list(actors)
+        for actor in actors:
+            self._holders.setdefault(actor, set()).add(holder)
+        self.env.close(actors)
+
+    def open(self, holder: Hashable, actors: Iterable[int], cause: str, job: Job | None = None) -> None:
+        """Let actors go; see `Environment.open`. The time of an actor is charged to what the last holder says."""
+        free = []
+        for actor in actors:
+            holders = self._holders.get(actor, set())
+            holders.discard(holder)
+            if not holders:
+                free.append(actor)
+        if free:
+            self.env.open(free, cause, job)

@@ -1,0 +1,124 @@
+"""How one op is mapped: its copies, their tiles and blocks, and what stays there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.layout import Table
+from pimsim.mapping.planning.stationary import Share, Stationary
+from pimsim.mapping.planning.tiling import Block, Tiling
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The blocks of one replica that stand in one core (and at one ADC bank, if arrays share banks)."""
+
+    tile: int
+    core: int
+    bank: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(slots=True)
+class Replica:
+    """One copy of an op: where its arrays are, and the tile where its result comes together."""
+
+    home: int
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PlannedOp:
+    """How one node of the data flow is mapped.
+
+    Parameters
+    ----------
+    node : Node
+        What it does.
+    replicas : list of Replica
+        Its copies.
+    tiling : Tiling or None
+        Its weight on arrays.
+    unit : str or None
+        The digital unit that does it.
+    attached : bool
+        Whether it takes its input straight from the op before, in the same tile, without the buffer.
+    slices : int
+        Where it is cut by attention heads: each replica does so many heads of every position.
+    round : int
+        Where weights are reloaded: the round of the inference that it is done in, from 0.
+    operand : Stationary or None
+        What stays where it is used: its weights, or the right matrix of a product with the cache before it.
+    site : str or None
+        The name of the sites that do it; None for what the host does.
+    why : str
+        Why there.
+    product_fs : (int, int), optional
+        Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
+        its arrays.
+    """
+
+    node: Node
+    replicas: list[Replica] = field(default_factory=list)
+    tiling: Tiling | None = None
+    unit: str | None = None
+    attached: bool = False
+    slices: int = 1
+    operand: Stationary | None = None
+    round: int = 0
+    site: str | None = None
+    why: str = ""
+    product_fs: tuple[int, int] | None = None
+
+    def positions(self, index: int) -> Table:
+        """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
+
+        A slice of heads sees every position.
+        """
+        if self.slices > 1:
+            return np.arange(self.node.positions, dtype=np.int64)
+        return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
+
+    def share_of(self, index: int, chunk: Chunk) -> Share:
+        """Return what its operand is in a chunk of a replica."""
+        assert self.operand is not None
+        before = sum(len(replica.chunks) for replica in self.replicas[:index])
+        return self.operand.shares[before + self.replicas[index].chunks.index(chunk)]
+
+    @property
+    def right_matrix(self) -> Stationary | None:
+        """The right matrix of a product of two activations, with the cache before it."""
+        return self.operand if self.operand is not None and self.operand.what != "weights" else None
+
+    @property
+    def held_in(self) -> str | None:
+        """Where the right matrix is: `stationary.BUFFER`, `MEMORY` or `ARRAYS`; None where there is none."""
+        return None if self.right_matrix is None else self.right_matrix.home
+
+    @property
+    def written(self) -> int:
+        """Arrays of each slice that a right matrix is written into."""
+        return self.right_matrix.shares[0].slots if self.right_matrix is not None else 0
+
+    @property
+    def arrays(self) -> int:
+        """Slots of all replicas."""
+        each = self.tiling.arrays if self.tiling else self.written
+        return each * len(self.replicas)
+
+    @property
+    def tiles(self) -> list[int]:
+        """Tiles that it uses, sorted."""
+        return sorted(
+            {r.home for r in self.replicas} | {chunk.tile for r in self.replicas for chunk in r.chunks}
+        )
+
+    @property
+    def buffer_tiles(self) -> list[int]:
+        """Tiles that hold its inputs, sorted."""
+        if self.tiling is None:
+            return sorted({r.home for r in self.replicas})
+        return sorted({chunk.tile for r in self.replicas for chunk in r.chunks})

@@ -1,0 +1,3 @@
+from pimsim_core.service import Service
+
+class Queue(Service): ...

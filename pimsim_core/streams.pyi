@@ -1,0 +1,3 @@
+from pimsim_core.state import State
+
+class Streams(State): ...
