@@ -72,7 +72,7 @@ class Programming(Controller):
         deeds = self.deeds
         deeds.times += 1
         deeds.held_fs += writing.occupancy
-        deeds.energy_pj += sum(pj or 0.0 for step in steps for _, pj in step.energy)
+        self.spend(steps)
         deeds.figures["rows"] = deeds.figures.get("rows", 0) + resident.share.rows
         deeds.figures["bytes"] = deeds.figures.get("bytes", 0) + -(-bits // 8)
         return self.env.submit(steps, machine.ops.index(resident.op), keep=True)
