@@ -40,7 +40,7 @@ class Resident(NamedTuple):
 
 
 def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
-    """Return all weights of a plan, op by op in its order."""
+    """Return all weights of a plan whose writing is modelled, op by op in its order."""
     found = []
     for op in plan.ops:
         if op.operand is None or op.operand.what != "weights":
@@ -52,6 +52,8 @@ def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
                 kind, share = plan.package.kind(chunk.tile), next(shares)
                 if works:
                     resource = kind.home(transport, op, index, chunk)
+                    if resource is None:
+                        continue
                     found.append(Resident(op.node.name, share, resource, kind))
     return found
 

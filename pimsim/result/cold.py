@@ -84,7 +84,8 @@ def cold_start(machine: Machine) -> ColdStart:
 def about_weights(machine: Machine) -> list[str]:
     """Say when weights were written and, of those that were there before, what that would have taken."""
     said = [RELOADED] if machine.plan.rounds > 1 else []
-    if not any(each.share.when == "before" for each in machine.residents):
+    operands = [op.operand for op in machine.plan.ops if op.operand is not None and op.tiling is not None]
+    if not any(operand.at("before") for operand in operands):
         return said
     source = "host" if machine.plan.chip.config.memory is None else "off-chip memory"
     if machine.cold:
@@ -93,6 +94,8 @@ def about_weights(machine: Machine) -> list[str]:
             f"Weights came from the {source} and were written before what works with them began (cold).",
         ]
     start = "Weights are in the arrays before time 0; "
+    if not machine.residents:
+        return [*said, f"{start}what writing them takes is not modelled."]
     try:
         cold = cold_start(machine)
     except ConfigError as error:
