@@ -11,7 +11,19 @@ from setuptools import Extension, setup
 checked = os.environ.get("PIMSIM_BOUNDS_CHECKS") == "1"
 modules = [
     *("event_queue", "critical_path", "time_bins", "network", "token_game"),
-    *("records", "state", "streams", "gates", "service", "queue", "crossbar", "ports", "kernel", "figures", "engine"),
+    *(
+        "records",
+        "state",
+        "streams",
+        "gates",
+        "service",
+        "queue",
+        "crossbar",
+        "ports",
+        "kernel",
+        "figures",
+        "engine",
+    ),
 ]
 
 setup(

@@ -40,18 +40,21 @@ class Resident(NamedTuple):
 
 
 def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
-    """Return all weights of a plan, op by op in its order."""
+    """Return all weights of a plan whose writing is modelled, op by op in its order."""
     found = []
     for op in plan.ops:
         if op.operand is None or op.operand.what != "weights":
             continue
+        shares = iter(op.operand.shares)
         for index, replica in enumerate(op.replicas):
-            if not len(op.positions(index)):
-                continue  # there are fewer positions than copies
+            works = len(op.positions(index)) > 0  # or else there are fewer positions than copies
             for chunk in replica.chunks:
-                kind = plan.package.kind(chunk.tile)
-                resource = kind.home(transport, op, index, chunk)
-                found.append(Resident(op.node.name, op.share_of(index, chunk), resource, kind))
+                kind, share = plan.package.kind(chunk.tile), next(shares)
+                if works:
+                    resource = kind.home(transport, op, index, chunk)
+                    if resource is None:
+                        continue
+                    found.append(Resident(op.node.name, share, resource, kind))
     return found
 
 

@@ -48,6 +48,6 @@ class PeriodicController(Controller):
     def note(self, visits: Visits) -> None:
         """Count what was done to a site."""
         self.deeds.times += len(visits)
+        self.spend(step for step, _ in visits)
         for step, _ in visits:
             self.deeds.held_fs += step.occupancy
-            self.deeds.energy_pj += sum(pj or 0.0 for _, pj in step.energy)

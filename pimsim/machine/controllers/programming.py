@@ -14,6 +14,7 @@ from typing import ClassVar
 import simpy
 
 from pimsim.chip.control import Control
+from pimsim.errors import ConfigError
 from pimsim.machine.controllers.base import Controller, Span
 from pimsim.machine.environment import Job
 from pimsim.machine.residents import Resident, users_of
@@ -45,6 +46,13 @@ class Programming(Controller):
         for each in machine.residents:
             if each.share.when == "before" and each.kind.site.name == self.site.name:
                 by_tile.setdefault(each.share.tile, []).append(each)
+        own = [op.operand for op in machine.plan.ops if op.site == self.site.name and op.tiling is not None]
+        if not by_tile and any(operand is not None and operand.at("before") for operand in own):
+            raise ConfigError(
+                f"writing what sites of kind {self.site.kind} hold is not modelled",
+                where=self.site.name,
+                mend="leave cold out",
+            )
         users = users_of(machine.residents, machine.net.actors, machine.net.paths)
         jobs: dict[int, list[Job]] = {tile: [] for tile in by_tile}
         for rank, each in in_turns(list(by_tile.values()), machine.transport.sources):
@@ -72,7 +80,7 @@ class Programming(Controller):
         deeds = self.deeds
         deeds.times += 1
         deeds.held_fs += writing.occupancy
-        deeds.energy_pj += sum(pj or 0.0 for step in steps for _, pj in step.energy)
+        self.spend(steps)
         deeds.figures["rows"] = deeds.figures.get("rows", 0) + resident.share.rows
         deeds.figures["bytes"] = deeds.figures.get("bytes", 0) + -(-bits // 8)
         return self.env.submit(steps, machine.ops.index(resident.op), keep=True)

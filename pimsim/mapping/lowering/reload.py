@@ -60,6 +60,7 @@ class Rounds:
         kind, rows = self.plan.package.kind(chunk.tile), share.rows
         bits = -(-share.elements // rows) * self.plan.weight_bits
         home = kind.home(self.transport, op, index, chunk)
+        assert home is not None
         writing = kind.write_step(home, 1, share.cells / rows)
         path = [*self.transport.from_memory(chunk.tile, bits), writing]
         name = f"{self.net.actors[reader].name} weights"

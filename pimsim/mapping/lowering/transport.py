@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from copy import copy
 
 from pimsim.chip.base import Energy, Visit, cost
 from pimsim.chip.parts.clock import period_fs
@@ -38,6 +39,12 @@ class Transport:
             self.config.clocks[network.clock].period_fs,
             network.fidelity == "flit",
         )
+
+    def apart(self) -> Transport:
+        """Return the same ways with rows of their own, to ask what something would take."""
+        other = copy(self)
+        other.net, other._made = Netlist(), {}
+        return other
 
     def resource(
         self,

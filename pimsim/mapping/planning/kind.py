@@ -13,11 +13,11 @@ from pimsim.chip import ChipConfig
 from pimsim.chip.base import Energy, cost
 from pimsim.chip.site import WorkSite
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.planning.stationary import Share, When
 
 if TYPE_CHECKING:
     from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
     from pimsim.mapping.planning.product import Product
-    from pimsim.mapping.planning.stationary import Share, When
     from pimsim.mapping.planning.tiling import Tiling
     from pimsim.netlist.rows import Step
     from pimsim.trace.op import Op
@@ -113,9 +113,11 @@ class Kind(ABC):
         """Return what a slice of a product writes into slots each time: rows one after another, elements, cells."""
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 
-    @abstractmethod
     def share(self, chunk: Chunk, bits: int, when: When) -> Share:
         """Return what of an op's weights, of so many bits each, is in one place, and when it is written there."""
+        weights = sum(block.rows * block.outputs for block in chunk.blocks)
+        rows = max(block.rows for block in chunk.blocks)
+        return Share(chunk.tile, chunk.core, len(chunk.blocks), rows, weights, weights * bits, when)
 
     @property
     def endurance(self) -> float | None:
@@ -154,11 +156,10 @@ class Kind(ABC):
         """Add the actors of a product in slots: return the one that multiplies, and the one that writes before."""
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 
-    @abstractmethod
-    def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
-        """Return the resource that the slots of a chunk are."""
+    def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int | None:
+        """Return the resource that the slots of a chunk are; None where writing them is not modelled."""
+        return None
 
-    @abstractmethod
     def write_step(self, resource: int, rows: int, cells: float) -> Step:
         """Return the visit that writes rows one after another, and so many cells in all, into slots.
 
@@ -167,6 +168,7 @@ class Kind(ABC):
         ConfigError
             If the chip file does not say how long that takes.
         """
+        raise NotImplementedError(f"a {type(self).__name__} has no slots that are written")
 
 
 def kinds_of(config: ChipConfig) -> Mapping[str, Kind]:
