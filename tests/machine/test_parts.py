@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pimsim.mapping.generation import plan_generation
 
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
+from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.planning.planner import make_plan
 from pimsim_core.kernel import CAUSES
 from tests.random_models import Builder, small_chip

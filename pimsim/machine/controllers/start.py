@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.chip.control import controls_of
 from pimsim.machine.controllers.base import Controller
+from pimsim.machine.controllers.faults import Faults
 from pimsim.machine.controllers.pacing import Pacing
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def start_controllers(machine: Machine) -> list[Controller]:
         for site in machine.plan.chip.config.sites.values()
         for path, control in controls_of(site)
     ]
+    if machine.plan.chip.config.faults:
+        controllers.append(Faults(machine))
     if machine.pace is not None:
         controllers.append(Pacing(machine, machine.pace))
     for controller in controllers:
