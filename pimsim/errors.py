@@ -76,8 +76,9 @@ class InterruptedRunError(SimulationError):
         self.args = message, where, mend, self.done  # SimPy makes it again from these
 
     def __reduce__(self) -> tuple[partial[PimsimError], tuple[str]]:
-        """Say how to make it again."""
-        return partial(type(self), where=self.where, mend=self.mend, done=self.done), (self.message,)
+        """Say how to make it again, with what was done."""
+        again: partial[PimsimError] = partial(type(self), where=self.where, mend=self.mend, done=self.done)
+        return again, (self.message,)
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -86,7 +86,7 @@ class Fault(Sourced):
 
 def check_faults(config: ChipConfig) -> None:
     """Refuse faults of parts that do not exist."""
-    for index, fault in enumerate(config.faults):
+    for index, fault in enumerate(config.faults or ()):
         try:
             _check(config, fault)
         except PydanticCustomError as error:

@@ -75,7 +75,7 @@ class ChipConfig(Model):
         What joins the sites, and the chip to others and its host.
     other : dict of str to Other
         Parts with area and power that take no part in the simulation.
-    faults : list of Fault
+    faults : list of Fault, optional
         Parts that fail in the course of a run.
     published : Published
         Published totals.
@@ -104,7 +104,7 @@ class ChipConfig(Model):
     network: Network
     external: ExternalLinks
     other: dict[Name, Other] = Field(default_factory=dict)
-    faults: list[Fault] = Field(default_factory=list)
+    faults: list[Fault] | None = None
     published: Published = Field(default_factory=Published)
     notes: list[Text] = Field(default_factory=list)
 

@@ -198,7 +198,7 @@ class WorkSite(Site):
         while another computes and a third drains.
     buffer, bus, digital, output_register
         Its parts; `digital` by name, `output_register` may be absent.
-    spares : int
+    spares : int, optional
         Of the sites, so many of each chip are kept free for others that fail: the last ones.
     static_power_mw : float, optional
         Power of one site that runs with time, beside that of its parts.
@@ -211,7 +211,7 @@ class WorkSite(Site):
     bus: Annotated[Bus, Slot("parts", Bus)]
     digital: dict[Name, Annotated[DigitalUnit, Slot("parts", DigitalUnit)]]
     output_register: Annotated[Register, Slot("parts", Register)] | None = None
-    spares: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    spares: Count | None = None
     static_power_mw: Positive | None = None
     power: PowerStates | None = None
 
@@ -224,7 +224,7 @@ class WorkSite(Site):
 
     def check(self) -> None:
         """Each op type is in one unit only; not every site is a spare one."""
-        if self.spares >= self.count:
+        if self.spares is not None and self.spares >= self.count:
             raise refuse(
                 "spares", self.spares, f"fewer than the {self.count} sites: nothing is left to compute"
             )

@@ -58,7 +58,7 @@ class Faults(Controller):
 
     def start(self) -> None:
         """A process for each entry of the chip file."""
-        for fault in self.config.faults:
+        for fault in self.config.faults or ():
             self.process(self._at(fault) if fault.at_fs is not None else self._at_random(fault))
 
     # -- when --------------------------------------------------------------------------------------------------
