@@ -5,6 +5,8 @@ Expected: the run without pacing; the rule said again in the test, over the time
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pimsim.errors import ConfigError
@@ -12,6 +14,7 @@ from pimsim.machine.controllers.pacing import Window
 from pimsim.run.generate import generate
 from pimsim.run.options import Options
 from pimsim.run.simulate import simulate
+from tests.cli.runner import call, small_file
 from tests.oracle.twin_processes import ServingTwin
 from tests.random_models import Builder, small_chip
 from tests.transformers import decoder
@@ -147,3 +150,14 @@ MESH = {"network.topology": {"kind": "mesh", "width": 3, "height": 3}}
 def test_a_pace_that_makes_no_sense_is_refused(given, words):
     with pytest.raises(ConfigError, match=words):
         Options(**given)
+
+
+def test_the_command_line_paces_and_refuses_what_makes_no_sense(tmp_path, capsys, monkeypatch):
+    small = small_file(tmp_path)
+    done = call(capsys, monkeypatch, "run", "isaac", small, "--batch", "4", "--pace", "2", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["controllers"][0]["most"] == 2
+    for arguments in (["--pace", "2"], ["--batch", "4", "--pace", "0"]):
+        done = call(capsys, monkeypatch, "run", "isaac", small, *arguments)
+        assert done.code == 2
+        assert "pace" in done.err
