@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 
 class PimsimError(Exception):
@@ -77,7 +78,7 @@ class InterruptedRunError(SimulationError):
 
     def __reduce__(self) -> tuple[partial[PimsimError], tuple[str]]:
         """Say how to make it again, with what was done."""
-        again: partial[PimsimError] = partial(type(self), where=self.where, mend=self.mend, done=self.done)
+        again: Any = partial(type(self), where=self.where, mend=self.mend, done=self.done)
         return again, (self.message,)
 
 

@@ -33,12 +33,13 @@ def controller_notes(machine: Machine) -> list[str]:
 
 
 def row_of(deeds: Deeds) -> dict[str, Any]:
-    """Return the row of one controller."""
+    """Return the row of one controller; its energy is None where all that it costs is not modelled."""
+    nothing_known = not deeds.energy_pj and "energy_not_modelled_of" in deeds.figures
     return {
         "controller": deeds.controller,
         "where": deeds.where,
         "times": deeds.times,
         "held_fs": deeds.held_fs,
-        "energy_aj": round(deeds.energy_pj * AJ_PER_PJ),
+        "energy_aj": None if nothing_known else round(deeds.energy_pj * AJ_PER_PJ),
         **deeds.figures,
     }

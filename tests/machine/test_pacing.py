@@ -46,7 +46,7 @@ def test_inferences_spend_less_time_in_the_pipeline_at_equal_throughput(runs):
     free, paced = runs
     assert paced.interval_fs == pytest.approx(free.interval_fs, rel=0.03)
     # Without pacing all are in the machine from time 0 on, so each takes as long as its output is late.
-    assert pacing(paced)["time_50_fs"] < sorted(free.outputs_fs)[BATCH // 2] / 2
+    assert pacing(paced)["time_p50_fs"] < sorted(free.outputs_fs)[BATCH // 2] / 2
 
 
 def test_the_window_stays_within_its_bounds_and_follows_the_rule(runs):

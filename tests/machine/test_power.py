@@ -228,3 +228,16 @@ def test_random_models_with_power_states_agree_with_the_twin(small, trace, idle,
 def test_states_that_make_no_sense_are_refused(given, words):
     with pytest.raises(ConfigError, match=words):
         chip(power(**given))
+
+
+def test_the_energy_of_waking_is_not_modelled_where_the_chip_file_does_not_give_it():
+    result = simulate(chip(power(wake_energy_pj=None)), model())
+    (row,) = result["controllers"]
+    assert row["times"] > 0
+    assert row["energy_aj"] is None
+    assert "tile.power" in result.energy_pj["not_modelled"]
+
+
+def test_states_without_static_power_say_that_they_change_the_time_alone():
+    result = simulate(small_chip(power()), model())
+    assert "No part of tile has static power: its power states change the time alone." in result.notes

@@ -49,8 +49,8 @@ class Steps:
 
     # -- a tile ------------------------------------------------------------------------------------------------
 
-    def move(self, source: int, target: int) -> int:
-        """Let everything of one tile be done in another of its chip from now on; return how many steps that were."""
+    def move(self, source: int, target: int) -> None:
+        """Let everything of one tile be done in another of its chip from now on."""
         chip, (here, there) = source // self.tiles, (f"t{tile % self.tiles}" for tile in (source, target))
         changed: dict[int, Step] = {}
         for number, step in self.now.items():
@@ -65,7 +65,6 @@ class Steps:
                     mvm = mvm._replace(bank=self._moved(mvm.bank, source, target))
                 changed[number] = step._replace(resource=resource, mvm=mvm)
         self._apply(changed)
-        return len(changed)
 
     def _moved(self, resource: int, source: int, target: int) -> int:
         new, instances = self.transport.moved(resource, source, target), self.machine.instances
@@ -75,8 +74,8 @@ class Steps:
 
     # -- a link ------------------------------------------------------------------------------------------------
 
-    def avoid(self, link: Collection[str]) -> int:
-        """Send all packets around a link of the chips from now on, up and then down a tree; return how many ways."""
+    def avoid(self, link: Collection[str]) -> None:
+        """Send all packets around a link of the chips from now on, up and then down a tree."""
         a, b = link
         self._broken |= {(a, b), (b, a)}
         topology, routers = self._remaining(), self.fabric.graph.copy()
@@ -97,7 +96,6 @@ class Steps:
                 self._ways[start, end] = [(self.fabric.index[edge], vcs) for edge, vcs in edges]
             changed[number] = self.transport.rerouted(step, chip, (start, end), self._ways[start, end])
         self._apply(changed)
-        return len(self._ways)
 
     def _remaining(self) -> FreeGraph:
         """Return the routers without the broken links as a graph of any form."""

@@ -55,6 +55,7 @@ class Faults(Controller):
             for name in self.config.working
         }
         self.events: list[dict[str, Any]] = []
+        self.spent_pj = 0.0
 
     def start(self) -> None:
         """A process for each entry of the chip file."""
@@ -156,7 +157,7 @@ class Faults(Controller):
         op = machine.ops.index(resident.op)
         each_pj = sum(pj for step in steps for _, pj in step.energy if pj is not None)
         for _ in range(share.rows):
-            self.deeds.energy_pj += each_pj
+            self.spent_pj += each_pj
             yield self.env.submit(steps, op)
         machine.written[new.resource] += 1
 
@@ -175,11 +176,11 @@ class Faults(Controller):
                 yield self.env.timeout(LOOK_FS)
             try:
                 self.steps.check()
-                ways = self.steps.avoid(link)
+                self.steps.avoid(link)
             except NoDetour as reason:
                 raise self._interrupted(began, what, str(reason)) from None
             self.open(everything, "maintenance")
-            self._note(began, what, f"{ways} ways go around it")
+            self._note(began, what, "all packets go around it")
 
     # -- what is told ------------------------------------------------------------------------------------------
 
@@ -213,6 +214,7 @@ class Faults(Controller):
     def finish(self, end_fs: int) -> None:
         """What failed when, and what was done."""
         self.deeds.spans = [span for span in self.deeds.spans if span.begin_fs < end_fs]
+        self.deeds.energy_pj = self.spent_pj
         self.deeds.figures = {
             "spares_left": sum(map(len, self.spares.values())),
             **{

@@ -83,11 +83,11 @@ class Power(Controller):
         self.machine.sync_resources()
         held = self.control.wake_fs
         self.env.submit([Step(resource, held, held, energy=((part, energy),))], self.machine.host_op)
-        self.deeds.energy_pj += energy or 0.0
 
     def finish(self, end_fs: int) -> None:
         """Sum up the time in each state, by site."""
-        deeds = self.deeds
+        deeds, each_pj = self.deeds, self.control.wake_energy_pj
+        deeds.energy_pj = deeds.times * (each_pj or 0.0)
         sites = []
         for tile, changes in self.changes.items():
             times = dict.fromkeys(STATES, 0)
@@ -101,6 +101,8 @@ class Power(Controller):
         self.state_fs = {state: sum(row[f"{state}_fs"] for row in sites) for state in STATES}
         deeds.held_fs = self.state_fs["waking"]
         deeds.figures = {**{f"{state}_fs": fs for state, fs in self.state_fs.items()}, "sites": sites}
+        if each_pj is None and deeds.times:
+            deeds.figures["energy_not_modelled_of"] = f"{self.site.name}.power"
 
     def static_energy_aj(self) -> dict[tuple[str, str], int]:
         """Return the static energy of the parts inside the sites, whole aJ, by part and state, for states that were.
