@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     help="If the weights exceed all arrays, write them anew from memory in every inference.",
 )
 @click.option(
+    "--cold",
+    is_flag=True,
+    help="Bring and write the weights first; without it they are there before the run.",
+)
+@click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value: path.to.key=value."
 )
 @click.option(
@@ -100,6 +105,7 @@ def command(
     weight_bits: int | None,
     input_bits: int | None,
     reload: bool,
+    cold: bool,
     overrides: tuple[str, ...],
     network: str | None,
     plan_only: bool,
@@ -165,6 +171,7 @@ def command(
                 weight_bits=weight_bits,
                 input_bits=input_bits,
                 reload=reload,
+                cold=cold,
             )
             if prompt is None and (binds or loaded[1].symbols):
                 from pimsim.trace.bind import bind_text

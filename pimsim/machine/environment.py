@@ -112,6 +112,8 @@ class Environment(simpy.Environment):
                 self._now = self.engine.now
                 self._tell()
                 return
+            if self.engine.finished:
+                return  # whoever steps may stop before a process does any more
 
     def _tell(self) -> None:
         """Wake the processes that wait for what the engine has just reported."""

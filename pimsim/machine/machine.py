@@ -53,6 +53,8 @@ class Machine:
         Keep a log to draw, until the last output: from one time to another, in fs, and at most so many records.
     pace : int, optional
         Inferences under way at once, at most: the host adapts how many; by default it lets all in at once.
+    cold : bool
+        Weights are not there at time 0: they are brought and written before what works with them begins.
 
     Raises
     ------
@@ -69,8 +71,9 @@ class Machine:
         timeline: tuple[int, int, int] | None = None,
         programs: Sequence[Program] = (),
         pace: int | None = None,
+        cold: bool = False,
     ) -> None:
-        self.plan, self.batch, self.pace = plan, batch, pace
+        self.plan, self.batch, self.pace, self.cold = plan, batch, pace, cold
         self.programs = tuple(programs) or (Program(plan, batch),)
         lowered = lower_programs(self.programs)
         self.net, self.transport = lowered.net, lowered.transport

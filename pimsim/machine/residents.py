@@ -45,11 +45,14 @@ def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
     for op in plan.ops:
         if op.operand is None or op.operand.what != "weights":
             continue
+        shares = iter(op.operand.shares)
         for index, replica in enumerate(op.replicas):
+            works = len(op.positions(index)) > 0  # or else there are fewer positions than copies
             for chunk in replica.chunks:
-                kind = plan.package.kind(chunk.tile)
-                resource = kind.home(transport, op, index, chunk)
-                found.append(Resident(op.node.name, op.share_of(index, chunk), resource, kind))
+                kind, share = plan.package.kind(chunk.tile), next(shares)
+                if works:
+                    resource = kind.home(transport, op, index, chunk)
+                    found.append(Resident(op.node.name, share, resource, kind))
     return found
 
 

@@ -14,6 +14,7 @@ from pimsim.mapping.planning.plan import Plan
 from pimsim.netlist.rows import Resource
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
 from pimsim.result.bounds import chain_fs
+from pimsim.result.cold import about_weights
 from pimsim.result.controllers import controller_notes, controller_rows
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
 from pimsim.result.ops import op_rows, work_of
@@ -26,10 +27,6 @@ from pimsim.units import FS_PER_S
 
 Figures = npt.NDArray[np.int64]
 
-RESIDENT = "Weights are in the arrays before time 0; writing them is not modelled."
-RELOADED = (
-    "Weights whose arrays hold no others are there before time 0; all others are written in every inference."
-)
 NOT_MODELLED = ("Nothing depends on values: noise, drift and sparsity are not modelled.",)
 BY_PACKET = (
     "The network is approximate (fidelity: packet): packets hold each link for their flits and wait before it without "
@@ -112,7 +109,7 @@ def freeze(
         },
         "notes": [
             *plan.chip.notes,
-            RESIDENT if plan.rounds == 1 else RELOADED,
+            *about_weights(machine),
             *NOT_MODELLED,
             *([] if machine.network is not None else [BY_PACKET]),
             *controller_notes(machine),

@@ -21,9 +21,10 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
         ``endurance`` in writes and ``lifetime_s``, the time that the run could be repeated without a pause, None where
         the chip gives no endurance.
     """
-    residents = {op: list(own) for op, own in groupby(machine.residents, key=lambda each: each.op)}
     latency, kinds = machine.host.outputs[-1], machine.plan.package.kinds
     turns, rows = _turns(machine), []
+    written = machine.residents if turns or machine.written else []
+    residents = {op: list(own) for op, own in groupby(written, key=lambda each: each.op)}
     for op in machine.plan.ops:
         operand = op.operand
         if operand is None or operand.home != ARRAYS:
@@ -31,8 +32,11 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
         if operand.what == "weights":
             what = "weights"
             writes = max(
-                turns[each.share.tile, each.share.core] + machine.written[each.resource]
-                for each in residents[op.node.name]
+                (
+                    turns[each.share.tile, each.share.core] + machine.written[each.resource]
+                    for each in residents.get(op.node.name, ())
+                ),
+                default=0,
             )
         else:
             what, writes = "activations", _activations(machine, operand)

@@ -71,6 +71,8 @@ class Experiment:
         about["places"] = self.options.sequences if self.options.generates else None
         if self.options.pace is None:
             del about["pace"]
+        if not self.options.cold:
+            del about["cold"]
         return {"digest": digest_of(about), **about}
 
     @property

@@ -75,8 +75,8 @@ def generate(
     timeline, on_progress
         As for `simulate`.
     **options
-        ``requests``, ``rate``, ``places``, ``pace``, ``seed``, ``chips``, ``weight_bits``, ``input_bits``, ``reload``:
-        see `pimsim.Options`.
+        ``requests``, ``rate``, ``places``, ``pace``, ``seed``, ``chips``, ``weight_bits``, ``input_bits``, ``reload``,
+        ``cold``: see `pimsim.Options`.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def generate(
     arrivals = _arrivals(asked)
     programs = programs_of(experiment)
     wanted = None if timeline is None else (*timeline, MOST_RECORDS)
-    machine = Machine(programs[0].plan, asked.requests, timeline=wanted, programs=programs)
+    machine = Machine(programs[0].plan, asked.requests, timeline=wanted, programs=programs, cold=asked.cold)
     if on_progress is not None:
         total = machine.firings
         machine.env.on_progress = lambda done, now: on_progress(done, total, now)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pimsim.errors import ConfigError
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count, check_flag
 
 MOST = 1_000_000  # inferences, prompts, tokens
 
@@ -15,6 +15,7 @@ class BatchKeywords(PlanKeywords, total=False):
     """The keywords of `simulate`."""
 
     pace: int | None
+    cold: bool
 
 
 class GenerationKeywords(BatchKeywords, total=False):
@@ -55,6 +56,9 @@ class Options(PlanOptions):
     pace : int, optional
         Inferences, or sequences, that may be under way at once, at most: the host adapts how many, so that queues stay
         short; by default all are let in at once.
+    cold : bool
+        Weights are not there at time 0: they come from the off-chip memory, or else from the host, and are written
+        before what works with them begins.
     seed : int
         Of the random times and, added to the trace's own, of the experts that tokens go to.
 
@@ -71,12 +75,14 @@ class Options(PlanOptions):
     rate: float | None = None
     places: int | None = None
     pace: int | None = None
+    cold: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("batch", self.batch, MOST)
         check_count("requests", self.requests, MOST)
+        check_flag("cold", self.cold)
         for name in ("prompt", "tokens", "places", "pace"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), MOST)

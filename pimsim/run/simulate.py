@@ -65,7 +65,7 @@ def simulate(
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
     **options
-        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``pace``: see `pimsim.Options`.
+        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``pace``, ``cold``: see `pimsim.Options`.
 
     Returns
     -------
@@ -92,8 +92,8 @@ def simulate(
     def run(count: int, before: int) -> Machine:
         nonlocal total
         wanted = None if timeline is None or count != batch else (*timeline, MOST_RECORDS)
-        pace = experiment.options.pace
-        machine = Machine(plan, count, timeline=wanted, pace=pace)
+        pace, cold = experiment.options.pace, experiment.options.cold
+        machine = Machine(plan, count, timeline=wanted, pace=pace, cold=cold)
         total = total or machine.firings * (1 if batch > 1 else 1 + INTERVAL_BATCH)
         if on_progress is not None:
             machine.env.on_progress = lambda done, now: on_progress(before + done, total, now)

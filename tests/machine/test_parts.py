@@ -248,7 +248,7 @@ def test_programming_without_a_write_time_is_not_modelled():
     with pytest.raises(ConfigError) as caught:
         tile.crossbars[0].program(8)
     assert str(caught.value) == (
-        "core.array.write_ns: writing is not modelled: the array has no write time; "
+        "core.array.write_ns: writing is not modelled: the array has no time to write a row in; "
         "give one with --set core.array.write_ns=…"
     )
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from pimsim.chip.base import ClockName, Clocks, Count, EnergyPj, Part, no_effect, period_fs
 from pimsim.chip.models import AnyConverterModel, ConverterModel, Point
+from pimsim.chip.upkeep import Calibration
 from pimsim.units import FS_PER_S
 
 SAME = 1e-6  # relative: clocks are whole femtoseconds, so that a rate is not exactly the published one
@@ -40,6 +41,8 @@ class Adc(Part):
         Converters that work side by side in a bank.
     energy_per_convert_pj : float, optional
         Energy of one sample, in picojoules. With a model it is the published figure at the model's anchor.
+    calibration : Calibration, optional
+        At which intervals banks are calibrated; without it, never.
     model : ConverterModel, optional
         What energy, area and the time of counting follow bits, rate and node by; without one they are as given.
     """
@@ -62,6 +65,7 @@ class Adc(Part):
     banks: Count
     adcs_per_bank: Count
     energy_per_convert_pj: EnergyPj | None = None
+    calibration: Calibration | None = None
     model: AnyConverterModel | None = None
 
     @model_validator(mode="after")

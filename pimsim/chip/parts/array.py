@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from pimsim.chip.base import ClockName, Clocks, EnergyPj, Part, Positive, TimeNs, Visit, no_effect, period_fs
-from pimsim.errors import ConfigError
+from pimsim.chip.upkeep import Refresh
 from pimsim.units import cycles, fs_from_ns
 
 LEAST_NS = 0.001  # the shortest time that a chip file can say
@@ -64,6 +64,8 @@ class Array(Part):
         Energy to write one cell, in picojoules.
     endurance : float, optional
         Writes that a cell survives.
+    refresh : Refresh, optional
+        At which intervals weights are written anew; without it, never.
     """
 
     action: ClassVar[str] = "energy_per_read_pj"
@@ -89,6 +91,7 @@ class Array(Part):
     write_ns: Annotated[TimeNs | None, Field(json_schema_extra=WRITTEN)] = None
     energy_per_cell_write_pj: Annotated[EnergyPj | None, Field(json_schema_extra=WRITTEN)] = None
     endurance: Annotated[Positive | None, Field(json_schema_extra=WRITTEN)] = None
+    refresh: Refresh | None = None
 
     @property
     def cells(self) -> int:
@@ -109,20 +112,9 @@ class Array(Part):
         return Programming(row_fs, self.energy_per_cell_write_pj, self.endurance, "as the array gives")
 
     def write(self, rows: int, cells: float, clocks: Clocks) -> Visit:
-        """Write so many rows, one after another; cells are charged, those of all arrays that are written at once.
-
-        Raises
-        ------
-        ConfigError
-            If there is no time to write a row in.
-        """
+        """Write so many rows, one after another; cells are charged, those of all arrays that are written at once."""
         row_fs = self.programming(clocks).row_fs
-        if row_fs is None:
-            raise ConfigError(
-                "writing is not modelled: the array has no write time",
-                where="core.array.write_ns",
-                mend="give one with --set core.array.write_ns=…",
-            )
+        assert row_fs is not None
         return Visit(rows * row_fs, rows * row_fs, cells)
 
     def _whole(self, time_ns: float, clocks: Clocks) -> int:

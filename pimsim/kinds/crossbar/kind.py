@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pimsim.chip.base import Energy, cost
+from pimsim.errors import ConfigError
 from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, resource_of, write_rows
 from pimsim.kinds.crossbar.products import written_product
 from pimsim.kinds.crossbar.site import Crossbar
@@ -123,6 +124,13 @@ class CrossbarKind(Kind):
 
     def write_step(self, resource: int, rows: int, cells: float) -> Step:
         """Write rows in all of some arrays at once."""
+        if not self.writable:
+            key = self.site.label("core.array.write_ns")
+            raise ConfigError(
+                "writing is not modelled: the array has no time to write a row in",
+                where=key,
+                mend=f"give one with --set {key}=…",
+            )
         return write_rows(self.site, resource, rows, cells)
 
     def product_rows(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pimsim.chip.base import Count, Use, refuse
 from pimsim.chip.site import WorkSite
+from pimsim.chip.upkeep import Refresh
 from pimsim.kinds.crossbar.core import Core
 from pimsim.units import FS_PER_MS, FS_PER_S, MAX_FS, format_time
 
@@ -56,6 +57,8 @@ class Crossbar(WorkSite):
             raise refuse("products", self.products, expected)
         if core.arrays % core.adc.banks:
             raise refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
+        if core.array.refresh is not None:
+            self._check_refresh(core.array.refresh)
         beyond = core.adc.beyond(self.clocks, self.place.technology_nm)
         if beyond is not None:
             key, found, expected = beyond
@@ -63,6 +66,15 @@ class Crossbar(WorkSite):
                 expected = f"{key}: {expected}"
             raise refuse(key if key.startswith("core.") else "core.adc.model", found, expected)
         super().check()
+
+    def _check_refresh(self, refresh: Refresh) -> None:
+        """What is written anew has a write time, and is over before the next time."""
+        array = self.core.array
+        if array.programming(self.clocks).row_fs is None:
+            raise refuse(
+                "core.array.refresh", "intervals", "core.array.write_ns beside it: the time to write a row"
+            )
+        refresh.check("core.array.refresh", array.write(array.rows, 0, self.clocks).held)
 
     def warnings(self) -> Iterator[str]:
         """Phases that take long, and converters too coarse for the sums."""

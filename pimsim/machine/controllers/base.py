@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pimsim.chip.site import Site
     from pimsim.machine.environment import Job
     from pimsim.machine.machine import Machine
+    from pimsim.netlist.rows import Step
 
 
 class Span(NamedTuple):
@@ -91,6 +92,15 @@ class Controller(ABC):
     def process(self, generator: Generator[simpy.Event, Any, Any]) -> simpy.Process:
         """Start one process."""
         return self.env.process(generator)
+
+    def spend(self, steps: Iterable[Step]) -> None:
+        """Count what visits cost, and name the parts whose cost is not modelled."""
+        costs = [(part, pj) for step in steps for part, pj in step.energy]
+        self.deeds.energy_pj += sum(pj for _, pj in costs if pj is not None)
+        unknown = self.deeds.figures.get("energy_not_modelled_of", "").split(", ")
+        unknown += [part for part, pj in costs if pj is None]
+        if any(unknown):
+            self.deeds.figures["energy_not_modelled_of"] = ", ".join(dict.fromkeys(filter(None, unknown)))
 
     def finish(self, end_fs: int) -> None:  # noqa: B027  # most have nothing to add
         """Complete its deeds: the run is over, its last output came at `end_fs`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from copy import copy
 
 from pimsim.chip.base import Energy, Visit, cost, period_fs
 from pimsim.errors import MappingError
@@ -37,6 +38,12 @@ class Transport:
             self.config.clocks[network.clock].period_fs,
             network.fidelity == "flit",
         )
+
+    def apart(self) -> Transport:
+        """Return the same ways with rows of their own, to ask what something would take."""
+        other = copy(self)
+        other.net, other._made = Netlist(), {}
+        return other
 
     def resource(
         self,
@@ -331,11 +338,19 @@ class Transport:
         way = self._through(chip, f"m{port}", f"t{number}", bits)
         return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
 
-    def weights(self, tile: int, bits: int) -> list[Step]:
-        """Bring weights to a tile's bus and over it: from the off-chip memory where there is one, else from the host."""
+    @property
+    def sources(self) -> int:
+        """How many tiles can be sent weights at once: ports of a chip's memory, or gateways of the host's links."""
+        return self.package.bundle if self.config.memory is None else self.config.memory.count
+
+    def weights(self, tile: int, bits: int, choice: int) -> list[Step]:
+        """Bring weights over a tile's bus: from the off-chip memory where the chip has one, else from the host.
+
+        `choice` picks one of the host's gateways; a tile has a port of the memory of its own anyway.
+        """
         if self.config.memory is not None:
             return self.from_memory(tile, bits)
-        way = self.way(HOST_TILE, tile, bits, self.next_choice(), into_buffer=False)
+        way = self.way(HOST_TILE, tile, bits, choice, into_buffer=False)
         return [self.host_step(out_of_chip=False, bits=bits), *way, self.over_bus(tile, bits)]
 
     def load(self, tile: int, bits: int) -> list[Step]:

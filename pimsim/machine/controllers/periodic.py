@@ -1,0 +1,53 @@
+"""What is done to the parts of each site again and again, at intervals, the sites one after another."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import simpy
+
+from pimsim.chip.upkeep import Periodic
+from pimsim.machine.controllers.base import Controller, Span
+from pimsim.netlist.rows import Step
+
+Visits = Sequence[tuple[Step, int]]
+"""Visits, each with the number of the op that it is charged to."""
+
+
+class PeriodicController(Controller):
+    """Visits parts of each site at intervals; of ``n`` sites the ``k``-th begins after ``k + 1`` parts of ``n`` of one.
+
+    The next time begins an interval after this one began, or when this one is over, if it waited so long for parts.
+    """
+
+    control: Periodic
+
+    @abstractmethod
+    def visits(self) -> Mapping[int, Visits]:
+        """Return the visits that are due each time, by tile."""
+
+    def start(self) -> None:
+        """A process for each site that has something to visit."""
+        due = self.visits()
+        for rank, (tile, visits) in enumerate(due.items()):
+            self.process(self._repeat(tile, visits, self.control.interval_fs * (rank + 1) // len(due)))
+
+    def _repeat(self, tile: int, visits: Visits, first_fs: int) -> Generator[simpy.Event, Any, None]:
+        """One site: all its parts at once, then wait."""
+        env, wait = self.env, first_fs
+        while True:
+            yield env.timeout(wait)
+            begin = int(env.now)
+            self.note(visits)
+            yield env.all_of([env.submit([step], op) for step, op in visits])
+            self.deeds.spans.append(Span(begin, int(env.now), self.name, tile))
+            wait = max(0, begin + self.control.interval_fs - int(env.now))
+
+    def note(self, visits: Visits) -> None:
+        """Count what was done to a site."""
+        self.deeds.times += len(visits)
+        self.spend(step for step, _ in visits)
+        for step, _ in visits:
+            self.deeds.held_fs += step.occupancy

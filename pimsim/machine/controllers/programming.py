@@ -1,0 +1,89 @@
+"""Weights are brought and written before what works with them begins.
+
+They come from the off-chip memory where the chip has one, else from the host, over the network and the tile's bus: a
+job for what an op has in a core, all of its weights in one piece, then row after row is written and verified. All jobs
+stand in the queues of links and memory from time 0, those of early ops first. A tile's ops open together, when the last
+of its weights are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import ClassVar
+
+import simpy
+
+from pimsim.chip.control import Control
+from pimsim.machine.controllers.base import Controller, Span
+from pimsim.machine.environment import Job
+from pimsim.machine.residents import Resident, users_of
+
+
+class Cold(Control):
+    """What a run with ``cold`` asks of each name of sites: that weights are not there at time 0."""
+
+    @classmethod
+    def process(cls) -> type[Programming]:
+        """Return what writes them."""
+        return Programming
+
+
+class Programming(Controller):
+    """Brings and writes the weights of the sites of a name; until then, what works with them is closed."""
+
+    name: ClassVar[str] = "programming"
+
+    def start(self) -> None:
+        """A process for each site with weights, in the order of the ops.
+
+        Raises
+        ------
+        ConfigError
+            If the chip file does not say how long writing takes.
+        """
+        machine, by_tile = self.machine, dict[int, list[Resident]]()
+        for each in machine.residents:
+            if each.share.when == "before" and each.kind.site.name == self.site.name:
+                by_tile.setdefault(each.share.tile, []).append(each)
+        users = users_of(machine.residents, machine.net.actors, machine.net.paths)
+        jobs: dict[int, list[Job]] = {tile: [] for tile in by_tile}
+        for rank, each in in_turns(list(by_tile.values()), machine.transport.sources):
+            jobs[each.share.tile].append(self._write(each, rank))
+        for tile, here in by_tile.items():
+            actors = sorted({actor for each in here for actor in users[each.resource]})
+            self.close(actors)
+            self.process(self._program(tile, jobs[tile], actors))
+
+    def _program(
+        self, tile: int, jobs: Sequence[Job], actors: Sequence[int]
+    ) -> Generator[simpy.Event, None, None]:
+        """One site: when its slots are written, its ops may begin."""
+        yield self.env.all_of(jobs)
+        self.deeds.spans.append(Span(0, int(self.env.now), "programming", tile))
+        self.deeds.figures["until_fs"] = int(self.env.now)
+        self.open(actors, "programming", max(jobs, key=lambda job: (job.value, job.number)))
+
+    def _write(self, resident: Resident, rank: int) -> Job:
+        machine, writing = self.machine, resident.writing()
+        bits = resident.share.elements * machine.plan.weight_bits
+        steps = [*machine.transport.weights(resident.share.tile, bits, rank), writing]
+        machine.sync_resources()
+        machine.written[resident.resource] += 1
+        deeds = self.deeds
+        deeds.times += 1
+        deeds.held_fs += writing.occupancy
+        self.spend(steps)
+        deeds.figures["rows"] = deeds.figures.get("rows", 0) + resident.share.rows
+        deeds.figures["bytes"] = deeds.figures.get("bytes", 0) + -(-bits // 8)
+        return self.env.submit(steps, machine.ops.index(resident.op), keep=True)
+
+
+def in_turns(tiles: Sequence[Sequence[Resident]], sources: int) -> Iterator[tuple[int, Resident]]:
+    """Yield what is to be written, each with the rank of its tile: as many tiles take turns as sources feed them.
+
+    So each of the sources (gateways of the host's links, ports of the memory) feeds a tile of its own.
+    """
+    for first in range(0, len(tiles), sources):
+        together = list(enumerate(tiles))[first : first + sources]
+        for turn in range(max(len(here) for _, here in together)):
+            yield from ((rank, here[turn]) for rank, here in together if turn < len(here))
