@@ -152,7 +152,8 @@ class Faults(Controller):
             resource = machine.transport.moved(resource, share.tile, failed)
         new = resident._replace(resource=machine.transport.moved(resource, failed, spare))
         bits = -(-share.elements // share.rows) * machine.plan.weight_bits
-        steps: list[Step] = [*machine.transport.weights(spare, bits), new.writing(1)]
+        transport = machine.transport
+        steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), new.writing(1)]
         machine.sync_resources()
         op = machine.ops.index(resident.op)
         each_pj = sum(pj for step in steps for _, pj in step.energy if pj is not None)

@@ -40,7 +40,7 @@ class Power(Controller):
         assert first is not None
         awake = 0
         while True:
-            while (left := self._left(tile, awake, first)) > 0:
+            while (left := self._left(tile, actors, awake, first)) > 0:
                 yield env.timeout(left)
             self.close(actors)
             wanted = env.wanted(tile)
@@ -60,12 +60,15 @@ class Power(Controller):
             awake = int(env.now)
             self.open(actors, "waking")
 
-    def _left(self, tile: int, awake: int, first: int) -> int:
-        """How long until it could have been without work for long enough, fs; 0 or less if it has."""
+    def _left(self, tile: int, actors: list[int], awake: int, first: int) -> int:
+        """How long until it could have been without work for long enough, fs; 0 or less if it has.
+
+        While another controller holds its ops, that is at work there.
+        """
         under_way, since = self.machine.engine.site_figures()
         if tile >= len(under_way):  # nothing runs at so high a number
             return first - int(self.env.now)
-        if under_way[tile]:
+        if under_way[tile] or self.machine.gates.are_held(self, actors):
             return first
         return max(int(since[tile]), awake) + first - int(self.env.now)
 
