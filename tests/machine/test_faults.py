@@ -81,6 +81,26 @@ def test_a_tile_that_fails_is_replaced_and_all_inferences_come(fault):
     assert any(note.startswith("Faults:") for note in result.notes)
 
 
+def test_an_array_that_fails_is_replaced_by_a_spare_core_while_there_is_one():
+    array = {"at_us": 3.0, "array": {"site": "tile", "number": 0, "core": 0}}
+    again = {"at_us": 6.0, "array": {"site": "tile", "number": 0, "core": 2}}
+    third = {"at_us": 9.0, "array": {"site": "tile", "number": 0, "core": 1}}
+    cores = {"tile.cores": 3, "core.spares": 1, "core.array.write_ns": 10.0}
+    assert make_plan(chip(**cores), model()).package.kinds["tile"].slots == 4
+    result = simulate(chip(array, again, third, **cores), model(), 8)
+    assert [event["done"] for event in faults_of(result)["faults"]] == [
+        "replaced by core 2",
+        "replaced by tile 7",
+        "had nothing to do",
+    ]
+    assert closes(result)
+
+
+def test_spare_cores_alone_are_refused():
+    with pytest.raises(ConfigError, match="fewer than the 2 cores of a tile"):
+        chip(**{"core.spares": 2})
+
+
 def test_writing_the_spare_takes_at_least_its_rows_one_after_another_and_costs_its_cells():
     written = {"core.array.write_ns": 200.0, "core.array.energy_per_cell_write_pj": 2.0}
     late = chip(TILE, **written)

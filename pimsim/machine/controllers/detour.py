@@ -49,6 +49,14 @@ class Steps:
 
     # -- a tile ------------------------------------------------------------------------------------------------
 
+    def move_core(self, tile: int, cores: tuple[int, int]) -> None:
+        """Let what one core of a tile does be done in another from now on."""
+        changed: dict[int, Step] = {}
+        for number, step in self.now.items():
+            if self.net.resources[step.resource].name.startswith(f"tile{tile}.core{cores[0]}."):
+                changed[number] = self._at(step, tile, tile, cores)
+        self._apply(changed)
+
     def move(self, source: int, target: int) -> None:
         """Let everything of one tile be done in another of its chip from now on."""
         chip, (here, there) = source // self.tiles, (f"t{tile % self.tiles}" for tile in (source, target))
@@ -60,14 +68,18 @@ class Steps:
                     new = there if ends[0] == here else ends[0], there if ends[1] == here else ends[1]
                     changed[number] = self.transport.rerouted(step, chip, new, self._hops(*new))
             elif self.net.resources[step.resource].tile == source:
-                resource, mvm = self._moved(step.resource, source, target), step.mvm
-                if mvm is not None:
-                    mvm = mvm._replace(bank=self._moved(mvm.bank, source, target))
-                changed[number] = step._replace(resource=resource, mvm=mvm)
+                changed[number] = self._at(step, source, target)
         self._apply(changed)
 
-    def _moved(self, resource: int, source: int, target: int) -> int:
-        new, instances = self.transport.moved(resource, source, target), self.machine.instances
+    def _at(self, step: Step, source: int, target: int, cores: tuple[int, int] | None = None) -> Step:
+        """Return a visit in another tile, or another core."""
+        resource, mvm = self._moved(step.resource, source, target, cores), step.mvm
+        if mvm is not None:
+            mvm = mvm._replace(bank=self._moved(mvm.bank, source, target, cores))
+        return step._replace(resource=resource, mvm=mvm)
+
+    def _moved(self, resource: int, source: int, target: int, cores: tuple[int, int] | None) -> int:
+        new, instances = self.transport.moved(resource, source, target, cores), self.machine.instances
         if resource in instances:
             instances[new] = instances[resource]
         return new

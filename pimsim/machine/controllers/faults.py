@@ -2,7 +2,8 @@
 
 A site that fails is closed and what is under way there ends. Its weights are written into a spare site of its chip, row
 by row as they come from the memory or the host, where the chip file says how long a write takes. Then its steps go to
-the spare's parts, its packets over the spare's routes, and its ops open. An array takes its whole site with it. When a
+the spare's parts, its packets over the spare's routes, and its ops open. An array takes its core with it, for which a
+spare core of the site takes over in the same way, or, where none is left, its whole site. When a
 link fails, everything is closed and comes to its end, since old and new routes together could form a circle; then all
 packets go up and down a tree of the links that are left, and everything opens.
 """
@@ -48,8 +49,11 @@ class Faults(Controller):
         self.deeds = Deeds(self.name, "chip")
         self.steps = Steps(machine)
         self.repairs = simpy.Resource(self.env)  # one at a time
-        self.seat = {tile: tile for tile in range(self.package.tiles)}
+        self.seat = {tile: tile for name in self.config.working for tile in self.package.seats_of(name)}
         """Where each site's work is done now."""
+        self.home: dict[int, int] = {}
+        """The resource that weights are in now, by their number among the machine's."""
+        self.spare_cores: dict[int, list[int]] = {}
         self.spares = {
             name: sorted(set(self.package.tiles_of(name)) - set(self.package.seats_of(name)))
             for name in self.config.working
@@ -70,13 +74,13 @@ class Faults(Controller):
         if fault.link is not None:
             yield from self._fail_link((fault.link[0], fault.link[1]))
             return
-        name, number, where = fault.site, fault.number, ""
         if fault.array is not None:
-            name, number = fault.array.site, fault.array.number
-            where = f"an array of core {fault.array.core} of "
-        assert name is not None
-        assert number is not None
-        yield from self._fail_tile(self.config.tiles_of(name)[number], where)
+            failed = self.config.tiles_of(fault.array.site)[fault.array.number]
+            yield from self._fail_array(failed, fault.array.core)
+            return
+        assert fault.site is not None
+        assert fault.number is not None
+        yield from self._fail_tile(self.config.tiles_of(fault.site)[fault.number])
 
     def _at_random(self, fault: Fault) -> Process:
         assert fault.rate_per_s is not None
@@ -86,9 +90,13 @@ class Faults(Controller):
             yield self.env.timeout(max(1, round(rng.exponential(FS_PER_S / fault.rate_per_s))))
             if fault.of == "link":
                 yield from self._fail_link(links[int(rng.integers(len(links)))])
-            else:
-                where = "an array of " if fault.of == "array" else ""
-                yield from self._fail_tile(int(rng.integers(self.package.tiles)), where)
+                continue
+            failed = int(rng.integers(self.package.tiles))
+            cores = self.package.site(failed).part_at("cores")
+            if fault.of == "array" and cores is not None:
+                yield from self._fail_array(failed, int(rng.integers(cores)))
+            elif fault.of == "tile":
+                yield from self._fail_tile(failed)
 
     def _links(self) -> Iterator[tuple[str, str]]:
         graph = self.package.graph
@@ -96,16 +104,57 @@ class Faults(Controller):
             if data["kind"] == "link":
                 yield a, b
 
+    # -- a core ------------------------------------------------------------------------------------------------
+
+    def _fail_array(self, failed: int, core: int) -> Process:
+        """Let a spare core of the site take over, or else a spare site."""
+        began, what = int(self.env.now), f"an array of core {core} of tile {failed}"
+        with self.repairs.request() as turn:
+            yield turn
+            spares = self._spare_cores(failed)
+            if core in spares:
+                spares.remove(core)
+                self._note(began, what, "was spare")
+                return
+            tile, actors = self._work_at(failed)
+            if spares and actors and not self._is_over():
+                spare = spares.pop(0)
+                yield from self._rest(tile, actors)
+                yield from self._write(f"tile{failed}.core{core}.", failed, failed, (core, spare))
+                self.steps.move_core(failed, (core, spare))
+                self.open(actors, "programming")
+                self._note(began, what, f"replaced by core {spare}", tile)
+                return
+        yield from self._fail_tile(failed, f"an array of core {core} of ")
+
+    def _spare_cores(self, tile: int) -> list[int]:
+        """Return the spare cores that a tile has left."""
+        if tile not in self.spare_cores:
+            site = self.package.site(tile)
+            cores = int(site.part_at("cores"))
+            self.spare_cores[tile] = list(range(cores - (site.part_at("core.spares") or 0), cores))
+        return self.spare_cores[tile]
+
     # -- a site ------------------------------------------------------------------------------------------------
 
-    def _fail_tile(self, failed: int, part: str) -> Process:
+    def _work_at(self, seat: int) -> tuple[int, list[int]]:
+        """Return the site whose work is done at a place, and its actors; none where a site has failed, or is spare."""
+        tile = next((tile for tile, where in self.seat.items() if where == seat), -1)
+        return tile, self.actors_at(tile) if tile >= 0 else []
+
+    def _rest(self, tile: int, actors: list[int]) -> Process:
+        """Close a site and wait until what is under way there has ended."""
+        self.close(actors)
+        while self.machine.engine.site_figures()[0][tile]:
+            yield self.env.timeout(LOOK_FS)
+
+    def _fail_tile(self, failed: int, part: str = "") -> Process:
         began = int(self.env.now)
         with self.repairs.request() as turn:
             yield turn
             what = f"{part}tile {failed}"
             name = self.package.site(failed).name
-            tile = next((tile for tile, seat in self.seat.items() if seat == failed), failed)
-            actors = self.actors_at(tile)
+            tile, actors = self._work_at(failed)
             if failed in self.spares[name]:
                 self.spares[name].remove(failed)
                 self._note(began, what, "was spare")
@@ -122,10 +171,8 @@ class Faults(Controller):
             except NoDetour as reason:
                 raise self._interrupted(began, what, str(reason)) from None
             self.spares[name].remove(spare)
-            self.close(actors)
-            while self.machine.engine.site_figures()[0][tile]:
-                yield self.env.timeout(LOOK_FS)
-            yield from self._write(tile, failed, spare)
+            yield from self._rest(tile, actors)
+            yield from self._write(f"tile{failed}.", failed, spare)
             try:
                 self.steps.move(failed, spare)
             except NoDetour as reason:
@@ -134,33 +181,34 @@ class Faults(Controller):
             self.open(actors, "programming")
             self._note(began, what, f"replaced by tile {spare}", tile)
 
-    def _write(self, tile: int, failed: int, spare: int) -> Process:
-        """Write a tile's weights into a spare one, those of different places side by side."""
-        residents = [each for each in self.machine.residents if each.share.tile == tile]
+    def _write(self, here: str, failed: int, spare: int, cores: tuple[int, int] | None = None) -> Process:
+        """Write the weights in what is named so into a spare tile or core, those of different places side by side."""
+        resources = self.machine.net.resources
         writing = [
-            self.process(self._write_one(resident, failed, spare))
-            for resident in residents
-            if resident.kind.writable
+            self.process(self._write_one(number, resident, failed, spare, cores))
+            for number, resident in enumerate(self.machine.residents)
+            if resources[self.home.setdefault(number, resident.resource)].name.startswith(here)
         ]
         yield self.env.all_of(writing)
 
-    def _write_one(self, resident: Resident, failed: int, spare: int) -> Process:
-        """Bring the rows of one place and write them, one after another."""
-        machine, share = self.machine, resident.share
-        resource = resident.resource
-        if failed != share.tile:  # it has moved before
-            resource = machine.transport.moved(resource, share.tile, failed)
-        new = resident._replace(resource=machine.transport.moved(resource, failed, spare))
+    def _write_one(
+        self, number: int, resident: Resident, failed: int, spare: int, cores: tuple[int, int] | None
+    ) -> Process:
+        """Bring the rows of one place and write them, one after another, if the chip file says how long that takes."""
+        machine, share, transport = self.machine, resident.share, self.machine.transport
+        new = self.home[number] = transport.moved(self.home[number], failed, spare, cores)
+        if not resident.kind.writable:
+            return
         bits = -(-share.elements // share.rows) * machine.plan.weight_bits
-        transport = machine.transport
-        steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), new.writing(1)]
+        writing = resident._replace(resource=new).writing(1)
+        steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), writing]
         machine.sync_resources()
         op = machine.ops.index(resident.op)
         each_pj = sum(pj for step in steps for _, pj in step.energy if pj is not None)
         for _ in range(share.rows):
             self.spent_pj += each_pj
             yield self.env.submit(steps, op)
-        machine.written[new.resource] += 1
+        machine.written[new] += 1
 
     # -- a link ------------------------------------------------------------------------------------------------
 

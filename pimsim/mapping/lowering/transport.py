@@ -63,12 +63,17 @@ class Transport:
 
     # -- elsewhere ---------------------------------------------------------------------------------------------
 
-    def moved(self, resource: int, source: int, target: int) -> int:
-        """Return the resource in one tile that is what another is in a second tile, made at its first use."""
+    def moved(self, resource: int, source: int, target: int, cores: tuple[int, int] | None = None) -> int:
+        """Return the resource in one tile that is what another is in a second tile, made at its first use.
+
+        With `cores`, from one core to another.
+        """
         row = self.net.resources[resource]
         key = next(key for key, number in self._made.items() if number == resource)
         assert isinstance(key, tuple)
         here, there = f"tile{source}.", f"tile{target}."
+        if cores is not None:
+            here, there = f"{here}core{cores[0]}.", f"{there}core{cores[1]}."
         new = [key[0]]
         for each in key[1:]:
             if isinstance(each, str):
