@@ -215,6 +215,11 @@ class WorkSite(Site):
     static_power_mw: Positive | None = None
     power: PowerStates | None = None
 
+    @property
+    def seats(self) -> int:
+        """The sites of a chip that ops may be put on: all but the spare ones."""
+        return self.count - (self.spares or 0)
+
     def clocked(self) -> Iterator[tuple[str, str]]:
         """Buffer, bus and digital units."""
         yield "buffer", self.buffer.clock

@@ -74,9 +74,7 @@ class Crossbar(WorkSite):
         """What is written anew has a write time, and is over before the next time."""
         array = self.core.array
         if array.programming(self.clocks).row_fs is None:
-            raise refuse(
-                "core.array.refresh", "intervals", "core.array.write_ns beside it: the time to write a row"
-            )
+            raise refuse("core.array.write_ns", None, "a time to write a row in, as core.array.refresh does")
         refresh.check("core.array.refresh", array.write(array.rows, 0, self.clocks).held)
 
     def warnings(self) -> Iterator[str]:

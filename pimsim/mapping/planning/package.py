@@ -59,7 +59,7 @@ class Package:
     def seats_of(self, name: str) -> list[int]:
         """Return those of them that ops may be put on: all but the spare ones, which are the last of each chip."""
         one = self.config.tiles_of(name)
-        used = one[: len(one) - (self.kinds[name].site.spares or 0)]
+        used = one[: self.kinds[name].site.seats]
         return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in used]
 
     @property

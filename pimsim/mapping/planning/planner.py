@@ -101,9 +101,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
         for node, site in zip(nodes, sites, strict=True)
     ]
     needed = slots_of(range(len(nodes)), tilings, sites)
-    per_chip = {
-        name: kind.slots * (kind.site.count - (kind.site.spares or 0)) for name, kind in kinds.items()
-    }
+    per_chip = {name: kind.slots * kind.site.seats for name, kind in kinds.items()}
     able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
     fewest = chips_for(needed, per_chip)
     need, most = f"the weights of '{flows.model}' need", needed
