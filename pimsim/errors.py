@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 
 class PimsimError(Exception):
@@ -55,6 +56,30 @@ class SimulationError(PimsimError):
     """The machine cannot go on."""
 
     exit_code = 1
+
+
+class InterruptedRunError(SimulationError):
+    """A run ended early because a part failed that nothing could replace.
+
+    Parameters
+    ----------
+    message, where, mend : str
+        As of all errors.
+    done : dict, optional
+        What was done before, as plain data: when outputs came, and what was replaced.
+    """
+
+    def __init__(
+        self, message: str, where: str = "", mend: str = "", done: dict[str, object] | None = None
+    ) -> None:
+        super().__init__(message, where=where, mend=mend)
+        self.done = done or {}
+        self.args = message, where, mend, self.done  # SimPy makes it again from these
+
+    def __reduce__(self) -> tuple[partial[PimsimError], tuple[str]]:
+        """Say how to make it again, with what was done."""
+        again: Any = partial(type(self), where=self.where, mend=self.mend, done=self.done)
+        return again, (self.message,)
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -56,8 +56,10 @@ WHOLE_MACHINE = {
         "interconnect",
         "tile",
         "controllers.base",
-        "controllers.pacing",
         "controllers.start",
+        "controllers.detour",
+        "controllers.faults",
+        "controllers.pacing",
     )
 }
 PLACE = {name: place for place, names in enumerate(LINE) for name in names}

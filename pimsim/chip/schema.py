@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.base import Positive, Text, no_effect, refuse
+from pimsim.chip.faults import Fault, check_faults
 from pimsim.chip.graph import graph_of
 from pimsim.chip.parts import Clock, ExternalLinks, Model, Network, Other, Sourced
 from pimsim.chip.precision import Precision
@@ -75,6 +76,8 @@ class ChipConfig(Model):
         What joins the sites, and the chip to others and its host.
     other : dict of str to Other
         Parts with area and power that take no part in the simulation.
+    faults : list of Fault, optional
+        Parts that fail in the course of a run.
     published : Published
         Published totals.
     notes : list of str
@@ -102,6 +105,7 @@ class ChipConfig(Model):
     network: Network
     external: ExternalLinks
     other: dict[Name, Other] = Field(default_factory=dict)
+    faults: list[Fault] | None = None
     published: Published = Field(default_factory=Published)
     notes: list[Text] = Field(default_factory=list)
 
@@ -129,6 +133,7 @@ class ChipConfig(Model):
                     f"other.{name}.per", other.per, f"chip, core, or a site: {', '.join(self.sites)}"
                 )
         self._check_places()
+        check_faults(self)
         return self
 
     def _clocked(self) -> Iterator[tuple[str, str]]:

@@ -200,6 +200,8 @@ class WorkSite(Site):
         while another computes and a third drains.
     buffer, bus, digital, output_register
         Its parts; `digital` by name, `output_register` may be absent.
+    spares : int, optional
+        Of the sites, so many of each chip are kept free for others that fail: the last ones.
     static_power_mw : float, optional
         Power of one site that runs with time, beside that of its parts.
     power : PowerStates, optional
@@ -220,8 +222,14 @@ class WorkSite(Site):
     bus: Annotated[Bus, Slot("parts", Bus)]
     digital: dict[Name, Annotated[DigitalUnit, Slot("parts", DigitalUnit)]]
     output_register: Annotated[Register, Slot("parts", Register)] | None = None
+    spares: Count | None = None
     static_power_mw: Positive | None = None
     power: PowerStates | None = None
+
+    @property
+    def seats(self) -> int:
+        """The sites of a chip that ops may be put on: all but the spare ones."""
+        return self.count - (self.spares or 0)
 
     def clocked(self) -> Iterator[tuple[str, str]]:
         """Buffer, bus and digital units."""
@@ -231,7 +239,11 @@ class WorkSite(Site):
             yield f"digital.{name}", unit.clock
 
     def check(self) -> None:
-        """Each op type is in one unit only."""
+        """Each op type is in one unit only; not every site is a spare one."""
+        if self.spares is not None and self.spares >= self.count:
+            raise refuse(
+                "spares", self.spares, f"fewer than the {self.count} sites: nothing is left to compute"
+            )
         seen: dict[str, str] = {}
         for unit_name, unit in self.digital.items():
             for op in unit.operations:

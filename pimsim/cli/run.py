@@ -13,7 +13,7 @@ import click
 from pimsim.cli import INTERRUPTED
 from pimsim.cli.output import print_bytes, print_pieces
 from pimsim.cli.progress import Progress
-from pimsim.errors import ConfigError, PimsimError
+from pimsim.errors import ConfigError, InterruptedRunError, PimsimError
 
 if TYPE_CHECKING:
     from pimsim.chip import Chip
@@ -184,7 +184,14 @@ def command(
                 return
             from pimsim.run.simulate import simulate
 
-            result = simulate(experiment, timeline=window, on_progress=progress)
+            try:
+                result = simulate(experiment, timeline=window, on_progress=progress)
+            except InterruptedRunError as error:
+                if output is not None:
+                    from pimsim.result.interrupted import save_interrupted
+
+                    save_interrupted(output, error, experiment.identity)
+                raise
             progress.stage = "while writing the result"
             progress.hide()
             _hand_over(result, output, plot, timeline, as_json, top, verbose)

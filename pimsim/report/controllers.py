@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.controllers import controllers_of, figures_of
-from pimsim.report.tables import plain, table
+from pimsim.report.tables import NOT_MODELLED, plain, table
 from pimsim.result.energy import AJ_PER_PJ
 from pimsim.units import format_si, format_time
 
@@ -38,7 +38,7 @@ def written(key: str, value: Any) -> str:
     """Write a figure with the unit that ends its key; None is none."""
     unit = key.rpartition("_")[2]
     if value is None:
-        return "none"
+        return NOT_MODELLED if key == "energy_aj" else "none"
     if isinstance(value, str):
         return value
     if unit == "fs":

@@ -15,7 +15,7 @@ from pimsim.netlist.rows import Resource
 from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
 from pimsim.result.bounds import chain_fs
 from pimsim.result.cold import about_weights
-from pimsim.result.controllers import controller_rows
+from pimsim.result.controllers import controller_notes, controller_rows
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
@@ -112,6 +112,7 @@ def freeze(
             *about_weights(machine),
             *NOT_MODELLED,
             *([] if machine.network is not None else [BY_PACKET]),
+            *controller_notes(machine),
         ],
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},

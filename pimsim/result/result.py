@@ -242,6 +242,10 @@ class Result:
         except (ValueError, OSError, EOFError, zlib.error, RecursionError):
             raise ResultError("is not a pimsim result, or is cut short", where=str(path)) from None
         check_schema(data.get("schema") if isinstance(data, dict) else None, str(path))
+        if "interrupted" in data:
+            raise ResultError(
+                f"is of a run that was interrupted: {data['interrupted'].get('message', '')}", where=str(path)
+            )
         missing = [key for key in KEYS if key not in data]
         if missing:
             raise ResultError(

@@ -5,6 +5,8 @@ Expected: the run without pacing; the rule said again in the test, over the time
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pimsim.errors import ConfigError
@@ -12,6 +14,7 @@ from pimsim.machine.controllers.pacing import Window
 from pimsim.run.generate import generate
 from pimsim.run.options import Options
 from pimsim.run.simulate import simulate
+from tests.cli.runner import call, small_file
 from tests.oracle.twin_processes import ServingTwin
 from tests.random_models import Builder, small_chip
 from tests.transformers import decoder
@@ -43,7 +46,7 @@ def test_inferences_spend_less_time_in_the_pipeline_at_equal_throughput(runs):
     free, paced = runs
     assert paced.interval_fs == pytest.approx(free.interval_fs, rel=0.03)
     # Without pacing all are in the machine from time 0 on, so each takes as long as its output is late.
-    assert pacing(paced)["time_50_fs"] < sorted(free.outputs_fs)[BATCH // 2] / 2
+    assert pacing(paced)["time_p50_fs"] < sorted(free.outputs_fs)[BATCH // 2] / 2
 
 
 def test_the_window_stays_within_its_bounds_and_follows_the_rule(runs):
@@ -147,3 +150,14 @@ MESH = {"network.topology": {"kind": "mesh", "width": 3, "height": 3}}
 def test_a_pace_that_makes_no_sense_is_refused(given, words):
     with pytest.raises(ConfigError, match=words):
         Options(**given)
+
+
+def test_the_command_line_paces_and_refuses_what_makes_no_sense(tmp_path, capsys, monkeypatch):
+    small = small_file(tmp_path)
+    done = call(capsys, monkeypatch, "run", "isaac", small, "--batch", "4", "--pace", "2", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["controllers"][0]["most"] == 2
+    for arguments in (["--pace", "2"], ["--batch", "4", "--pace", "0"]):
+        done = call(capsys, monkeypatch, "run", "isaac", small, *arguments)
+        assert done.code == 2
+        assert "pace" in done.err

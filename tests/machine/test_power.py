@@ -228,3 +228,32 @@ def test_random_models_with_power_states_agree_with_the_twin(small, trace, idle,
 def test_states_that_make_no_sense_are_refused(given, words):
     with pytest.raises(ConfigError, match=words):
         chip(power(**given))
+
+
+def test_the_energy_of_waking_is_not_modelled_where_the_chip_file_does_not_give_it():
+    result = simulate(chip(power(wake_energy_pj=None)), model())
+    (row,) = result["controllers"]
+    assert row["times"] > 0
+    assert row["energy_aj"] is None
+    assert "tile.power" in result.energy_pj["not_modelled"]
+
+
+def test_states_without_static_power_say_that_they_change_the_time_alone():
+    result = simulate(small_chip(power()), model())
+    assert "No part of tile has static power: its power states change the time alone." in result.notes
+
+
+def test_a_site_that_is_being_written_is_active():
+    """Weights come and are written before anything runs, which takes longer than a site may rest."""
+    cold = chip(power(idle_after_ns=None), {"core.array.write_ns": 500.0})
+    result = simulate(cold, model(), cold=True)
+    rows = {row["controller"]: row for row in result["controllers"]}
+    writing = rows["programming"]["held_fs"]
+    assert writing > 1000 * NS
+    rows_at: dict[int, int] = {}
+    for each in Machine(make_plan(cold, model())).residents:
+        rows_at[each.share.tile] = max(rows_at.get(each.share.tile, 0), each.share.rows)
+    assert rows_at
+    for site in rows["power"]["sites"]:
+        assert site["active_fs"] >= rows_at.get(site["site"], 0) * 500 * NS  # one row after another
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs

@@ -33,6 +33,7 @@ OTHER: dict[str, Any] = {  # another value of every option
     "rate": 2e5,
     "places": 1,
     "pace": 2,
+    "cold": True,
     "seed": 2,
 }
 

@@ -17,11 +17,14 @@ class Core(Sourced):
     ----------
     arrays : int
         Arrays in a core.
+    spares : int, optional
+        Of a tile's cores, so many are kept free for others whose arrays fail: the last ones.
     array, dac, sample_hold, adc, shift_add, input_register, output_register
         Its parts; `sample_hold` may be absent.
     """
 
     arrays: Count
+    spares: Count | None = None
     array: Annotated[Array, Slot("parts", Array)]
     dac: Annotated[Dac, Slot("parts", Dac)]
     sample_hold: Annotated[SampleHold, Slot("parts", SampleHold)] | None = None

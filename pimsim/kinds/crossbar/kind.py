@@ -30,8 +30,8 @@ class CrossbarKind(Kind):
 
     @property
     def slots(self) -> int:
-        """Arrays of a tile."""
-        return self.site.arrays
+        """Arrays of a tile, without those of spare cores."""
+        return (self.site.cores - (self.site.core.spares or 0)) * self.site.core.arrays
 
     @property
     def core_slots(self) -> int:

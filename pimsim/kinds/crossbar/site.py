@@ -57,6 +57,9 @@ class Crossbar(WorkSite):
         if self.products != "digital" and core.array.write_ns is None:
             expected = "digital, as core.array.write_ns gives no time to write a row in"
             raise refuse("products", self.products, expected)
+        if core.spares is not None and core.spares >= self.cores:
+            expected = f"fewer than the {self.cores} cores of a tile: nothing is left to compute"
+            raise refuse("core.spares", core.spares, expected)
         if core.arrays % core.adc.banks:
             raise refuse("core.adc.banks", core.adc.banks, f"a divisor of core.arrays ({core.arrays})")
         if core.array.refresh is not None:

@@ -41,7 +41,7 @@ class Deeds:
     held_fs : int
         How long it held parts, over all of them, fs.
     energy_pj : float
-        What that cost, pJ.
+        What that cost, pJ, as far as it is modelled.
     figures : dict
         What else there is to say, each with its unit in its name.
     spans : list of Span

@@ -27,6 +27,10 @@ class Gates:
             self._holders.setdefault(actor, set()).add(holder)
         self.env.close(actors)
 
+    def are_held(self, holder: Hashable, actors: Iterable[int]) -> bool:
+        """Whether others than this holder keep an actor closed."""
+        return any(self._holders.get(actor, set()) - {holder} for actor in actors)
+
     def open(self, holder: Hashable, actors: Iterable[int], cause: str, job: Job | None = None) -> None:
         """Let actors go; see `Environment.open`. The time of an actor is charged to what the last holder says."""
         free = []

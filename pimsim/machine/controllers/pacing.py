@@ -59,7 +59,7 @@ class Window:
     def figures(self, took_fs: Sequence[int]) -> dict[str, Any]:
         """Return its sizes over time, and percentiles of how long each took, fs."""
         sizes = [size for _, size in self.history]
-        percentiles = {f"time_{p}_fs": round(float(np.percentile(took_fs, p))) for p in PERCENTILES}
+        percentiles = {f"time_p{p}_fs": round(float(np.percentile(took_fs, p))) for p in PERCENTILES}
         return {
             "most": self.most,
             "largest_window": max(sizes),

@@ -40,7 +40,7 @@ class Power(Controller):
         assert first is not None
         awake = 0
         while True:
-            while (left := self._left(tile, awake, first)) > 0:
+            while (left := self._left(tile, actors, awake, first)) > 0:
                 yield env.timeout(left)
             self.close(actors)
             wanted = env.wanted(tile)
@@ -60,12 +60,15 @@ class Power(Controller):
             awake = int(env.now)
             self.open(actors, "waking")
 
-    def _left(self, tile: int, awake: int, first: int) -> int:
-        """How long until it could have been without work for long enough, fs; 0 or less if it has."""
+    def _left(self, tile: int, actors: list[int], awake: int, first: int) -> int:
+        """How long until it could have been without work for long enough, fs; 0 or less if it has.
+
+        While another controller holds its ops, that is at work there.
+        """
         under_way, since = self.machine.engine.site_figures()
         if tile >= len(under_way):  # nothing runs at so high a number
             return first - int(self.env.now)
-        if under_way[tile]:
+        if under_way[tile] or self.machine.gates.are_held(self, actors):
             return first
         return max(int(since[tile]), awake) + first - int(self.env.now)
 
@@ -83,11 +86,11 @@ class Power(Controller):
         self.machine.sync_resources()
         held = self.control.wake_fs
         self.env.submit([Step(resource, held, held, energy=((part, energy),))], self.machine.host_op)
-        self.deeds.energy_pj += energy or 0.0
 
     def finish(self, end_fs: int) -> None:
         """Sum up the time in each state, by site."""
-        deeds = self.deeds
+        deeds, each_pj = self.deeds, self.control.wake_energy_pj
+        deeds.energy_pj = deeds.times * (each_pj or 0.0)
         sites = []
         for tile, changes in self.changes.items():
             times = dict.fromkeys(STATES, 0)
@@ -101,6 +104,8 @@ class Power(Controller):
         self.state_fs = {state: sum(row[f"{state}_fs"] for row in sites) for state in STATES}
         deeds.held_fs = self.state_fs["waking"]
         deeds.figures = {**{f"{state}_fs": fs for state, fs in self.state_fs.items()}, "sites": sites}
+        if each_pj is None and deeds.times:
+            deeds.figures["energy_not_modelled_of"] = f"{self.site.name}.power"
 
     def static_energy_aj(self) -> dict[tuple[str, str], int]:
         """Return the static energy of the parts inside the sites, whole aJ, by part and state, for states that were.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.chip.control import controls_of
 from pimsim.machine.controllers.base import Controller
+from pimsim.machine.controllers.faults import Faults
 from pimsim.machine.controllers.pacing import Pacing
 from pimsim.machine.controllers.programming import Cold, Programming
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def start_controllers(machine: Machine) -> list[Controller]:
-    """Start every controller that the machine's sites ask for, before time 0, then the host's own."""
+    """Start every controller of a run, before time 0: those that sites ask for in the order of the chip file."""
     sites = machine.plan.chip.config.sites.values()
     controllers: list[Controller] = []
     if machine.cold:
@@ -24,6 +25,8 @@ def start_controllers(machine: Machine) -> list[Controller]:
         for site in sites
         for path, control in controls_of(site)
     ]
+    if machine.plan.chip.config.faults:
+        controllers.append(Faults(machine))
     if machine.pace is not None:
         controllers.append(Pacing(machine, machine.pace))
     for controller in controllers:

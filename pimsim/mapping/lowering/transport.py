@@ -62,6 +62,42 @@ class Transport:
             self._made[key] = self.net.add_resource(name, part, period_fs, servers, link, cause, tile)
         return self._made[key]
 
+    # -- elsewhere ---------------------------------------------------------------------------------------------
+
+    def moved(self, resource: int, source: int, target: int, cores: tuple[int, int] | None = None) -> int:
+        """Return the resource in one tile that is what another is in a second tile, made at its first use.
+
+        With `cores`, from one core to another.
+        """
+        row = self.net.resources[resource]
+        key = next(key for key, number in self._made.items() if number == resource)
+        assert isinstance(key, tuple)
+        here, there = f"tile{source}.", f"tile{target}."
+        if cores is not None:
+            here, there = f"{here}core{cores[0]}.", f"{there}core{cores[1]}."
+        new = [key[0]]
+        for each in key[1:]:
+            if isinstance(each, str):
+                new.append(each.replace(here, there, 1))
+            else:
+                new.append(target if each == source and isinstance(each, int) else each)
+        name = row.name.replace(here, there, 1)
+        return self.resource(
+            tuple(new), name, row.part, row.period_fs, row.servers, row.link, row.cause, target
+        )
+
+    def rerouted(self, step: Step, chip: int, ends: tuple[str, str], hops: list[tuple[int, int]]) -> Step:
+        """Return a packet's step on another way between two nodes of a chip's network."""
+        fabric, shift = self.fabric, chip * len(self.fabric.channels)
+        terminal = fabric.terminal_number[ends[0]]
+        period = self.config.clocks[self.config.network.clock].period_fs
+        return step._replace(
+            resource=self._channel(chip, fabric.injection[terminal]),
+            route=self.net.add_route(tuple((shift + channel, vcs) for channel, vcs in hops)),
+            terminal=chip * len(fabric.terminals) + terminal,
+            latency=fabric.zero_load(hops, step.flits) * period,
+        )
+
     # -- inside a tile -----------------------------------------------------------------------------------------
 
     def read_buffer(self, tile: int, bits: int) -> list[Step]:

@@ -92,7 +92,7 @@ def choose_copies(
         if name is None:  # the host's ends
             copies.of[n] = 1
             continue
-        kind, tiles = kinds[name], len(package.tiles_of(name))
+        kind, tiles = kinds[name], len(package.seats_of(name))
         unit = kind.site.unit_of(node.type)
         assert unit is not None
         group = group_of.get(n)

@@ -56,6 +56,12 @@ class Package:
         one = self.config.tiles_of(name)
         return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in one]
 
+    def seats_of(self, name: str) -> list[int]:
+        """Return those of them that ops may be put on: all but the spare ones, which are the last of each chip."""
+        one = self.config.tiles_of(name)
+        used = one[: self.kinds[name].site.seats]
+        return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in used]
+
     @property
     def tiles(self) -> int:
         """Sites of all chips that ops can be done at; they are called tiles here, whatever their kind."""

@@ -51,7 +51,7 @@ class Floor:
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
         self.ranks = {
-            name: np.array(sorted(self.rank[tile] for tile in package.tiles_of(name))) for name in self.kinds
+            name: np.array(sorted(self.rank[tile] for tile in package.seats_of(name))) for name in self.kinds
         }  # of the sites of each name
         self.orders = {name: [self.order[rank] for rank in ranks] for name, ranks in self.ranks.items()}
         self.capacity = [package.site(tile).buffer.capacity_bytes for tile in range(package.tiles)]

@@ -102,7 +102,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
         for node, site in zip(nodes, sites, strict=True)
     ]
     needed = slots_of(range(len(nodes)), tilings, sites)
-    per_chip = {name: kind.slots * kind.site.count for name, kind in kinds.items()}
+    per_chip = {name: kind.slots * kind.site.seats for name, kind in kinds.items()}
     able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
     fewest = chips_for(needed, per_chip)
     need, most = f"the weights of '{flows.model}' need", needed
@@ -190,7 +190,7 @@ class _Job:
             kind = package.kinds[str(self.choices[group.members[0]].site)]
             if kind.product_policy == "digital":
                 continue
-            slices = slices_of(group, len(package.tiles_of(kind.site.name)))
+            slices = slices_of(group, len(package.seats_of(kind.site.name)))
             for n in group.members if slices > 1 else ():
                 product = kind.product([nodes[n] for nodes in programs], slices, self.input_bits)
                 if product is not None:
