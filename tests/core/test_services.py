@@ -72,7 +72,8 @@ def test_a_pipe_agrees_with_arithmetic_and_with_the_twin(pipe):
     net = line(4, LATENCY)
     engine = engine_with(net, pipe.Pipe(LATENCY))
     log, finished = run_twin(net)  # the same as a resource with a server for everybody
-    assert engine.finished and finished
+    assert engine.finished
+    assert finished
     assert sorted(engine.visit_log) == sorted(log)
     ends = [row[5] for row in engine.visit_log if row[0] == 0 and row[3] == 1]
     assert ends == [WORK * (k + 1) + LATENCY for k in range(4)]
@@ -87,4 +88,5 @@ def test_a_service_with_a_clock_of_its_own_is_called_when_its_time_comes(pipe):
     ends = np.array([row[5] for row in engine.visit_log if row[0] == 1 and row[3] == 1])
     assert ends.tolist() == [2 * EVERY] * 3
     assert (service.trips, service.stops) == (1, 6)
-    assert engine.finished and engine.charges().sum() == engine.last_end == 2 * EVERY
+    assert engine.finished
+    assert engine.charges().sum() == engine.last_end == 2 * EVERY

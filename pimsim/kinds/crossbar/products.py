@@ -29,8 +29,8 @@ def written_product(
         def path_at(cached: int) -> list[Step]:
             return _path(actors, site, op, growth.node(number, cached), index, home)
 
-        path = actors.net.add_growing(path_at, alike, actors.program.places, growth.last)
-        multiplier = actors.actor(op, index, "", path, depth=2, selector=actors.own.selector)
+        path = actors.add_growing(path_at, alike, growth)
+        multiplier = actors.actor(op, index, "", path, depth=2)
     matrix = Matrix.of(op.node, op.slices)
     assert matrix is not None
     cells = matrix.cells_written(site, actors.input_bits)
