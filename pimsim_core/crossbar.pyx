@@ -101,7 +101,7 @@ cdef class Crossbar(Service):
             drained = align(sampled, adc_clock) + convert
             left -= 1
         h = self.core.new_hold(
-            r, w, array_label if read >= convert else adc_label, self.core.steps[self.core.walkers[w].visit].charge
+            r, w, array_label if read >= convert else adc_label, self.core.walkers[w].cost
         )
         if read < convert:
             self.core.holds[h].place = self.core.resources[bank].place
@@ -149,7 +149,7 @@ cdef class Crossbar(Service):
         self.core.path.drop(self.core.walkers[w].node)
         self.core.walkers[w].node = node
         if self.core.walkers[w].phase + 1 == self.mvms[m].phases:
-            h = self.core.new_hold(r, w, self.core.walkers[w].label, self.core.steps[step].charge)
+            h = self.core.new_hold(r, w, self.core.walkers[w].label, self.core.walkers[w].cost)
             self.core.holds[h].place = self.core.walkers[w].place
             self.core.holds[h].begin = self.core.walkers[w].token
             self.samples[r].unsampled = w

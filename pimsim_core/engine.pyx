@@ -23,7 +23,7 @@ cdef class Engine(Figures):
     Parameters
     ----------
     net : mapping of str to numpy.ndarray
-        The arrays of a frozen `pimsim.netlist.netlist.Netlist`: records ``resources``, ``steps``, ``mvms``,
+        The arrays of a frozen `pimsim.netlist.netlist.Netlist`: records ``resources``, ``steps``, ``costs``, ``mvms``,
         ``actors``, ``inputs``, ``outputs``, ``casts``, ``trees``, ``leaves``, ``streams`` (see `record_dtype`), the
         arrays ``first_cast``, ``last_cast`` (by actor) and ``pieces``, the CSR arrays ``path_ptr``,
         ``consumer_ptr``, ``consumers``, ``input_actor``, ``producer_ptr``, ``producers``, the energy of visits
@@ -54,7 +54,7 @@ cdef class Engine(Figures):
         services=(),
     ):
         self.resources = net["resources"]
-        self.steps = net["steps"]
+        self.steps, self.costs = net["steps"], net["costs"]
         self.path_ptr = net["path_ptr"]
         self.actors = net["actors"]
         self.inputs = net["inputs"]
@@ -90,7 +90,6 @@ cdef class Engine(Figures):
         self.charge_part = net["charge_part"]
         self.charge_pj = net["charge_pj"]
         self.charge_sum = net["charge_sum"]
-        self.charge_visits = np.zeros(len(net["charge_sum"]), dtype=np.int64)
         self.part_energy, self.tile_energy = TimeBins(energy_parts), TimeBins(tiles + 1)
         self.activity, self.fill = TimeBins(ops), TimeBins(tiles + 1)
         self.tile_fill, self.tile_most, self.tile_since = np.zeros((3, tiles + 1), dtype=np.int64)
@@ -263,11 +262,17 @@ cdef class Engine(Figures):
             self._append_path(rows[step : step + 1].copy())
             rows = np.asarray(self.steps)
             visitors[visitors == step] = len(rows) - 1
-        given = {"resource": resource, "route": route, "terminal": terminal, "occupancy": occupancy}
-        given |= {"latency": latency, "flits": flits, "mvm": mvm}
-        for name, value in given.items():
+        first = rows["cost"][step]
+        costs = np.asarray(self.costs)[first : first + rows["arguments"][step]].copy()
+        costs["visits"] = 0
+        rows["cost"][step] = self.costs.shape[0]
+        for name, value in (("occupancy", occupancy), ("latency", latency), ("flits", flits)):
+            if value is not None:
+                costs[name] = value
+        for name, value in (("resource", resource), ("route", route), ("terminal", terminal), ("mvm", mvm)):
             if value is not None:
                 rows[name][step] = value
+        self.costs = np.concatenate([np.asarray(self.costs), costs])
         self._assign_services(step, step + 1)
 
     def _assign_services(self, int64_t first, last=None):
@@ -277,30 +282,8 @@ cdef class Engine(Figures):
         rows["service"] = np.where(rows["service"] > PORTS, rows["service"], usual)
 
     def select(self, int32_t selector, int64_t inference, int32_t choice):
-        """Let an inference take the `choice`-th of the paths that this selector chooses from, counted from 0."""
+        """Let an inference take the `choice`-th, from 0, of the paths, or of the costs, that a selector chooses from."""
         self.selected[self.select_ptr[selector] + inference] = choice
-
-    def set_costs(self, rows, int64_t occupancy, int64_t latency, int32_t flits, charges, energy):
-        """Change what visits cost that have not begun.
-
-        Parameters
-        ----------
-        rows : numpy.ndarray of int64
-            Steps, as the netlist numbers them.
-        occupancy, latency, flits : int
-            Of each of them, fs; flits where it is a way through the network.
-        charges : numpy.ndarray of int64
-            Their kinds of visits, -1 where they cost nothing.
-        energy : numpy.ndarray of float64
-            What each of those costs, pJ, by the parts of the kind.
-        """
-        steps = np.asarray(self.steps)
-        steps["occupancy"][rows], steps["latency"][rows], steps["flits"][rows] = occupancy, latency, flits
-        cdef int64_t charge
-        for charge in charges:
-            if charge >= 0:
-                np.asarray(self.charge_pj)[self.charge_ptr[charge] : self.charge_ptr[charge + 1]] = energy
-                self.charge_sum[charge] = float(np.sum(energy))
 
     def add_resource(self, int64_t period, int32_t servers, int32_t link, int32_t cause, int32_t part):
         """Append a resource for jobs, idle, and return its number; the arguments are as in the netlist."""
@@ -332,26 +315,27 @@ cdef class Engine(Figures):
         self.charge_pj = np.append(np.asarray(self.charge_pj), np.array(energy, dtype=np.float64))
         self.charge_ptr = np.append(np.asarray(self.charge_ptr), np.int32(self.charge_part.shape[0]))
         self.charge_sum = np.append(np.asarray(self.charge_sum), np.float64(sum(energy)))
-        self.charge_visits = np.append(np.asarray(self.charge_visits), np.int64(0))
         return self.charge_sum.shape[0] - 1
 
-    def visits_by_charge(self):
-        """Return how many visits of each kind that costs energy are over, int64, (kinds,)."""
-        return np.array(self.charge_visits)
-
-    def add_path(self, steps):
-        """Append a path for jobs and return its number.
+    def add_path(self, steps, int32_t op):
+        """Append a path for jobs of an op and return its number.
 
         Parameters
         ----------
         steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
             As in the netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause`
             for that of the resource.
+        op : int
+            That their visits count for.
         """
         more = np.zeros(len(steps), dtype=record_dtype("step"))
-        for row, values in zip(more, steps, strict=True):
-            row["resource"], row["occupancy"], row["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], row["flits"], row["charge"], row["cause"] = values[4:]
+        costs = np.zeros(len(steps), dtype=record_dtype("cost"))
+        for row, cost, values in zip(more, costs, steps, strict=True):
+            row["resource"], cost["occupancy"], cost["latency"], row["mvm"] = values[:4]
+            row["route"], row["terminal"], cost["flits"], cost["charge"], row["cause"] = values[4:]
+        more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(steps))
+        more["argument"], more["arguments"], costs["op"] = -1, 1, op
+        self.costs = np.concatenate([np.asarray(self.costs), costs])
         return self._append_path(more)
 
     def _append_path(self, rows):

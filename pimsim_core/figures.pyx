@@ -36,6 +36,19 @@ cdef class Figures(Kernel):
         rows = np.asarray(self.resources)
         return rows["visits"].copy(), rows["busy"].copy(), rows["waited"].copy()
 
+    def visits_by_charge(self):
+        """Return how many visits are over, by what they cost: (kind of cost, op, visits) a row, int64."""
+        rows = np.asarray(self.costs)
+        rows = rows[(rows["charge"] >= 0) & (rows["op"] >= 0)]
+        keys, which = np.unique(rows["charge"].astype(np.int64) * self.n_ops + rows["op"], return_inverse=True)
+        sums = np.zeros(len(keys), dtype=np.int64)
+        np.add.at(sums, which, rows["visits"])
+        return np.stack([keys // self.n_ops, keys % self.n_ops, sums], axis=1)
+
+    def charge_figures(self):
+        """Return what visits of each kind cost: where its parts begin, (kinds + 1,), the parts, and pJ for each."""
+        return np.array(self.charge_ptr), np.array(self.charge_part), np.array(self.charge_pj)
+
     def firings_done(self):
         """Return how many firings each actor has ended."""
         return np.asarray(self.actors)["ended"].copy()

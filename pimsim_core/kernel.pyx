@@ -75,6 +75,7 @@ cdef class Kernel(Gates):
 
     cdef int request(self, int32_t w) except -1:
         """Ask for the resource of the walker's present step at its next clock edge."""
+        self.walkers[w].cost = self.cost_of(w)
         return self.ask(w, self.steps[self.walkers[w].visit].resource)
 
     cdef int ask(self, int32_t w, int32_t r) except -1:
@@ -90,6 +91,7 @@ cdef class Kernel(Gates):
         """Ask, at an instant that is done, for the resource of the walker's step at its next clock edge behind it."""
         cdef int32_t r = self.steps[self.walkers[w].visit].resource
         self.walkers[w].resource = r
+        self.walkers[w].cost = self.cost_of(w)
         return self.to_edge(w, r, align(self.now + 1, self.resources[r].period))
 
     cdef int to_edge(self, int32_t w, int32_t r, int64_t edge) except -1:
@@ -199,6 +201,7 @@ cdef class Kernel(Gates):
                 a, i - self.actors[a].first_output, self.walkers[w].firing, path, self.actors[a].op
             )
             self.walkers[packet].token = token
+            self.walkers[packet].inference = inference
             self.walkers[packet].node = node
             self.path.hold(node)
             self.request(packet)

@@ -18,11 +18,12 @@ cdef class Ports(Service):
         """A packet holds the entrance until its tail is inside."""
         if self.core.walkers[w].tree >= 0:
             return self.enter_with_copies(w, r)
-        cdef int32_t step = self.core.walkers[w].visit
-        self.core.walkers[w].hold = self.core.new_hold(r, w, self.core.walkers[w].label, self.core.steps[step].charge)
-        self.core.holds[self.core.walkers[w].hold].least = self.core.steps[step].occupancy
+        cdef int32_t step = self.core.walkers[w].visit, cost = self.core.walkers[w].cost
+        self.core.walkers[w].hold = self.core.new_hold(r, w, self.core.walkers[w].label, cost)
+        self.core.holds[self.core.walkers[w].hold].least = self.core.costs[cost].occupancy
         self.network.inject(
-            self.core.steps[step].terminal, self.core.steps[step].route, self.core.steps[step].flits, w, self.core.now // self.period
+            self.core.steps[step].terminal, self.core.steps[step].route, self.core.costs[cost].flits, w,
+            self.core.now // self.period
         )
         self.core.next_times[self.number] = self.core.now
         return 0
@@ -54,7 +55,7 @@ cdef class Ports(Service):
             first = copy
         self.core.walkers[w].chain = first
         self.core.walkers[w].pieces = self.core.trees[t].last_piece - self.core.trees[t].first_piece
-        self.core.walkers[w].hold = self.core.new_hold(r, w, self.core.walkers[w].label, self.core.trees[t].charge)
+        self.core.walkers[w].hold = self.core.new_hold(r, w, self.core.walkers[w].label, self.core.trees[t].cost)
         for i in range(self.core.trees[t].first_piece, self.core.trees[t].last_piece):
             # Later pieces are created when those before can have left, so that waiting for those is no congestion.
             self.network.inject(self.core.trees[t].terminal, self.core.trees[t].route, self.core.pieces[i], w, cycle + flits)
@@ -111,7 +112,7 @@ cdef class Ports(Service):
             begin += self.core.leaves[self.core.walkers[w].leaf].latency
             begin += (self.network.packets[self.core.walkers[w].packet].size - 1) * self.period
         else:
-            begin = self.core.walkers[w].grant + self.core.steps[self.core.walkers[w].visit].latency
+            begin = self.core.walkers[w].grant + self.core.costs[self.core.walkers[w].cost].latency
         cdef int32_t node = self.core.path.new(self.core.walkers[w].node, begin, transport, self.core.walkers[w].place), following
         self.core.path.drop(self.core.walkers[w].node)
         self.core.op_waited[part, self.core.walkers[w].op] = full_sum(

@@ -95,13 +95,13 @@ cdef class Queue(Service):
 
     cdef int grant(self, int32_t w, int32_t r) except -1:
         """Hold a server for the occupancy, and go on after the latency."""
-        cdef int32_t step = self.core.walkers[w].visit
-        cdef int32_t h = self.core.new_hold(r, w, self.core.walkers[w].label, self.core.steps[step].charge)
-        cdef int64_t occupancy = self.core.steps[step].occupancy
-        if self.core.steps[step].latency == occupancy:
+        cdef int32_t cost = self.core.walkers[w].cost
+        cdef int32_t h = self.core.new_hold(r, w, self.core.walkers[w].label, cost)
+        cdef int64_t occupancy = self.core.costs[cost].occupancy
+        if self.core.costs[cost].latency == occupancy:
             self.core.holds[h].walker = w
         else:
-            self.core.go_on(w, self.core.now + self.core.steps[step].latency)
+            self.core.go_on(w, self.core.now + self.core.costs[cost].latency)
         return self.core.queue.push(self.core.now + occupancy, <int64_t>h * 8 + RELEASE)
 
     cdef int release(self, int32_t h) except -1:
@@ -112,8 +112,8 @@ cdef class Queue(Service):
         cdef int32_t place = self.core.holds[h].place
         self.core.resources[r].idle += 1
         self.core.resources[r].busy += self.core.now - self.core.holds[h].begin
-        if self.core.holds[h].charge >= 0:
-            self.core.spend(self.core.holds[h].charge, self.core.resources[r].tile, self.core.holds[h].begin, self.core.now)
+        if self.core.holds[h].cost >= 0:
+            self.core.spend(self.core.holds[h].cost, self.core.resources[r].tile, self.core.holds[h].begin, self.core.now)
         if self.core.recording & TIMELINE:
             self.core.keep_record(
                 HELD, self.core.holds[h].actor, self.core.holds[h].firing, self.core.holds[h].output, -1, self.core.resources[r].place,

@@ -64,17 +64,26 @@ cdef struct Resource:
     int32_t release_cause  # of the visit whose release `release_node` is, if it is not the resource's, or -1
     int32_t service  # that decides who is served next
 
-cdef struct Step:
+cdef struct Cost:  # of a visit
     int64_t occupancy
     int64_t latency
+    int64_t visits  # that are over
+    int32_t flits
+    int32_t charge  # its energy, or -1
+    int32_t op  # that it counts for, or -1
+    int32_t unused
+
+cdef struct Step:
     int32_t resource
     int32_t mvm  # row of the table of multiplications, or -1
     int32_t route  # through the network, or -1
     int32_t terminal  # where it begins
-    int32_t flits
-    int32_t charge  # the energy of a visit, or -1
+    int32_t cost  # of a visit; with an argument the first of a table
+    int32_t argument  # selector that says by inference which row of the table it is, or -1
+    int32_t arguments  # how many rows it has
     int32_t cause  # of a visit, if it is not its resource's, or -1
     int32_t service  # that serves it
+    int32_t unused
 
 cdef struct Mvm:
     int64_t setup
@@ -150,7 +159,7 @@ cdef struct Tree:
     int32_t last_piece
     int32_t first_leaf
     int32_t leaves
-    int32_t charge
+    int32_t cost
 
 cdef struct Leaf:
     int64_t latency  # of one flit
@@ -217,7 +226,7 @@ cdef struct Walker:
     int32_t place  # where it is, as its label says what it does
     int32_t visit  # the row of its present step as it was when it asked
     int32_t resource  # that it asks for
-    int32_t unused
+    int32_t cost  # of its present step
 
 cdef struct Hold:
     int64_t begin
@@ -229,7 +238,7 @@ cdef struct Hold:
     int32_t label  # what the visit did, for an own visit that waits for its end
     int32_t walker  # that goes on at the same time, or -1
     int32_t place
-    int32_t charge
+    int32_t cost  # of the visit, or -1
     int32_t output
     int32_t cause  # if it is not its resource's, or -1
     int32_t unused

@@ -13,6 +13,7 @@ CAUSES = (
 cdef int64_t[64] _room  # larger than any record; it stands for one of each kind in turn
 _DTYPES = {
     "resource": np.asarray(<Resource[:1]> <Resource*> _room).dtype,
+    "cost": np.asarray(<Cost[:1]> <Cost*> _room).dtype,
     "step": np.asarray(<Step[:1]> <Step*> _room).dtype,
     "mvm": np.asarray(<Mvm[:1]> <Mvm*> _room).dtype,
     "actor": np.asarray(<Actor[:1]> <Actor*> _room).dtype,

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.event_queue cimport EventQueue
 from pimsim_core.records cimport (
-    Actor, Cast, Hold, Input, Leaf, Note, Output, Record, Resource, Step, Stream, Tree, Walker,
+    Actor, Cast, Cost, Hold, Input, Leaf, Note, Output, Record, Resource, Step, Stream, Tree, Walker,
 )
 from pimsim_core.time_bins cimport TimeBins
 
@@ -20,6 +20,7 @@ cdef class State:
     cdef readonly int64_t packets
     cdef Resource[::1] resources
     cdef Step[::1] steps
+    cdef Cost[::1] costs
     cdef int32_t[::1] path_ptr
     cdef Actor[::1] actors
     cdef Input[::1] inputs
@@ -61,7 +62,6 @@ cdef class State:
     cdef int32_t[::1] charge_part
     cdef double[::1] charge_pj
     cdef double[::1] charge_sum
-    cdef int64_t[::1] charge_visits  # that are over
     cdef TimeBins part_energy  # pJ, by the parts of `charge_part`
     cdef TimeBins tile_energy  # pJ; the last row is what is in no tile
     cdef TimeBins activity  # fs of firings under way, by op
@@ -97,7 +97,7 @@ cdef class State:
     cdef readonly bint noticed  # there is something to look at in the lists above
 
     cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1
-    cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t charge) except -1
+    cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t cost) except -1
     cdef int32_t new_note(self, int32_t following, int64_t index, int32_t node) except -1
     cdef void touch_actor(self, int32_t a) noexcept
     cdef void touch_resource(self, int32_t r) noexcept
@@ -109,7 +109,8 @@ cdef class State:
     cdef void wait_over(self, int32_t w) noexcept
     cdef int32_t op_of(self, int32_t a) noexcept
     cdef int32_t first_resource_of(self, int32_t a) noexcept
-    cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1
+    cdef int32_t cost_of(self, int32_t w) noexcept
+    cdef int spend(self, int32_t cost, int32_t tile, int64_t begin, int64_t end) except -1
     cdef int keep_record(
         self, int32_t kind, int32_t actor, int64_t firing, int32_t output, int32_t step, int32_t place, int32_t op,
         int64_t begin, int64_t end, int64_t amount,

@@ -50,7 +50,7 @@ cdef class State:
         self.walkers[w].place = -1
         return w
 
-    cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t charge) except -1:
+    cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t cost) except -1:
         """Take a server of a resource for a walker."""
         cdef int64_t old = self.holds.shape[0]
         if self.free_hold < 0:
@@ -68,7 +68,7 @@ cdef class State:
         self.holds[h].output = self.walkers[w].output
         self.holds[h].label = label
         self.holds[h].place = self.resources[resource].place
-        self.holds[h].charge = charge
+        self.holds[h].cost = cost
         self.holds[h].cause = self.own_cause(w)
         self.holds[h].walker = -1
         return h
@@ -136,10 +136,20 @@ cdef class State:
         """What an actor visits first."""
         return self.steps[self.path_ptr[self.actors[a].path]].resource
 
-    cdef int spend(self, int32_t charge, int32_t tile, int64_t begin, int64_t end) except -1:
-        """Count a visit that costs energy, and spread that over its time."""
-        cdef int32_t i
-        self.charge_visits[charge] += 1
+    cdef int32_t cost_of(self, int32_t w) noexcept:
+        """The row of costs of a walker's present step, by the argument of its inference."""
+        cdef int32_t step = self.walkers[w].visit
+        cdef int32_t selector = self.steps[step].argument
+        if selector < 0:
+            return self.steps[step].cost
+        return self.steps[step].cost + self.selected[self.select_ptr[selector] + self.walkers[w].inference]
+
+    cdef int spend(self, int32_t cost, int32_t tile, int64_t begin, int64_t end) except -1:
+        """Count a visit that is over, and spread its energy over its time."""
+        cdef int32_t i, charge = self.costs[cost].charge
+        self.costs[cost].visits += 1
+        if charge < 0:
+            return 0
         for i in range(self.charge_ptr[charge], self.charge_ptr[charge + 1]):
             self.part_energy.add(self.charge_part[i], begin, end, self.charge_pj[i])
         return self.tile_energy.add(tile, begin, end, self.charge_sum[charge])

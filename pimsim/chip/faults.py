@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -11,7 +12,9 @@ from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.units import FS_PER_NS
 
 if TYPE_CHECKING:
-    from pimsim.chip.schema import ChipConfig
+    from networkx import Graph
+
+    from pimsim.chip.site import Site
 
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
 FS_PER_US = 1000 * FS_PER_NS
@@ -84,37 +87,37 @@ class Fault(Sourced):
         return None if self.at_us is None else round(self.at_us * FS_PER_US)
 
 
-def check_faults(config: ChipConfig) -> None:
-    """Refuse faults of parts that do not exist."""
-    for index, fault in enumerate(config.faults or ()):
+def check_faults(faults: Sequence[Fault], sites: Mapping[str, Site], graph: Graph[str]) -> None:
+    """Refuse faults of parts that do not exist: of sites that do ops, and of links of the network."""
+    for index, fault in enumerate(faults):
         try:
-            _check(config, fault)
+            _check(fault, sites, graph)
         except PydanticCustomError as error:
             context = dict(error.context or {})
             context["path"] = f"faults.{index}.{context['path']}"
             raise PydanticCustomError("chip", "found {found}, expected {expected}", context) from None
 
 
-def _check(config: ChipConfig, fault: Fault) -> None:
+def _check(fault: Fault, sites: Mapping[str, Site], graph: Graph[str]) -> None:
     for path, name, number in (
         ("", fault.site, fault.number),
         ("array.", *((fault.array.site, fault.array.number) if fault.array is not None else (None, None))),
     ):
         if name is None or number is None:
             continue
-        if name not in config.working:
-            raise refuse(f"{path}site", name, "a site that does ops: " + ", ".join(config.working))
-        count = config.working[name].count
+        if name not in sites:
+            raise refuse(f"{path}site", name, "a site that does ops: " + ", ".join(sites))
+        count = sites[name].count
         if number >= count:
             raise refuse(f"{path}number", number, f"one of the {count} sites, 0 to {count - 1}")
     if fault.array is not None:
-        cores = config.working[fault.array.site].part_at("cores")
+        cores = sites[fault.array.site].part_at("cores")
         if cores is None:
             raise refuse("array.site", fault.array.site, "a site with arrays")
         if fault.array.core >= cores:
             raise refuse("array.core", fault.array.core, f"one of the {cores} cores, 0 to {cores - 1}")
     if fault.link is not None:
-        graph, (a, b) = config.graph(), fault.link
+        a, b = fault.link
         if not any(
             graph.has_edge(*ends) and graph.edges[ends]["kind"] == "link" for ends in ((a, b), (b, a))
         ):

@@ -133,7 +133,8 @@ class ChipConfig(Model):
                     f"other.{name}.per", other.per, f"chip, core, or a site: {', '.join(self.sites)}"
                 )
         self._check_places()
-        check_faults(self)
+        if self.faults:
+            check_faults(self.faults, self.working, self.graph())
         return self
 
     def _clocked(self) -> Iterator[tuple[str, str]]:

@@ -47,6 +47,8 @@ class Environment(simpy.Environment):
     ----------
     simpy_events : int
         Events of SimPy that have happened.
+    unknown_parts : set of str
+        Parts that jobs act on, and whose energy is not known.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class Environment(simpy.Environment):
         self.on_idle: Callable[[bool], None] | None = None
         self.energy_parts = [] if energy_parts is None else energy_parts
         self.simpy_events = 0
+        self.unknown_parts: set[str] = set()
         self._jobs: dict[int, Job] = {}
         self._next_job = 0
         self._paths: dict[tuple[tuple[Step, ...], int], int] = {}
-        self._charges: dict[tuple[Energy, int], int] = {}
+        self._charges: dict[Energy, int] = {}
         self._wants: dict[int, tuple[int, int]] = {}  # site -> actor and time
         self._waking: dict[int, list[simpy.Event]] = {}
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
@@ -224,34 +227,30 @@ class Environment(simpy.Environment):
                     -1 if s.route is None else self.first_route + s.route,
                     s.terminal,
                     s.flits,
-                    self._charge_of(s.energy, op),
+                    self._charge_of(s.energy),
                     -1 if s.cause is None else CAUSES.index(s.cause),
                 )
                 for s in steps
             ]
-            self._paths[key] = self.engine.add_path(rows)
+            self._paths[key] = self.engine.add_path(rows, op)
         return self._paths[key]
 
-    def _charge_of(self, energy: Energy, op: int) -> int:
-        """The engine's kind of visit for what jobs of an op cost, -1 where that is nothing."""
-        if not energy:
+    def _charge_of(self, energy: Energy) -> int:
+        """The engine's kind of visit for what a job costs, -1 where that is nothing or not known."""
+        self.unknown_parts |= {part for part, pj in energy if pj is None}
+        known = [(part, pj) for part, pj in energy if pj is not None]
+        if not known:
             return -1
-        if (energy, op) not in self._charges:
-            known = [(part, pj) for part, pj in energy if pj is not None]
+        if energy not in self._charges:
             numbers = [self._energy_part(part) for part, _ in known]
-            self._charges[energy, op] = self.engine.add_charge(numbers, [pj for _, pj in known])
-        return self._charges[energy, op]
+            self._charges[energy] = self.engine.add_charge(numbers, [pj for _, pj in known])
+        return self._charges[energy]
 
     def _energy_part(self, part: str) -> int:
         if part not in self.energy_parts:
             self.energy_parts.append(part)
             self.engine.add_energy_part()
         return self.energy_parts.index(part)
-
-    def job_visits(self) -> list[tuple[Energy, int, int]]:
-        """Return what jobs have cost: the energy of a visit, the op's number, and how many such visits are over."""
-        visits = self.engine.visits_by_charge()
-        return [(energy, op, int(visits[charge])) for (energy, op), charge in self._charges.items()]
 
     def add_resource(self, row: Resource, part: int) -> int:
         """Give the engine a resource that its machine did not use so far."""

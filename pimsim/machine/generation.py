@@ -109,7 +109,7 @@ class Generation:
             host.end_phase()
         routes = self.routing(which) if self.routing is not None else None
         for number in range(requests.tokens - 1):
-            self.machine.hold(STEP, self.sent[STEP], place, requests.prompt + number)
+            self.machine.hold(STEP, self.sent[STEP], requests.prompt + number)
             if routes is not None:
                 layers = enumerate(routes[:, number].tolist())
                 experts = [(layer, expert) for layer, chosen in layers for expert in chosen]

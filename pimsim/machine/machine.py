@@ -100,7 +100,7 @@ class Machine:
             energy_parts=len(self.energy_parts),
             timeline=timeline,
         )
-        self.caches = Caches(self.net, arrays, self.engine)
+        self.caches = Caches(self.net, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
         self.written: Counter[int] = Counter()
@@ -166,11 +166,11 @@ class Machine:
             add_ways(self.network, self.net.routes[self._routes :])
             self._routes = len(self.net.routes)
 
-    def hold(self, program: int, inference: int, place: int, cached: int) -> None:
-        """Send an inference of a program to a place of the batch whose cache holds so many tokens."""
+    def hold(self, program: int, inference: int, cached: int) -> None:
+        """Say how many tokens the cache of an inference of a program holds."""
         selector = self.ends[program].selector
         if selector is not None:
-            self.caches.hold(selector, inference, place, cached)
+            self.caches.hold(selector, inference, cached)
 
     def choose(self, program: int, inference: int, experts: Iterable[Expert]) -> None:
         """Let an inference of a program go to these experts, and pass the others by."""

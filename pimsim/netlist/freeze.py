@@ -8,39 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.chip.base import Energy
+from pimsim.netlist.costs import Costs
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Cast, Input, Mvm, Output
 from pimsim.network.fabric import tree_rows
 from pimsim_core.kernel import CAUSES, record_dtype
 
 
-def _freeze_energy(net: Netlist) -> tuple[dict[Energy, int], list[int], dict[str, npt.NDArray[Any]]]:
-    """The kinds of visits by what they cost, those of the steps of growing paths, and the arrays of what that is.
-
-    A step of a growing path is a kind of its own, in the order of the steps, since what it costs will change.
-    """
-    part_id = {name: i for i, name in enumerate(net.energy_parts)}
-    grows = net.growing_paths
-    steps = [step.energy for path in net.paths for step in path]
-    kinds = list(dict.fromkeys([*steps, *(tree.energy for tree in net.trees)]))
-    fixed = len(kinds)
-    kinds += [step.energy for n, path in enumerate(net.paths) if n in grows for step in path]
-    known = [[(part_id[part], pj) for part, pj in kind if pj is not None] for kind in kinds]
-    numbers = [i if row else -1 for i, row in enumerate(known)]
-    return (
-        dict(zip(kinds[:fixed], numbers, strict=False)),
-        numbers[fixed:],
-        {
-            "charge_ptr": np.cumsum([0, *map(len, known)]).astype(np.int32),
-            "charge_part": np.array([part for kind in known for part, _ in kind], dtype=np.int32),
-            "charge_pj": np.array([pj for kind in known for _, pj in kind], dtype=np.float64),
-            "charge_sum": np.array([sum(pj for _, pj in kind) for kind in known], dtype=np.float64),
-        },
-    )
-
-
-def _freeze_casts(net: Netlist, charges: dict[Energy, int]) -> dict[str, npt.NDArray[Any]]:
+def _freeze_casts(net: Netlist, costs: Costs) -> dict[str, npt.NDArray[Any]]:
     """The arrays of `casts`: by actor, their trees, and the leaves of those by their last hop."""
     casts = sorted(net.casts, key=_actor)
     trees = [tree for cast in casts for tree in cast.trees]
@@ -65,7 +40,7 @@ def _freeze_casts(net: Netlist, charges: dict[Energy, int]) -> dict[str, npt.NDA
             last_piece=pieces[1:],
             first_leaf=first_leaf,
             leaves=(len(tree.leaves) for tree in trees),
-            charge=(charges[tree.energy] for tree in trees),
+            cost=(costs.trees[number[id(tree)]] for tree in trees),
         ),
         "pieces": np.array([flits for tree in trees for flits in tree.pieces], dtype=np.int32),
         "leaves": records(
@@ -83,13 +58,7 @@ def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
     part_id = {name: i for i, name in enumerate(net.parts)}
     op_id = {name: i for i, name in enumerate(net.ops)}
     mvms: dict[Mvm, int] = {}
-    charges, own, energy = _freeze_energy(net)
-    grows, rest = net.growing_paths, iter(own)
-    step_charges = [
-        next(rest) if n in grows else charges[step.energy]
-        for n, path in enumerate(net.paths)
-        for step in path
-    ]
+    costs = Costs(net)
     first_resource = net.links + len(net.streams)
     first_route = len(net.trees)
     steps = [step for path in net.paths for step in path]
@@ -118,14 +87,13 @@ def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
         "steps": records(
             "step",
             steps,
-            occupancy=(s.occupancy for s in steps),
-            latency=(s.latency for s in steps),
             resource=(s.resource for s in steps),
             mvm=(-1 if s.mvm is None else mvms[s.mvm] for s in steps),
             route=(-1 if s.route is None else first_route + s.route for s in steps),
             terminal=(s.terminal for s in steps),
-            flits=(s.flits for s in steps),
-            charge=step_charges,
+            cost=(cost for cost, _, _ in costs.steps),
+            argument=(argument for _, argument, _ in costs.steps),
+            arguments=(rows for _, _, rows in costs.steps),
             cause=(-1 if s.cause is None else CAUSES.index(s.cause) for s in steps),
         ),
         "path_ptr": np.cumsum([0, *(len(p) for p in net.paths)]).astype(np.int32),
@@ -184,8 +152,8 @@ def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
             place=range(net.links, first_resource),
             tile=(-1 if s.tile is None else s.tile for s in net.streams),
         ),
-        **energy,
-        **_freeze_casts(net, charges),
+        **costs.arrays(),
+        **_freeze_casts(net, costs),
         "table": np.concatenate([np.zeros(0, np.int64), *net.tables]),
         "table_ptr": np.cumsum([0, *(len(t) for t in net.tables)]).astype(np.int64),
         "consumer_ptr": consumer_ptr,

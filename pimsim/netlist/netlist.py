@@ -48,6 +48,8 @@ class Netlist:
         self._path_ids: dict[tuple[Step, ...], int] = {}
         self._bypass_ids: dict[tuple[tuple[Step, ...], tuple[Step, ...]], int] = {}
         self._table_ids: dict[bytes, int] = {}
+        self.path_ops: dict[int, str] = {}  # whose each path is
+        self._copies: dict[tuple[int, str], int] = {}
 
     def add_resource(self, *args: Any, **kwargs: Any) -> int:
         """Append a `Resource`."""
@@ -71,13 +73,13 @@ class Netlist:
         return self._bypass_ids[key]
 
     def add_growing(
-        self, at: Callable[[int], Sequence[Step]], key: Hashable, places: int, cached: int
+        self, at: Callable[[int], Sequence[Step]], key: Hashable, selector: int, first: int, last: int
     ) -> int:
-        """Append as many paths as a batch has places, all at the cost of so many cached tokens; return the first."""
-        first = len(self.paths)
-        self.paths += [tuple(at(cached))] * places
-        self.growing.append(Growing(first, places, key, lambda count: tuple(at(count))))
-        return first
+        """Append a path whose costs depend on an argument, from a first to a last one; see `Growing`."""
+        number = len(self.paths)
+        self.paths.append(tuple(at(last)))
+        self.growing.append(Growing(number, key, selector, first, last, lambda count: tuple(at(count))))
+        return number
 
     def add_selector(self, inferences: int) -> int:
         """Append a selector for so many inferences, which all take their first path until told otherwise."""
@@ -107,7 +109,8 @@ class Netlist:
 
     def add_actor(self, *args: Any, **kwargs: Any) -> int:
         """Append an `Actor`."""
-        self.actors.append(Actor(*args, **kwargs))
+        row = Actor(*args, **kwargs)
+        self.actors.append(row._replace(path=self._own(row.path, row.op, row.selector)))
         return len(self.actors) - 1
 
     def add_input(self, *args: Any, **kwargs: Any) -> None:
@@ -116,7 +119,22 @@ class Netlist:
 
     def add_output(self, *args: Any, **kwargs: Any) -> None:
         """Append an `Output`; outputs are added actor by actor, in the actors' order."""
-        self.outputs.append(Output(*args, **kwargs))
+        row = Output(*args, **kwargs)
+        if row.path is not None:
+            row = row._replace(path=self._own(row.path, self.actors[row.actor].op, row.selector))
+        self.outputs.append(row)
+
+    def _own(self, path: int, op: str, selector: int | None) -> int:
+        """Return an equal path of an op's own: visits are counted by step, and count for one op."""
+        if self.path_ops.get(path, op) != op:
+            if (path, op) not in self._copies:
+                self._copies[path, op] = len(self.paths)
+                self.paths += self.paths[path : path + (1 if selector is None else 2)]
+            path = self._copies[path, op]
+        self.path_ops[path] = op
+        if selector is not None:
+            self.path_ops[path + 1] = op
+        return path
 
     @property
     def links(self) -> int:
@@ -132,11 +150,6 @@ class Netlist:
             add_tree(made, [leaf.way for leaf in tree.leaves])
         add_ways(made, self.routes)
         return made
-
-    @property
-    def growing_paths(self) -> set[int]:
-        """The numbers of the growing paths."""
-        return {row.path + place for row in self.growing for place in range(row.places)}
 
     @property
     def trees(self) -> list[Tree]:

@@ -147,13 +147,15 @@ class Output(NamedTuple):
 
 
 class Growing(NamedTuple):
-    """Paths whose cost depends on how many tokens a cache holds: equal ones side by side, one a place of a batch.
+    """A path whose costs depend on an argument of the inference: how many tokens a cache holds.
 
-    `at` gives the steps for a number of cached tokens: the same resources each time. Those with the same `key` cost the
-    same wherever they are.
+    `at` gives the steps for an argument: the same resources each time. Those with the same `key` cost the same wherever
+    they are.
     """
 
-    path: int  # the first of them
-    places: int
+    path: int
     key: Hashable
+    selector: int  # says what an inference's argument is, counted from the first
+    first: int
+    last: int
     at: Callable[[int], tuple[Step, ...]]

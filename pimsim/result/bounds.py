@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from pimsim.machine.horizon import step_latency_fs
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.rules import rule_of
 from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Growing
 
 STEPS = 8  # how finely a growing cache is followed
 
@@ -32,12 +33,17 @@ def chain_fs(machine: Machine) -> int:
     top = dict.fromkeys(machine.ends[1].experts.values(), min(tops, default=0))
     steps = sorted({cached: n // machine.programs[0].inferences for cached, n in counts.items()}.items())
     stride, chain = -(-len(steps) // STEPS), 0
+    memo: dict[tuple[Hashable, int], int] = {}
+
+    def grown(row: Growing, cached: int) -> int:
+        key = row.key, cached
+        if key not in memo:
+            memo[key] = sum(map(step_latency_fs, row.at(cached)))
+        return memo[key]
+
     for begin in range(0, len(steps), stride):
         block = steps[begin : begin + stride]
-        latencies = {
-            row.path: sum(map(step_latency_fs, machine.caches.steps(row, block[0][0])))
-            for row in machine.net.growing
-        }
+        latencies = {row.path: grown(row, block[0][0]) for row in machine.net.growing}
         each = dependence_fs(machine.net, machine.ends[1].sinks, latencies, top)
         chain += each * sum(n for _, n in block)
     return first + chain

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable
 from typing import Any
 
-import numpy as np
-
-from pimsim.chip.base import Energy
 from pimsim.chip.peak import Peak
 from pimsim.machine.controllers.power import Power
 from pimsim.machine.machine import Machine
@@ -23,54 +19,17 @@ AJ_PER_PJ = 1_000_000
 def dynamic_energy(machine: Machine) -> tuple[dict[tuple[str, str], float], list[str]]:
     """Return the energy of a run by part and op, in pJ, and the parts that act but have no figure.
 
-    An action is charged to the op whose actor does it; a packet to the op that sends it.
+    It is the engine's count of visits by step times what each costs. A visit is charged to the op whose actor or packet
+    it is, or that a process submitted it for.
     """
+    engine, net = machine.engine, machine.net
     terms: dict[tuple[str, str], list[float]] = defaultdict(list)
-    unknown: dict[str, None] = {}
-
-    def count(visits: int, energy: Energy, op: str) -> None:
-        for part, picojoules in energy:
-            if picojoules is None:
-                unknown[part] = None
-            else:
-                terms[part, op].append(visits * picojoules)
-
-    net = machine.net
-    growing = {row.path: row for row in net.growing}
-    grown: dict[tuple[Hashable, int, str], int] = defaultdict(int)  # kind of path, selector and op -> visits
-
-    def walk(path: int, selector: int | None, visits: int, inferences: int, op: str) -> None:
-        if selector in machine.went:
-            went = machine.went[selector]
-            walk(path, None, visits, inferences - went, op)
-            walk(path + 1, None, visits, went, op)
-            return
-        if selector is not None:
-            grown[growing[path].key, selector, op] += visits
-            return
-        for step in net.paths[path]:
-            count(visits * inferences, step.energy, op)
-
-    emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
-    for actor in net.actors:
-        walk(actor.path, actor.selector, actor.period, actor.firings // actor.period, actor.op)
-    for out in net.outputs:
-        actor = net.actors[out.actor]
-        if out.path is not None:
-            walk(out.path, out.selector, emitted[out.token], actor.firings // actor.period, actor.op)
-    for cast in net.casts:
-        actor = net.actors[cast.actor]
-        numbers = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
-        inferences = machine.taken(actor.selector, actor.firings // actor.period)
-        for packets, tree in zip(numbers, cast.trees, strict=True):
-            count(int(packets) * inferences, tree.energy, actor.op)
-    for energy, host_op, visits in machine.env.job_visits():
-        count(visits, energy, machine.ops[host_op])
-    alike = {row.key: row for row in net.growing}
-    for (key, selector, op), visits in grown.items():
-        for cached, inferences in machine.caches.counts(selector).items():
-            for step in machine.caches.steps(alike[key], cached):
-                count(visits * inferences, step.energy, op)
+    first, parts, picojoules = (figures.tolist() for figures in engine.charge_figures())
+    for charge, op, visits in engine.visits_by_charge().tolist():
+        for each in range(first[charge], first[charge + 1]):
+            terms[machine.energy_parts[parts[each]], machine.ops[op]].append(visits * picojoules[each])
+    costs = [step.energy for path in net.paths for step in path] + [tree.energy for tree in net.trees]
+    unknown = {part for energy in costs for part, pj in energy if pj is None} | machine.env.unknown_parts
     return {key: math.fsum(values) for key, values in terms.items()}, sorted(unknown)
 
 

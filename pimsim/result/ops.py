@@ -130,6 +130,7 @@ def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
     net = machine.net
     _, takers = _ends(machine)
     emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
+    growing = {row.path: row for row in net.growing}
     for out in net.outputs:
         stream, path = net.streams[out.stream], net.paths[out.path] if out.path is not None else ()
         if out.selector in machine.went and out.path is not None:
@@ -138,9 +139,9 @@ def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
         actor = net.actors[out.actor]
         inferences = machine.taken(out.selector, actor.firings // actor.period)
         size = emitted[out.token] * stream.bits * inferences / 8
-        if out.selector is not None and out.stream in net.bits_at:
+        if out.path in growing:
             bits_at = net.bits_at[out.stream]
-            counts = machine.caches.counts(out.selector)
+            counts = machine.caches.counts(growing[out.path].selector)
             size = emitted[out.token] * sum(bits_at(cached) * n for cached, n in counts.items()) / 8
         maker["bytes_out"] += size
         taker["bytes_in"] += size

@@ -249,7 +249,11 @@ def test_the_energy_of_jobs_is_counted_and_spread_over_their_time():
         env.submit([Step(1, 20, 20, energy=energy)], env.host)
     env.run()
     assert env.energy_parts == ["unit", "new"]
-    assert env.job_visits() == [(energy, env.host, 3)]
+    assert env.engine.visits_by_charge().tolist() == [
+        [0, 0, 1],
+        [1, env.host, 3],
+    ]  # the actor's visit, and the jobs'
+    assert env.unknown_parts == {"unknown"}
     _, parts, _, _, _, _ = env.engine.time_figures()
     assert parts.sum(axis=1) == pytest.approx([2.0 + 9.0, 15.0])
 

@@ -39,7 +39,7 @@ class GeneratingTwin(ServingTwin):
             self.env.process(self.sequence(number, arrival))
 
     def path_of(self, row, inference):
-        if row.path in self.growing and row.selector is not None:
+        if row.path in self.growing:
             return self.growing[row.path].at(self.cached[inference])
         if row.selector in self.taken:
             return self.net.paths[row.path + self.taken[row.selector].get(inference, 0)]

@@ -30,8 +30,8 @@ def written_product(
         def path_at(cached: int) -> list[Step]:
             return _path(actors, site, op, growth.node(number, cached), index, home)
 
-        path = actors.net.add_growing(path_at, alike, actors.program.places, growth.last)
-        multiplier = actors.actor(op, index, "", path, depth=2, selector=actors.own.selector)
+        path = actors.add_growing(path_at, alike, growth)
+        multiplier = actors.actor(op, index, "", path, depth=2)
     assert op.operand is not None
     arrays = resource_of(actors.transport, site, arrays_of(op, index, home))
     share, times = op.operand.shares[index], op.operand.times

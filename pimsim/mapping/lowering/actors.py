@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,11 @@ class Actors:
         growth = self.plan.growth
         return growth if growth is not None and growth.grows(number) else None
 
+    def add_growing(self, path_at: Callable[[int], list[Step]], alike: Hashable, growth: Growth) -> int:
+        """Add a path that costs more the more tokens the cache of an inference holds; alike ones cost the same."""
+        assert self.own.selector is not None
+        return self.net.add_growing(path_at, alike, self.own.selector, growth.first, growth.last)
+
     def actor(
         self,
         op: PlannedOp,
@@ -67,11 +73,11 @@ class Actors:
         name: str,
         path: list[Step] | int,
         depth: int,
-        selector: int | None = None,
     ) -> int:
         """Add an actor that fires at the positions of one replica, along a path or a path of that number."""
         own = self.firings(op, index)
         host = op.unit is None and op.tiling is None
+        selector = None
         if not isinstance(path, int):
             path, selector = self.choices.work(op.node.expert, path)
         number = self.net.add_actor(
@@ -117,8 +123,8 @@ class Actors:
             (op.unit, op.node.type, op.slices, op.attached),
             home if op.held_in == MEMORY else None,
         )
-        path = self.net.add_growing(path_at, alike, self.program.places, growth.last)
-        actor = self.actor(op, index, "", path, depth=2, selector=self.own.selector)
+        path = self.add_growing(path_at, alike, growth)
+        actor = self.actor(op, index, "", path, depth=2)
         return [(actor, None)], actor
 
     def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:

@@ -265,11 +265,9 @@ class _Lowering:
             bits_at(growth.last),
             local or (copy.home, copy.tile, choice),
         )
-        path = self.net.add_growing(path_at, alike, self.actors.program.places, growth.last)
+        path = self.actors.add_growing(path_at, alike, growth)
         self.net.bits_at[copy.stream] = bits_at
-        self.net.add_output(
-            copy.actor, copy.stream, self.net.add_table(copy.tokens), path, selector=self.actors.own.selector
-        )
+        self.net.add_output(copy.actor, copy.stream, self.net.add_table(copy.tokens), path)
 
     def told_apart(self, copy: _Copy, source: Node) -> bool:
         """Whether a token may go to one expert and not to another: then a packet cannot go to both and branch."""
