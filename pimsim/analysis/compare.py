@@ -340,6 +340,7 @@ def _configuration(a: Result, b: Result) -> Rows:
     sides: list[dict[str, Any]] = []
     for result in (a, b):
         options = {key: result[key] for key in ("batch", "chips", "weight_bits", "input_bits")}
+        options |= {key: result.identity.get(key) for key in ("pace", "cold")}
         trace = {"digest": result.identity["trace"], **_flat(result.trace)}
         sides.append(
             {
