@@ -47,6 +47,8 @@ LET_THROUGH = {
     ("pimsim.analysis.whatif", "pimsim.report.whatif"),
     # What a chip file asks of a controller says which controller that is, when a machine is started.
     ("pimsim.chip.power", "pimsim.machine.controllers.power"),
+    ("pimsim.chip.upkeep", "pimsim.machine.controllers.calibration"),
+    ("pimsim.chip.upkeep", "pimsim.machine.controllers.refresh"),
 }
 # Parts of the machine take the whole machine, which makes them; until each takes what it needs.
 WHOLE_MACHINE = {

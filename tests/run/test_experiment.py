@@ -32,6 +32,7 @@ OTHER: dict[str, Any] = {  # another value of every option
     "requests": 4,
     "rate": 2e5,
     "places": 1,
+    "cold": True,
     "seed": 2,
 }
 
