@@ -6,14 +6,14 @@ from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from pimsim.mapping.planning.program import Program
-from pimsim.mapping.generation import plan_generation
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
+from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.planning.program import Program
 from pimsim.netlist.netlist import Netlist
 from pimsim.trace import Trace
 from tests.mapping.test_rounds import CHIP as RELOADING
