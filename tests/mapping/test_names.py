@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
-from pimsim.mapping.generation import plan_generation
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.options import PlanOptions
