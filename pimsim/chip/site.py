@@ -201,7 +201,7 @@ class WorkSite(Site):
     buffer, bus, digital, output_register
         Its parts; `digital` by name, `output_register` may be absent.
     static_power_mw : float, optional
-        Power of one site that runs with time, beside that of its parts.
+        Power of one site in milliwatts that runs with time, beside that of its parts.
     power : PowerStates, optional
         When it goes idle or is gated; without it, it is active for the whole run.
     """
