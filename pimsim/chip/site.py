@@ -203,7 +203,7 @@ class WorkSite(Site):
     spares : int, optional
         Of the sites, so many of each chip are kept free for others that fail: the last ones.
     static_power_mw : float, optional
-        Power of one site that runs with time, beside that of its parts.
+        Power of one site in milliwatts that runs with time, beside that of its parts.
     power : PowerStates, optional
         When it goes idle or is gated; without it, it is active for the whole run.
     """

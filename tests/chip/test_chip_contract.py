@@ -116,7 +116,7 @@ def digital() -> Chip:
     """ISAAC with digital tiles, which no preset has, beside its own."""
     data = Chip.load("isaac").to_dict()
     own = data["sites"]["tile"]
-    banks = {**own["buffer"], "banks": 2}
+    banks = {key: value for key, value in own["buffer"].items() if key != "ports"} | {"banks": 2}
     unit = {**own["digital"]["vector"], "operations": {"Conv": 1, "Gemm": 1}}
     shared = {key: own[key] for key in ("buffer", "bus", "output_register")}
     data["sites"]["tile"]["count"] = 4
@@ -128,6 +128,11 @@ def digital() -> Chip:
         **shared,
     }
     return Chip.from_dict(data)
+
+
+def below(site: Site, path: str) -> str:
+    """Return the path below a site of what results call a part of it."""
+    return "" if path == site.name else path.removeprefix(f"{site.name}.")
 
 
 plugged("kinds")  # so that all are imported
@@ -237,10 +242,9 @@ def test_a_kind_is_whole(name: str) -> None:
 
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_a_site_uses_every_part_that_it_has_once(site: Site) -> None:
-    used = [use.part for use in site.uses()]
-    owned = [piece for _, piece in pieces(site) if isinstance(piece, Part)]
-    assert len(used) == len({id(part) for part in used})
-    assert {id(part) for part in used} == {id(part) for part in owned}
+    used = [below(site, use.path) for use in site.uses() if use.part.action or use.path != site.name]
+    owned = [path for path, piece in pieces(site) if isinstance(piece, Part)]
+    assert sorted(used) == sorted(owned)
 
 
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
@@ -254,9 +258,11 @@ def test_a_site_names_the_clocks_of_all_parts_that_have_one(site: Site) -> None:
 @pytest.mark.parametrize("site", SITES.values(), ids=SITES)
 def test_a_part_of_a_site_can_be_taken_twice_by_what_results_call_it(site: Site) -> None:
     for use in site.uses():
-        path = use.path.removeprefix(f"{site.name}.") if use.path != site.name else ""
+        path = below(site, use.path)
         if path:
-            assert site.part_at(path) is use.part
+            assert type(site.part_at(path)) is type(
+                use.part
+            )  # one that follows a model is another than in the file
             for key, value in site.doubled_part(path).items():
                 assert value == 2 * site.part_at(key), key
 
@@ -290,7 +296,8 @@ def test_what_results_call_a_part_leads_back_to_the_chip_file(name: str) -> None
     in_file = dict(pieces(config))
     for site in config.sites.values():
         for use in site.uses():
-            assert in_file[config.path_of(use.path)] is use.part
+            if use.path != site.name:  # of the site itself, static power
+                assert type(in_file[config.path_of(use.path)]) is type(use.part)
 
 
 # -- devices -----------------------------------------------------------------------------------------------------------
@@ -371,7 +378,10 @@ def test_every_op_of_the_nine_cnns_has_one_digital_unit(preset: str) -> None:
         assert sum(op in unit.operations for unit in digital.values()) == 1, op
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "preset",
+    [each for each in PRESETS if "crossbar" in (site.kind for site in CHIPS[each].config.sites.values())],
+)
 def test_digital_units_keep_up_with_the_tiles_arrays(preset: str) -> None:
     """Rates for one element an output: activation and accumulation are as fast as the arrays put out."""
     config = Chip.load(preset).config

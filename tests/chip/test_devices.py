@@ -9,8 +9,8 @@ import pytest
 from pimsim.chip import Chip
 from pimsim.chip.parts.array import Array, Programming
 from pimsim.errors import ConfigError
-from pimsim.mapping.planning.planner import make_plan
 from pimsim.registry import plugged
+from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 
 NS = 1_000_000  # fs
@@ -93,18 +93,26 @@ def test_a_device_is_kept_by_a_dump() -> None:
     assert again.digest == chip.digest != Chip.load("isaac").digest
 
 
-def test_runs_that_do_not_program_ask_no_device() -> None:
-    """Without a write time of its own an array is still refused where products or rounds would write it."""
-    assert array_of(Chip.load("isaac")).row_fs(Chip.load("isaac").config.clocks) is None
+def test_products_on_arrays_ask_no_device() -> None:
+    """Whether a product is written into arrays is weighed by the array's own write time, which isaac does not give."""
     with pytest.raises(ConfigError, match=r"core\.array\.write_ns gives no time to write a row in"):
         Chip.load("isaac", ["products=write"])
-    plan = make_plan(Chip.load("isaac"), Trace.load("digits_cnn"))
-    assert not plan.package.kind(0).writable
+    assert Chip.load("isaac", ["core.array.write_ns=100", "products=write"]).config.tiles == 168
+
+
+def test_a_device_sets_the_time_of_a_cold_run() -> None:
+    """Rows of one array follow each other, whatever comes first: a slower device is slower by its rows' difference."""
+    trace = Trace.load("digits_cnn")
+    cold = {
+        pulses: simulate(Chip.load("isaac", {"core.array.device.pulses": pulses}), trace, cold=True)
+        for pulses in (25.0, 250.0)
+    }
+    assert cold[250.0].latency_fs - cold[25.0].latency_fs >= 9 * (100 - 10) * 100 * NS
 
 
 def test_words_say_what_a_device_affects() -> None:
     for key in ("core.array.device=pcm", "core.array.device.pulses=4"):
         assert any(
-            f"{key.split('=')[0]}: only runs that write weights" in note
+            f"{key.split('=')[0]}: only runs that write arrays" in note
             for note in Chip.load("isaac", [key]).notes
         )

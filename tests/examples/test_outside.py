@@ -127,6 +127,13 @@ def test_both_kinds_work_in_one_run(installed: Path) -> None:
     assert rows["core.adc", "conv2"] > 0
 
 
+def test_a_cold_run_waits_for_the_device_to_be_written(installed: Path) -> None:
+    """Arrays are written side by side, their 128 rows one after another, 60 ms each; all else is short beside it."""
+    done = python(*PROGRAM, "run", SIDE_BY_SIDE, "digits_cnn", "--cold", "--json", path=installed)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["latency_fs"] == pytest.approx(128 * 60e12, rel=1e-4)
+
+
 def test_the_topology_is_typed_as_any_other(installed: Path) -> None:
     done = python(*PROGRAM, "noc", "spidergon:8", "--rate", "0.05", path=installed)
     assert done.returncode == 0, done.stderr

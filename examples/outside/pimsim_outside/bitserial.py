@@ -17,8 +17,10 @@ from pimsim.chip.parts.clock import Clocks, hertz, period_fs
 from pimsim.chip.site import WorkSite
 from pimsim.errors import MappingError
 from pimsim.mapping.lowering.actors import Actors
+from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.planned import Chunk, PlannedOp
+from pimsim.mapping.planning.stationary import Share, When
 from pimsim.mapping.planning.tiling import (
     Block,
     Tiling,
@@ -177,19 +179,34 @@ class BitSerialKind(Kind):
         each = self.site.mac_cycles(weight_bits, input_bits)
         return min(block.rows, rows) * each + self.site.place.precision.accumulator_bits
 
+    def share(self, chunk: Chunk, bits: int, when: When) -> Share:
+        """All arrays of a chunk are written at once, so as many rows as a lane of the fullest one takes."""
+        sizes = [block.rows * block.outputs for block in chunk.blocks]
+        deepest = min(max(block.rows for block in chunk.blocks), self.site.held(bits))
+        return Share(chunk.tile, chunk.core, len(sizes), deepest * bits, sum(sizes), sum(sizes) * bits, when)
+
+    def write_step(self, resource: int, rows: int, cells: float) -> Step:
+        """A row a cycle, which takes the energy of a cycle of computing."""
+        busy = rows * period_fs(self.site.clocks, self.site.array.clock)
+        energy = cost(self.slot_part, cells / self.site.array.columns, self.site.array.action_pj)
+        return Step(resource, busy, busy, energy=energy, cause="programming")
+
+    def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
+        """The arrays that hold a chunk's weights."""
+        name = f"tile{chunk.tile}.lanes.{op.node.name}.{index}"
+        clock = period_fs(self.site.clocks, self.site.array.clock)
+        return transport.resource(("lanes", name), name, self.slot_part, clock, tile=chunk.tile)
+
     def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
         """Load the inputs, compute in all arrays at once, send the sums over the bus."""
         assert op.node.op is not None
-        site, transport, owner = self.site, actors.transport, f"{op.node.name}.{index}"
+        site, transport = self.site, actors.transport
         rows, _, _ = matrix_of(op.node.op)
-        cycles = [
-            self._cycles(each, rows, actors.plan.weight_bits, actors.input_bits) for each in chunk.blocks
-        ]
-        clock = period_fs(site.clocks, site.array.clock)
-        name = f"tile{chunk.tile}.lanes.{owner}"
-        resource = transport.resource(("lanes", name), name, self.slot_part, clock, tile=chunk.tile)
+        bits = actors.plan.weight_bits
+        cycles = [self._cycles(block, rows, bits, actors.input_bits) for block in chunk.blocks]
+        resource = self.home(transport, op, index, chunk)
         actors.lowered.instances[resource] = len(chunk.blocks)
-        busy = max(cycles) * clock
+        busy = max(cycles) * period_fs(site.clocks, site.array.clock)
         energy = cost(self.slot_part, sum(cycles), site.array.action_pj)
         inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
         return [

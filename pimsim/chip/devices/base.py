@@ -32,7 +32,7 @@ class Device(Sourced):
 
     plugs: ClassVar[str] = "devices"
     no_effect: ClassVar[str] = (
-        "only runs that write weights before they compute (--cold), and there what the array's own keys leave open"
+        "only runs that write arrays (--cold, --reload, refresh), and there what the array's own keys leave open"
     )
     retention: ClassVar[str] = ""
     """How long a cell keeps its value, and how it drifts, in words."""
