@@ -46,15 +46,10 @@ LET_THROUGH = {
     ("pimsim.analysis.compare", "pimsim.report.comparison"),
     ("pimsim.analysis.whatif", "pimsim.report.whatif"),
 }
-# Parts of the machine take the whole machine, which makes them; until each takes what it needs.
+# Controllers run the machine, all of it, and it starts them; its parts take what they need.
 WHOLE_MACHINE = {
     (f"pimsim.machine.{part}", "pimsim.machine.machine")
     for part in (
-        "adc",
-        "crossbar",
-        "host",
-        "interconnect",
-        "tile",
         "controllers.base",
         "controllers.start",
         "controllers.detour",

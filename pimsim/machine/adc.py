@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import simpy
 
+from pimsim.machine.substrate import Substrate
 from pimsim.netlist.rows import Step
 from pimsim.units import cycles, fs_from_ns
-
-if TYPE_CHECKING:
-    from pimsim.machine.machine import Machine
 
 
 class AdcBank:
@@ -18,8 +14,8 @@ class AdcBank:
 
     Parameters
     ----------
-    machine : Machine
-        Where it is.
+    substrate : Substrate
+        What it stands on.
     resource : int
         Its resource in the engine.
     arrays : int, optional
@@ -27,8 +23,8 @@ class AdcBank:
         since the engine takes a bank that nobody contends for as part of its arrays.
     """
 
-    def __init__(self, machine: Machine, resource: int, arrays: int | None = None) -> None:
-        self.machine, self.resource = machine, resource
+    def __init__(self, substrate: Substrate, resource: int, arrays: int | None = None) -> None:
+        self.substrate, self.resource = substrate, resource
         self._arrays, self._held = arrays, resource if arrays is None else arrays
 
     @property
@@ -37,7 +33,7 @@ class AdcBank:
 
         A bank that serves no other arrays converts from the time that these begin to read until the last conversion.
         """
-        env = self.machine.env
+        env = self.substrate.env
         held = env.doing(self._held)
         if "maintenance" in held:
             return "calibrating"
@@ -46,18 +42,18 @@ class AdcBank:
 
     def convert(self, samples: int) -> simpy.Event:
         """Convert so many samples of each converter's queue, one after another."""
-        tile = self.machine.net.resources[self.resource].tile
-        adc = self.machine.plan.package.site(tile or 0).part_at("core.adc")
-        period = self.machine.net.resources[self.resource].period_fs
+        tile = self.substrate.net.resources[self.resource].tile
+        adc = self.substrate.plan.package.site(tile or 0).part_at("core.adc")
+        period = self.substrate.net.resources[self.resource].period_fs
         return self._hold(samples * adc.convert_cycles * period)
 
     def calibrate(self, nanoseconds: float) -> simpy.Event:
         """Hold the bank for a calibration; conversions wait meanwhile."""
-        period = self.machine.net.resources[self.resource].period_fs
+        period = self.substrate.net.resources[self.resource].period_fs
         return self._hold(cycles(fs_from_ns(nanoseconds), period) * period, "maintenance")
 
     def _hold(self, duration_fs: int, cause: str | None = None) -> simpy.Event:
-        period = self.machine.net.resources[self._held].period_fs
+        period = self.substrate.net.resources[self._held].period_fs
         occupancy = cycles(duration_fs, period) * period
         step = Step(self._held, occupancy, duration_fs, cause=cause)
-        return self.machine.env.submit([step], self.machine.host_op)
+        return self.substrate.submit([step])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import simpy
 
 from pimsim.machine.adc import AdcBank
+from pimsim.machine.substrate import Substrate
 from pimsim.netlist.rows import Mvm, Step
-
-if TYPE_CHECKING:
-    from pimsim.machine.machine import Machine
 
 MODES = {"maintenance": "calibrating", "programming": "programming", "compute": "computing"}
 
@@ -20,22 +16,22 @@ class Crossbar:
 
     Parameters
     ----------
-    machine : Machine
-        Where it is.
+    substrate : Substrate
+        What it stands on.
     resource : int
         Its resource in the engine.
     mvm : Mvm
         Its phases.
     """
 
-    def __init__(self, machine: Machine, resource: int, mvm: Mvm) -> None:
-        self.machine, self.resource, self.phases = machine, resource, mvm
-        self.bank = AdcBank(machine, mvm.bank, None if mvm.shared else resource)
+    def __init__(self, substrate: Substrate, resource: int, mvm: Mvm) -> None:
+        self.substrate, self.resource, self.phases = substrate, resource, mvm
+        self.bank = AdcBank(substrate, mvm.bank, None if mvm.shared else resource)
 
     @property
     def mode(self) -> str:
         """What they do now: ``idle``, ``computing``, ``programming`` or ``calibrating``, for whomever."""
-        held = self.machine.env.doing(self.resource)
+        held = self.substrate.env.doing(self.resource)
         return next((mode for cause, mode in MODES.items() if cause in held), "idle")
 
     def mvm(self) -> simpy.Event:
@@ -50,11 +46,11 @@ class Crossbar:
         ConfigError
             If the chip file gives no write time.
         """
-        machine = self.machine
-        kind = machine.plan.package.kind(machine.net.resources[self.resource].tile or 0)
-        cells = rows * kind.site.part_at("core.array").columns * machine.instances[self.resource]
-        machine.written[self.resource] += 1
+        ground = self.substrate
+        kind = ground.plan.package.kind(ground.net.resources[self.resource].tile or 0)
+        cells = rows * kind.site.part_at("core.array").columns * ground.instances[self.resource]
+        ground.written[self.resource] += 1
         return self._visit(kind.write_step(self.resource, rows, cells))
 
     def _visit(self, step: Step) -> simpy.Event:
-        return self.machine.env.submit([step], self.machine.host_op)
+        return self.substrate.submit([step])

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from pimsim.machine.substrate import Substrate
+
 if TYPE_CHECKING:
     from networkx import Graph
-
-    from pimsim.machine.machine import Machine
 
 
 class Interconnect:
@@ -17,17 +17,17 @@ class Interconnect:
 
     Parameters
     ----------
-    machine : Machine
-        Where they are.
+    substrate : Substrate
+        What they stand on.
     """
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, substrate: Substrate) -> None:
+        self.substrate = substrate
 
     @property
     def graph(self) -> Graph[str]:
         """The network of one chip; all chips are alike."""
-        return self.machine.plan.package.graph
+        return self.substrate.plan.package.graph
 
     def send(self, source: int, target: int, bits: int) -> simpy.Event:
         """Send a packet from one tile into the buffer of another; the event happens when it is there.
@@ -39,14 +39,12 @@ class Interconnect:
         ValueError
             If there is no such tile, or nothing to send.
         """
-        tiles = self.machine.plan.package.tiles
+        tiles = self.substrate.plan.package.tiles
         for tile in (source, target):
             if not 0 <= tile < tiles:
                 raise ValueError(f"no tile {tile}; there are {tiles}, from 0 on")
         if bits < 1:
             raise ValueError(f"found {bits} bits to send, expected at least 1")
-        net = self.machine.net
-        path = self.machine.transport.path(source, target, bits, into_buffer=True)
+        path = self.substrate.transport.path(source, target, bits, into_buffer=True)
         assert path is not None  # both ends are tiles
-        self.machine.sync_resources()
-        return self.machine.env.submit(net.paths[path], self.machine.host_op)
+        return self.substrate.submit(self.substrate.net.paths[path])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -21,13 +20,13 @@ from pimsim.machine.horizon import horizon_fs
 from pimsim.machine.host import Host
 from pimsim.machine.interconnect import Interconnect
 from pimsim.machine.residents import Resident, residents_of
+from pimsim.machine.substrate import Substrate
 from pimsim.machine.tile import Tile
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.program import Program
 from pimsim.netlist.freeze import freeze
-from pimsim.network.fabric import add_ways
 from pimsim.units import format_time
 from pimsim_core.engine import Engine
 
@@ -103,27 +102,33 @@ class Machine:
         self.caches = Caches(self.net, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
-        self.written: Counter[int] = Counter()
-        """How often processes have written the slots that a resource is."""
         self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
         self.gates = Gates(self.env)
         self.controllers: list[Controller] = []
-        self.host = Host(self)
+        self.host = Host(self.env, self.net, self.ends[0], batch, pace)
         self.take_figures()
-        self.interconnect = Interconnect(self)
-        self._known = len(self.net.resources)
-        self._routes = len(self.net.routes)
+        self.substrate = Substrate(
+            plan,
+            self.net,
+            self.transport,
+            self.instances,
+            self.env,
+            self.network,
+            self.parts,
+            self.host_op,
+        )
+        self.interconnect = Interconnect(self.substrate)
 
     @cached_property
     def tiles(self) -> list[Tile]:
         """All tiles, chip by chip."""
-        return [Tile(self, index) for index in range(self.plan.package.tiles)]
+        return [Tile(self.substrate, index) for index in range(self.plan.package.tiles)]
 
     @cached_property
     def residents(self) -> list[Resident]:
         """All weights, and the slots that they are in."""
         found = residents_of(self.plan, self.transport)
-        self.sync_resources()
+        self.substrate.sync()
         return found
 
     @property
@@ -155,16 +160,6 @@ class Machine:
             if row.link is not None:
                 flits[row.link], waited[row.link] = busy[index] // period, queued[index]
         return flits, waited
-
-    def sync_resources(self) -> None:
-        """Hand the engine the resources and routes that a process is the first to use."""
-        for row in self.net.resources[self._known :]:
-            part = self.parts.index(row.part) if row.part in self.parts else len(self.parts) - 1
-            self.env.add_resource(row, part)
-        self._known = len(self.net.resources)
-        if self.network is not None and self._routes < len(self.net.routes):
-            add_ways(self.network, self.net.routes[self._routes :])
-            self._routes = len(self.net.routes)
 
     def hold(self, program: int, inference: int, cached: int) -> None:
         """Say how many tokens the cache of an inference of a program holds."""

@@ -101,10 +101,11 @@ def about_weights(machine: Machine) -> list[str]:
     except ConfigError as error:
         return [*said, f"{start}what writing them takes is not modelled: no {error.where} is given."]
     bound = "the links" if cold.link_fs >= cold.write_fs else "the rows of the tallest block"
+    energy = f", and {format_si(cold.energy_pj * 1e-12, 'J')}" if cold.energy_pj else ""
     left = f", {', '.join(sorted(cold.unknown))} not modelled" if cold.unknown else ""
     return [
         *said,
         f"{start}to bring them from the {source} ({format_si(cold.size, 'B')}) and write them would take "
-        f"{format_time(cold.least_fs)} or more, by {bound}, and {format_si(cold.energy_pj * 1e-12, 'J')}{left}; "
+        f"{format_time(cold.least_fs)} or more, by {bound}{energy}{left}; "
         "--cold simulates it.",
     ]

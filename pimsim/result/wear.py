@@ -23,7 +23,7 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
     """
     latency, kinds = machine.host.outputs[-1], machine.plan.package.kinds
     turns, rows = _turns(machine), []
-    written = machine.residents if turns or machine.written else []
+    written = machine.residents if turns or machine.substrate.written else []
     residents = {op: list(own) for op, own in groupby(written, key=lambda each: each.op)}
     for op in machine.plan.ops:
         operand = op.operand
@@ -33,7 +33,7 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
             what = "weights"
             writes = max(
                 (
-                    turns[each.share.tile, each.share.core] + machine.written[each.resource]
+                    turns[each.share.tile, each.share.core] + machine.substrate.written[each.resource]
                     for each in residents.get(op.node.name, ())
                 ),
                 default=0,

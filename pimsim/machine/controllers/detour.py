@@ -147,7 +147,7 @@ class Steps:
 
     def _apply(self, changed: dict[int, Step]) -> None:
         machine, env = self.machine, self.machine.env
-        machine.sync_resources()
+        machine.substrate.sync()
         mvms: dict[object, int] = {}
         for number, step in changed.items():
             if step.mvm is not None and step.mvm not in mvms:

@@ -202,13 +202,13 @@ class Faults(Controller):
         bits = -(-share.elements // share.rows) * machine.plan.weight_bits
         writing = resident._replace(resource=new).writing(1)
         steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), writing]
-        machine.sync_resources()
+        machine.substrate.sync()
         op = machine.ops.index(resident.op)
         each_pj = sum(pj for step in steps for _, pj in step.energy if pj is not None)
         for _ in range(share.rows):
             self.spent_pj += each_pj
             yield self.env.submit(steps, op)
-        machine.written[new] += 1
+        machine.substrate.written[new] += 1
 
     # -- a link ------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ class Power(Controller):
         resource = self.machine.transport.resource(
             ("power", tile), f"tile{tile}.power", part, period, cause="waking", tile=tile
         )
-        self.machine.sync_resources()
+        self.machine.substrate.sync()
         held = self.control.wake_fs
         self.env.submit([Step(resource, held, held, energy=((part, energy),))], self.machine.host_op)
 

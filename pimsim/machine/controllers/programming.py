@@ -75,8 +75,8 @@ class Programming(Controller):
         machine, writing = self.machine, resident.writing()
         bits = resident.share.elements * machine.plan.weight_bits
         steps = [*machine.transport.weights(resident.share.tile, bits, rank), writing]
-        machine.sync_resources()
-        machine.written[resident.resource] += 1
+        machine.substrate.sync()
+        machine.substrate.written[resident.resource] += 1
         deeds = self.deeds
         deeds.times += 1
         deeds.held_fs += writing.occupancy

@@ -32,4 +32,4 @@ class RefreshControl(PeriodicController):
     def note(self, visits: Visits) -> None:
         """Cells wear."""
         super().note(visits)
-        self.machine.written.update(step.resource for step, _ in visits)
+        self.machine.substrate.written.update(step.resource for step, _ in visits)
