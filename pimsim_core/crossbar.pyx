@@ -7,7 +7,7 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
 
-from pimsim_core.records cimport CONVERTED, RELEASE, TIMELINE, align
+from pimsim_core.records cimport CONVERTED, RELEASE, TIMELINE, align, joined
 from pimsim_core.service cimport Service
 from pimsim_core.state cimport State
 
@@ -34,14 +34,14 @@ cdef class Crossbar(Service):
         more = np.zeros(self.core.resources.shape[0] - self.samples.shape[0], dtype=_HOLDS)
         for name in ("unsampled", "sampler", "drainer"):
             more[name] = -1
-        self.samples = np.concatenate([np.asarray(self.samples), more])
+        self.samples = joined(self.samples, more)
 
     def add_mvm(self, phases, setup, read, convert, tail, bank, shared):
         """Append a kind of multiplication and return its number; see `pimsim.netlist.rows.Mvm`."""
         more = np.zeros(1, dtype=record_dtype("mvm"))
         more["phases"], more["setup"], more["read"], more["convert"] = phases, setup, read, convert
         more["tail"], more["bank"], more["shared"] = tail, bank, shared
-        self.mvms = np.concatenate([np.asarray(self.mvms), more])
+        self.mvms = joined(self.mvms, more)
         return self.mvms.shape[0] - 1
 
     def converting(self, int32_t resource, int64_t time):

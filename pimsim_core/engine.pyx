@@ -11,7 +11,7 @@ from pimsim_core.figures cimport Figures
 from pimsim_core.network cimport Network
 from pimsim_core.ports cimport Ports
 from pimsim_core.queue cimport Queue
-from pimsim_core.records cimport CROSSBAR, KICK, LET_GO, PORTS, QUEUE, SUBMIT, TIMELINE, VISITS
+from pimsim_core.records cimport CROSSBAR, KICK, LET_GO, PORTS, QUEUE, SUBMIT, TIMELINE, VISITS, joined
 from pimsim_core.time_bins cimport TimeBins
 
 from pimsim_core.records import CAUSES, record_dtype
@@ -272,7 +272,7 @@ cdef class Engine(Figures):
         for name, value in (("resource", resource), ("route", route), ("terminal", terminal), ("mvm", mvm)):
             if value is not None:
                 rows[name][step] = value
-        self.costs = np.concatenate([np.asarray(self.costs), costs])
+        self.costs = joined(self.costs, costs)
         self._assign_services(step, step + 1)
 
     def _assign_services(self, int64_t first, last=None):
@@ -294,7 +294,7 @@ cdef class Engine(Figures):
         for name in ("head", "tail", "fresh", "release_node"):
             more[name] = -1
         self.path.add_place()
-        self.resources = np.concatenate([np.asarray(self.resources), more])
+        self.resources = joined(self.resources, more)
         self.hot_resources = np.concatenate([np.asarray(self.hot_resources), np.zeros(1, dtype=np.int32)])
         for service in self.services:
             service.extend()
@@ -335,11 +335,11 @@ cdef class Engine(Figures):
             row["route"], row["terminal"], cost["flits"], cost["charge"], row["cause"] = values[4:]
         more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(steps))
         more["argument"], more["arguments"], costs["op"] = -1, 1, op
-        self.costs = np.concatenate([np.asarray(self.costs), costs])
+        self.costs = joined(self.costs, costs)
         return self._append_path(more)
 
     def _append_path(self, rows):
-        self.steps = np.concatenate([np.asarray(self.steps), rows])
+        self.steps = joined(self.steps, rows)
         self._assign_services(len(self.steps) - len(rows))
         self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
         return self.path_ptr.shape[0] - 2

@@ -265,3 +265,4 @@ cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept:
     return a + b if a < 0x7FFFFFFFFFFFFFFF - b else 0x7FFFFFFFFFFFFFFF
 
 cdef object grown(object rows)
+cdef object joined(object rows, object more)

@@ -41,3 +41,12 @@ cdef object grown(object rows):
     bigger = np.zeros(2 * len(old), dtype=old.dtype)
     bigger[: len(old)] = old
     return bigger
+
+
+cdef object joined(object rows, object more):
+    """Return an array of records with more at its end; `numpy.concatenate` would drop the padding of the structure."""
+    old = np.asarray(rows)
+    both = np.zeros(len(old) + len(more), dtype=old.dtype)
+    both[: len(old)] = old
+    both[len(old) :] = more
+    return both
