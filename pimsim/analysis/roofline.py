@@ -124,7 +124,7 @@ class _Rates:
         if planned["arrays"]:
             together = planned["replicas"] if planned.get("slices", 1) == 1 else 1  # slices fire together
             each = work / self._firings(planned, row) * together
-            own: dict[str, float] = site.slot_ceilings(each, self.result.input_bits)
+            own: dict[str, float] = site.slot_ceilings(each, self.result.input_bits, tiles)
         else:
             unit = site.digital[planned["on"]]
             ops = (

@@ -26,7 +26,7 @@ def no_effect(words: str) -> dict[str, str]:
     Parameters
     ----------
     words : str
-        They follow the key: "core.array.device: a name only, …".
+        They follow the key: "core.array.device: only runs that write arrays, …".
     """
     return {NO_EFFECT: words}
 

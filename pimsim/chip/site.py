@@ -280,6 +280,6 @@ class WorkSite(Site):
         """Digital units, every lane at work."""
         return {"digital units": self.count * sum(map(self.unit_gops, self.digital))}
 
-    def slot_ceilings(self, operations: float, input_bits: int) -> dict[str, float]:
-        """Return what bounds an op that does so many operations in a firing of slots, in 1e9 operations a second."""
+    def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
+        """Return what bounds an op that does so many operations in a firing of slots of so many tiles, in 1e9 a second."""
         return {}

@@ -345,7 +345,7 @@ def test_a_converter_that_loses_bits_is_warned_of() -> None:
     """3 bits are below what the preset's model of converters covers, so it is forced."""
     warnings = Chip.load("isaac", ["core.adc.model.force=true", "core.adc.bits=3"]).warnings
     assert [warning[:55] for warning in warnings] == [
-        "core.adc.bits: 8 codes for sums of up to 384; four bits"
+        "sites.tile.core.adc.bits: 8 codes for sums of up to 384"
     ]
 
 
@@ -353,8 +353,8 @@ def test_an_output_register_that_is_too_small_is_warned_of() -> None:
     """isaac: 8 arrays of 16 outputs of 2 bytes a core, 12 cores a tile."""
     small = ["core.output_register.capacity_bytes=255", "tile.output_register.capacity_bytes=3071"]
     assert Chip.load("isaac", small).warnings == [
-        "core.output_register.capacity_bytes: 255 bytes for the 256 bytes of one multiplication's outputs",
-        "tile.output_register.capacity_bytes: 3071 bytes for the 3072 bytes of one multiplication's outputs",
+        "sites.tile.core.output_register.capacity_bytes: 255 bytes for the 256 bytes of one multiplication's outputs",
+        "sites.tile.output_register.capacity_bytes: 3071 bytes for the 3072 bytes of one multiplication's outputs",
     ]
 
 

@@ -166,7 +166,7 @@ def test_a_counting_converter_lengthens_the_read_once_it_cannot_keep_up() -> Non
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("core.array.device=pcm", "core.array.device: a name only"),
+        ("core.array.device=pcm", "core.array.device: only runs that write arrays"),
         ("published.tops=3", "published.tops: a published figure"),
         ("tile.digital.vector.operations.Add=2", "tile.digital.vector.operations.Add: only ops of that type"),
     ],

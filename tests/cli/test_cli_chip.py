@@ -23,10 +23,12 @@ def test_list_names_every_preset_on_a_line() -> None:
     done = pimsim("chip", "list")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "dadiannao",
         "hermes64",
         "hermes64_4phase",
         "hermes_llm",
         "isaac",
+        "isaac_simd",
         "puma",
     ]
 

@@ -108,7 +108,7 @@ class BitSerial(WorkSite):
         """Every lane at work, and the digital units."""
         return {**self.slot_ceilings(1, input_bits), **super().ceilings(weight_bits, input_bits)}
 
-    def slot_ceilings(self, operations: float, input_bits: int) -> dict[str, float]:
+    def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
         """Every lane at work."""
         return {"lanes": 2 * self.macs_per_second() / 1e9}
 

@@ -206,7 +206,7 @@ class Crossbar(WorkSite):
             **super().ceilings(weight_bits, input_bits),
         }
 
-    def slot_ceilings(self, operations: float, input_bits: int) -> dict[str, float]:
+    def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
         """The same for one op; a bank that serves several arrays takes an array's samples at least."""
         convert = self.core.phases(input_bits) * self.core.adc.conversion_fs(
             self.core.samples(1), self.clocks

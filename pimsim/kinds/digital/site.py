@@ -119,9 +119,9 @@ class Digital(WorkSite):
             if "Conv" in unit.operations
         )
 
-    def slot_ceilings(self, operations: float, input_bits: int) -> dict[str, float]:
-        """The units that multiply; an op has those of its own tiles at most."""
-        return {"digital units": 2 * self.macs_per_second() / 1e9}
+    def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
+        """The units that multiply, of the op's own tiles."""
+        return {"digital units": 2 * self.macs_per_second() / self.count * tiles / 1e9}
 
     def summary(self) -> str:
         """Units, and banks where weights stay."""
