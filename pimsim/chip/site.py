@@ -281,5 +281,5 @@ class WorkSite(Site):
         return {"digital units": self.count * sum(map(self.unit_gops, self.digital))}
 
     def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
-        """Return what bounds an op that does so many operations in a firing of slots of so many tiles, in 1e9 a second."""
+        """Return what bounds an op that does so many operations in a firing of slots, at so many tiles, in 1e9/s."""
         return {}

@@ -106,7 +106,7 @@ class BitSerial(WorkSite):
 
     def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
         """Every lane at work, and the digital units."""
-        return {**self.slot_ceilings(1, input_bits), **super().ceilings(weight_bits, input_bits)}
+        return {**self.slot_ceilings(1, input_bits, self.count), **super().ceilings(weight_bits, input_bits)}
 
     def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
         """Every lane at work."""
