@@ -12,6 +12,8 @@ MEANINGS = {
     "programming": "arrays being written",
     "memory": "a memory at work",
     "congestion": "links of the network were taken",
+    "maintenance": "calibrated, refreshed or repaired",
+    "waking": "a gated site came back",
 }
 
 _PHRASES = {
@@ -24,6 +26,8 @@ _PHRASES = {
     "programming": "programming {part}",
     "memory": "{part} at work",
     "congestion": "congestion in {part}",
+    "maintenance": "upkeep of {part}",
+    "waking": "waking up {part}",
 }
 
 
