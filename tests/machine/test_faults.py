@@ -28,7 +28,12 @@ from tests.random_models import Builder, small_chip, traces
 US = 1_000_000_000  # fs
 TILE = {"at_us": 3.0, "site": "tile", "number": 0}
 LINK = {"at_us": 3.0, "link": ["r0", "r1"]}
-MESH = {"tile.count": 9, "network.topology": {"kind": "mesh", "width": 3, "height": 3}, "tile.spares": 2}
+MESH = {
+    "tile.count": 9,
+    "network.topology": {"kind": "mesh", "width": 3, "height": 3},
+    "tile.spares": 2,
+    "core.array.device": "sram",  # which says nothing of how long a write takes
+}
 
 
 def model():

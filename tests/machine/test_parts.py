@@ -243,7 +243,7 @@ def test_programming_takes_a_write_a_row_and_multiplications_wait():
 
 
 def test_programming_without_a_write_time_is_not_modelled():
-    made = machine()
+    made = machine(**{"core.array.device": "sram"})
     tile = next(t for t in made.tiles if t.crossbars)
     with pytest.raises(ConfigError) as caught:
         tile.crossbars[0].program(8)
@@ -276,7 +276,7 @@ def test_a_tiles_groups_of_arrays_are_those_on_it_each_once():
     for _ in range(3):
         x = model.conv(x, 8, (1, 1))
     one = Machine(make_plan(small_chip(WHOLE), model.trace()))
-    written = small_chip({**WHOLE, "products": "write", "core.array.write_ns": 10.0})
+    written = small_chip({**WHOLE, "tile.products": "write", "core.array.write_ns": 10.0})
     programs = plan_generation(written, decoder(), 6, 4, requests=3, places=2)
     other = Machine(programs[0].plan, 3, programs=programs)
     for made in (one, other):

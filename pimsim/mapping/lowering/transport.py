@@ -154,7 +154,7 @@ class Transport:
         visit = unit.work(operation, elements, rows, site.clocks)
         resource = self.resource(
             ("unit", tile, name),
-            f"tile{tile}.{name}",
+            f"tile{tile}.digital.{name}",
             part,
             period_fs(site.clocks, unit.clock),
             unit.count,
