@@ -10,7 +10,7 @@ from setuptools import Extension, setup
 
 checked = os.environ.get("PIMSIM_BOUNDS_CHECKS") == "1"
 modules = [
-    *("event_queue", "critical_path", "time_bins", "network", "token_game"),
+    *("event_queue", "critical_path", "time_bins", "network", "clock", "token_game"),
     *(
         "records",
         "state",

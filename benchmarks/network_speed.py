@@ -96,6 +96,8 @@ def pimsim(size: int, rate: float, cycles: int, seed: int) -> Run:
 
 def child(size: int, rate: float, cycles: int, seed: int) -> None:
     """Offer a load for so many cycles, wait for the last packet, and write what that took."""
+    from pimsim_core.clock import Clock
+
     from pimsim.chip.router import Router
     from pimsim.chip.topology.spec import from_spec
     from pimsim.network.fabric import Fabric
@@ -108,7 +110,7 @@ def child(size: int, rate: float, cycles: int, seed: int) -> None:
     source = Source(fabric, network, pattern("uniform", topology), size, seed)
     source.bernoulli(0, cycles, rate)
     start = time.process_time()
-    network.run(10 * cycles, source.count)
+    Clock(network).run(10 * cycles, source.count)
     inner = time.process_time() - start
     print(json.dumps({"hops": network.flit_hops, "cycles": network.last_arrival + 1, "inner": inner}))
 

@@ -191,6 +191,7 @@ cdef class Engine(Figures):
                 if alone >= horizon:
                     break
                 self.now = self.path.now = alone
+                self.alone = min(time, horizon)
                 self.events += 1
                 self.run_services(alone)
                 self.done = self.now
@@ -259,7 +260,7 @@ cdef class Engine(Figures):
         rows = np.asarray(self.steps)
         visitors = np.asarray(self.walkers)["visit"]
         if (visitors == step).any():
-            self._append_path(rows[step : step + 1].copy())
+            self._append_paths(rows[step : step + 1].copy(), [1])
             rows = np.asarray(self.steps)
             visitors[visitors == step] = len(rows) - 1
         first = rows["cost"][step]
@@ -317,32 +318,35 @@ cdef class Engine(Figures):
         self.charge_sum = np.append(np.asarray(self.charge_sum), np.float64(sum(energy)))
         return self.charge_sum.shape[0] - 1
 
-    def add_path(self, steps, int32_t op):
-        """Append a path for jobs of an op and return its number.
+    def add_paths(self, paths, ops):
+        """Append paths for jobs and return the number of the first; the others follow it.
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
+        paths : sequence of sequences of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
             As in the netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause`
             for that of the resource.
-        op : int
+        ops : sequence of int, shape (paths,)
             That their visits count for.
         """
-        more = np.zeros(len(steps), dtype=record_dtype("step"))
-        costs = np.zeros(len(steps), dtype=record_dtype("cost"))
-        for row, cost, values in zip(more, costs, steps, strict=True):
-            row["resource"], cost["occupancy"], cost["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], cost["flits"], cost["charge"], row["cause"] = values[4:]
-        more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(steps))
-        more["argument"], more["arguments"], costs["op"] = -1, 1, op
+        lengths = np.array([len(path) for path in paths], dtype=np.int64)
+        values = np.array([row for path in paths for row in path], dtype=np.int64).reshape(-1, 9).T
+        more = np.zeros(int(lengths.sum()), dtype=record_dtype("step"))
+        costs = np.zeros(len(more), dtype=record_dtype("cost"))
+        more["resource"], more["mvm"], more["route"], more["terminal"], more["cause"] = values[[0, 3, 4, 5, 8]]
+        costs["occupancy"], costs["latency"], costs["flits"], costs["charge"] = values[[1, 2, 6, 7]]
+        more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(more))
+        more["argument"], more["arguments"], costs["op"] = -1, 1, np.repeat(np.asarray(ops), lengths)
         self.costs = joined(self.costs, costs)
-        return self._append_path(more)
+        return self._append_paths(more, lengths)
 
-    def _append_path(self, rows):
+    def _append_paths(self, rows, lengths):
+        cdef int32_t first = <int32_t>self.path_ptr.shape[0] - 1
+        ends = len(self.steps) + np.cumsum(lengths)
         self.steps = joined(self.steps, rows)
         self._assign_services(len(self.steps) - len(rows))
-        self.path_ptr = np.append(np.asarray(self.path_ptr), np.int32(len(self.steps)))
-        return self.path_ptr.shape[0] - 2
+        self.path_ptr = np.append(np.asarray(self.path_ptr), ends.astype(np.int32))
+        return first
 
     def first_step(self, int32_t path):
         """Return the number of the first step of a path."""

@@ -315,7 +315,7 @@ cdef class Kernel(Gates):
         cdef int64_t payload
         cdef int32_t i, r
         cdef bint let_go = False
-        self.now = self.path.now = time
+        self.now = self.path.now = self.alone = time
         while self.queue.next_time() == time:
             payload = self.queue.pop()
             self.events += 1

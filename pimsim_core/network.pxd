@@ -124,6 +124,7 @@ cdef struct Crossing:  # of a channel by a packet
 @cython.final  # so that its methods call one another directly
 cdef class Network:
     cdef readonly int64_t now
+    cdef int64_t bounded  # the last cycle in which a packet began or ended somewhere
     cdef readonly int64_t flit_hops
     cdef readonly int64_t last_arrival
     cdef readonly int64_t packets_sent

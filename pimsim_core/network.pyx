@@ -155,7 +155,7 @@ cdef class Network:
         self.left = np.zeros(max(1, len(injection)), dtype=np.int32)
         self.crossings = np.zeros(max(1, n), dtype=network_dtype("crossing"))
         self.entered = self.arrived = np.zeros(0, dtype=np.int64)
-        self.now = -1
+        self.now = self.bounded = -1
         self.load([], [], [], [])
 
     def _free_packets(self, int64_t first):
@@ -231,17 +231,6 @@ cdef class Network:
         np.asarray(self.entered)[: len(before)] = before
         np.asarray(self.arrived)[: len(after)] = after
 
-    def run(self, int64_t until, int64_t packets=NEVER):
-        """Process the cycles before `until`, or until so many packets have come in all; return the cycles done."""
-        cdef int64_t cycle, done = 0
-        while self.packets_done < packets:
-            cycle = self.next_cycle()
-            if cycle >= until:
-                break
-            self.step(cycle)
-            done += 1
-        return done
-
     @property
     def next_event(self):
         """The next cycle in which something may happen, or None."""
@@ -299,6 +288,7 @@ cdef class Network:
         self.packets[p].next = -1
         self.packets[p].waits = -1
         self.packets_sent += 1
+        self.bounded = self.now
         if self.terminals[terminal].first < 0:
             self.terminals[terminal].first = p
             self.sending[self.n_sending] = terminal
@@ -532,6 +522,8 @@ cdef class Network:
         elif self.lanes[l].credits == 0:
             terminal.blocked = 1
             return 1
+        if sent == 0 or sent + 1 == packet.size:
+            self.bounded = self.now
         sent += 1
         channel.flits += 1
         self.put(
@@ -561,6 +553,7 @@ cdef class Network:
         cdef int32_t h = self.hops[self.flits[f].hop].sibling
         cdef int32_t b = lane, extra
         cdef int64_t old
+        self.bounded = self.now
         self.lanes[lane].popped = 0
         self.lanes[lane].branches = 1
         self.branches[b].hop = self.flits[f].hop
@@ -800,6 +793,8 @@ cdef class Network:
             self.log.append((self.now, branch.channel, onward.vc, self.packets[packet].tag, branch.sent))
         self.flit_hops += 1
         output.flits += 1
+        if last or branch.sent == 0:
+            self.bounded = self.now
         if branch.sent == 0:
             branch.chain = flit.chain
             branch.head_left = self.now

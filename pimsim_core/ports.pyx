@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from pimsim_core.clock cimport Clock
 from pimsim_core.event_queue cimport NEVER
 from pimsim_core.network cimport Network
 from pimsim_core.records cimport CONGESTION, CROSSED, RELEASE, full_sum
@@ -12,7 +13,7 @@ cdef class Ports(Service):
     """Takes packets into a network whose clock has a period in fs, and charges what they waited for there."""
 
     def __init__(self, Network network, int64_t period):
-        self.network, self.period = network, period
+        self.network, self.clock, self.period = network, Clock(network), period
 
     cdef int grant(self, int32_t w, int32_t r) except -1:
         """A packet holds the entrance until its tail is inside."""
@@ -138,9 +139,14 @@ cdef class Ports(Service):
         return 0
 
     cdef int advance(self, int64_t time) except -1:
-        """Run one cycle of the network, and note what its terminals have sent and will receive."""
+        """Run a cycle of the network, and those like it, and note what its terminals have sent and will receive."""
+        cdef int64_t alone = self.core.alone
         cdef int32_t i, w
-        self.network.step(time // self.period)
+        for i in range(self.core.next_times.shape[0]):
+            if i != self.number:
+                alone = min(alone, self.core.next_times[i])
+        self.clock.tick(time // self.period, (alone - 1) // self.period + 1)
+        self.core.now = self.core.path.now = self.network.now * self.period
         for i in range(self.network.n_crossings):
             w = self.network.crossings[i].tag
             self.core.keep_record(

@@ -15,6 +15,7 @@ cdef class State:
     cdef int64_t[::1] next_times  # when each service has something to do by itself, or NEVER
     cdef readonly int64_t now
     cdef int64_t done  # the last instant or cycle of the network that has been processed, or -1
+    cdef int64_t alone  # before this time, services have nothing to look at but what they do by themselves
     cdef readonly int64_t events
     cdef readonly int64_t firings
     cdef readonly int64_t packets

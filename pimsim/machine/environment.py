@@ -216,24 +216,31 @@ class Environment(simpy.Environment):
 
     def path_of(self, steps: Sequence[Step], op: int) -> int:
         """Return the engine's path for a job of an op; equal jobs take the same one."""
-        key = tuple(steps), op
-        if key not in self._paths:
-            rows = [
-                (
-                    s.resource,
-                    s.occupancy,
-                    s.latency,
-                    -1 if s.mvm is None else self.engine.add_mvm(*s.mvm),
-                    -1 if s.route is None else self.first_route + s.route,
-                    s.terminal,
-                    s.flits,
-                    self._charge_of(s.energy),
-                    -1 if s.cause is None else CAUSES.index(s.cause),
-                )
-                for s in steps
-            ]
-            self._paths[key] = self.engine.add_path(rows, op)
-        return self._paths[key]
+        self.prepare([(steps, op)])
+        return self._paths[tuple(steps), op]
+
+    def prepare(self, jobs: Iterable[tuple[Sequence[Step], int]]) -> None:
+        """Give the engine the paths of jobs (steps and an op each) that will be submitted: many at once cost less."""
+        keys = dict.fromkeys((tuple(steps), op) for steps, op in jobs)
+        missing = [key for key in keys if key not in self._paths]
+        if missing:
+            rows = [[self._row(step) for step in steps] for steps, _ in missing]
+            first = self.engine.add_paths(rows, [op for _, op in missing])
+            self._paths.update({key: first + number for number, key in enumerate(missing)})
+
+    def _row(self, step: Step) -> tuple[int, ...]:
+        """A step as `pimsim_core.engine.Engine.add_paths` takes it."""
+        return (
+            step.resource,
+            step.occupancy,
+            step.latency,
+            -1 if step.mvm is None else self.engine.add_mvm(*step.mvm),
+            -1 if step.route is None else self.first_route + step.route,
+            step.terminal,
+            step.flits,
+            self._charge_of(step.energy),
+            -1 if step.cause is None else CAUSES.index(step.cause),
+        )
 
     def _charge_of(self, energy: Energy) -> int:
         """The engine's kind of visit for what a job costs, -1 where that is nothing or not known."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pimsim_core.clock import Clock
 
 from pimsim.errors import SimulationError
 from pimsim.network.fabric import Fabric
@@ -72,10 +73,11 @@ def run_packets(fabric: Fabric, cycles: Ints, sources: Ints, targets: Ints, size
 
 def _finish(network: Network, source: Source) -> int:
     """Run until all loaded packets have come; return the cycles that took."""
+    clock = Clock(network)
     while network.packets_done < source.count:
         hops, event = network.flit_hops, network.next_event
         if event is not None:
-            network.run(event + STILL_CYCLES, source.count)
+            clock.run(event + STILL_CYCLES, source.count)
         if network.packets_done < source.count and network.flit_hops == hops:
             missing = source.count - network.packets_done
             raise SimulationError(f"{missing} packets never arrive: the network is deadlocked")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pimsim_core.clock import Clock
 
 from pimsim.network.fabric import Fabric
 from pimsim.network.figures import Ints, Links
@@ -51,6 +52,7 @@ class Trial:
         self, fabric: Fabric, pattern: Pattern, rate: float, size: int, seed: int, period: int | None
     ) -> None:
         self.network = fabric.network()
+        self.clock = Clock(self.network)
         self.source = Source(fabric, self.network, pattern, size, seed)
         self.rate, self.size, self.terminals = rate, size, len(self.source.order)
         packets = self.terminals * rate / size  # a cycle
@@ -112,7 +114,7 @@ class Trial:
     def _advance(self, cycles: int) -> None:
         self.source.bernoulli(self.now, self.now + cycles, self.rate)
         self.now += cycles
-        self.network.run(self.now)
+        self.clock.run(self.now)
 
     def _accepted(self, since: int, until: int) -> float:
         """Flits delivered a terminal and cycle."""

@@ -93,7 +93,8 @@ def simulate(
         nonlocal total
         wanted = None if timeline is None or count != batch else (*timeline, MOST_RECORDS)
         options = experiment.options
-        machine = Machine(plan, count, timeline=wanted, cold=options.cold, pace=options.pace)
+        cold = options.cold and count == batch  # weights written at the beginning do not change a steady pace
+        machine = Machine(plan, count, timeline=wanted, cold=cold, pace=options.pace)
         total = total or machine.firings * (1 if batch > 1 else 1 + INTERVAL_BATCH)
         if on_progress is not None:
             machine.env.on_progress = lambda done, now: on_progress(before + done, total, now)

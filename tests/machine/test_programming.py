@@ -148,3 +148,11 @@ def test_without_controllers_no_event_and_no_key_is_added():
     assert "controllers" not in result.data
     assert "cold" not in result.identity
     assert result.data["engine"]["simpy_events"] <= 3
+
+
+def test_the_pace_of_many_inferences_is_that_of_a_warm_machine():
+    """Weights are written once, so that what the interval says is the same."""
+    chip, trace = small_chip(WRITES), layers(3)
+    cold, warm = simulate(chip, trace, cold=True), simulate(chip, trace)
+    assert cold.interval_fs == warm.interval_fs
+    assert cold.latency_fs > warm.latency_fs

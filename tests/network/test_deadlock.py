@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.ring import Ring
@@ -90,7 +91,7 @@ def finish(topology, router, text, packets, size, seed):
     source = Source(built, network, pattern(text, topology), size, seed)
     terminals = len(source.order)
     source.load(np.zeros(terminals * packets, dtype=np.int64), np.tile(np.arange(terminals), packets))
-    network.run(1_000_000)
+    Clock(network).run(1_000_000)
     assert network.packets_done == terminals * packets, "packets never arrive"
     assert network.next_event is None, "something still moves"
     entered, arrived = network.packet_cycles()

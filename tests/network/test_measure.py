@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -70,7 +71,7 @@ def sent(built, packets):
     first = add_ways(network, ways)
     network.watch(len(packets))
     network.load(created, sources, range(first, first + len(ways)), sizes)
-    network.run(100_000)
+    Clock(network).run(100_000)
     return network, [[channel for channel, _ in way] for way in ways]
 
 
@@ -148,7 +149,7 @@ def test_no_source_starves_under_overload(shape):
     source = Source(built, network, pattern("hotspot:0", built.topology), 2, 1)
     each = 400
     source.load(np.zeros(terminals * each, dtype=np.int64), np.tile(np.arange(terminals), each))
-    network.run(terminals * each)  # half of what the one ejection port needs for all
+    Clock(network).run(terminals * each)  # half of what the one ejection port needs for all
     entered = network.packet_cycles()[0].reshape(each, terminals)
     sent_by = (entered >= 0).sum(axis=0)
     assert sent_by.min() > 0.02 * sent_by.sum() / terminals

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -174,7 +175,7 @@ def test_packets_go_to_the_tiles_that_the_pattern_names():
     network = built.network()
     source = Source(built, network, pattern("neighbor", topology), 1, 1)
     source.load(np.zeros(1, dtype=np.int64), np.array([1]))  # (1, 0) to (2, 1): tile 2 of router 1
-    network.run(1000)
+    Clock(network).run(1000)
     flits = network.channel_figures()[0]
     used = [channel for channel, count in zip(built.channels, flits, strict=True) if count]
     assert sorted(used) == sorted([("t1", "r0"), ("r0", "r1"), ("r1", "t6")])

@@ -6,6 +6,7 @@ import os
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.network.fabric import Fabric, add_tree, add_ways
@@ -90,7 +91,7 @@ def test_every_flit_takes_the_same_channel_in_the_same_cycle(case):
     network.watch(len(packets))
     created, sources, _, sizes, _ = zip(*packets, strict=True)
     network.load(created, sources, range(first, first + len(ways)), sizes)
-    network.run(20_000)
+    Clock(network).run(20_000)
     plain = run_plain(fabric, packets, [way_of(way) for way in ways])
     assert sorted(network.flit_log) == sorted(plain.log), (fabric.router, fabric.topology)
     entered, arrived = network.packet_cycles()
@@ -120,7 +121,7 @@ def test_every_copy_of_a_packet_that_branches_agrees_too(data):
     network.watch(len(packets))
     created, sources, _, sizes, _ = zip(*packets, strict=True)
     network.load(created, sources, routes, sizes)
-    network.run(20_000)
+    Clock(network).run(20_000)
     plain = run_plain(fabric, packets, trees)
     assert sorted(network.flit_log) == sorted(plain.log), fabric.router
     arrived = network.packet_cycles()[1].tolist()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -101,7 +102,7 @@ def idle_latencies(topology, router: Router, sizes) -> tuple[list[int], list[int
     first = add_ways(network, [built.hops(names[a], names[b], choice) for a, b, choice, _ in packets])
     numbers = first + np.arange(len(packets))
     network.load(created, [packet[0] for packet in packets], numbers, [packet[3] for packet in packets])
-    network.run(len(packets) * gap)
+    Clock(network).run(len(packets) * gap)
     return (network.packet_cycles()[1] - created).tolist(), expected
 
 

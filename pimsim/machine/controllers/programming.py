@@ -18,6 +18,7 @@ from pimsim.errors import ConfigError
 from pimsim.machine.controllers.base import Controller, Span
 from pimsim.machine.environment import Job
 from pimsim.machine.residents import Resident, users_of
+from pimsim.netlist.rows import Step
 
 
 class Cold(Control):
@@ -54,9 +55,13 @@ class Programming(Controller):
                 mend="leave cold out",
             )
         users = users_of(machine.residents, machine.net.actors, machine.net.paths)
+        order = list(in_turns(list(by_tile.values()), machine.transport.sources))
+        visits = [self._visits(rank, each) for rank, each in order]
+        ops = [machine.ops.index(each.op) for _, each in order]
+        self.env.prepare(zip(visits, ops, strict=True))
         jobs: dict[int, list[Job]] = {tile: [] for tile in by_tile}
-        for rank, each in in_turns(list(by_tile.values()), machine.transport.sources):
-            jobs[each.share.tile].append(self._write(each, rank))
+        for (_, each), steps, op in zip(order, visits, ops, strict=True):
+            jobs[each.share.tile].append(self._write(each, steps, op))
         for tile, here in by_tile.items():
             actors = sorted({actor for each in here for actor in users[each.resource]})
             self.close(actors)
@@ -71,19 +76,27 @@ class Programming(Controller):
         self.deeds.figures["until_fs"] = int(self.env.now)
         self.open(actors, "programming", max(jobs, key=lambda job: (job.value, job.number)))
 
-    def _write(self, resident: Resident, rank: int) -> Job:
-        machine, writing = self.machine, resident.writing()
-        bits = resident.share.elements * machine.plan.weight_bits
-        steps = [*machine.transport.weights(resident.share.tile, bits, rank), writing]
-        machine.substrate.sync()
-        machine.substrate.written[resident.resource] += 1
+    def _visits(self, rank: int, resident: Resident) -> list[Step]:
+        """The way of what an op has in a core: from where it comes, and into its arrays."""
+        machine = self.machine
+        return [
+            *machine.transport.weights(resident.share.tile, self._bits(resident), rank),
+            resident.writing(),
+        ]
+
+    def _bits(self, resident: Resident) -> int:
+        return resident.share.elements * self.machine.plan.weight_bits
+
+    def _write(self, resident: Resident, steps: Sequence[Step], op: int) -> Job:
+        self.machine.substrate.sync()
+        self.machine.substrate.written[resident.resource] += 1
         deeds = self.deeds
         deeds.times += 1
-        deeds.held_fs += writing.occupancy
+        deeds.held_fs += steps[-1].occupancy
         self.spend(steps)
         deeds.figures["rows"] = deeds.figures.get("rows", 0) + resident.share.rows
-        deeds.figures["bytes"] = deeds.figures.get("bytes", 0) + -(-bits // 8)
-        return self.env.submit(steps, machine.ops.index(resident.op), keep=True)
+        deeds.figures["bytes"] = deeds.figures.get("bytes", 0) + -(-self._bits(resident) // 8)
+        return self.env.submit(steps, op, keep=True)
 
 
 def in_turns(tiles: Sequence[Sequence[Resident]], sources: int) -> Iterator[tuple[int, Resident]]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -94,8 +95,9 @@ def accepted(
         source.bernoulli(0, until, rate)
     ejection = [i for i, (_, target, *_) in enumerate(network_of.ports) if target < 0]
     counts = []
+    clock = Clock(network)
     for now in (WARM_UP * period, until):
-        network.run(now)
+        clock.run(now)
         counts.append(int(network.channel_figures()[0][ejection].sum()))
     return (counts[1] - counts[0]) / (until - WARM_UP * period) / terminals
 

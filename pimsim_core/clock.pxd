@@ -1,0 +1,41 @@
+"""Contract of the clock: it steps a network, and takes in one stride the cycles that repeat."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from pimsim_core.network cimport Branch, Channel, Lane, Flit, Network, Router, Terminal
+
+cdef class Clock:
+    cdef Network network
+    cdef int64_t again  # cycle from which to look whether the network repeats itself
+    cdef int64_t now  # of the copy that follows
+    cdef int64_t flit_hops
+    cdef int64_t in_wheel
+    cdef int32_t n_active
+    cdef int32_t n_sending
+    cdef int32_t free_packet
+    cdef int32_t free_wait
+    cdef int32_t free_branch
+    cdef Channel[::1] channels
+    cdef Lane[::1] lanes
+    cdef Flit[::1] flits
+    cdef Branch[::1] branches
+    cdef Router[::1] routers
+    cdef Terminal[::1] terminals
+    cdef int32_t[::1] active
+    cdef int32_t[::1] sending
+    cdef int32_t[:, ::1] wheel
+    cdef int32_t[::1] wheel_count
+
+    cdef int tick(self, int64_t cycle, int64_t until) except -1
+    cdef int look(self, int64_t until) except -1
+    cdef bint has_room(self, int64_t until) noexcept
+    cdef int keep(self) except -1
+    cdef bint same(self) noexcept
+    cdef bint same_lists(self) noexcept
+    cdef bint same_wheel(self) noexcept
+    cdef bint same_lanes(self) noexcept
+    cdef bint same_branches(self, int32_t l) noexcept
+    cdef bint same_channels(self) noexcept
+    cdef bint same_terminals(self) noexcept
+    cdef int64_t strides(self, int64_t period, int64_t until) noexcept
+    cdef void skip(self, int64_t period, int64_t times) noexcept

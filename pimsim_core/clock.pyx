@@ -1,0 +1,311 @@
+"""Steps a network, and takes in one stride the cycles in which it only repeats itself.
+
+A network has no other input than its packets, so what it does follows from its state. Where no packet begins or ends, and
+after some cycles (a period) everything is again where it was, only counters and times being ahead, the same follows again,
+until a packet begins or ends: as many periods as there is room for are added to the counters. Nothing is approximated;
+``tests/oracle/test_clock.py`` compares with every single cycle. Packets of thousands of flits, such as a tile's weights,
+so cost no more than short ones.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
+
+from pimsim_core.event_queue cimport NEVER
+from pimsim_core.network cimport Branch, Channel, Flit, Lane, Network, Router, Terminal
+
+cdef enum:
+    SETTLE = 16  # cycles without a packet's begin or end before the first look
+    LONGEST = 32  # period that is looked for
+
+
+cdef class Clock:
+    """Runs a network's cycles.
+
+    Parameters
+    ----------
+    network : pimsim_core.network.Network
+        Its cycles are run by this clock alone.
+    """
+
+    def __init__(self, Network network):
+        self.network = network
+        self.again = self.now = -1
+        if network is not None:
+            self._make_room()
+
+    def _make_room(self):
+        cdef Network network = self.network
+        self.channels, self.lanes = np.array(network.channels), np.array(network.lanes)
+        self.flits, self.branches = np.array(network.flits), np.array(network.branches)
+        self.routers, self.terminals = np.array(network.routers), np.array(network.terminals)
+        self.active, self.sending = np.array(network.active), np.array(network.sending)
+        self.wheel, self.wheel_count = np.array(network.wheel), np.array(network.wheel_count)
+
+    def run(self, int64_t until, int64_t packets=NEVER):
+        """Process the cycles before `until`, or until so many packets have come in all; return the cycles looked at."""
+        cdef Network network = self.network
+        cdef int64_t cycle, created, done = 0
+        while network.packets_done < packets:
+            cycle = network.next_cycle()
+            if cycle >= until:
+                break
+            created = until
+            if network.next_due < network.due.shape[0]:
+                created = min(until, max(network.due[network.next_due], cycle))
+            self.tick(cycle, created)
+            done += 1
+        return done
+
+    cdef int tick(self, int64_t cycle, int64_t until) except -1:
+        """Run a cycle; if no packet is created before `until`, run those before it that are like cycles before them."""
+        cdef Network network = self.network
+        network.step(cycle)
+        if network.now - network.bounded >= SETTLE and not network.recording:
+            return self.look(until)
+        self.now = -1
+        self.again = 0
+        return 0
+
+    cdef int look(self, int64_t until) except -1:
+        """Compare with the copy, or make one; skip what repeats."""
+        cdef Network network = self.network
+        cdef int64_t period, times = 0
+        if network.now < self.again or not self.has_room(until):
+            return 0
+        if self.now < 0:
+            return self.keep()
+        period = network.now - self.now
+        if self.same():
+            times = self.strides(period, until)
+        elif period < LONGEST:
+            return 0
+        self.now = -1
+        if times:
+            self.skip(period, times)
+        else:  # look again when as long a time has passed once more
+            self.again = 2 * network.now - network.bounded
+        return 0
+
+    cdef bint has_room(self, int64_t until) noexcept:
+        """Whether there are so many cycles before a packet begins or ends that looking pays."""
+        cdef Network network = self.network
+        cdef int64_t least = 2 * (network.wheel_mask + 1) + LONGEST
+        cdef Terminal* terminal
+        cdef int32_t i
+        if network.n_sending == 0 or until - network.now < least:
+            return False
+        for i in range(network.n_sending):
+            terminal = &network.terminals[network.sending[i]]
+            if network.packets[terminal.first].size - terminal.sent < least:
+                return False
+        return True
+
+    # -- the copy ----------------------------------------------------------------------------------------------
+
+    cdef int keep(self) except -1:
+        """Copy the state of the network."""
+        cdef Network network = self.network
+        if self.branches.shape[0] != network.branches.shape[0]:  # the two that may grow
+            self.branches = np.array(network.branches)
+        if self.wheel.shape[1] != network.wheel.shape[1]:
+            self.wheel = np.array(network.wheel)
+        memcpy(&self.channels[0], &network.channels[0], self.channels.shape[0] * sizeof(Channel))
+        memcpy(&self.lanes[0], &network.lanes[0], self.lanes.shape[0] * sizeof(Lane))
+        memcpy(&self.flits[0], &network.flits[0], self.flits.shape[0] * sizeof(Flit))
+        memcpy(&self.branches[0], &network.branches[0], self.branches.shape[0] * sizeof(Branch))
+        memcpy(&self.routers[0], &network.routers[0], self.routers.shape[0] * sizeof(Router))
+        memcpy(&self.terminals[0], &network.terminals[0], self.terminals.shape[0] * sizeof(Terminal))
+        memcpy(&self.active[0], &network.active[0], network.n_active * sizeof(int32_t))
+        memcpy(&self.sending[0], &network.sending[0], network.n_sending * sizeof(int32_t))
+        memcpy(&self.wheel[0, 0], &network.wheel[0, 0], self.wheel.shape[0] * self.wheel.shape[1] * sizeof(int32_t))
+        memcpy(&self.wheel_count[0], &network.wheel_count[0], self.wheel_count.shape[0] * sizeof(int32_t))
+        self.now, self.flit_hops, self.in_wheel = network.now, network.flit_hops, network.in_wheel
+        self.n_active, self.n_sending = network.n_active, network.n_sending
+        self.free_packet, self.free_wait, self.free_branch = (
+            network.free_packet, network.free_wait, network.free_branch
+        )
+        return 0
+
+    cdef bint same(self) noexcept:
+        """Whether the network is as it was when it was copied, apart from counters and times."""
+        return (
+            self.same_lists() and self.same_terminals() and self.same_wheel() and self.same_lanes()
+            and self.same_channels()
+        )
+
+    cdef bint same_lists(self) noexcept:
+        cdef Network network = self.network
+        cdef int32_t i
+        if (
+            network.n_active != self.n_active or network.n_sending != self.n_sending
+            or network.in_wheel != self.in_wheel or network.free_packet != self.free_packet
+            or network.free_wait != self.free_wait or network.free_branch != self.free_branch
+        ):
+            return False
+        for i in range(self.n_active):
+            if network.active[i] != self.active[i]:
+                return False
+        for i in range(self.n_sending):
+            if network.sending[i] != self.sending[i]:
+                return False
+        for i in range(self.routers.shape[0]):
+            if (
+                network.routers[i].asking != self.routers[i].asking or network.routers[i].ready != self.routers[i].ready
+                or network.routers[i].active != self.routers[i].active
+            ):
+                return False
+        return True
+
+    cdef bint same_wheel(self) noexcept:
+        """Whether the same comes due in as many cycles from now."""
+        cdef Network network = self.network
+        cdef int64_t ahead, then, now
+        cdef int32_t k
+        if network.wheel.shape[1] != self.wheel.shape[1]:
+            return False
+        for ahead in range(network.wheel_mask + 1):
+            then = (self.now + ahead) & network.wheel_mask
+            now = (network.now + ahead) & network.wheel_mask
+            if network.wheel_count[now] != self.wheel_count[then]:
+                return False
+            for k in range(self.wheel_count[then]):
+                if network.wheel[now, k] != self.wheel[then, k]:
+                    return False
+        return True
+
+    cdef bint same_lanes(self) noexcept:
+        """Whether the same flits stand in each lane, come as long ago; in a lane that stands still, they are the same."""
+        cdef Network network = self.network
+        cdef int64_t since
+        cdef int32_t l, k, moved
+        cdef Lane* new
+        cdef Lane* old
+        cdef Flit* flit
+        cdef Flit* before
+        if network.branches.shape[0] != self.branches.shape[0]:
+            return False
+        for l in range(self.lanes.shape[0]):
+            new = &network.lanes[l]
+            old = &self.lanes[l]
+            moved = new.popped - old.popped
+            if (
+                moved < 0 or new.flits != old.flits or new.hungry != old.hungry or new.credits != old.credits
+                or new.owner != old.owner or new.branches != old.branches
+                or new.grant_pointer != old.grant_pointer or new.accept_pointer != old.accept_pointer
+            ):
+                return False
+            if (new.wake > network.now or old.wake > self.now) and new.wake - network.now != old.wake - self.now:
+                return False
+            since = network.now - self.now if moved else 0
+            for k in range(new.flits):
+                flit = &network.flits[network.place_in(new, l, k)]
+                before = &self.flits[network.place_in(old, l, k)]
+                if (
+                    flit.arrived - before.arrived != since or flit.packet != before.packet or flit.hop != before.hop
+                    or flit.chain != before.chain or flit.last != before.last
+                ):
+                    return False
+            if new.branches and not self.same_branches(l):
+                return False
+        return True
+
+    cdef bint same_branches(self, int32_t l) noexcept:
+        """Whether the packet in front of a lane leaves it on the same ways, each as far behind what has been popped."""
+        cdef Network network = self.network
+        cdef int32_t moved = network.lanes[l].popped - self.lanes[l].popped
+        cdef int32_t b = l
+        cdef Branch* new
+        cdef Branch* old
+        while b >= 0:
+            new = &network.branches[b]
+            old = &self.branches[b]
+            if (
+                new.lane != old.lane or new.hop != old.hop or new.channel != old.channel or new.out != old.out
+                or new.sent - old.sent != moved or new.sibling != old.sibling or new.listed != old.listed
+                or new.chain != old.chain or new.rank != old.rank or new.head_left != old.head_left
+            ):
+                return False
+            if new.listed and (new.before != old.before or new.after != old.after):
+                return False
+            b = new.sibling
+        return True
+
+    cdef bint same_channels(self) noexcept:
+        cdef Network network = self.network
+        cdef Channel* new
+        cdef Channel* old
+        cdef int32_t i
+        for i in range(self.channels.shape[0]):
+            new = &network.channels[i]
+            old = &self.channels[i]
+            if (
+                new.waited != old.waited or new.vc_pointer != old.vc_pointer
+                or new.accept_pointer != old.accept_pointer or new.grant_pointer != old.grant_pointer
+            ):
+                return False
+        return True
+
+    cdef bint same_terminals(self) noexcept:
+        cdef Network network = self.network
+        cdef Terminal* new
+        cdef Terminal* old
+        cdef int32_t i
+        for i in range(self.terminals.shape[0]):
+            new = &network.terminals[i]
+            old = &self.terminals[i]
+            if (
+                new.first != old.first or new.last != old.last or new.lane != old.lane or new.sent < old.sent
+                or new.vc_pointer != old.vc_pointer or new.blocked != old.blocked
+            ):
+                return False
+        return True
+
+    # -- the stride --------------------------------------------------------------------------------------------
+
+    cdef int64_t strides(self, int64_t period, int64_t until) noexcept:
+        """How many periods there are before `until`, and before a terminal sends the last flit of its packet.
+
+        In all they take as many cycles as make whole turns of the wheel.
+        """
+        cdef Network network = self.network
+        cdef int64_t turns = network.wheel_mask + 1, times = (until - 1 - network.now) // period
+        cdef Terminal* terminal
+        cdef int32_t i, sent
+        for i in range(self.terminals.shape[0]):
+            terminal = &network.terminals[i]
+            sent = terminal.sent - self.terminals[i].sent
+            if sent:
+                times = min(times, (network.packets[terminal.first].size - 1 - terminal.sent) // sent)
+        while turns > 1 and period % 2 == 0:  # the wheel's size is a power of two
+            turns //= 2
+            period //= 2
+        return times - times % turns
+
+    cdef void skip(self, int64_t period, int64_t times) noexcept:
+        """Let so many periods pass."""
+        cdef Network network = self.network
+        cdef int64_t cycles = period * times
+        cdef int32_t i, k, b, moved
+        cdef Lane* lane
+        for i in range(self.channels.shape[0]):
+            network.channels[i].flits += times * (network.channels[i].flits - self.channels[i].flits)
+        for i in range(self.terminals.shape[0]):
+            network.terminals[i].sent += <int32_t>times * (network.terminals[i].sent - self.terminals[i].sent)
+        for i in range(self.lanes.shape[0]):
+            lane = &network.lanes[i]
+            if lane.wake > network.now:
+                lane.wake += cycles
+            moved = lane.popped - self.lanes[i].popped
+            if moved == 0:
+                continue
+            lane.popped += <int32_t>times * moved
+            for k in range(lane.flits):
+                network.flits[network.place_in(lane, i, k)].arrived += cycles
+            b = i if lane.branches else -1
+            while b >= 0:
+                network.branches[b].sent += <int32_t>times * moved
+                b = network.branches[b].sibling
+        network.flit_hops += times * (network.flit_hops - self.flit_hops)
+        network.now += cycles
