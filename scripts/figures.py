@@ -27,7 +27,7 @@ GROUPS = {
     "work": ("macs", "chips", "weight_bits", "input_bits", "plan", "first_token_fs", "token_fs"),
     "energy": ("energy", "energy_pj", "wear"),
     "area": ("area_um2", "peak", "tops"),
-    "bounds": ("bounds",),
+    "bounds": ("bounds", "busiest"),
     "busy": ("utilisation", "resources"),
     "causes": ("attribution", "interval_attribution", "phases"),
     "ops": ("ops",),
@@ -93,6 +93,8 @@ def row_of(name: str) -> dict[str, str]:
     for planned in data["plan"]:  # words, not figures
         planned.pop("site", None)
         planned.pop("why", None)
+    for of_part in data["resources"].values():  # found by name: a figure of the group `bounds`
+        data.setdefault("busiest", []).append([of_part.pop(key) for key in ("busiest", "busiest_fs")])
     row = {
         "run": name,
         "latency_fs": str(data["latency_fs"]),
