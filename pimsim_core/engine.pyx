@@ -322,9 +322,9 @@ cdef class Engine(Figures):
 
         Parameters
         ----------
-        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
+        steps : sequence of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause, tally)
             As in the netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause`
-            for that of the resource.
+            for that of the resource, `tally` for what is counted as nothing else.
         op : int
             That their visits count for.
         """
@@ -332,7 +332,7 @@ cdef class Engine(Figures):
         costs = np.zeros(len(steps), dtype=record_dtype("cost"))
         for row, cost, values in zip(more, costs, steps, strict=True):
             row["resource"], cost["occupancy"], cost["latency"], row["mvm"] = values[:4]
-            row["route"], row["terminal"], cost["flits"], cost["charge"], row["cause"] = values[4:]
+            row["route"], row["terminal"], cost["flits"], cost["charge"], row["cause"], cost["tally"] = values[4:]
         more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(steps))
         more["argument"], more["arguments"], costs["op"] = -1, 1, op
         self.costs = joined(self.costs, costs)

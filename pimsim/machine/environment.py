@@ -9,7 +9,7 @@ import simpy
 
 from pimsim.chip.base import Energy
 from pimsim.machine.horizon import past_horizon
-from pimsim.netlist.rows import Resource, Step
+from pimsim.netlist.rows import Resource, Step, Tally
 from pimsim.units import MAX_FS
 from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES
@@ -42,6 +42,8 @@ class Environment(simpy.Environment):
         Where the routes of steps begin in the engine's network.
     energy_parts : list of str, optional
         The parts whose energy the engine keeps; those that only jobs cost energy in are appended.
+    tallies : dict of Tally to int, optional
+        What visits are counted as beside energy; what only jobs are counted as is added.
 
     Attributes
     ----------
@@ -58,6 +60,7 @@ class Environment(simpy.Environment):
         horizon: int = MAX_FS,
         first_route: int = 0,
         energy_parts: list[str] | None = None,
+        tallies: dict[Tally, int] | None = None,
     ) -> None:
         super().__init__(initial_time=0)
         self.engine = engine
@@ -65,6 +68,7 @@ class Environment(simpy.Environment):
         self.horizon, self.first_route = horizon, first_route
         self.on_idle: Callable[[bool], None] | None = None
         self.energy_parts = [] if energy_parts is None else energy_parts
+        self.tallies = {} if tallies is None else tallies
         self.simpy_events = 0
         self.unknown_parts: set[str] = set()
         self._jobs: dict[int, Job] = {}
@@ -229,6 +233,7 @@ class Environment(simpy.Environment):
                     s.flits,
                     self._charge_of(s.energy),
                     -1 if s.cause is None else CAUSES.index(s.cause),
+                    -1 if s.tally is None else self.tallies.setdefault(s.tally, len(self.tallies)),
                 )
                 for s in steps
             ]

@@ -208,7 +208,6 @@ class Faults(Controller):
         for _ in range(share.rows):
             self.spent_pj += each_pj
             yield self.env.submit(steps, op)
-        machine.substrate.written[new] += 1
 
     # -- a link ------------------------------------------------------------------------------------------------
 

@@ -76,7 +76,6 @@ class Programming(Controller):
         bits = resident.share.elements * machine.plan.weight_bits
         steps = [*machine.transport.weights(resident.share.tile, bits, rank), writing]
         machine.substrate.sync()
-        machine.substrate.written[resident.resource] += 1
         deeds = self.deeds
         deeds.times += 1
         deeds.held_fs += writing.occupancy
