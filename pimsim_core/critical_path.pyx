@@ -12,19 +12,9 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.event_queue cimport NEVER
 
-_NODE = np.dtype(
-    [
-        ("begin", np.int64),
-        ("children_sum", np.int64),
-        ("parent", np.int32),
-        ("label", np.int32),
-        ("held", np.int32),
-        ("children", np.int32),
-        ("place", np.int32),
-        ("_pad", np.int32),
-    ]
-)
-STRETCH = np.dtype([("begin", np.int64), ("end", np.int64), ("label", np.int32), ("place", np.int32)])
+cdef int64_t[8] _room  # larger than either record
+_NODE = np.asarray(<Node[:1]> <Node*> _room).dtype
+STRETCH = np.asarray(<Stretch[:1]> <Stretch*> _room).dtype
 
 
 cdef class CriticalPath:

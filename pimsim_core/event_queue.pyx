@@ -26,7 +26,8 @@ cdef extern from *:
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
-_EVENT = np.dtype([("time", np.int64), ("payload", np.int64), ("next", np.int64)])
+cdef int64_t[4] _room  # larger than an event
+_EVENT = np.asarray(<Event[:1]> <Event*> _room).dtype
 
 
 cdef class EventQueue:

@@ -21,38 +21,25 @@ cdef enum:
     CREDIT = 1
     ASK = 2
 
+cdef int64_t[32] _room  # larger than any record; it stands for one of each kind in turn
 _DTYPES = {
-    "channel": "flits waited key request:i8 source target delay out_port in_port vc_pointer accept_pointer grant_pointer "
-    "best choice terminal _pad:i4",
-    "lane": "key wake:i8 head flits hungry credits owner popped branches grant_pointer accept_pointer best channel vc:i4",
-    "flit": "arrived:i8 packet hop chain last:i4",
-    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router rank:i4",
-    "router": "inputs outputs asking ready active _pad:i4",
-    "terminal": "began:i8 channel first last sent lane vc_pointer blocked _pad:i4",
-    "hop": "channel vcs child sibling:i4",
-    "packet": "created stay:i8 route size ends tag next slowest waits _pad:i4",
-    "wait": "channel cycles parent next:i4",
-    "arrival": "cycle rest:i8 packet hop chain tag:i4",
-    "crossing": "begin end:i8 channel vc tag flits:i4",
+    "channel": np.asarray(<Channel[:1]> <Channel*> _room).dtype,
+    "lane": np.asarray(<Lane[:1]> <Lane*> _room).dtype,
+    "flit": np.asarray(<Flit[:1]> <Flit*> _room).dtype,
+    "branch": np.asarray(<Branch[:1]> <Branch*> _room).dtype,
+    "router": np.asarray(<Router[:1]> <Router*> _room).dtype,
+    "terminal": np.asarray(<Terminal[:1]> <Terminal*> _room).dtype,
+    "hop": np.asarray(<Hop[:1]> <Hop*> _room).dtype,
+    "packet": np.asarray(<Packet[:1]> <Packet*> _room).dtype,
+    "wait": np.asarray(<Wait[:1]> <Wait*> _room).dtype,
+    "arrival": np.asarray(<Arrival[:1]> <Arrival*> _room).dtype,
+    "crossing": np.asarray(<Crossing[:1]> <Crossing*> _room).dtype,
 }
-
-
-def dtype_of(words):
-    """Return the numpy dtype of fields written as ``"a b:i8 c:i4"``: `a` and `b` are int64, `c` is int32."""
-    fields = []
-    pending = []
-    for word in words.split():
-        field, _, kind = word.partition(":")
-        pending.append(field)
-        if kind:
-            fields += [(each, np.dtype(kind)) for each in pending]
-            pending = []
-    return np.dtype(fields)
 
 
 def network_dtype(name):
     """Return the numpy dtype of the network's records called `name`, e.g. ``"channel"``."""
-    return dtype_of(_DTYPES[name])
+    return _DTYPES[name]
 
 
 cdef _grown(view, dtype):
