@@ -295,7 +295,7 @@ cdef class Network:
         self.terminals[terminal].last = p
         return p
 
-    cdef void forget(self, int32_t packet) noexcept:
+    cdef void forget(self, int32_t packet) noexcept nogil:
         """One of a packet's ends has been dealt with; after the last one nothing of it is kept."""
         cdef int32_t w
         self.packets[packet].ends -= 1
@@ -325,7 +325,7 @@ cdef class Network:
         self.packets[packet].waits = w
         return w
 
-    cdef int64_t next_cycle(self) noexcept:
+    cdef int64_t next_cycle(self) noexcept nogil:
         """The next cycle in which something may happen, `NEVER` if there is none."""
         cdef int64_t cycle
         if self.n_active or self.n_sending:
@@ -340,11 +340,11 @@ cdef class Network:
             return min(cycle, created)
         return created
 
-    cdef int32_t place_of(self, int32_t out) noexcept:
+    cdef int32_t place_of(self, int32_t out) noexcept nogil:
         """The number of an output lane at its router."""
         return self.channels[self.lanes[out].channel].out_port * self.vcs + self.lanes[out].vc
 
-    cdef void list_in(self, int32_t b, int32_t kind) noexcept:
+    cdef void list_in(self, int32_t b, int32_t kind) noexcept nogil:
         """Put a branch into its router's list of those that ask for a virtual channel, or for the switch."""
         cdef Branch* branch = &self.branches[b]
         cdef Router* router = &self.routers[branch.router]
@@ -365,7 +365,7 @@ cdef class Network:
             self.active[self.n_active] = branch.router
             self.n_active += 1
 
-    cdef void list_out(self, int32_t b) noexcept:
+    cdef void list_out(self, int32_t b) noexcept nogil:
         cdef Branch* branch = &self.branches[b]
         if branch.before >= 0:
             self.branches[branch.before].after = branch.after
@@ -391,7 +391,7 @@ cdef class Network:
                 self.await_flit(lane, branch.lane, place)
         return 0
 
-    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept:
+    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil:
         """Where the flit this far behind the front of a lane stands."""
         place += lane.head
         if place >= self.buffer:
@@ -622,7 +622,7 @@ cdef class Network:
         input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
         return self.traverse(b)
 
-    cdef int32_t allocate_vcs(self, int32_t r) noexcept:
+    cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil:
         """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
         cdef int32_t v, low, high, c, l, out, place, size, n = 0, i
         cdef int32_t inputs = self.routers[r].inputs * self.vcs
@@ -696,7 +696,7 @@ cdef class Network:
             granted = b
         return granted
 
-    cdef int32_t match_switch(self, int32_t r) noexcept:
+    cdef int32_t match_switch(self, int32_t r) noexcept nogil:
         """Match inputs and outputs (iSLIP, one iteration); return how many of `accepted` are matched.
 
         An input's ``choice`` is its output, whose ``best`` is the branch that goes.
@@ -748,7 +748,7 @@ cdef class Network:
             input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
         return n
 
-    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept:
+    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil:
         """Note a request at its output, which keeps the first from its pointer over inputs."""
         cdef int32_t o = self.branches[b].channel
         cdef Channel* output = &self.channels[o]
@@ -838,7 +838,7 @@ cdef class Network:
             last = last and lane.branches == 0
         return self.pop(l, last)
 
-    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept:
+    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept nogil:
         """Note that the tail of a packet has left over a channel, on which its head left at `begin`."""
         cdef Crossing* crossing = &self.crossings[self.n_crossings]
         crossing.begin, crossing.end = begin, self.now + 1
