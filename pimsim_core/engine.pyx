@@ -243,7 +243,7 @@ cdef class Engine(Figures):
         return self.crossbar.converting(resource, time)
 
     def redirect(
-        self, int32_t step, resource=None, route=None, terminal=None, occupancy=None, latency=None, flits=None, mvm=None,
+        self, int32_t step, resource=None, route=None, terminal=None, occupancy=None, latency=None, flits=None, mvm=None, tally=None,
     ):
         """Let a step go elsewhere from now on, or cost something else.
 
@@ -253,7 +253,7 @@ cdef class Engine(Figures):
         ----------
         step : int
             As the netlist numbers them; see `first_step`.
-        resource, route, terminal, occupancy, latency, flits, mvm : int, optional
+        resource, route, terminal, occupancy, latency, flits, mvm, tally : int, optional
             As in the netlist, times in fs, `mvm` as from `add_mvm`; what is not given stays.
         """
         rows = np.asarray(self.steps)
@@ -266,7 +266,7 @@ cdef class Engine(Figures):
         costs = np.asarray(self.costs)[first : first + rows["arguments"][step]].copy()
         costs["visits"] = 0
         rows["cost"][step] = self.costs.shape[0]
-        for name, value in (("occupancy", occupancy), ("latency", latency), ("flits", flits)):
+        for name, value in (("occupancy", occupancy), ("latency", latency), ("flits", flits), ("tally", tally)):
             if value is not None:
                 costs[name] = value
         for name, value in (("resource", resource), ("route", route), ("terminal", terminal), ("mvm", mvm)):

@@ -23,6 +23,10 @@ class Job(simpy.Event):
     number: int
 
 
+class Tick(simpy.Timeout):
+    """A wait for something that comes again and again, whether the machine can go on or not."""
+
+
 class Environment(simpy.Environment):
     """A `simpy.Environment` that also runs an engine; time is a whole number of femtoseconds.
 
@@ -105,7 +109,7 @@ class Environment(simpy.Environment):
             mine = super().peek()
             core = self._core_time()
             if core is None and self.on_idle is not None:
-                self.on_idle(mine == INFINITY)
+                self.on_idle(all(isinstance(event, Tick) for *_, event in self._queue))
             if core is None or core >= mine:
                 super().step()
                 self.simpy_events += 1
@@ -140,6 +144,10 @@ class Environment(simpy.Environment):
                 event.succeed((actor, time))
 
     # -- what processes may wait for and do --------------------------------------------------------------------
+
+    def tick(self, delay: int) -> Tick:
+        """Return a timeout, fs, that is no sign of life: a machine that has nothing but these to wait for is stuck."""
+        return Tick(self, delay)
 
     def reached(self, actor: int, count: int) -> simpy.Event:
         """Return an event that happens when an actor has put out its `count`-th inference; its value is the time."""

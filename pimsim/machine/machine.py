@@ -231,7 +231,8 @@ class Machine:
         Parameters
         ----------
         host_is_done : bool
-            Whether SimPy has no events left; while it has, the host may still let more in.
+            Whether SimPy has no events left but those that come again and again; while it has, the host may still let
+            more in.
 
         Raises
         ------

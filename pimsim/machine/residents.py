@@ -41,6 +41,10 @@ class Resident(NamedTuple):
         step = self.kind.write_step(self.resource, rows, self.share.cells * rows / self.share.rows)
         return step._replace(tally=Written(self.resource, parts=-(-self.share.rows // rows)))
 
+    def written(self, resource: int) -> Written:
+        """Return what a visit counts as that writes a row of it into another place, which takes over."""
+        return Written(self.resource, cells=resource, parts=self.share.rows)
+
 
 def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
     """Return all weights of a plan whose writing is modelled, op by op in its order."""
