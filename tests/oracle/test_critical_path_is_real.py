@@ -103,8 +103,8 @@ def test_every_stretch_is_a_visit_or_a_wait_of_the_twins_log(net):
 def test_a_firing_that_waited_for_the_conversions_before_holds_a_place_from_their_end_on():
     """Converters that others may share, two firings under way, two places, and packets that take 100 fs.
 
-    The second firing begins at 110, samples at 126 when the first one's conversions (106 to 126) are over, and gives its
-    place back at 147; the fourth token waits for that.
+    The second firing begins at 110, samples at 126 when the first one's conversions (106 to 126) are over, and gives
+    its place back at 147; the fourth token waits for that.
     """
     net = Netlist()
     unit, link = net.add_resource("unit", "unit", 1), net.add_resource("link", "link", 1, cause="transport")
