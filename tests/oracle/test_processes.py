@@ -179,7 +179,7 @@ def test_random_processes_and_controllers_agree_with_the_twin(net, scripts, rule
 def test_what_is_asked_of_an_actor_before_its_step_is_redirected_begins_at_the_edge_of_the_part_that_it_had(
     act,
 ):
-    """At 3 fs a process hears, asks, and redirects in one breath: the old part has its next edge at 5, the new one at 4."""
+    """At 3 fs a process hears, asks, and redirects in one breath: 5 is the next edge of the old part, 4 of the new."""
     net = Netlist()
     quick, slow = net.add_resource("quick", "unit", 1), net.add_resource("slow", "unit", 5)
     first, second = net.add_path([Step(quick, 3, 3)]), net.add_path([Step(slow, 5, 5)])
