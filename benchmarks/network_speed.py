@@ -96,13 +96,12 @@ def pimsim(size: int, rate: float, cycles: int, seed: int) -> Run:
 
 def child(size: int, rate: float, cycles: int, seed: int) -> None:
     """Offer a load for so many cycles, wait for the last packet, and write what that took."""
-    from pimsim_core.clock import Clock
-
     from pimsim.chip.router import Router
     from pimsim.chip.topology.spec import from_spec
     from pimsim.network.fabric import Fabric
     from pimsim.network.source import Source
     from pimsim.network.traffic import pattern
+    from pimsim_core.clock import Clock
 
     topology = from_spec("mesh:8x8")
     fabric = Fabric(topology.graph(topology.places), Router(vcs=2, buffer=8))

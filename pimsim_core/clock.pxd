@@ -28,14 +28,14 @@ cdef class Clock:
 
     cdef int tick(self, int64_t cycle, int64_t until) except -1
     cdef int look(self, int64_t until) except -1
-    cdef bint has_room(self, int64_t until) noexcept
+    cdef bint has_room(self, int64_t until) noexcept nogil
     cdef int keep(self) except -1
-    cdef bint same(self) noexcept
-    cdef bint same_lists(self) noexcept
-    cdef bint same_wheel(self) noexcept
-    cdef bint same_lanes(self) noexcept
-    cdef bint same_branches(self, int32_t l) noexcept
-    cdef bint same_channels(self) noexcept
-    cdef bint same_terminals(self) noexcept
-    cdef int64_t strides(self, int64_t period, int64_t until) noexcept
-    cdef void skip(self, int64_t period, int64_t times) noexcept
+    cdef bint same(self) noexcept nogil
+    cdef bint same_lists(self) noexcept nogil
+    cdef bint same_wheel(self) noexcept nogil
+    cdef bint same_lanes(self) noexcept nogil
+    cdef bint same_branches(self, int32_t l) noexcept nogil
+    cdef bint same_channels(self) noexcept nogil
+    cdef bint same_terminals(self) noexcept nogil
+    cdef int64_t strides(self, int64_t period, int64_t until) noexcept nogil
+    cdef void skip(self, int64_t period, int64_t times) noexcept nogil

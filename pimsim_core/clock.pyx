@@ -1,10 +1,10 @@
 """Steps a network, and takes in one stride the cycles in which it only repeats itself.
 
-A network has no other input than its packets, so what it does follows from its state. Where no packet begins or ends, and
-after some cycles (a period) everything is again where it was, only counters and times being ahead, the same follows again,
-until a packet begins or ends: as many periods as there is room for are added to the counters. Nothing is approximated;
-``tests/oracle/test_clock.py`` compares with every single cycle. Packets of thousands of flits, such as a tile's weights,
-so cost no more than short ones.
+A network has no other input than its packets, so what it does follows from its state. Where no packet begins or ends,
+and after some cycles (a period) everything is again where it was, only counters and times being ahead, the same
+follows again, until a packet begins or ends: as many periods as there is room for are added to the counters. Nothing
+is approximated; ``tests/oracle/test_clock.py`` compares with every single cycle. Packets of thousands of flits, such as
+a tile's weights, so cost no more than short ones.
 """
 
 import numpy as np
@@ -88,17 +88,16 @@ cdef class Clock:
             self.again = 2 * network.now - network.bounded
         return 0
 
-    cdef bint has_room(self, int64_t until) noexcept:
+    cdef bint has_room(self, int64_t until) noexcept nogil:
         """Whether there are so many cycles before a packet begins or ends that looking pays."""
-        cdef Network network = self.network
-        cdef int64_t least = 2 * (network.wheel_mask + 1) + LONGEST
+        cdef int64_t least = 2 * (self.network.wheel_mask + 1) + LONGEST
         cdef Terminal* terminal
         cdef int32_t i
-        if network.n_sending == 0 or until - network.now < least:
+        if self.network.n_sending == 0 or until - self.network.now < least:
             return False
-        for i in range(network.n_sending):
-            terminal = &network.terminals[network.sending[i]]
-            if network.packets[terminal.first].size - terminal.sent < least:
+        for i in range(self.network.n_sending):
+            terminal = &self.network.terminals[self.network.sending[i]]
+            if self.network.packets[terminal.first].size - terminal.sent < least:
                 return False
         return True
 
@@ -128,66 +127,64 @@ cdef class Clock:
         )
         return 0
 
-    cdef bint same(self) noexcept:
+    cdef bint same(self) noexcept nogil:
         """Whether the network is as it was when it was copied, apart from counters and times."""
         return (
             self.same_lists() and self.same_terminals() and self.same_wheel() and self.same_lanes()
             and self.same_channels()
         )
 
-    cdef bint same_lists(self) noexcept:
-        cdef Network network = self.network
+    cdef bint same_lists(self) noexcept nogil:
         cdef int32_t i
         if (
-            network.n_active != self.n_active or network.n_sending != self.n_sending
-            or network.in_wheel != self.in_wheel or network.free_packet != self.free_packet
-            or network.free_wait != self.free_wait or network.free_branch != self.free_branch
+            self.network.n_active != self.n_active or self.network.n_sending != self.n_sending
+            or self.network.in_wheel != self.in_wheel or self.network.free_packet != self.free_packet
+            or self.network.free_wait != self.free_wait or self.network.free_branch != self.free_branch
         ):
             return False
         for i in range(self.n_active):
-            if network.active[i] != self.active[i]:
+            if self.network.active[i] != self.active[i]:
                 return False
         for i in range(self.n_sending):
-            if network.sending[i] != self.sending[i]:
+            if self.network.sending[i] != self.sending[i]:
                 return False
         for i in range(self.routers.shape[0]):
             if (
-                network.routers[i].asking != self.routers[i].asking or network.routers[i].ready != self.routers[i].ready
-                or network.routers[i].active != self.routers[i].active
+                self.network.routers[i].asking != self.routers[i].asking
+                or self.network.routers[i].ready != self.routers[i].ready
+                or self.network.routers[i].active != self.routers[i].active
             ):
                 return False
         return True
 
-    cdef bint same_wheel(self) noexcept:
+    cdef bint same_wheel(self) noexcept nogil:
         """Whether the same comes due in as many cycles from now."""
-        cdef Network network = self.network
         cdef int64_t ahead, then, now
         cdef int32_t k
-        if network.wheel.shape[1] != self.wheel.shape[1]:
+        if self.network.wheel.shape[1] != self.wheel.shape[1]:
             return False
-        for ahead in range(network.wheel_mask + 1):
-            then = (self.now + ahead) & network.wheel_mask
-            now = (network.now + ahead) & network.wheel_mask
-            if network.wheel_count[now] != self.wheel_count[then]:
+        for ahead in range(self.network.wheel_mask + 1):
+            then = (self.now + ahead) & self.network.wheel_mask
+            now = (self.network.now + ahead) & self.network.wheel_mask
+            if self.network.wheel_count[now] != self.wheel_count[then]:
                 return False
             for k in range(self.wheel_count[then]):
-                if network.wheel[now, k] != self.wheel[then, k]:
+                if self.network.wheel[now, k] != self.wheel[then, k]:
                     return False
         return True
 
-    cdef bint same_lanes(self) noexcept:
-        """Whether the same flits stand in each lane, come as long ago; in a lane that stands still, they are the same."""
-        cdef Network network = self.network
+    cdef bint same_lanes(self) noexcept nogil:
+        """Whether the same flits stand in each lane, come as long ago; where a lane stands still, they are the same."""
         cdef int64_t since
         cdef int32_t l, k, moved
         cdef Lane* new
         cdef Lane* old
         cdef Flit* flit
         cdef Flit* before
-        if network.branches.shape[0] != self.branches.shape[0]:
+        if self.network.branches.shape[0] != self.branches.shape[0]:
             return False
         for l in range(self.lanes.shape[0]):
-            new = &network.lanes[l]
+            new = &self.network.lanes[l]
             old = &self.lanes[l]
             moved = new.popped - old.popped
             if (
@@ -196,12 +193,15 @@ cdef class Clock:
                 or new.grant_pointer != old.grant_pointer or new.accept_pointer != old.accept_pointer
             ):
                 return False
-            if (new.wake > network.now or old.wake > self.now) and new.wake - network.now != old.wake - self.now:
+            if (
+                (new.wake > self.network.now or old.wake > self.now)
+                and new.wake - self.network.now != old.wake - self.now
+            ):
                 return False
-            since = network.now - self.now if moved else 0
+            since = self.network.now - self.now if moved else 0
             for k in range(new.flits):
-                flit = &network.flits[network.place_in(new, l, k)]
-                before = &self.flits[network.place_in(old, l, k)]
+                flit = &self.network.flits[self.network.place_in(new, l, k)]
+                before = &self.flits[self.network.place_in(old, l, k)]
                 if (
                     flit.arrived - before.arrived != since or flit.packet != before.packet or flit.hop != before.hop
                     or flit.chain != before.chain or flit.last != before.last
@@ -211,15 +211,14 @@ cdef class Clock:
                 return False
         return True
 
-    cdef bint same_branches(self, int32_t l) noexcept:
+    cdef bint same_branches(self, int32_t l) noexcept nogil:
         """Whether the packet in front of a lane leaves it on the same ways, each as far behind what has been popped."""
-        cdef Network network = self.network
-        cdef int32_t moved = network.lanes[l].popped - self.lanes[l].popped
+        cdef int32_t moved = self.network.lanes[l].popped - self.lanes[l].popped
         cdef int32_t b = l
         cdef Branch* new
         cdef Branch* old
         while b >= 0:
-            new = &network.branches[b]
+            new = &self.network.branches[b]
             old = &self.branches[b]
             if (
                 new.lane != old.lane or new.hop != old.hop or new.channel != old.channel or new.out != old.out
@@ -232,13 +231,12 @@ cdef class Clock:
             b = new.sibling
         return True
 
-    cdef bint same_channels(self) noexcept:
-        cdef Network network = self.network
+    cdef bint same_channels(self) noexcept nogil:
         cdef Channel* new
         cdef Channel* old
         cdef int32_t i
         for i in range(self.channels.shape[0]):
-            new = &network.channels[i]
+            new = &self.network.channels[i]
             old = &self.channels[i]
             if (
                 new.waited != old.waited or new.vc_pointer != old.vc_pointer
@@ -247,13 +245,12 @@ cdef class Clock:
                 return False
         return True
 
-    cdef bint same_terminals(self) noexcept:
-        cdef Network network = self.network
+    cdef bint same_terminals(self) noexcept nogil:
         cdef Terminal* new
         cdef Terminal* old
         cdef int32_t i
         for i in range(self.terminals.shape[0]):
-            new = &network.terminals[i]
+            new = &self.network.terminals[i]
             old = &self.terminals[i]
             if (
                 new.first != old.first or new.last != old.last or new.lane != old.lane or new.sent < old.sent
@@ -264,48 +261,46 @@ cdef class Clock:
 
     # -- the stride --------------------------------------------------------------------------------------------
 
-    cdef int64_t strides(self, int64_t period, int64_t until) noexcept:
+    cdef int64_t strides(self, int64_t period, int64_t until) noexcept nogil:
         """How many periods there are before `until`, and before a terminal sends the last flit of its packet.
 
         In all they take as many cycles as make whole turns of the wheel.
         """
-        cdef Network network = self.network
-        cdef int64_t turns = network.wheel_mask + 1, times = (until - 1 - network.now) // period
+        cdef int64_t turns = self.network.wheel_mask + 1, times = (until - 1 - self.network.now) // period
         cdef Terminal* terminal
         cdef int32_t i, sent
         for i in range(self.terminals.shape[0]):
-            terminal = &network.terminals[i]
+            terminal = &self.network.terminals[i]
             sent = terminal.sent - self.terminals[i].sent
             if sent:
-                times = min(times, (network.packets[terminal.first].size - 1 - terminal.sent) // sent)
+                times = min(times, (self.network.packets[terminal.first].size - 1 - terminal.sent) // sent)
         while turns > 1 and period % 2 == 0:  # the wheel's size is a power of two
             turns //= 2
             period //= 2
         return times - times % turns
 
-    cdef void skip(self, int64_t period, int64_t times) noexcept:
+    cdef void skip(self, int64_t period, int64_t times) noexcept nogil:
         """Let so many periods pass."""
-        cdef Network network = self.network
         cdef int64_t cycles = period * times
         cdef int32_t i, k, b, moved
         cdef Lane* lane
         for i in range(self.channels.shape[0]):
-            network.channels[i].flits += times * (network.channels[i].flits - self.channels[i].flits)
+            self.network.channels[i].flits += times * (self.network.channels[i].flits - self.channels[i].flits)
         for i in range(self.terminals.shape[0]):
-            network.terminals[i].sent += <int32_t>times * (network.terminals[i].sent - self.terminals[i].sent)
+            self.network.terminals[i].sent += <int32_t>times * (self.network.terminals[i].sent - self.terminals[i].sent)
         for i in range(self.lanes.shape[0]):
-            lane = &network.lanes[i]
-            if lane.wake > network.now:
+            lane = &self.network.lanes[i]
+            if lane.wake > self.network.now:
                 lane.wake += cycles
             moved = lane.popped - self.lanes[i].popped
             if moved == 0:
                 continue
             lane.popped += <int32_t>times * moved
             for k in range(lane.flits):
-                network.flits[network.place_in(lane, i, k)].arrived += cycles
+                self.network.flits[self.network.place_in(lane, i, k)].arrived += cycles
             b = i if lane.branches else -1
             while b >= 0:
-                network.branches[b].sent += <int32_t>times * moved
-                b = network.branches[b].sibling
-        network.flit_hops += times * (network.flit_hops - self.flit_hops)
-        network.now += cycles
+                self.network.branches[b].sent += <int32_t>times * moved
+                b = self.network.branches[b].sibling
+        self.network.flit_hops += times * (self.network.flit_hops - self.flit_hops)
+        self.network.now += cycles

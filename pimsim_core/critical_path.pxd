@@ -32,9 +32,9 @@ cdef class CriticalPath:
     cdef readonly int64_t live
     cdef readonly int64_t peak
 
-    cdef int32_t new(self, int32_t parent, int64_t begin, int32_t label, int32_t place) except -1
-    cdef void hold(self, int32_t node) noexcept
-    cdef void drop(self, int32_t node) noexcept
-    cdef void fold(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept
-    cdef void _keep_stretch(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept
+    cdef int32_t new(self, int32_t parent, int64_t begin, int32_t label, int32_t place) except -1 nogil
+    cdef void hold(self, int32_t node) noexcept nogil
+    cdef void drop(self, int32_t node) noexcept nogil
+    cdef void fold(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept nogil
+    cdef void _keep_stretch(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept nogil
     cdef int grow(self) except -1

@@ -11,20 +11,11 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.event_queue cimport NEVER
+from pimsim_core.records cimport grown
 
-_NODE = np.dtype(
-    [
-        ("begin", np.int64),
-        ("children_sum", np.int64),
-        ("parent", np.int32),
-        ("label", np.int32),
-        ("held", np.int32),
-        ("children", np.int32),
-        ("place", np.int32),
-        ("_pad", np.int32),
-    ]
-)
-STRETCH = np.dtype([("begin", np.int64), ("end", np.int64), ("label", np.int32), ("place", np.int32)])
+cdef int64_t[8] _room  # larger than either record
+_NODE = np.asarray(<Node[:1]> <Node*> _room).dtype
+STRETCH = np.asarray(<Stretch[:1]> <Stretch*> _room).dtype
 
 
 cdef class CriticalPath:
@@ -68,16 +59,15 @@ cdef class CriticalPath:
         cdef int64_t old = self.nodes.shape[0]
         if 2 * old > 0x7FFFFFFF:
             raise MemoryError("the critical path holds more than 2**30 live starts")
-        bigger = np.zeros(2 * old, dtype=_NODE)
-        bigger[:old] = np.asarray(self.nodes)
-        self.nodes = bigger
+        self.nodes = grown(self.nodes)
         self._free_range(old)
         return 0
 
-    cdef int32_t new(self, int32_t parent, int64_t begin, int32_t label, int32_t place) except -1:
+    cdef int32_t new(self, int32_t parent, int64_t begin, int32_t label, int32_t place) except -1 nogil:
         """Make a node, held once, whose time since `parent` began is charged to `label`, and spent at `place`."""
         if self.unused < 0:
-            self.grow()
+            with gil:
+                self.grow()
         cdef int32_t n = self.unused
         self.unused = self.nodes[n].parent
         self.nodes[n].begin = begin
@@ -94,10 +84,10 @@ cdef class CriticalPath:
             self.peak = self.live
         return n
 
-    cdef void hold(self, int32_t node) noexcept:
+    cdef void hold(self, int32_t node) noexcept nogil:
         self.nodes[node].held += 1
 
-    cdef void drop(self, int32_t node) noexcept:
+    cdef void drop(self, int32_t node) noexcept nogil:
         """Let go of a node; free what nothing can reach any more, fold what all live nodes share."""
         cdef int32_t parent, child
         self.nodes[node].held -= 1
@@ -124,7 +114,7 @@ cdef class CriticalPath:
             self.root = child
             self.nodes[child].parent = -1
 
-    cdef void fold(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept:
+    cdef void fold(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept nogil:
         """Charge a stretch that every live node shares; one that spans phases is charged to each its share."""
         cdef int64_t low, upto = end
         cdef int64_t phase = self.phase_begin.shape[0] - 1
@@ -141,11 +131,10 @@ cdef class CriticalPath:
         if self.recording:
             self._keep_stretch(begin, end, label, place)
 
-    cdef void _keep_stretch(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept:
+    cdef void _keep_stretch(self, int64_t begin, int64_t end, int32_t label, int32_t place) noexcept nogil:
         if self.n_stem == self.stem.shape[0]:
-            bigger = np.zeros(2 * self.n_stem, dtype=STRETCH)
-            bigger[: self.n_stem] = np.asarray(self.stem)
-            self.stem = bigger
+            with gil:
+                self.stem = grown(self.stem)
         self.stem[self.n_stem].begin = begin
         self.stem[self.n_stem].end = end
         self.stem[self.n_stem].label = label

@@ -16,6 +16,7 @@ cdef class Crossbar(Service):
     cdef Mvm[::1] mvms
     cdef Holds[::1] samples
 
+    cdef int wait_for_drainer(self, int32_t w, int32_t r, int32_t bank) except -1
     cdef int note_drainer(self, int32_t r, int32_t w) except -1
     cdef int multiply_at_once(self, int32_t w, int32_t r) except -1
     cdef int schedule_sample(self, int32_t w, int32_t r) except -1

@@ -78,14 +78,8 @@ cdef class Crossbar(Service):
         array_label = self.core.walkers[w].label
         adc_label = self.core.label_of(self.core.resources[bank].cause, self.core.resources[bank].part, self.core.walkers[w].op)
         if self.samples[r].drained > self.core.walkers[w].ready and self.samples[r].drainer >= 0:
-            # It is the multiplication before that the first sample waits for.
-            node = self.core.path.new(
-                self.samples[r].drained_node, self.samples[r].drained, adc_label, self.core.resources[bank].place
-            )
-            self.core.path.drop(self.core.walkers[w].node)
-            self.core.walkers[w].node = node
+            self.wait_for_drainer(w, r, bank)
             self.core.walkers[w].ready = self.samples[r].drained
-            self.core.wait_over(w)
         self.note_drainer(r, w)
         sampled = align(max(self.core.walkers[w].ready, self.samples[r].drained), clock)
         first = align(sampled, adc_clock)
@@ -125,11 +119,7 @@ cdef class Crossbar(Service):
         cdef int32_t binding = r if self.core.walkers[w].ready >= self.samples[r].drained else bank
         cdef int64_t time = align(max(self.core.walkers[w].ready, self.samples[r].drained), self.core.resources[r].period)
         if binding == bank and self.core.walkers[w].phase == 0 and self.samples[r].drainer >= 0:
-            # It is the multiplication before that the first sample waits for.
-            self.core.path.drop(self.core.walkers[w].node)
-            self.core.walkers[w].node = self.samples[r].drained_node
-            self.core.path.hold(self.core.walkers[w].node)
-            self.core.wait_over(w)
+            self.wait_for_drainer(w, r, bank)
         self.core.walkers[w].label = self.core.label_of(
             self.core.resources[binding].cause, self.core.resources[binding].part, self.core.walkers[w].op
         )
@@ -189,6 +179,19 @@ cdef class Crossbar(Service):
             self.samples[r].sampler = -1
             self.schedule_sample(other, r)
         return self.core.go_on(w, drained + self.mvms[m].tail)
+
+    cdef int wait_for_drainer(self, int32_t w, int32_t r, int32_t bank) except -1:
+        """It is the conversions of the multiplication before, to their end, that the first sample waits for."""
+        cdef int32_t node = self.core.path.new(
+            self.samples[r].drained_node,
+            self.samples[r].drained,
+            self.core.label_of(self.core.resources[bank].cause, self.core.resources[bank].part, self.core.walkers[w].op),
+            self.core.resources[bank].place,
+        )
+        self.core.path.drop(self.core.walkers[w].node)
+        self.core.walkers[w].node = node
+        self.core.wait_over(w)
+        return 0
 
     cdef int note_drainer(self, int32_t r, int32_t w) except -1:
         """The sample-and-holds of an array will be empty once a walker's last conversion is over."""

@@ -244,7 +244,7 @@ cdef class Engine(Figures):
         return self.crossbar.converting(resource, time)
 
     def redirect(
-        self, int32_t step, resource=None, route=None, terminal=None, occupancy=None, latency=None, flits=None, mvm=None,
+        self, int32_t step, resource=None, route=None, terminal=None, occupancy=None, latency=None, flits=None, mvm=None, tally=None,
     ):
         """Let a step go elsewhere from now on, or cost something else.
 
@@ -254,7 +254,7 @@ cdef class Engine(Figures):
         ----------
         step : int
             As the netlist numbers them; see `first_step`.
-        resource, route, terminal, occupancy, latency, flits, mvm : int, optional
+        resource, route, terminal, occupancy, latency, flits, mvm, tally : int, optional
             As in the netlist, times in fs, `mvm` as from `add_mvm`; what is not given stays.
         """
         rows = np.asarray(self.steps)
@@ -267,7 +267,7 @@ cdef class Engine(Figures):
         costs = np.asarray(self.costs)[first : first + rows["arguments"][step]].copy()
         costs["visits"] = 0
         rows["cost"][step] = self.costs.shape[0]
-        for name, value in (("occupancy", occupancy), ("latency", latency), ("flits", flits)):
+        for name, value in (("occupancy", occupancy), ("latency", latency), ("flits", flits), ("tally", tally)):
             if value is not None:
                 costs[name] = value
         for name, value in (("resource", resource), ("route", route), ("terminal", terminal), ("mvm", mvm)):
@@ -323,18 +323,20 @@ cdef class Engine(Figures):
 
         Parameters
         ----------
-        paths : sequence of sequences of (resource, occupancy_fs, latency_fs, mvm, route, terminal, flits, charge, cause)
-            As in the netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause`
-            for that of the resource.
+        paths : sequence of sequences of rows of ten
+            Resource, occupancy and latency (fs), `mvm`, `route`, terminal, flits, charge, cause and tally, as in the
+            netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause` for that of
+            the resource, `tally` for what is counted as nothing else.
         ops : sequence of int, shape (paths,)
             That their visits count for.
         """
         lengths = np.array([len(path) for path in paths], dtype=np.int64)
-        values = np.array([row for path in paths for row in path], dtype=np.int64).reshape(-1, 9).T
+        values = np.array([row for path in paths for row in path], dtype=np.int64).reshape(-1, 10).T
         more = np.zeros(int(lengths.sum()), dtype=record_dtype("step"))
         costs = np.zeros(len(more), dtype=record_dtype("cost"))
         more["resource"], more["mvm"], more["route"], more["terminal"], more["cause"] = values[[0, 3, 4, 5, 8]]
         costs["occupancy"], costs["latency"], costs["flits"], costs["charge"] = values[[1, 2, 6, 7]]
+        costs["tally"] = values[9]
         more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(more))
         more["argument"], more["arguments"], costs["op"] = -1, 1, np.repeat(np.asarray(ops), lengths)
         self.costs = joined(self.costs, costs)

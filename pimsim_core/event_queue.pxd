@@ -18,7 +18,7 @@ cdef class EventQueue:
     cdef int64_t earliest  # cached minimum, or -1 when it must be looked up
     cdef readonly int64_t size
 
-    cdef int push(self, int64_t time, int64_t payload) except -1
-    cdef int64_t next_time(self) noexcept
-    cdef int64_t pop(self) noexcept
+    cdef int push(self, int64_t time, int64_t payload) except -1 nogil
+    cdef int64_t next_time(self) noexcept nogil
+    cdef int64_t pop(self) noexcept nogil
     cdef int grow(self) except -1

@@ -10,6 +10,8 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from pimsim_core.records cimport grown
+
 cdef extern from *:
     """
     #if defined(_MSC_VER)
@@ -26,7 +28,8 @@ cdef extern from *:
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
-_EVENT = np.dtype([("time", np.int64), ("payload", np.int64), ("next", np.int64)])
+cdef int64_t[4] _room  # larger than an event
+_EVENT = np.asarray(<Event[:1]> <Event*> _room).dtype
 
 
 cdef class EventQueue:
@@ -56,17 +59,16 @@ cdef class EventQueue:
 
     cdef int grow(self) except -1:
         cdef int64_t old = self.pool.shape[0]
-        bigger = np.zeros(2 * old, dtype=_EVENT)
-        bigger[:old] = np.asarray(self.pool)
-        self.pool = bigger
+        self.pool = grown(self.pool)
         self._free_range(old)
         return 0
 
-    cdef int push(self, int64_t time, int64_t payload) except -1:
+    cdef int push(self, int64_t time, int64_t payload) except -1 nogil:
         cdef int64_t e
         cdef int bucket
         if self.unused < 0:
-            self.grow()
+            with gil:
+                self.grow()
         e = self.unused
         self.unused = self.pool[e].next
         self.pool[e].time = time
@@ -83,7 +85,7 @@ cdef class EventQueue:
             self.earliest = time
         return 0
 
-    cdef int64_t next_time(self) noexcept:
+    cdef int64_t next_time(self) noexcept nogil:
         """Return the time of the earliest event, `NEVER` if there is none."""
         cdef int64_t e, best
         if self.earliest >= 0:
@@ -102,7 +104,7 @@ cdef class EventQueue:
         self.earliest = best
         return best
 
-    cdef int64_t pop(self) noexcept:
+    cdef int64_t pop(self) noexcept nogil:
         """Take out one event of the earliest instant and return its payload; the queue must not be empty."""
         cdef int64_t e, following
         cdef int bucket

@@ -45,6 +45,15 @@ cdef class Figures(Kernel):
         np.add.at(sums, which, rows["visits"])
         return np.stack([keys // self.n_ops, keys % self.n_ops, sums], axis=1)
 
+    def visits_by_tally(self):
+        """Return how many visits are over, by what they are counted as beside energy: (number, visits) a row, int64."""
+        rows = np.asarray(self.costs)
+        rows = rows[rows["tally"] >= 0]
+        keys, which = np.unique(rows["tally"].astype(np.int64), return_inverse=True)
+        sums = np.zeros(len(keys), dtype=np.int64)
+        np.add.at(sums, which, rows["visits"])
+        return np.stack([keys, sums], axis=1)
+
     def charge_figures(self):
         """Return what visits of each kind cost: where its parts begin, (kinds + 1,), the parts, and pJ for each."""
         return np.array(self.charge_ptr), np.array(self.charge_part), np.array(self.charge_pj)

@@ -19,7 +19,7 @@ cdef class Kernel(Gates):
     cdef int try_start(self, int32_t a) except -1
     cdef int job_is_over(self, int64_t job, int32_t node) except -1
     cdef int instant(self, int64_t time) except -1
-    cdef void clear_instant(self) noexcept
-    cdef int64_t service_time(self) noexcept
+    cdef void clear_instant(self) noexcept nogil
+    cdef int64_t service_time(self) noexcept nogil
     cdef int run_services(self, int64_t time) except -1
-    cdef int32_t service_of(self, int32_t w) noexcept
+    cdef int32_t service_of(self, int32_t w) noexcept nogil

@@ -38,7 +38,7 @@ cdef class Kernel(Gates):
             self.request(i)
         return 0
 
-    cdef int32_t service_of(self, int32_t w) noexcept:
+    cdef int32_t service_of(self, int32_t w) noexcept nogil:
         """The service that a walker is at: of what it carries, or of its step."""
         if self.walkers[w].tree >= 0 or self.walkers[w].leaf >= 0:
             return PORTS
@@ -54,7 +54,7 @@ cdef class Kernel(Gates):
     cdef int release(self, int32_t h) except -1:
         return self.servers.release(h)
 
-    cdef int64_t service_time(self) noexcept:
+    cdef int64_t service_time(self) noexcept nogil:
         """When the first service has something to do by itself, or NEVER."""
         cdef int64_t time = NEVER
         cdef int32_t i
@@ -336,7 +336,7 @@ cdef class Kernel(Gates):
         self.done = time
         return 0
 
-    cdef void clear_instant(self) noexcept:
+    cdef void clear_instant(self) noexcept nogil:
         """Forget what only mattered inside this instant, so that it keeps no part of the path alive."""
         cdef int32_t i, r, s, n, following
         for i in range(self.n_hot_resources):

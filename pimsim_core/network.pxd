@@ -188,8 +188,8 @@ cdef class Network:
     cdef int at(self, int64_t cycle, int32_t value) except -1
     cdef int widen(self) except -1
     cdef int32_t inject(self, int32_t terminal, int32_t route, int32_t size, int32_t tag, int64_t cycle) except -1
-    cdef void forget(self, int32_t packet) noexcept
-    cdef int64_t next_cycle(self) noexcept
+    cdef void forget(self, int32_t packet) noexcept nogil
+    cdef int64_t next_cycle(self) noexcept nogil
     cdef int step(self, int64_t cycle) except -1
     cdef int send_from(self, int32_t t) except -1
     cdef int put(
@@ -197,17 +197,17 @@ cdef class Network:
     ) except -1
     cdef int await_flit(self, Lane* lane, int32_t l, int32_t place) except -1
     cdef int front(self, int32_t lane, int64_t cycle) except -1
-    cdef int32_t place_of(self, int32_t out) noexcept
-    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept
-    cdef void list_in(self, int32_t b, int32_t kind) noexcept
-    cdef void list_out(self, int32_t b) noexcept
+    cdef int32_t place_of(self, int32_t out) noexcept nogil
+    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil
+    cdef void list_in(self, int32_t b, int32_t kind) noexcept nogil
+    cdef void list_out(self, int32_t b) noexcept nogil
     cdef int consider(self, int32_t b) except -1
-    cdef int32_t allocate_vcs(self, int32_t r) noexcept
+    cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil
     cdef int traverse_alone(self, int32_t b, Router* router) except -1
-    cdef int32_t match_switch(self, int32_t r) noexcept
-    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept
+    cdef int32_t match_switch(self, int32_t r) noexcept nogil
+    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil
     cdef int traverse(self, int32_t b) except -1
-    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept
+    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept nogil
     cdef int pop(self, int32_t l, bint last) except -1
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1
     cdef int32_t new_wait(self, int32_t packet, int32_t parent, int32_t channel, int64_t cycles) except -1

@@ -21,38 +21,25 @@ cdef enum:
     CREDIT = 1
     ASK = 2
 
+cdef int64_t[32] _room  # larger than any record; it stands for one of each kind in turn
 _DTYPES = {
-    "channel": "flits waited key request:i8 source target delay out_port in_port vc_pointer accept_pointer grant_pointer "
-    "best choice terminal _pad:i4",
-    "lane": "key wake:i8 head flits hungry credits owner popped branches grant_pointer accept_pointer best channel vc:i4",
-    "flit": "arrived:i8 packet hop chain last:i4",
-    "branch": "head_left key:i8 lane hop channel out sent sibling listed before after chain best granted router rank:i4",
-    "router": "inputs outputs asking ready active _pad:i4",
-    "terminal": "began:i8 channel first last sent lane vc_pointer blocked _pad:i4",
-    "hop": "channel vcs child sibling:i4",
-    "packet": "created stay:i8 route size ends tag next slowest waits _pad:i4",
-    "wait": "channel cycles parent next:i4",
-    "arrival": "cycle rest:i8 packet hop chain tag:i4",
-    "crossing": "begin end:i8 channel vc tag flits:i4",
+    "channel": np.asarray(<Channel[:1]> <Channel*> _room).dtype,
+    "lane": np.asarray(<Lane[:1]> <Lane*> _room).dtype,
+    "flit": np.asarray(<Flit[:1]> <Flit*> _room).dtype,
+    "branch": np.asarray(<Branch[:1]> <Branch*> _room).dtype,
+    "router": np.asarray(<Router[:1]> <Router*> _room).dtype,
+    "terminal": np.asarray(<Terminal[:1]> <Terminal*> _room).dtype,
+    "hop": np.asarray(<Hop[:1]> <Hop*> _room).dtype,
+    "packet": np.asarray(<Packet[:1]> <Packet*> _room).dtype,
+    "wait": np.asarray(<Wait[:1]> <Wait*> _room).dtype,
+    "arrival": np.asarray(<Arrival[:1]> <Arrival*> _room).dtype,
+    "crossing": np.asarray(<Crossing[:1]> <Crossing*> _room).dtype,
 }
-
-
-def dtype_of(words):
-    """Return the numpy dtype of fields written as ``"a b:i8 c:i4"``: `a` and `b` are int64, `c` is int32."""
-    fields = []
-    pending = []
-    for word in words.split():
-        field, _, kind = word.partition(":")
-        pending.append(field)
-        if kind:
-            fields += [(each, np.dtype(kind)) for each in pending]
-            pending = []
-    return np.dtype(fields)
 
 
 def network_dtype(name):
     """Return the numpy dtype of the network's records called `name`, e.g. ``"channel"``."""
-    return dtype_of(_DTYPES[name])
+    return _DTYPES[name]
 
 
 cdef _grown(view, dtype):
@@ -298,7 +285,7 @@ cdef class Network:
         self.terminals[terminal].last = p
         return p
 
-    cdef void forget(self, int32_t packet) noexcept:
+    cdef void forget(self, int32_t packet) noexcept nogil:
         """One of a packet's ends has been dealt with; after the last one nothing of it is kept."""
         cdef int32_t w
         self.packets[packet].ends -= 1
@@ -328,7 +315,7 @@ cdef class Network:
         self.packets[packet].waits = w
         return w
 
-    cdef int64_t next_cycle(self) noexcept:
+    cdef int64_t next_cycle(self) noexcept nogil:
         """The next cycle in which something may happen, `NEVER` if there is none."""
         cdef int64_t cycle
         if self.n_active or self.n_sending:
@@ -343,11 +330,11 @@ cdef class Network:
             return min(cycle, created)
         return created
 
-    cdef int32_t place_of(self, int32_t out) noexcept:
+    cdef int32_t place_of(self, int32_t out) noexcept nogil:
         """The number of an output lane at its router."""
         return self.channels[self.lanes[out].channel].out_port * self.vcs + self.lanes[out].vc
 
-    cdef void list_in(self, int32_t b, int32_t kind) noexcept:
+    cdef void list_in(self, int32_t b, int32_t kind) noexcept nogil:
         """Put a branch into its router's list of those that ask for a virtual channel, or for the switch."""
         cdef Branch* branch = &self.branches[b]
         cdef Router* router = &self.routers[branch.router]
@@ -368,7 +355,7 @@ cdef class Network:
             self.active[self.n_active] = branch.router
             self.n_active += 1
 
-    cdef void list_out(self, int32_t b) noexcept:
+    cdef void list_out(self, int32_t b) noexcept nogil:
         cdef Branch* branch = &self.branches[b]
         if branch.before >= 0:
             self.branches[branch.before].after = branch.after
@@ -394,7 +381,7 @@ cdef class Network:
                 self.await_flit(lane, branch.lane, place)
         return 0
 
-    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept:
+    cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil:
         """Where the flit this far behind the front of a lane stands."""
         place += lane.head
         if place >= self.buffer:
@@ -628,7 +615,7 @@ cdef class Network:
         input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
         return self.traverse(b)
 
-    cdef int32_t allocate_vcs(self, int32_t r) noexcept:
+    cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil:
         """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
         cdef int32_t v, low, high, c, l, out, place, size, n = 0, i
         cdef int32_t inputs = self.routers[r].inputs * self.vcs
@@ -702,7 +689,7 @@ cdef class Network:
             granted = b
         return granted
 
-    cdef int32_t match_switch(self, int32_t r) noexcept:
+    cdef int32_t match_switch(self, int32_t r) noexcept nogil:
         """Match inputs and outputs (iSLIP, one iteration); return how many of `accepted` are matched.
 
         An input's ``choice`` is its output, whose ``best`` is the branch that goes.
@@ -754,7 +741,7 @@ cdef class Network:
             input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
         return n
 
-    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept:
+    cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil:
         """Note a request at its output, which keeps the first from its pointer over inputs."""
         cdef int32_t o = self.branches[b].channel
         cdef Channel* output = &self.channels[o]
@@ -846,7 +833,7 @@ cdef class Network:
             last = last and lane.branches == 0
         return self.pop(l, last)
 
-    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept:
+    cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept nogil:
         """Note that the tail of a packet has left over a channel, on which its head left at `begin`."""
         cdef Crossing* crossing = &self.crossings[self.n_crossings]
         crossing.begin, crossing.end = begin, self.now + 1

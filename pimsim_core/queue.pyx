@@ -9,7 +9,7 @@ from pimsim_core.service cimport Service
 cdef class Queue(Service):
     """Serves in order of arrival, whatever the visitors do with a server once they have it."""
 
-    cdef int32_t arrange(self, int32_t w) noexcept:
+    cdef int32_t arrange(self, int32_t w) noexcept nogil:
         """Return the first of a list of newcomers, put in order of (actor, firing, output)."""
         cdef int32_t following, before, after, first = -1
         while w >= 0:  # newcomers of one instant are few: insertion sort
@@ -59,7 +59,7 @@ cdef class Queue(Service):
             self.core.grant(w, r)
         return 0
 
-    cdef (int32_t, int32_t) wait_of(self, int32_t r, int32_t op) noexcept:
+    cdef (int32_t, int32_t) wait_of(self, int32_t r, int32_t op) noexcept nogil:
         """The label and place of a wait for a resource: another visitor, the network, or an unusual visit's cause."""
         cdef int32_t part = self.core.resources[r].part
         if self.core.resources[r].release_node >= 0 and self.core.resources[r].release_cause >= 0:

@@ -71,7 +71,7 @@ cdef struct Cost:  # of a visit
     int32_t flits
     int32_t charge  # its energy, or -1
     int32_t op  # that it counts for, or -1
-    int32_t unused
+    int32_t tally  # what else it is counted as, or -1
 
 cdef struct Step:
     int32_t resource
@@ -255,14 +255,15 @@ cdef struct Record:
     int32_t place
     int32_t op
 
-cdef inline int64_t align(int64_t time, int64_t period) noexcept:
+cdef inline int64_t align(int64_t time, int64_t period) noexcept nogil:
     """The first clock edge at or after a time."""
     cdef int64_t rest = time % period
     return time if rest == 0 else time + period - rest
 
-cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept:
+cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept nogil:
     """Add times that may be more than can be counted: rather full than negative."""
-    return a + b if a < 0x7FFFFFFFFFFFFFFF - b else 0x7FFFFFFFFFFFFFFF
+    cdef int64_t most = 0x7FFFFFFFFFFFFFFF
+    return a + b if a < most - b else most
 
 cdef object grown(object rows)
 cdef object joined(object rows, object more)

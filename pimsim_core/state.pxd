@@ -100,27 +100,27 @@ cdef class State:
     cdef int32_t new_walker(self, int32_t actor, int32_t output, int64_t firing, int32_t path, int32_t op) except -1
     cdef int32_t new_hold(self, int32_t resource, int32_t w, int32_t label, int32_t cost) except -1
     cdef int32_t new_note(self, int32_t following, int64_t index, int32_t node) except -1
-    cdef void touch_actor(self, int32_t a) noexcept
-    cdef void touch_resource(self, int32_t r) noexcept
-    cdef void touch_stream(self, int32_t s) noexcept
-    cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept
-    cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept
-    cdef bint is_empty(self, int32_t path) noexcept
-    cdef int32_t own_cause(self, int32_t w) noexcept
-    cdef void wait_over(self, int32_t w) noexcept
-    cdef int32_t op_of(self, int32_t a) noexcept
-    cdef int32_t first_resource_of(self, int32_t a) noexcept
-    cdef int32_t cost_of(self, int32_t w) noexcept
-    cdef int spend(self, int32_t cost, int32_t tile, int64_t begin, int64_t end) except -1
+    cdef void touch_actor(self, int32_t a) noexcept nogil
+    cdef void touch_resource(self, int32_t r) noexcept nogil
+    cdef void touch_stream(self, int32_t s) noexcept nogil
+    cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept nogil
+    cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept nogil
+    cdef bint is_empty(self, int32_t path) noexcept nogil
+    cdef int32_t own_cause(self, int32_t w) noexcept nogil
+    cdef void wait_over(self, int32_t w) noexcept nogil
+    cdef int32_t op_of(self, int32_t a) noexcept nogil
+    cdef int32_t first_resource_of(self, int32_t a) noexcept nogil
+    cdef int32_t cost_of(self, int32_t w) noexcept nogil
+    cdef int spend(self, int32_t cost, int32_t tile, int64_t begin, int64_t end) except -1 nogil
     cdef int keep_record(
         self, int32_t kind, int32_t actor, int64_t firing, int32_t output, int32_t step, int32_t place, int32_t op,
         int64_t begin, int64_t end, int64_t amount,
     ) except -1
-    cdef void thin_log(self) noexcept
+    cdef void thin_log(self) noexcept nogil
     cdef int log_visit(self, int32_t w, int64_t leave) except -1
-    cdef int begin_visit(self, int32_t w, int32_t r, int32_t parent, int32_t label, int32_t place) except -1
-    cdef int go_on(self, int32_t w, int64_t time) except -1
-    cdef int serve_at(self, int32_t w, int64_t time) except -1
+    cdef int begin_visit(self, int32_t w, int32_t r, int32_t parent, int32_t label, int32_t place) except -1 nogil
+    cdef int go_on(self, int32_t w, int64_t time) except -1 nogil
+    cdef int serve_at(self, int32_t w, int64_t time) except -1 nogil
 
     # What the kernel does; services ask for it.
     cdef int ask(self, int32_t w, int32_t r) except -1

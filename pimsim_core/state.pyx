@@ -86,19 +86,19 @@ cdef class State:
         self.notes[n].next = following
         return n
 
-    cdef void touch_actor(self, int32_t a) noexcept:
+    cdef void touch_actor(self, int32_t a) noexcept nogil:
         if not self.actors[a].touched:
             self.actors[a].touched = 1
             self.hot_actors[self.n_hot_actors] = a
             self.n_hot_actors += 1
 
-    cdef void touch_resource(self, int32_t r) noexcept:
+    cdef void touch_resource(self, int32_t r) noexcept nogil:
         if not self.resources[r].touched:
             self.resources[r].touched = 1
             self.hot_resources[self.n_hot_resources] = r
             self.n_hot_resources += 1
 
-    cdef void touch_stream(self, int32_t s) noexcept:
+    cdef void touch_stream(self, int32_t s) noexcept nogil:
         if not self.streams[s].touched:
             self.streams[s].touched = 1
             self.streams[s].delivered_before = self.streams[s].delivered
@@ -106,37 +106,37 @@ cdef class State:
             self.hot_streams[self.n_hot_streams] = s
             self.n_hot_streams += 1
 
-    cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept:
+    cdef int32_t label_of(self, int32_t cause, int32_t part, int32_t op) noexcept nogil:
         return (cause * self.n_parts + part) * self.n_ops + op
 
-    cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept:
+    cdef int32_t path_of(self, int32_t path, int32_t selector, int64_t inference) noexcept nogil:
         """The path that an inference takes of those from `path` on."""
         return path if selector < 0 else path + self.selected[self.select_ptr[selector] + inference]
 
-    cdef bint is_empty(self, int32_t path) noexcept:
+    cdef bint is_empty(self, int32_t path) noexcept nogil:
         """Whether a path has no steps: nothing is sent, and what it would bring is there at once."""
         return path >= 0 and self.path_ptr[path] == self.path_ptr[path + 1]
 
-    cdef int32_t own_cause(self, int32_t w) noexcept:
+    cdef int32_t own_cause(self, int32_t w) noexcept nogil:
         """The cause of a walker's visit if it is not its resource's usual one, or -1."""
         return self.steps[self.walkers[w].visit].cause if self.walkers[w].tree < 0 and not self.walkers[w].in_bank else -1
 
-    cdef void wait_over(self, int32_t w) noexcept:
+    cdef void wait_over(self, int32_t w) noexcept nogil:
         """A firing has waited inside its path: what it frees at its end has been under way since now, not its start."""
         if self.walkers[w].served_node >= 0:
             self.path.drop(self.walkers[w].served_node)
             self.walkers[w].served_node = self.walkers[w].node
             self.path.hold(self.walkers[w].node)
 
-    cdef int32_t op_of(self, int32_t a) noexcept:
+    cdef int32_t op_of(self, int32_t a) noexcept nogil:
         """The op of an actor; what no actor does is the host's."""
         return self.actors[a].op if a < self.n_actors else self.n_ops - 1
 
-    cdef int32_t first_resource_of(self, int32_t a) noexcept:
+    cdef int32_t first_resource_of(self, int32_t a) noexcept nogil:
         """What an actor visits first."""
         return self.steps[self.path_ptr[self.actors[a].path]].resource
 
-    cdef int32_t cost_of(self, int32_t w) noexcept:
+    cdef int32_t cost_of(self, int32_t w) noexcept nogil:
         """The row of costs of a walker's present step, by the argument of its inference."""
         cdef int32_t step = self.walkers[w].visit
         cdef int32_t selector = self.steps[step].argument
@@ -144,7 +144,7 @@ cdef class State:
             return self.steps[step].cost
         return self.steps[step].cost + self.selected[self.select_ptr[selector] + self.walkers[w].inference]
 
-    cdef int spend(self, int32_t cost, int32_t tile, int64_t begin, int64_t end) except -1:
+    cdef int spend(self, int32_t cost, int32_t tile, int64_t begin, int64_t end) except -1 nogil:
         """Count a visit that is over, and spread its energy over its time."""
         cdef int32_t i, charge = self.costs[cost].charge
         self.costs[cost].visits += 1
@@ -154,7 +154,7 @@ cdef class State:
             self.part_energy.add(self.charge_part[i], begin, end, self.charge_pj[i])
         return self.tile_energy.add(tile, begin, end, self.charge_sum[charge])
 
-    cdef int begin_visit(self, int32_t w, int32_t r, int32_t parent, int32_t label, int32_t place) except -1:
+    cdef int begin_visit(self, int32_t w, int32_t r, int32_t parent, int32_t label, int32_t place) except -1 nogil:
         """A walker is served from now on; the time up to now is charged to a label, from a parent on."""
         cdef int32_t node = self.walkers[w].node, cause = self.own_cause(w)
         self.resources[r].visits += 1
@@ -168,11 +168,11 @@ cdef class State:
         self.walkers[w].place = self.resources[r].place
         return 0
 
-    cdef int go_on(self, int32_t w, int64_t time) except -1:
+    cdef int go_on(self, int32_t w, int64_t time) except -1 nogil:
         """Let a walker's visit be over for it at a time that is still to come."""
         return self.queue.push(time, <int64_t>w * 8 + GO)
 
-    cdef int serve_at(self, int32_t w, int64_t time) except -1:
+    cdef int serve_at(self, int32_t w, int64_t time) except -1 nogil:
         """Call the service that a walker is at, at a time that is still to come."""
         return self.queue.push(time, <int64_t>w * 8 + SERVE)
 
@@ -216,10 +216,10 @@ cdef class State:
         self.n_log += 1
         return 0
 
-    cdef void thin_log(self) noexcept:
+    cdef void thin_log(self) noexcept nogil:
         """Keep every second of the firings that were kept so far, from now on as well, until there is room."""
         cdef int64_t i, kept
-        while self.n_log > self.record_most // 2 and self.record_every < (1 << 40):
+        while self.n_log > self.record_most // 2 and self.record_every < (<int64_t>1 << 40):
             self.record_every *= 2
             kept = 0
             for i in range(self.n_log):

@@ -7,5 +7,5 @@ cdef class TimeBins:
     cdef readonly int64_t width
     cdef readonly int32_t bins
 
-    cdef int add(self, int32_t row, int64_t begin, int64_t end, double amount) except -1
+    cdef int add(self, int32_t row, int64_t begin, int64_t end, double amount) except -1 nogil
     cdef int widen(self) except -1

@@ -32,12 +32,13 @@ cdef class TimeBins:
         self.width *= 2
         return 0
 
-    cdef int add(self, int32_t row, int64_t begin, int64_t end, double amount) except -1:
+    cdef int add(self, int32_t row, int64_t begin, int64_t end, double amount) except -1 nogil:
         """Spread an amount evenly over the time from `begin` to `end`; all of it at `begin` if they are one."""
         cdef int64_t first, last, b
         cdef double rate
         while max(end - 1, begin) // self.width >= self.bins:
-            self.widen()
+            with gil:
+                self.widen()
         first = begin // self.width
         last = max(end - 1, begin) // self.width
         if first == last:

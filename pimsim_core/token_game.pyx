@@ -22,7 +22,7 @@ cdef int32_t lacking(
     int64_t[::1] need,
     int64_t[::1] table_ptr,
     int64_t[::1] produced,
-) noexcept:
+) noexcept nogil:
     """Return an op that has to put out more before another can fire for the k-th time; -1 if there is none."""
     cdef int32_t e
     cdef int64_t wanted

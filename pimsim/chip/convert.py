@@ -32,7 +32,7 @@ def refusal(label: str, data: dict[str, object]) -> ConfigError:
     return ConfigError(
         f"found {found}, expected it under 'sites:': the file is of an older version",
         where=label,
-        mend=f"convert it: pimsim chip convert {label} -o new.yaml",
+        mend=f"convert it: pimsim chip convert {'OLD.yaml' if label.startswith('<') else label} -o new.yaml",
     )
 
 

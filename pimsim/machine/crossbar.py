@@ -6,7 +6,7 @@ import simpy
 
 from pimsim.machine.adc import AdcBank
 from pimsim.machine.substrate import Substrate
-from pimsim.netlist.rows import Mvm, Step
+from pimsim.netlist.rows import Mvm, Step, Written
 
 MODES = {"maintenance": "calibrating", "programming": "programming", "compute": "computing"}
 
@@ -49,8 +49,8 @@ class Crossbar:
         ground = self.substrate
         kind = ground.plan.package.kind(ground.net.resources[self.resource].tile or 0)
         cells = rows * kind.site.part_at("core.array").columns * ground.instances[self.resource]
-        ground.written[self.resource] += 1
-        return self._visit(kind.write_step(self.resource, rows, cells))
+        writing = kind.write_step(self.resource, rows, cells)
+        return self._visit(writing._replace(tally=Written(self.resource)))
 
     def _visit(self, step: Step) -> simpy.Event:
         return self.substrate.submit([step])

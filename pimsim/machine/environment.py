@@ -9,7 +9,7 @@ import simpy
 
 from pimsim.chip.base import Energy
 from pimsim.machine.horizon import past_horizon
-from pimsim.netlist.rows import Resource, Step
+from pimsim.netlist.rows import Resource, Step, Tally
 from pimsim.units import MAX_FS
 from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES
@@ -21,6 +21,10 @@ class Job(simpy.Event):
     """A job is over; the value is the time of its end, fs."""
 
     number: int
+
+
+class Tick(simpy.Timeout):
+    """A wait for something that comes again and again, whether the machine can go on or not."""
 
 
 class Environment(simpy.Environment):
@@ -42,6 +46,8 @@ class Environment(simpy.Environment):
         Where the routes of steps begin in the engine's network.
     energy_parts : list of str, optional
         The parts whose energy the engine keeps; those that only jobs cost energy in are appended.
+    tallies : dict of Tally to int, optional
+        What visits are counted as beside energy; what only jobs are counted as is added.
 
     Attributes
     ----------
@@ -58,6 +64,7 @@ class Environment(simpy.Environment):
         horizon: int = MAX_FS,
         first_route: int = 0,
         energy_parts: list[str] | None = None,
+        tallies: dict[Tally, int] | None = None,
     ) -> None:
         super().__init__(initial_time=0)
         self.engine = engine
@@ -65,6 +72,7 @@ class Environment(simpy.Environment):
         self.horizon, self.first_route = horizon, first_route
         self.on_idle: Callable[[bool], None] | None = None
         self.energy_parts = [] if energy_parts is None else energy_parts
+        self.tallies = {} if tallies is None else tallies
         self.simpy_events = 0
         self.unknown_parts: set[str] = set()
         self._jobs: dict[int, Job] = {}
@@ -101,7 +109,7 @@ class Environment(simpy.Environment):
             mine = super().peek()
             core = self._core_time()
             if core is None and self.on_idle is not None:
-                self.on_idle(mine == INFINITY)
+                self.on_idle(all(isinstance(event, Tick) for *_, event in self._queue))
             if core is None or core >= mine:
                 super().step()
                 self.simpy_events += 1
@@ -136,6 +144,10 @@ class Environment(simpy.Environment):
                 event.succeed((actor, time))
 
     # -- what processes may wait for and do --------------------------------------------------------------------
+
+    def tick(self, delay: int) -> Tick:
+        """Return a timeout, fs, that is no sign of life: a machine that has nothing but these to wait for is stuck."""
+        return Tick(self, delay)
 
     def reached(self, actor: int, count: int) -> simpy.Event:
         """Return an event that happens when an actor has put out its `count`-th inference; its value is the time."""
@@ -240,6 +252,7 @@ class Environment(simpy.Environment):
             step.flits,
             self._charge_of(step.energy),
             -1 if step.cause is None else CAUSES.index(step.cause),
+            -1 if step.tally is None else self.tallies.setdefault(step.tally, len(self.tallies)),
         )
 
     def _charge_of(self, energy: Energy) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -27,6 +27,7 @@ from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.program import Program
 from pimsim.netlist.freeze import freeze
+from pimsim.netlist.rows import Tally
 from pimsim.units import format_time
 from pimsim_core.engine import Engine
 
@@ -102,7 +103,9 @@ class Machine:
         self.caches = Caches(self.net, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}
         """How many inferences went to each expert that they could have passed by, by selector."""
-        self.env = Environment(self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts)
+        self.env = Environment(
+            self.engine, on_progress, horizon, len(self.net.trees), self.energy_parts, self.net.tallies
+        )
         self.gates = Gates(self.env)
         self.controllers: list[Controller] = []
         self.host = Host(self.env, self.net, self.ends[0], batch, pace)
@@ -175,6 +178,12 @@ class Machine:
                 self.engine.select(selector, inference, 1)
                 self.went[selector] += 1
 
+    def tallied(self) -> Iterator[tuple[Tally, int]]:
+        """Yield what visits were counted as beside energy, and how many are over."""
+        tallies = list(self.net.tallies)
+        for number, visits in self.engine.visits_by_tally().tolist():
+            yield tallies[number], visits
+
     def taken(self, selector: int | None, inferences: int) -> int:
         """Return how many of some inferences do what a selector chooses: all, unless it is an expert."""
         return inferences if selector is None else self.went.get(selector, inferences)
@@ -222,7 +231,8 @@ class Machine:
         Parameters
         ----------
         host_is_done : bool
-            Whether SimPy has no events left; while it has, the host may still let more in.
+            Whether SimPy has no events left but those that come again and again; while it has, the host may still let
+            more in.
 
         Raises
         ------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from pimsim.netlist.rows import Written
+
 if TYPE_CHECKING:
     from pimsim.mapping.lowering.transport import Transport
     from pimsim.mapping.planning.kind import Kind
@@ -36,7 +38,12 @@ class Resident(NamedTuple):
     def writing(self, rows: int | None = None) -> Step:
         """Return the visit that writes so many of its rows, or all, one after another."""
         rows = self.share.rows if rows is None else rows
-        return self.kind.write_step(self.resource, rows, self.share.cells * rows / self.share.rows)
+        step = self.kind.write_step(self.resource, rows, self.share.cells * rows / self.share.rows)
+        return step._replace(tally=Written(self.resource, parts=-(-self.share.rows // rows)))
+
+    def written(self, resource: int) -> Written:
+        """Return what a visit counts as that writes a row of it into another place, which takes over."""
+        return Written(self.resource, cells=resource, parts=self.share.rows)
 
 
 def residents_of(plan: Plan, transport: Transport) -> list[Resident]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import simpy
 
@@ -49,8 +48,6 @@ class Substrate:
     network: Network | None
     parts: list[str]
     host_op: int
-    written: Counter[int] = field(default_factory=Counter)
-    """How often processes have written the slots that a resource is."""
 
     def __post_init__(self) -> None:
         """Note what the engine knows."""

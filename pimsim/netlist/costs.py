@@ -30,7 +30,7 @@ class Costs:
         self.net = net
         self.steps: list[tuple[int, int, int]] = []
         """Of each step, the first of its rows, the selector of its argument (-1 is none), and how many rows."""
-        self._rows: list[tuple[int, int, int, int, int]] = []
+        self._rows: list[tuple[int, int, int, int, int, int]] = []
         self._part_id = {name: i for i, name in enumerate(net.energy_parts)}
         self._op_id = {name: i for i, name in enumerate(net.ops)}
         self._charges: dict[Energy, int] = {}
@@ -56,7 +56,7 @@ class Costs:
         first = len(self._rows)
         for visit in visits:
             timed = (visit.occupancy, visit.latency, visit.flits) if isinstance(visit, Step) else (0, 0, 0)
-            self._rows.append((*timed, self._charge(visit.energy), op))
+            self._rows.append((*timed, self._charge(visit.energy), op, self.net.add_tally(visit.tally)))
         return first
 
     def _add_growing(self, row: Growing, op: int) -> None:
@@ -83,7 +83,7 @@ class Costs:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return ``costs``, and the kinds of what visits cost: ``charge_…``."""
         rows = np.zeros(len(self._rows), dtype=record_dtype("cost"))
-        for column, name in enumerate(("occupancy", "latency", "flits", "charge", "op")):
+        for column, name in enumerate(("occupancy", "latency", "flits", "charge", "op", "tally")):
             rows[name] = [row[column] for row in self._rows]
         return {
             "costs": rows,

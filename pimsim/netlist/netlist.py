@@ -19,6 +19,7 @@ from pimsim.netlist.rows import (
     Resource,
     Step,
     Stream,
+    Tally,
     Tree,
     Way,
 )
@@ -43,6 +44,7 @@ class Netlist:
         self.bits_at: dict[int, Callable[[int], int]] = {}  # stream -> bits of a token, where they grow
         self.network: NetworkRows | None = None
         self.tiles = 0
+        self.tallies: dict[Tally, int] = {}  # what visits are counted as, beside energy, and their numbers
         self.routes: list[Way] = []
         self._route_ids: dict[Way, int] = {}
         self._path_ids: dict[tuple[Step, ...], int] = {}
@@ -64,6 +66,12 @@ class Netlist:
             self.paths.append(key)
         return self._path_ids[key]
 
+    def replace_path(self, number: int, steps: Sequence[Step], op: str) -> None:
+        """Let a path that belongs to an op have other steps; it is found by neither any more."""
+        if self._path_ids.get(self.paths[number]) == number:
+            del self._path_ids[self.paths[number]]
+        self.paths[number], self.path_ops[number] = tuple(steps), op
+
     def add_bypass(self, past: Sequence[Step], through: Sequence[Step]) -> int:
         """Append two paths for a selector to choose from, or find equal ones: past something, and through it."""
         key = tuple(past), tuple(through)
@@ -80,6 +88,10 @@ class Netlist:
         self.paths.append(tuple(at(last)))
         self.growing.append(Growing(number, key, selector, first, last, lambda count: tuple(at(count))))
         return number
+
+    def add_tally(self, tally: Tally | None) -> int:
+        """Return the number of what a visit is counted as; -1 for nothing."""
+        return -1 if tally is None else self.tallies.setdefault(tally, len(self.tallies))
 
     def add_selector(self, inferences: int) -> int:
         """Append a selector for so many inferences, which all take their first path until told otherwise."""

@@ -38,6 +38,35 @@ class Mvm(NamedTuple):
     shared: bool  # whether other actors convert there too
 
 
+class Carried(NamedTuple):
+    """What a visit brings: so many bits from an op, and into the buffers of another; the network may have a part in it.
+
+    Each of the four is an op, or None where the visit brings nothing there.
+    """
+
+    bits: int
+    sender: str | None = None
+    reader: str | None = None
+    into_network: str | None = None  # who sends that into it
+    from_network: str | None = None  # who takes that out of it
+
+
+class Written(NamedTuple):
+    """What a visit writes: a part of the cells of one place, side by side with those of others there.
+
+    Cells that take turns in one place are told apart by their turn: in the worst case they are the same ones.
+    """
+
+    place: Hashable
+    turn: int = 0
+    cells: Hashable = None  # which of those that are written in this turn
+    parts: int = 1  # visits that write each cell once
+
+
+Tally = Carried | Written
+"""What visits are counted as, beside energy."""
+
+
 class Step(NamedTuple):
     """One visit: the resource is held for the occupancy, the visitor goes on after the latency (fs).
 
@@ -55,6 +84,7 @@ class Step(NamedTuple):
     flits: int = 0
     energy: Energy = ()
     cause: str | None = None  # the resource's
+    tally: Tally | None = None
 
 
 Way = tuple[tuple[int, int], ...]
@@ -77,6 +107,7 @@ class Tree(NamedTuple):
     pieces: tuple[int, ...]  # flits of each
     leaves: tuple[Leaf, ...]
     energy: Energy = ()
+    tally: Tally | None = None
 
 
 class Cast(NamedTuple):

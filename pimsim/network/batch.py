@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pimsim_core.clock import Clock
 
 from pimsim.errors import SimulationError
 from pimsim.network.fabric import Fabric
 from pimsim.network.figures import Batch, Ints, Links, together
 from pimsim.network.source import Source
 from pimsim.network.traffic import Pattern
+from pimsim_core.clock import Clock
 
 if TYPE_CHECKING:
     from pimsim_core.network import Network

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pimsim_core.clock import Clock
 
 from pimsim.network.fabric import Fabric
 from pimsim.network.figures import Ints, Links
 from pimsim.network.source import Source
 from pimsim.network.traffic import Pattern
+from pimsim_core.clock import Clock
 
 WARM_UP, ALIKE, MOST_PERIODS, CHANGE = 3, 3, 10, 0.05
 PERIOD_CYCLES, PERIOD_PACKETS = 1500, 1000

@@ -24,7 +24,10 @@ def controllers_table(result: Result) -> Table:
         cells = (f"{row['times']:,}", format_time(row["held_fs"]), written("energy_aj", row["energy_aj"]))
         made.add_row(plain(f"{row['controller']} of {row['where']}"), *cells, style="bold")
         for key, value in figures_of(row).items():
-            made.add_row(plain(f"  {named(key)}"), plain(written(key, value)))
+            if isinstance(value, str):  # a text beside the numbers would leave no room for names
+                made.add_row(plain(f"  {named(key)}: {value}"))
+            else:
+                made.add_row(plain(f"  {named(key)}"), plain(written(key, value)))
     return made
 
 

@@ -9,7 +9,10 @@ import numpy as np
 
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.rules import rule_of
-from pimsim.netlist.rows import HOST, Input, Output
+from pimsim.netlist.rows import HOST, Carried, Input, Output
+
+WAYS = ("bytes_out", "bytes_in", "network_bytes_out", "network_bytes_in")
+"""What an op sends and gets: in the order of `Carried`."""
 
 
 def work_of(machine: Machine) -> tuple[dict[str, int], dict[str, float]]:
@@ -74,10 +77,7 @@ def op_rows(machine: Machine, energy: list[dict[str, Any]]) -> list[dict[str, An
             "waited_at": _named(waited[:, i], machine.parts),
             "waited_for": _named(held_up[i], machine.ops),
             "energy_aj": spent[op],
-            "bytes_in": 0.0,
-            "bytes_out": 0.0,
-            "network_bytes_in": 0.0,
-            "network_bytes_out": 0.0,
+            **dict.fromkeys(WAYS, 0.0),
         }
         for i, op in enumerate(machine.ops)
     }
@@ -123,42 +123,16 @@ def _ends(machine: Machine) -> tuple[list[str], list[str]]:
 
 
 def _count_bytes(machine: Machine, rows: dict[str, dict[str, Any]]) -> None:
-    """Count what comes into an op's buffers, and what it sends into those of others; of all inferences.
+    """Count what comes into an op's buffers, and what it sends into those of others: by the visits that bring it.
 
     What an op sends to several places in one packet leaves it once.
     """
-    net = machine.net
-    _, takers = _ends(machine)
-    emitted = [int(np.count_nonzero(table >= 0)) for table in net.tables]
-    growing = {row.path: row for row in net.growing}
-    for out in net.outputs:
-        stream, path = net.streams[out.stream], net.paths[out.path] if out.path is not None else ()
-        if out.selector in machine.went and out.path is not None:
-            path = net.paths[out.path + 1]
-        maker, taker = rows[net.actors[out.actor].op], rows[takers[out.stream]]
-        actor = net.actors[out.actor]
-        inferences = machine.taken(out.selector, actor.firings // actor.period)
-        size = emitted[out.token] * stream.bits * inferences / 8
-        if out.path in growing:
-            bits_at = net.bits_at[out.stream]
-            counts = machine.caches.counts(growing[out.path].selector)
-            size = emitted[out.token] * sum(bits_at(cached) * n for cached, n in counts.items()) / 8
-        maker["bytes_out"] += size
-        taker["bytes_in"] += size
-        if out.cast is not None:
-            taker["network_bytes_in"] += size
-        elif any(net.resources[step.resource].link is not None for step in path):
-            taker["network_bytes_in"] += size
-            maker["network_bytes_out"] += size
-    first = np.cumsum([0, *(np.bincount([out.actor for out in net.outputs], minlength=len(net.actors)))])
-    outputs = sorted(net.outputs, key=_actor)
-    for cast in net.casts:
-        actor = net.actors[cast.actor]
-        inferences = machine.taken(actor.selector, actor.firings // actor.period)
-        packets = np.bincount(net.tables[cast.tree] + 1, minlength=len(cast.trees) + 1)[1:]
-        for count, tree in zip(packets.tolist(), cast.trees, strict=True):
-            bits = net.streams[outputs[first[cast.actor] + tree.leaves[0].output].stream].bits
-            rows[net.actors[cast.actor].op]["network_bytes_out"] += count * bits * inferences / 8
+    for tally, visits in machine.tallied():
+        if isinstance(tally, Carried):
+            size = visits * tally.bits / 8
+            for op, way in zip(tally[1:], WAYS, strict=True):
+                if op is not None:
+                    rows[op][way] += size
 
 
 def _named(values: Any, names: list[str]) -> dict[str, int]:

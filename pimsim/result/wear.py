@@ -1,13 +1,14 @@
-"""How often cells are written in a run, and for how long the device stands that."""
+"""How often cells are written in a run, and for how long the device stands that: sums over the visits that write."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import Hashable
 from typing import Any
 
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.stationary import ARRAYS, Stationary
+from pimsim.mapping.planning.stationary import ARRAYS
+from pimsim.netlist.rows import Written
 from pimsim.units import FS_PER_S
 
 
@@ -22,24 +23,18 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
         the chip gives no endurance.
     """
     latency, kinds = machine.host.outputs[-1], machine.plan.package.kinds
-    turns, rows = _turns(machine), []
-    written = machine.residents if turns or machine.substrate.written else []
-    residents = {op: list(own) for op, own in groupby(written, key=lambda each: each.op)}
+    by_place = writes_by_place(machine)
+    places = _places(machine) if by_place else {}
+    rows = []
     for op in machine.plan.ops:
         operand = op.operand
         if operand is None or operand.home != ARRAYS:
             continue
-        if operand.what == "weights":
-            what = "weights"
-            writes = max(
-                (
-                    turns[each.share.tile, each.share.core] + machine.substrate.written[each.resource]
-                    for each in residents.get(op.node.name, ())
-                ),
-                default=0,
-            )
-        else:
-            what, writes = "activations", _activations(machine, operand)
+        writes = max(
+            (sum(by_place[each] for each in some) for some in places.get(op.node.name, ())), default=0
+        )
+        if operand.what != "weights":  # what several sequences keep at once takes turns in their cells
+            writes = -(-writes // machine.programs[-1].places)
         if writes == 0:  # there before the run, or of an expert that no token went to
             continue
         endurance = kinds[op.site].endurance if op.site is not None else None
@@ -47,7 +42,7 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
         rows.append(
             {
                 "op": op.node.name,
-                "what": what,
+                "what": "weights" if operand.what == "weights" else "activations",
                 "writes": writes,
                 "endurance": endurance,
                 "lifetime_s": lifetime,
@@ -56,20 +51,30 @@ def wear_rows(machine: Machine) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["writes"])
 
 
-def _turns(machine: Machine) -> Counter[tuple[int, int]]:
-    """Return how often a cell of each core that several rounds use is written, at most: once for each of them."""
-    by_round: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    for number, op in enumerate(machine.plan.ops):
-        writes = sum(machine.inferences(each, number) for each in range(len(machine.programs)))
-        for share in op.operand.at("round") if op.operand is not None else ():
-            rounds = by_round[share.tile, share.core]
-            rounds[op.round] = max(rounds.get(op.round, 0), writes)
-    return Counter({core: sum(rounds.values()) for core, rounds in by_round.items()})
+def writes_by_place(machine: Machine) -> dict[Hashable, int]:
+    """Return how often a cell of each place has been written, at most: in each turn those written most often."""
+    visits: dict[Written, int] = defaultdict(int)
+    for tally, over in machine.tallied():
+        if isinstance(tally, Written):
+            visits[tally] += over
+    by_cells: dict[tuple[Hashable, int, Hashable], int] = defaultdict(int)
+    for tally, over in visits.items():
+        by_cells[tally.place, tally.turn, tally.cells] += -(-over // tally.parts)
+    by_turn: dict[tuple[Hashable, int], int] = defaultdict(int)
+    for (place, turn, _), writes in by_cells.items():
+        by_turn[place, turn] = max(by_turn[place, turn], writes)
+    found: dict[Hashable, int] = defaultdict(int)
+    for (place, _), writes in by_turn.items():
+        found[place] += writes
+    return found
 
 
-def _activations(machine: Machine, operand: Stationary) -> int:
-    """Return how often a cell of a right matrix is written: in caches once for each sequence that had its place."""
-    first, last = machine.programs[0], machine.programs[-1]
-    if len(machine.programs) > 1:
-        return -(-first.inferences // last.places)
-    return first.inferences * operand.times
+def _places(machine: Machine) -> dict[str, list[tuple[Hashable, ...]]]:
+    """Return where the cells of each op are, and by what names they are written: in rounds and by processes."""
+    found: dict[str, list[tuple[Hashable, ...]]] = defaultdict(list)
+    for each in machine.residents:
+        found[each.op].append(((each.share.tile, each.share.core), each.resource))
+    for op in machine.plan.ops:
+        if op.operand is not None and op.operand.what != "weights" and op.operand.home == ARRAYS:
+            found[op.node.name] += [((op.node.name, index),) for index in range(len(op.replicas))]
+    return found

@@ -155,6 +155,11 @@ def test_what_cannot_be_converted_says_why(text: str, error: str) -> None:
     assert error in str(caught.value)
 
 
+def test_data_that_is_no_file_is_told_of_a_file() -> None:
+    with pytest.raises(ConfigError, match=r"^<dict>: .* pimsim chip convert OLD\.yaml -o new.yaml$"):
+        Chip.from_dict({"extends": "isaac", "tiles": 4})
+
+
 def test_the_command_writes_a_file_that_is_checked(tmp_path: Path) -> None:
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     old.write_text(OLD)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,6 +19,7 @@ from pimsim.errors import ConfigError, InterruptedRunError, MappingError, Result
 from pimsim.machine.controllers.faults import LOOK_FS
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.planner import make_plan
+from pimsim.netlist.rows import Written
 from pimsim.result.result import Result
 from pimsim.run.simulate import simulate
 from tests.cli.runner import call, small_file
@@ -101,6 +103,56 @@ def test_an_array_that_fails_is_replaced_by_a_spare_core_while_there_is_one():
     assert closes(result)
 
 
+UPKEEP = {
+    "core.array.write_ns": 10.0,
+    "core.array.refresh": {"interval_us": 14},
+    "core.adc.calibration": {"interval_us": 14, "duration_ns": 50},
+}
+
+
+@pytest.mark.parametrize("part", ["site", "array"])
+def test_refresh_and_calibration_follow_to_what_took_over(part):
+    """From then on they visit the spare, in the beat of before, and write all of it each time."""
+    array = {"at_us": 20.0, "array": {"site": "tile", "number": 0, "core": 0}}
+    fault, more = (
+        (array, {"tile.cores": 3, "core.spares": 1}) if part == "array" else ({**TILE, "at_us": 20.0}, {})
+    )
+    machine = Machine(make_plan(chip(fault, **UPKEEP, **more), model()), 8)
+    machine.run()
+    refresh, calibration, faults = machine.controllers
+    (event,) = faults.events
+    new = 0 if part == "array" else 7
+    for controller in (refresh, calibration):
+        begins = {
+            tile: [span.begin_fs for span in controller.deeds.spans if span.tile == tile] for tile in (0, new)
+        }
+        if part == "site":
+            assert begins[0]
+            assert max(begins[0]) < event["ready_fs"] <= min(begins[7])
+        beats = sorted({*begins[0], *begins[new]})
+        assert {after - before for before, after in pairwise(beats)} == {14 * US}
+    rows = machine.net.resources
+    taken = "tile0.core2." if part == "array" else "tile7."
+    late = [span for span in refresh.deeds.spans if span.tile == new and span.begin_fs >= event["ready_fs"]]
+    written = {
+        tally.cells: visits
+        for tally, visits in machine.tallied()
+        if isinstance(tally, Written) and tally.parts == 1 and tally.cells is not None
+    }
+    assert {rows[each].name.startswith(taken) for each in written} == {True}
+    assert set(written.values()) <= {len(late), len(late) + 1}  # the last one may be under way at the end
+    assert late
+
+
+@pytest.mark.parametrize("network", [{"network.fidelity": "packet"}, {"network.multicast": True}])
+def test_a_spare_core_takes_over_whatever_the_network_is(network):
+    """Nothing takes another way through it: packets come to the same tile."""
+    array = {"at_us": 3.0, "array": {"site": "tile", "number": 0, "core": 0}}
+    result = simulate(chip(array, **{"tile.cores": 3, "core.spares": 1}, **network), small_cnn(), 2)
+    assert [event["done"] for event in faults_of(result)["faults"]] == ["replaced by core 2"]
+    assert closes(result)
+
+
 def test_spare_cores_alone_are_refused():
     with pytest.raises(ConfigError, match="fewer than the 2 cores of a tile"):
         chip(**{"core.spares": 2})
@@ -174,7 +226,7 @@ def test_a_fault_behind_the_last_output_changes_nothing():
 @pytest.mark.parametrize(
     ("changes", "fault", "reason"),
     [
-        ({"tile.spares": None}, TILE, "no spare site of 'tile' is left"),
+        ({"tile.spares": None}, TILE, r"no spare site of 'tile' is left \(tile.spares: 0\)"),
         ({"network.fidelity": "packet"}, TILE, "with network.fidelity packet nothing can be moved"),
         ({"network.multicast": True}, LINK, "packets that branch"),
     ],

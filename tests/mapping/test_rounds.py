@@ -100,7 +100,10 @@ def test_a_cache_between_rounds_lies_in_the_memory():
 
 @pytest.mark.parametrize(
     ("changes", "where"),
-    [({"sites.memory": None}, "memory"), ({"core.array.write_ns": None}, "core.array.write_ns")],
+    [
+        ({"sites.memory": None}, "memory"),
+        ({"core.array.write_ns": None, "core.array.device": "sram"}, "core.array.write_ns"),
+    ],
 )
 def test_refuses_a_chip_that_cannot(changes, where):
     chip = Chip.from_dict(CHIP.to_dict(), changes)

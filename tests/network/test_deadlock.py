@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.ring import Ring
@@ -22,6 +21,7 @@ from pimsim.network.fabric import Fabric
 from pimsim.network.source import Source
 from pimsim.network.traffic import pattern
 from pimsim.registry import plugged
+from pimsim_core.clock import Clock
 
 EXAMPLES = int(os.environ.get("PIMSIM_DEADLOCK_EXAMPLES", "300"))
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -21,6 +20,7 @@ from pimsim.network.measure import T_95, half_width, measure
 from pimsim.network.source import Source
 from pimsim.network.traffic import pattern
 from pimsim.network.trial import Trial
+from pimsim_core.clock import Clock
 
 SHAPES = [
     "mesh:4x4",

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -14,6 +13,7 @@ from pimsim.errors import ConfigError
 from pimsim.network.fabric import Fabric
 from pimsim.network.source import Source
 from pimsim.network.traffic import order, pattern, sides
+from pimsim_core.clock import Clock
 
 SHAPES = [
     "mesh:4x4",

@@ -10,12 +10,12 @@ import os
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
 from pimsim.network.fabric import Fabric, add_tree, add_ways
 from pimsim.registry import plugged
+from pimsim_core.clock import Clock
 from tests.oracle.test_router import SHAPES, routers
 
 EXAMPLES = int(os.environ.get("PIMSIM_ROUTER_EXAMPLES", "300")) // 2

@@ -12,6 +12,8 @@ from collections import defaultdict
 
 from hypothesis import HealthCheck, given, settings
 
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Mvm, Step
 from pimsim_core.engine import CAUSES
 from tests.oracle.machines import machines
 from tests.oracle.test_twin import EXAMPLES, run_engine
@@ -96,6 +98,33 @@ def test_every_stretch_is_a_visit_or_a_wait_of_the_twins_log(net):
         op = net.ops[label % len(net.ops)]
         assert stretch_is_real(witness, cause, op, place, begin, end), (cause, op, place, begin, end)
     assert at == engine.last_end
+
+
+def test_a_firing_that_waited_for_the_conversions_before_holds_a_place_from_their_end_on():
+    """Converters that others may share, two firings under way, two places, and packets that take 100 fs.
+
+    The second firing begins at 110, samples at 126 when the first one's conversions (106 to 126) are over, and gives
+    its place back at 147; the fourth token waits for that.
+    """
+    net = Netlist()
+    unit, link = net.add_resource("unit", "unit", 1), net.add_resource("link", "link", 1, cause="transport")
+    array, bank = net.add_resource("array", "array", 1), net.add_resource("bank", "adc", 1)
+    mvm = Mvm(phases=1, setup=0, read=1, convert=20, tail=1, bank=bank, shared=True)
+    make, send = net.add_path([Step(unit, 5, 5)]), net.add_path([Step(link, 1, 100)])
+    multiply = net.add_path([Step(array, 0, 0, mvm)])
+    maker = net.add_actor("maker", "maker", make, 4, period=4)
+    taker = net.add_actor("taker", "taker", multiply, 4, period=4, depth=2, milestone=4)
+    stream = net.add_stream("s", 2, 4)
+    each = net.add_table(range(1, 5))
+    net.add_input(taker, stream, each, each)
+    net.add_output(maker, stream, net.add_table(range(4)), send)
+    engine = run_engine(net)
+    causes = [
+        (begin, end, CAUSES[label // len(net.ops) // len(net.parts)])
+        for begin, end, label, _ in engine.critical_path().tolist()
+    ]
+    assert (106, 126, "compute") in causes
+    assert (126, 147, "backpressure") in causes
 
 
 def off_the_path(net, engine):

@@ -14,6 +14,8 @@ from pimsim.chip import Chip
 from pimsim.machine.environment import Environment
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.planner import make_plan
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Step
 from pimsim.trace import Trace
 from tests.oracle.machines import engine_of, machines
 from tests.oracle.test_twin import EXAMPLES, check_closure
@@ -171,6 +173,38 @@ def test_random_processes_and_controllers_agree_with_the_twin(net, scripts, rule
     assert sorted(found) == sorted(log)
     assert served.engine.finished == twin.finished
     check_closure(served.engine, net)
+
+
+@pytest.mark.parametrize("act", ["allow", "open"])
+def test_what_is_asked_of_an_actor_before_its_step_is_redirected_begins_at_the_edge_of_the_part_that_it_had(
+    act,
+):
+    """At 3 fs a process hears, asks, and redirects in one breath: 5 is the next edge of the old part, 4 of the new."""
+    net = Netlist()
+    quick, slow = net.add_resource("quick", "unit", 1), net.add_resource("slow", "unit", 5)
+    first, second = net.add_path([Step(quick, 3, 3)]), net.add_path([Step(slow, 5, 5)])
+    net.add_actor("first", "first", first, 1, milestone=1)
+    net.add_actor("second", "second", second, 1, limit=0 if act == "allow" else None, site=0)
+    served, twin = Served(net), ServingTwin(net)
+    served.env = served
+    if act == "allow":
+        twin.allowed[1] = 0
+
+    def process(world):
+        if act == "open":
+            world.close([1])
+        yield world.reached(0, 1)
+        if act == "allow":
+            world.allow(1, 1)
+        else:
+            world.open([1], "waking")
+        world.redirect(second, 0, net.paths[first][0])
+
+    for world in (served, twin):
+        world.env.process(process(world))
+    served.run()
+    assert sorted(served.engine.visit_log) == sorted(twin.run())
+    assert (1, 0, -1, -1, 5, 5) in served.engine.visit_log
 
 
 # -- shipped chips ---------------------------------------------------------------------------------------------------

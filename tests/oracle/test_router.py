@@ -6,11 +6,11 @@ import os
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.network.fabric import Fabric, add_tree, add_ways
 from pimsim.registry import plugged
+from pimsim_core.clock import Clock
 from tests.oracle.router import Packet, Routers, merged, way_of
 
 EXAMPLES = int(os.environ.get("PIMSIM_ROUTER_EXAMPLES", "300"))

@@ -56,12 +56,12 @@ class ServingTwin(Twin):
 
     def allow(self, a, firings):
         if self.heard == self.env.now:
-            self.env.process(self.allow_later(a, firings))
+            self.env.process(self.allow_later(a, firings, self.first_of(a)))
         else:
             self.allow_now(a, firings)
 
-    def allow_later(self, a, firings):
-        yield from self.edge_of(self.first_of(a))
+    def allow_later(self, a, firings, part):
+        yield from self.edge_of(part)
         self.allow_now(a, firings)
 
     def allow_now(self, a, firings):
@@ -106,10 +106,10 @@ class ServingTwin(Twin):
             self.told.discard(self.net.actors[a].site)
             if a in self.closed and a not in self.opening:
                 self.opening[a] = object()
-                self.env.process(self.open_later(a, self.opening[a]))
+                self.env.process(self.open_later(a, self.opening[a], self.first_of(a)))
 
-    def open_later(self, a, opening):
-        yield from self.edge_of(self.first_of(a))
+    def open_later(self, a, opening, part):
+        yield from self.edge_of(part)
         if self.opening.get(a) is opening:
             del self.opening[a]
             self.closed.discard(a)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
@@ -17,6 +16,7 @@ from pimsim.network.batch import run_batch
 from pimsim.network.fabric import Fabric, add_ways
 from pimsim.network.measure import measure
 from pimsim.network.traffic import pattern
+from pimsim_core.clock import Clock
 
 from .booksim.tables import accepted, brackets, fabric, rows, saturation, series, spec, zero_load
 

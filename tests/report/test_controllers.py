@@ -31,6 +31,28 @@ def test_the_report_has_a_section_only_where_there_are_controllers(results):
     assert "gated" in section
 
 
+def test_long_figures_leave_names_and_numbers_in_one_piece_at_80_columns():
+    built = Builder()
+    built.gemm(built.input(1, 16), 10)
+    changes = {
+        "tile.count": 9,
+        "network.topology": {"kind": "mesh", "width": 3, "height": 3},
+        "tile.spares": 2,
+        "core.array.write_ns": 10.0,
+        "core.adc.calibration": {"interval_us": 2, "duration_ns": 50},
+        "faults": [{"at_us": 0.5, "array": {"site": "tile", "number": 0, "core": 1}}],
+    }
+    text = to_text(simulate(small_chip(changes), built.trace(), 8))
+    lines = text.partition("\nControllers\n")[2].partition("\n\n")[0].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(
+        line.startswith("calibration of core.adc  ") and line.endswith("not modelled") for line in lines
+    )
+    assert "  energy not modelled of: core.adc" in lines
+    assert "replaced by tile 7" in " ".join(lines)
+    assert not any("…" in line for line in lines)
+
+
 def test_the_rows_say_which_where_how_often_how_long_and_at_what_cost(results):
     (row,) = results[1]["controllers"]
     assert list(row)[:5] == ["controller", "where", "times", "held_fs", "energy_aj"]

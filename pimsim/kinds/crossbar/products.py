@@ -14,7 +14,7 @@ from pimsim.mapping.flow.growth import figures
 from pimsim.mapping.lowering.actors import Actors
 from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.stationary import ARRAYS
-from pimsim.netlist.rows import Step
+from pimsim.netlist.rows import Step, Written
 
 
 def written_product(
@@ -37,6 +37,8 @@ def written_product(
     share, times = op.operand.shares[index], op.operand.times
     bits = share.elements * actors.input_bits
     writing = write_rows(site, arrays, share.rows, share.cells)
+    if growth is None:  # or else the cells of new tokens, which nothing has written before
+        writing = writing._replace(tally=Written((op.node.name, index)))
     name = f"{actors.net.actors[multiplier].name}.write"
     writer = actors.net.add_actor(
         name,

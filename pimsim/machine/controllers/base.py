@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pimsim.machine.environment import Job
     from pimsim.machine.machine import Machine
     from pimsim.netlist.rows import Step
+
+
+Change = Callable[["Step"], "Step"]
+"""Says what a visit has become."""
 
 
 class Span(NamedTuple):
@@ -104,6 +108,9 @@ class Controller(ABC):
 
     def finish(self, end_fs: int) -> None:  # noqa: B027  # most have nothing to add
         """Complete its deeds: the run is over, its last output came at `end_fs`."""
+
+    def moved(self, change: Change) -> None:  # noqa: B027  # most send no visits of their own to a part
+        """Send its visits where others now do the work of a part that has failed."""
 
     def actors_at(self, tile: int) -> list[int]:
         """Return the numbers of the actors that work at a site."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pimsim.chip.topology.free import FreeGraph
-from pimsim.netlist.rows import Step
+from pimsim.netlist.rows import Step, Written
 
 if TYPE_CHECKING:
+    from pimsim.machine.controllers.base import Change
     from pimsim.machine.machine import Machine
 
 Hops = list[tuple[int, int]]
@@ -51,32 +52,39 @@ class Steps:
 
     def move_core(self, tile: int, cores: tuple[int, int]) -> None:
         """Let what one core of a tile does be done in another from now on."""
-        changed: dict[int, Step] = {}
-        for number, step in self.now.items():
+
+        def change(step: Step) -> Step:
             if self.net.resources[step.resource].name.startswith(f"tile{tile}.core{cores[0]}."):
-                changed[number] = self._at(step, tile, tile, cores)
-        self._apply(changed)
+                return self._at(step, tile, tile, cores)
+            return step
+
+        new = {number: change(step) for number, step in self.now.items()}
+        self._apply({number: step for number, step in new.items() if step is not self.now[number]}, change)
 
     def move(self, source: int, target: int) -> None:
         """Let everything of one tile be done in another of its chip from now on."""
         chip, (here, there) = source // self.tiles, (f"t{tile % self.tiles}" for tile in (source, target))
-        changed: dict[int, Step] = {}
-        for number, step in self.now.items():
+
+        def change(step: Step) -> Step:
             if step.route is not None:
                 at, *ends = self._ends(step)
                 if at == chip and here in ends:
                     new = there if ends[0] == here else ends[0], there if ends[1] == here else ends[1]
-                    changed[number] = self.transport.rerouted(step, chip, new, self._hops(*new))
+                    return self.transport.rerouted(step, chip, new, self._hops(*new))
             elif self.net.resources[step.resource].tile == source:
-                changed[number] = self._at(step, source, target)
-        self._apply(changed)
+                return self._at(step, source, target)
+            return step
+
+        new = {number: change(step) for number, step in self.now.items()}
+        self._apply({number: step for number, step in new.items() if step is not self.now[number]}, change)
 
     def _at(self, step: Step, source: int, target: int, cores: tuple[int, int] | None = None) -> Step:
         """Return a visit in another tile, or another core."""
         resource, mvm = self._moved(step.resource, source, target, cores), step.mvm
         if mvm is not None:
             mvm = mvm._replace(bank=self._moved(mvm.bank, source, target, cores))
-        return step._replace(resource=resource, mvm=mvm)
+        tally = step.tally._replace(cells=resource) if isinstance(step.tally, Written) else step.tally
+        return step._replace(resource=resource, mvm=mvm, tally=tally)
 
     def _moved(self, resource: int, source: int, target: int, cores: tuple[int, int] | None) -> int:
         new, instances = self.transport.moved(resource, source, target, cores), self.machine.instances
@@ -145,8 +153,12 @@ class Steps:
             return found
         return self.fabric.hops(start, end)
 
-    def _apply(self, changed: dict[int, Step]) -> None:
+    def _apply(self, changed: dict[int, Step], change: Change | None = None) -> None:
+        """Let the machine's own visits be others from now on, and with `change` those of controllers, too."""
         machine, env = self.machine, self.machine.env
+        if change is not None:
+            for controller in machine.controllers:
+                controller.moved(change)
         machine.substrate.sync()
         mvms: dict[object, int] = {}
         for number, step in changed.items():
@@ -159,5 +171,6 @@ class Steps:
                 terminal=step.terminal if step.route is not None else None,
                 latency=step.latency if step.route is not None else None,
                 mvm=mvms[step.mvm] if step.mvm is not None else None,
+                tally=self.net.add_tally(step.tally) if isinstance(step.tally, Written) else None,
             )
         self.now |= changed

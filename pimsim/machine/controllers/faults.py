@@ -87,7 +87,7 @@ class Faults(Controller):
         rng = np.random.default_rng(fault.seed)
         links = sorted({(a, b) for a, b in self._links()})
         while True:
-            yield self.env.timeout(max(1, round(rng.exponential(FS_PER_S / fault.rate_per_s))))
+            yield self.env.tick(max(1, round(rng.exponential(FS_PER_S / fault.rate_per_s))))
             if fault.of == "link":
                 yield from self._fail_link(links[int(rng.integers(len(links)))])
                 continue
@@ -153,7 +153,8 @@ class Faults(Controller):
         with self.repairs.request() as turn:
             yield turn
             what = f"{part}tile {failed}"
-            name = self.package.site(failed).name
+            site = self.package.site(failed)
+            name = site.name
             tile, actors = self._work_at(failed)
             if failed in self.spares[name]:
                 self.spares[name].remove(failed)
@@ -167,7 +168,7 @@ class Faults(Controller):
             try:
                 self.steps.check()
                 if spare is None:
-                    raise NoDetour(f"no spare site of '{name}' is left")
+                    raise NoDetour(f"no spare site of '{name}' is left ({name}.spares: {site.spares or 0})")
             except NoDetour as reason:
                 raise self._interrupted(began, what, str(reason)) from None
             self.spares[name].remove(spare)
@@ -200,7 +201,7 @@ class Faults(Controller):
         if not resident.kind.writable:
             return
         bits = -(-share.elements // share.rows) * machine.plan.weight_bits
-        writing = resident._replace(resource=new).writing(1)
+        writing = resident._replace(resource=new).writing(1)._replace(tally=resident.written(new))
         steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), writing]
         machine.substrate.sync()
         op = machine.ops.index(resident.op)
@@ -208,7 +209,6 @@ class Faults(Controller):
         for _ in range(share.rows):
             self.spent_pj += each_pj
             yield self.env.submit(steps, op)
-        machine.substrate.written[new] += 1
 
     # -- a link ------------------------------------------------------------------------------------------------
 

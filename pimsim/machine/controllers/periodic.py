@@ -9,7 +9,7 @@ from typing import Any
 import simpy
 
 from pimsim.chip.upkeep import Periodic
-from pimsim.machine.controllers.base import Controller, Span
+from pimsim.machine.controllers.base import Change, Controller, Span
 from pimsim.netlist.rows import Step
 
 Visits = Sequence[tuple[Step, int]]
@@ -30,19 +30,24 @@ class PeriodicController(Controller):
 
     def start(self) -> None:
         """A process for each site that has something to visit."""
-        due = self.visits()
-        for rank, (tile, visits) in enumerate(due.items()):
-            self.process(self._repeat(tile, visits, self.control.interval_fs * (rank + 1) // len(due)))
+        self.due = dict(self.visits())
+        for rank, tile in enumerate(self.due):
+            self.process(self._repeat(tile, self.control.interval_fs * (rank + 1) // len(self.due)))
 
-    def _repeat(self, tile: int, visits: Visits, first_fs: int) -> Generator[simpy.Event, Any, None]:
+    def moved(self, change: Change) -> None:
+        """Visit the parts that took over."""
+        self.due = {tile: [(change(step), op) for step, op in visits] for tile, visits in self.due.items()}
+
+    def _repeat(self, tile: int, first_fs: int) -> Generator[simpy.Event, Any, None]:
         """One site: all its parts at once, then wait."""
         env, wait = self.env, first_fs
         while True:
-            yield env.timeout(wait)
-            begin = int(env.now)
+            yield env.tick(wait)
+            begin, visits = int(env.now), self.due[tile]
             self.note(visits)
             yield env.all_of([env.submit([step], op) for step, op in visits])
-            self.deeds.spans.append(Span(begin, int(env.now), self.name, tile))
+            where = self.machine.net.resources[visits[0][0].resource].tile
+            self.deeds.spans.append(Span(begin, int(env.now), self.name, where))
             wait = max(0, begin + self.control.interval_fs - int(env.now))
 
     def note(self, visits: Visits) -> None:

@@ -89,7 +89,6 @@ class Programming(Controller):
 
     def _write(self, resident: Resident, steps: Sequence[Step], op: int) -> Job:
         self.machine.substrate.sync()
-        self.machine.substrate.written[resident.resource] += 1
         deeds = self.deeds
         deeds.times += 1
         deeds.held_fs += steps[-1].occupancy

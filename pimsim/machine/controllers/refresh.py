@@ -28,8 +28,3 @@ class RefreshControl(PeriodicController):
                 step = each.writing()._replace(cause="maintenance")
                 found.setdefault(each.share.tile, []).append((step, numbers[each.op]))
         return found
-
-    def note(self, visits: Visits) -> None:
-        """Cells wear."""
-        super().note(visits)
-        self.machine.substrate.written.update(step.resource for step, _ in visits)

@@ -17,6 +17,7 @@ from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Expert, Node
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers, Table
+from pimsim.mapping.lowering.carried import note_carried
 from pimsim.mapping.lowering.choices import expert_of
 from pimsim.mapping.lowering.layers import layer
 from pimsim.mapping.lowering.lowered import Lowered
@@ -43,6 +44,7 @@ def lower_programs(programs: Sequence[Program]) -> Lowered:
     for program in programs:
         _Lowering(program, lowered).run()
     place_actors(net)
+    note_carried(net)
     return lowered
 
 

@@ -17,6 +17,7 @@ from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Carried, Written
 
 Table = npt.NDArray[np.int64]
 Tokens = tuple[int, tuple[int, ...], tuple[object, ...]]
@@ -61,7 +62,8 @@ class Rounds:
         bits = -(-share.elements // rows) * self.plan.weight_bits
         home = kind.home(self.transport, op, index, chunk)
         assert home is not None
-        writing = kind.write_step(home, 1, share.cells / rows)
+        written = Written((chunk.tile, chunk.core), op.round, home, rows)
+        writing = kind.write_step(home, 1, share.cells / rows)._replace(tally=written)
         path = [*self.transport.from_memory(chunk.tile, bits), writing]
         name = f"{self.net.actors[reader].name} weights"
         way, selector = self.choices.work(op.node.expert, path)
@@ -143,7 +145,8 @@ class Rounds:
         """
         tokens = np.flatnonzero(wanted)
         row = self.net.streams[stream]
-        path = self.transport.load(tile, row.bits)
+        *path, last = self.transport.load(tile, row.bits)
+        path.append(last._replace(tally=Carried(row.bits, op.node.name, op.node.name)))
         # As many under way as hide the memory's latency, if there is room for them.
         depth = min(row.capacity, 1 + -(-path[0].latency // max(1, path[0].occupancy)))
         name = f"{row.name} from memory"

@@ -153,7 +153,10 @@ class Kind(ABC):
     def product_rows(
         self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
     ) -> tuple[int, int]:
-        """Add the actors of a product in slots: return the one that multiplies, and the one that writes before."""
+        """Add the actors of a product in slots: return the one that multiplies, and the one that writes before.
+
+        Cells that were written before are written again by visits with the tally ``Written((name of the op, index))``.
+        """
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 
     def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int | None:

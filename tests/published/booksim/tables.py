@@ -9,13 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from pimsim_core.clock import Clock
 
 from pimsim.chip.router import Router
 from pimsim.chip.topology.spec import from_spec
 from pimsim.network.fabric import Fabric
 from pimsim.network.source import Source
 from pimsim.network.traffic import order, pattern
+from pimsim_core.clock import Clock
 
 FOLDER = Path(__file__).parent
 WARM_UP = MEASURED = 3  # periods of BookSim2 where a load is more than the network takes
