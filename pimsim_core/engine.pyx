@@ -99,10 +99,10 @@ cdef class Engine(Figures):
         self.op_held_up = np.zeros((ops, ops), dtype=np.int64)
         self.milestones = []
         self.finished_jobs = []
-        self.wants, self.kept_jobs, self.job_nodes = [], set(), {}
+        self.wants, self.quiet, self.kept_jobs, self.job_nodes = [], [], set(), {}
         self.n_sites = 1 + net["actors"]["site"].max(initial=-1)
         self.site_firings, self.site_wanting = np.zeros((2, self.n_sites + 1), dtype=np.int32)
-        self.site_since = np.zeros(self.n_sites + 1, dtype=np.int64)
+        self.site_since, self.watch_from, self.watch_span = np.zeros((3, self.n_sites + 1), dtype=np.int64)
         self.queue = EventQueue(max(4096, 2 * self.n_actors))
         places = [int(row["place"].max(initial=-1)) for row in (net["resources"], net["streams"])]
         self.first_resource = int(net["resources"]["place"].min(initial=0))
@@ -222,9 +222,11 @@ cdef class Engine(Figures):
             The numbers of those that are over.
         wants : list of (site, actor, time)
             Sites (-1 is none) with a closed actor that could have started at a time; the first one alone.
+        quiet : list of int
+            Sites that were watched and have been without work; see `watch`.
         """
-        found = self.milestones, self.finished_jobs, self.wants
-        self.milestones, self.finished_jobs, self.wants = [], [], []
+        found = self.milestones, self.finished_jobs, self.wants, self.quiet
+        self.milestones, self.finished_jobs, self.wants, self.quiet = [], [], [], []
         self.noticed = False
         return found
 

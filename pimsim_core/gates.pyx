@@ -5,7 +5,7 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.event_queue cimport NEVER
-from pimsim_core.records cimport CLOCK, DENIED, DEPENDENCE, KICK, LET_GO, align
+from pimsim_core.records cimport CLOCK, DENIED, DEPENDENCE, KICK, LET_GO, WATCH, align
 from pimsim_core.streams cimport Streams
 
 
@@ -147,6 +147,26 @@ cdef class Gates(Streams):
             When the last firing ended there, fs; where none is under way the site has had none since then.
         """
         return np.array(self.site_firings)[: self.n_sites], np.array(self.site_since)[: self.n_sites]
+
+    def watch(self, int32_t site, int64_t since, int64_t span):
+        """Let `take_notices` name a site once, 1 fs before it has had no firing under way for `span` fs.
+
+        What was before `since` does not count. One femtosecond earlier, so that who is told can do something at the
+        instant itself before a firing starts at it.
+        """
+        self.watch_from[site], self.watch_span[site] = since, span
+        self.queue.push(max(self.now + 1, since + span - 1), <int64_t>site * 8 + WATCH)
+
+    cdef int look_at_site(self, int32_t site) except -1:
+        """Tell that a site has been without work, or look again when it can have been."""
+        cdef int64_t since = max(self.site_since[site], self.watch_from[site])
+        if self.site_firings[site]:
+            since = self.now
+        if self.now < since + self.watch_span[site] - 1:
+            return self.queue.push(since + self.watch_span[site] - 1, <int64_t>site * 8 + WATCH)
+        self.quiet.append(site)
+        self.noticed = True
+        return 0
 
     # -- what becomes of it in an instant --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from libc.stdint cimport int32_t, int64_t
 from pimsim_core.event_queue cimport NEVER
 from pimsim_core.gates cimport Gates
 from pimsim_core.records cimport (
-    ARRIVE, CLOCK, DENIED, GO, KICK, LET_GO, OVER, PORTS, QUEUE, RELEASE, SERVE, STARTED, VISITS, WORKING, align,
+    ARRIVE, CLOCK, DENIED, GO, KICK, LET_GO, OVER, PORTS, QUEUE, RELEASE, SERVE, STARTED, SUBMIT, VISITS, WORKING, align,
 )
 from pimsim_core.service cimport Service
 
@@ -34,8 +34,10 @@ cdef class Kernel(Gates):
             (<Service>self.services[self.service_of(i)]).event(i)
         elif kind == KICK:
             self.touch_actor(i)
-        else:  # SUBMIT
+        elif kind == SUBMIT:
             self.request(i)
+        else:  # WATCH
+            self.look_at_site(i)
         return 0
 
     cdef int32_t service_of(self, int32_t w) noexcept nogil:

@@ -10,7 +10,7 @@ cdef enum:
     CLOCK = 5
     CONGESTION = 8
 
-# Kinds of events; a payload is the index of a walker, hold or actor times eight plus the kind.
+# Kinds of events; a payload is the index of a walker, hold, actor or site times eight plus the kind.
 cdef enum:
     GO = 0  # a walker's visit is over for it
     RELEASE = 1  # a server becomes free
@@ -18,6 +18,7 @@ cdef enum:
     SERVE = 3  # what the service that a walker is at has asked for
     KICK = 4  # an actor may be able to start: time 0, or the host allowed more
     SUBMIT = 5  # a job of a SimPy process begins
+    WATCH = 6  # has a site been without work for nearly as long as somebody wants to know?
     LET_GO = -1  # nothing can start from time 0 any more: its node need not be kept
 
 # What an actor's next firing waits for; every actor is in one of these states at any time.

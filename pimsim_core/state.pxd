@@ -88,12 +88,15 @@ cdef class State:
     cdef object milestones
     cdef object finished_jobs
     cdef object wants  # (site, actor, time): a closed actor could start
+    cdef object quiet  # sites that have been without work
     cdef object kept_jobs  # whose ends are kept
     cdef object job_nodes
     cdef int32_t n_sites
     cdef int32_t[::1] site_firings  # under way
     cdef int32_t[::1] site_wanting  # closed actors that could start and are not being opened
     cdef int64_t[::1] site_since  # the last end
+    cdef int64_t[::1] watch_from
+    cdef int64_t[::1] watch_span
     cdef readonly int64_t closed  # actors
     cdef readonly bint noticed  # there is something to look at in the lists above
 

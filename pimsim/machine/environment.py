@@ -81,6 +81,7 @@ class Environment(simpy.Environment):
         self._charges: dict[Energy, int] = {}
         self._wants: dict[int, tuple[int, int]] = {}  # site -> actor and time
         self._waking: dict[int, list[simpy.Event]] = {}
+        self._resting: dict[int, simpy.Event] = {}
         self._watched: dict[tuple[int, int], list[simpy.Event]] = {}
         self._reached: dict[int, list[int]] = {}
 
@@ -128,7 +129,7 @@ class Environment(simpy.Environment):
 
     def _tell(self) -> None:
         """Wake the processes that wait for what the engine has just reported."""
-        milestones, jobs, wants = self.engine.take_notices()
+        milestones, jobs, wants, quiet = self.engine.take_notices()
         for actor, count, time in milestones:
             self._reached.setdefault(actor, []).append(time)
             for event in self._watched.pop((actor, count), ()):
@@ -136,6 +137,8 @@ class Environment(simpy.Environment):
         for job in jobs:
             self._jobs.pop(job).succeed(self.engine.now)
         self._note_wants(wants)
+        for site in quiet:
+            self._resting.pop(site).succeed()
 
     def _note_wants(self, wants: list[tuple[int, int, int]]) -> None:
         for site, actor, time in wants:
@@ -168,6 +171,15 @@ class Environment(simpy.Environment):
         if site in self._wants:
             return event.succeed(self._wants[site])
         self._waking.setdefault(site, []).append(event)
+        return event
+
+    def resting(self, site: int, since: int, span: int) -> simpy.Event:
+        """Return an event 1 fs before a site has had no firing under way for `span` fs, not counting before `since`.
+
+        One process at a time may wait for that of a site.
+        """
+        self.engine.watch(site, since, span)
+        event = self._resting[site] = self.event()
         return event
 
     def close(self, actors: Iterable[int]) -> None:

@@ -40,8 +40,7 @@ class Power(Controller):
         assert first is not None
         awake = 0
         while True:
-            while (left := self._left(tile, actors, awake, first)) > 0:
-                yield env.timeout(left)
+            yield from self._until_quiet(tile, actors, awake, first)
             self.close(actors)
             wanted = env.wanted(tile)
             if idle is not None:
@@ -60,17 +59,27 @@ class Power(Controller):
             awake = int(env.now)
             self.open(actors, "waking")
 
-    def _left(self, tile: int, actors: list[int], awake: int, first: int) -> int:
-        """How long until it could have been without work for long enough, fs; 0 or less if it has.
+    def _until_quiet(
+        self, tile: int, actors: list[int], awake: int, span: int
+    ) -> Generator[simpy.Event, Any, None]:
+        """Wait until a site has been without work for so long, fs, since it was awake.
 
         While another controller holds its ops, that is at work there.
         """
-        under_way, since = self.machine.engine.site_figures()
+        env, gates = self.env, self.machine.gates
+        under_way, _ = self.machine.engine.site_figures()
         if tile >= len(under_way):  # nothing runs at so high a number
-            return first - int(self.env.now)
-        if under_way[tile] or self.machine.gates.are_held(self, actors):
-            return first
-        return max(int(since[tile]), awake) + first - int(self.env.now)
+            yield env.timeout(awake + span - int(env.now))
+            return
+        while True:
+            if gates.are_held(self, actors):
+                yield gates.let_go(self, actors)
+                awake = int(env.now)
+            yield env.resting(tile, awake, span)
+            yield env.timeout(1)
+            firings, since = (figures[tile] for figures in self.machine.engine.site_figures())
+            if not firings and since + span <= env.now and not gates.are_held(self, actors):
+                return
 
     def _enter(self, tile: int, state: str) -> None:
         self.changes[tile].append((int(self.env.now), state))
