@@ -172,7 +172,7 @@ def _tiles(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
 def _phases(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
     if not view.result.phases:
         yield plain(
-            "A single inference has no phases: a batch fills the pipeline, settles and is steady (--batch)."
+            "A single inference has no phases: a batch fills the pipeline, settles, is steady and drains (--batch)."
         )
         return
     for phase in view.result.phases:
