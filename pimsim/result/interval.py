@@ -6,9 +6,11 @@ that time count: those behind which the machine was still full.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,8 +33,8 @@ class Interval:
     fs : int
         In fs, rounded.
     error_fs : int or None
-        How far it may be off: the most that outputs stray from an even pace, and by how much longer or shorter it took
-        to do the work of one inference. None where there is too little to tell.
+        How far it may be off: two standard errors of the mean, or by how much longer or shorter it took to do the work
+        of one inference. None where there is too little to tell.
     how : str
         ``settled``; ``not settled``: measured, but the error is more than `SETTLED` or not known; ``bound``: it may be
         longer, since too little came while the machine was full; ``mean``: of the whole run, filling and draining
@@ -77,8 +79,8 @@ def interval_of(machine: Machine, least_fs: int = 0) -> Interval:
         The work of the busiest resource for one inference: no interval is less.
     """
     found = _measured(machine)
-    if found is not None and found.fs >= least_fs:
-        return found
+    if found is not None and found.fs + (found.error_fs or 0) >= least_fs:
+        return replace(found, fs=max(found.fs, least_fs))
     outputs = machine.host.outputs
     if found is None and machine.engine.finished:
         mean = round(Fraction(outputs[-1], len(outputs)))
@@ -131,16 +133,22 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     """
     count, time = end.outputs - begin.outputs, end.fs - begin.fs
     mean = Fraction(time, count)
-    stray = [
-        (at - begin.fs) - number * mean
-        for number, at in enumerate(machine.host.outputs[begin.outputs - 1 : end.outputs])
-    ]
+    outputs = machine.host.outputs[begin.outputs - 1 : end.outputs]
     begun = int((end.begun - begin.begun)[: len(machine.net.actors)].sum())
     # In steady state as much is begun between two outputs as their inferences are.
-    errors = [(max(stray) - min(stray)) / count, abs(mean - Fraction(time * whole, begun))]
+    errors = [_standard_errors(outputs), abs(mean - Fraction(time * whole, begun))]
     errors += [abs(each - mean) / count for each in takes]
     error = None if count == 1 and not takes else round(max(errors))
     return Interval(round(mean), error, _how(error, mean), count, len(machine.host.outputs), begin, end)
+
+
+def _standard_errors(outputs: Sequence[int]) -> Fraction:
+    """Return two standard errors of the mean time between outputs, as if one did not depend on another; 0 for one."""
+    count, time = len(outputs) - 1, outputs[-1] - outputs[0]
+    if count == 1:
+        return Fraction(0)
+    squares = sum((count * (b - a) - time) ** 2 for a, b in pairwise(outputs))
+    return Fraction(math.isqrt(4 * squares // (count**3 * (count - 1))))
 
 
 def _how(error: int | None, mean: Fraction) -> str:
