@@ -7,11 +7,11 @@ from collections.abc import Collection, Hashable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.machine.horizon import step_latency_fs
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.rules import rule_of
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Growing, Resource
+from pimsim.netlist.times import path_latency_fs
 
 Figures = npt.NDArray[np.int64]
 STEPS = 8  # how finely a growing cache is followed
@@ -70,7 +70,7 @@ def chain_fs(machine: Machine) -> int:
     def grown(row: Growing, cached: int) -> int:
         key = row.key, cached
         if key not in memo:
-            memo[key] = sum(map(step_latency_fs, row.at(cached)))
+            memo[key] = path_latency_fs(row.at(cached))
         return memo[key]
 
     for begin in range(0, len(steps), stride):
@@ -109,7 +109,7 @@ def dependence_fs(
         Femtoseconds from the first input to the last output.
     """
     top = top or {}
-    latency = [sum(map(step_latency_fs, path)) for path in net.paths]
+    latency = [path_latency_fs(path) for path in net.paths]
     for path, time in (latencies or {}).items():
         latency[path] = time
     ready: list[npt.NDArray[np.int64]] = [np.zeros(s.tokens + 1, dtype=np.int64) for s in net.streams]

@@ -88,7 +88,7 @@ def _meet(
     node = f"a{place.router[1:]}"
     values = sum(_distinct_outputs(each) for _, _, each in flows)
     step = actors.transport.add_step(chip, place.router, values)
-    adder = actors.actor(op, index, f".chip{chip}{place.router}", [step], depth=2)
+    adder = actors.actor(op, index, f".chip{chip}{place.router}", [step])
     for source, actor, each in flows:
         bits = _distinct_outputs(each) * actors.sum_bits
         actors.link(op, actor, adder, actors.transport.between(chip, source, node, bits))
@@ -98,7 +98,7 @@ def _meet(
 def _adder(actors: Actors, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
     """An actor that adds partial sums up."""
     step = actors.transport.at_unit(tile, "Accumulate", elements)
-    return actors.actor(op, index, name, [step], depth=2)
+    return actors.actor(op, index, name, [step])
 
 
 def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
