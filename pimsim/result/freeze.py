@@ -22,6 +22,7 @@ from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
 from pimsim.result.wear import wear_rows
+from pimsim.result.windows import window_notes, window_rows
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
 
@@ -65,6 +66,7 @@ def freeze(
     over_time, most_mw = OverTime(machine), sum(static_mw.values())
     has_states = any("state" in row for row in energy["rows"])
     mean_mw = sum(row["aj"] for row in energy["rows"] if row["kind"] == "static") / latency
+    windows = window_rows(machine)
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "identity": dict(identity),
@@ -102,6 +104,7 @@ def freeze(
         "ops": op_rows(machine, energy["rows"]),
         "tiles": tile_rows(machine, over_time),
         "over_time": over_time_data(over_time, machine, mean_mw if has_states else most_mw, most_mw),
+        "windows": windows,
         "resources": _resources(machine, visits, busy, waited),
         "network": _network(machine, latency),
         "plan": plan.rows(),
@@ -118,6 +121,7 @@ def freeze(
             *NOT_MODELLED,
             *([] if machine.network is not None else [BY_PACKET]),
             *controller_notes(machine),
+            *window_notes(windows, latency),
         ],
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},

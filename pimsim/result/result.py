@@ -33,6 +33,7 @@ TABLES = (
     "energy",
     "energy_by_op",
     "area",
+    "windows",
     "resources",
     "links",
     "power",
@@ -70,6 +71,7 @@ KEYS = (
     "ops",
     "tiles",
     "over_time",
+    "windows",
     "resources",
     "network",
     "plan",
@@ -140,7 +142,7 @@ class Result:
         KeyError
             If there is no such table.
         """
-        if table in ("attribution", "interval_attribution", "plan", "ops", "tiles"):
+        if table in ("attribution", "interval_attribution", "plan", "ops", "tiles", "windows"):
             return list(self.data[table])
         if table == "phases":
             return [

@@ -51,6 +51,8 @@ class Actors:
         self.choices = Choices(self.net, self.transport, self.own.experts)
         self.buffered: list[Buffered] = []
         """The streams between its ops, and inside them."""
+        self.units: set[int] = set()
+        """Actors that have as many firings under way as cover what their path takes."""
         self.rounds = None
         if self.plan.rounds > 1:
             self.rounds = Rounds(
@@ -82,6 +84,7 @@ class Actors:
         Without a `depth`, as many firings may be under way as cover what the path takes.
         """
         own = self.firings(op, index)
+        covers = depth is None
         if depth is None:
             depth = max(under_way(self.net, each) for each in self._paths_of(path))
         host = op.unit is None and op.tiling is None
@@ -98,6 +101,8 @@ class Actors:
             milestone=own if op.node.type == "Output" else 0,
             selector=selector,
         )
+        if covers:
+            self.units.add(number)
         if self.rounds is not None and op.node.type != "Output":
             self.rounds.join(op, number)
         return number

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.lowering.reduction import Meeting, meetings
+from pimsim.mapping.lowering.windows import under_way
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.tiling import distinct_outputs
+from pimsim.netlist.rows import Window
 
 
 def layer(actors: Actors, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
@@ -105,9 +107,11 @@ def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
     """The blocks of one replica that stand together, in one core: load the inputs, multiply, send the sums on."""
     package = actors.plan.package
     path = package.kind(chunk.tile).chunk_path(actors, op, index, chunk)
-    depth = package.site(chunk.tile).in_flight
+    site = package.site(chunk.tile)
     name = f".t{chunk.tile}c{chunk.core}b{chunk.bank}"
-    actor = actors.actor(op, index, name, path, depth=depth)
+    actor, needs = actors.actor(op, index, name, path, depth=site.in_flight), under_way(actors.net, path)
+    if site.in_flight < needs:
+        actors.net.windows.append(Window("firings", actor, needs, f"{site.name}.in_flight"))
     if actors.rounds is not None:
         actors.rounds.write_weights(op, index, chunk, actor)
     return actor

@@ -46,7 +46,8 @@ def lower_programs(programs: Sequence[Program]) -> Lowered:
         first, lowering = len(net.actors), _Lowering(program, lowered)
         lowering.run()
         room = list(program.plan.slack.room) if room is None else room
-        Widening(net, first, program.plan.rounds).widen(lowering.actors.buffered, room)
+        widening = Widening(net, first, program.plan, lowering.actors.units)
+        widening.widen(lowering.actors.buffered, room)
     place_actors(net)
     return lowered
 
@@ -176,8 +177,8 @@ class _Lowering:
         seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
-        key = number, position, tile
-        places = self.plan.places.get(key, 2 * len(source.replicas))
+        edge_key = number, position, tile
+        places = self.plan.places.get(edge_key, 2 * len(source.replicas))
         share = 1.0
         if op.tiling is not None:
             share = op.tiling.share(
@@ -194,7 +195,7 @@ class _Lowering:
             tile=None if tile == HOST_TILE or off_chip else tile,
             bits=bits,
         )
-        self.actors.buffered.append(Buffered(stream, self.plan.slack.needed.get(key, 0)))
+        self.actors.buffered.append(Buffered(stream, self.plan.slack.needed.get(edge_key, 0)))
         for index, actor, _ in readers:
             own = low[positions[index]]
             after = np.append(own[1:], tokens + own[0])  # what its next position still needs

@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from pimsim.mapping.planning.plan import Plan
 from pimsim.netlist.netlist import Netlist
-from pimsim.netlist.rows import HOST, Step
+from pimsim.netlist.rows import HOST, Step, Window
 from pimsim.netlist.times import path_latency_fs, step_held_fs
 
 FEWEST = 2  # firings of an actor: one begins while another ends
@@ -61,6 +62,7 @@ class _Ends:
     takes_fs: int = 0  # from the start of a firing to its token's arrival, the longest
     come_fs: int = 0  # when its first token can have come, at the earliest
     readers: list[int] = field(default_factory=list)
+    writers: list[int] = field(default_factory=list)
 
 
 class Widening:
@@ -72,12 +74,14 @@ class Widening:
         The machine.
     first : int
         The program's first actor; it is the last one that was lowered.
-    rounds : int
-        Rounds of an inference.
+    plan : Plan
+        The program's.
+    units : set of int
+        Actors that have as many firings under way as their path needs.
     """
 
-    def __init__(self, net: Netlist, first: int, rounds: int) -> None:
-        self.net, self.first = net, first
+    def __init__(self, net: Netlist, first: int, plan: Plan, units: set[int]) -> None:
+        self.net, self.first, self.plan, self.units = net, first, plan, units
         self.inputs, self.outputs = defaultdict(list), defaultdict(list)  # of an actor
         for row in net.inputs:
             if row.actor >= first:
@@ -86,7 +90,7 @@ class Widening:
             if out.actor >= first:
                 self.outputs[out.actor].append(out)
         self.paths = {a: self._path(net.actors[a].path, net.actors[a].selector) for a in self.actors}
-        self.pace_fs = max(1, self._busiest_fs() // rounds)
+        self.pace_fs = max(1, self._busiest_fs() // plan.rounds)
         self.ends: dict[int, _Ends] = defaultdict(_Ends)
         self.begin_fs = dict.fromkeys(self.actors, 0)
         self._follow()
@@ -98,37 +102,60 @@ class Widening:
 
     def widen(self, streams: Sequence[Buffered], room: list[int]) -> None:
         """Give streams places, as far as there is room in the buffers; `room`, in bytes, is what is left then."""
-        asked: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        asked: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for each in streams:
-            row, more = self.net.streams[each.stream], self._more(each)
+            row, more = (
+                self.net.streams[each.stream],
+                self._wanted(each) - self.net.streams[each.stream].capacity,
+            )
             if more <= 0:
                 continue
-            if each.register or row.part == HOST:
-                self._add(each.stream, more)
+            if row.part == HOST:
+                self._add(each.stream, more, more)
+            elif each.register:
+                self._add(each.stream, more, min(more, self._held(each.stream)))
             elif row.tile is not None:
-                asked[row.tile].append((each.stream, more, -(-row.bits // 8)))
+                asked[row.tile].append((each.stream, more))
         for tile, rows in asked.items():
-            size = sum(more * each for _, more, each in rows)
+            size = sum(more * self._bytes(stream) for stream, more in rows)
             part = min(1.0, room[tile] / max(1, size))
-            for stream, more, each in rows:
+            for stream, more in rows:
                 given = int(more * part)
-                self._add(stream, given)
-                room[tile] -= given * each
+                self._add(stream, more, given)
+                room[tile] -= given * self._bytes(stream)
 
-    def _add(self, stream: int, places: int) -> None:
+    def _bytes(self, stream: int) -> int:
+        return -(-self.net.streams[stream].bits // 8)
+
+    def _add(self, stream: int, more: int, given: int) -> None:
+        """Give a stream places, and note it if it needs more."""
         row = self.net.streams[stream]
-        self.net.streams[stream] = row._replace(capacity=row.capacity + places)
+        self.net.streams[stream] = row._replace(capacity=row.capacity + given)
+        if given < more:
+            site = self.plan.package.site(row.tile if row.tile is not None else self._tile(stream))
+            key = f"{site.name}.in_flight" if row.tile is None else f"{site.label('buffer')}.capacity_kib"
+            self.net.windows.append(Window("places", stream, row.capacity + more, key))
 
-    def _more(self, each: Buffered) -> int:
-        """Return the places that a stream lacks for what is on its way at the pace of the busiest part."""
+    def _tile(self, stream: int) -> int:
+        """Return a tile that the reader of registers works at; of one in a router, the first."""
+        steps = (step for reader in self.ends[stream].readers for step in self.paths[reader])
+        tiles = (self.net.resources[step.resource].tile for step in steps)
+        return next((tile for tile in tiles if tile is not None), 0)
+
+    def _wanted(self, each: Buffered) -> int:
+        """Return the places that a stream needs for what is on its way at the pace of the busiest part."""
         row, ends = self.net.streams[each.stream], self.ends[each.stream]
         last = max((self.begin_fs[reader] - ends.come_fs for reader in ends.readers), default=0)
         work = max((_crossing_fs(self.net, self.paths[reader]) for reader in ends.readers), default=0)
         loop = ends.takes_fs + max(0, last) + work
-        more = min(MOST, each.needed + 1 + -(-loop * row.tokens // self.pace_fs)) - row.capacity
-        if each.register:
-            more = min(more, max(under_way(self.net, self.paths[reader]) for reader in ends.readers) - FEWEST)
-        return more
+        return min(MOST, each.needed + (not each.register) + -(-loop * row.tokens // self.pace_fs))
+
+    def _held(self, stream: int) -> int:
+        """Return the places in registers that may be more: what a unit works on is in the unit."""
+        ends = self.ends[stream]
+        before = max((self.net.actors[each].depth for each in ends.writers if each in self.units), default=0)
+        behind = max((self.net.actors[each].depth for each in ends.readers), default=0)
+        return int(before + behind)
 
     def _path(self, path: int, selector: int | None) -> tuple[Step, ...]:
         """Return a path; of one past an expert and one through it, the latter."""
@@ -147,7 +174,7 @@ class Widening:
                 if number >= 0:
                     work[cast.trees[number].resource] += sum(cast.trees[number].pieces) * period
         servers = np.array([row.servers for row in net.resources])
-        return math.ceil((work / servers).max(initial=0))
+        return int(math.ceil((work / servers).max(initial=0)))
 
     def _visits(self) -> Iterator[tuple[Step, int]]:
         """Yield each step of an inference, and how often it is visited."""
@@ -171,5 +198,6 @@ class Widening:
                 way = () if out.path is None else self._path(out.path, out.selector)
                 sent = takes + (out.cast or 0) + _crossing_fs(self.net, way)
                 ends = self.ends[out.stream]
+                ends.writers.append(actor)
                 ends.takes_fs = max(ends.takes_fs, sent)
                 ends.come_fs = max(ends.come_fs, self.begin_fs[actor] + sent)
