@@ -37,7 +37,11 @@ def layers() -> Trace:
 @pytest.mark.parametrize("cycles", [2, 50, 500, 2000])
 def test_a_unit_with_a_deep_pipeline_takes_a_firing_as_soon_as_it_can(cycles: int) -> None:
     """Two units of one lane, 400 firings of 4 elements: 800 cycles an inference, whatever the latency."""
-    changes = {"tile.digital.sigmoid.latency_cycles": cycles, "network.link_width_bits": 256}
+    changes = {
+        "tile.digital.sigmoid.latency_cycles": cycles,
+        "network.link_width_bits": 256,
+        "tile.buffer.ports": 4,
+    }
     result = run(changes, units_only())
     period = small_chip().config.clocks["digital"].period_fs
     assert result.bounds["interval_fs"] == 800 * period

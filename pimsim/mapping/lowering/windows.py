@@ -24,9 +24,13 @@ MOST = 1 << 20
 
 
 def under_way(net: Netlist, path: Sequence[Step]) -> int:
-    """Return the firings that must be under way along a path so that its busiest part never waits for the next."""
+    """Return the firings that must be under way along a path so that its busiest part never waits for the next.
+
+    Beyond two, there is one more than what the latency covers: others may hold a part of the path for a while.
+    """
     pace = max((-(-step_held_fs(step) // net.resources[step.resource].servers) for step in path), default=1)
-    return min(MOST, max(FEWEST, -(-_crossing_fs(net, path) // max(1, pace))))
+    covers = -(-_crossing_fs(net, path) // max(1, pace))
+    return min(MOST, covers + 1) if covers > FEWEST else FEWEST
 
 
 def _crossing_fs(net: Netlist, path: Sequence[Step]) -> int:
@@ -174,7 +178,7 @@ class Widening:
                 if number >= 0:
                     work[cast.trees[number].resource] += sum(cast.trees[number].pieces) * period
         servers = np.array([row.servers for row in net.resources])
-        return int(math.ceil((work / servers).max(initial=0)))
+        return math.ceil(float((work / servers).max(initial=0)))
 
     def _visits(self) -> Iterator[tuple[Step, int]]:
         """Yield each step of an inference, and how often it is visited."""
