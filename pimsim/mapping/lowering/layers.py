@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.lowering.reduction import Meeting, meetings
-from pimsim.mapping.lowering.windows import under_way
+from pimsim.mapping.lowering.windows import needed_under_way
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.tiling import distinct_outputs
 from pimsim.netlist.rows import Window
@@ -109,7 +109,10 @@ def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
     path = package.kind(chunk.tile).chunk_path(actors, op, index, chunk)
     site = package.site(chunk.tile)
     name = f".t{chunk.tile}c{chunk.core}b{chunk.bank}"
-    actor, needs = actors.actor(op, index, name, path, depth=site.in_flight), under_way(actors.net, path)
+    actor, needs = (
+        actors.actor(op, index, name, path, depth=site.in_flight),
+        needed_under_way(actors.net, path),
+    )
     if site.in_flight < needs:
         actors.net.windows.append(Window("firings", actor, needs, f"{site.name}.in_flight"))
     if actors.rounds is not None:

@@ -17,20 +17,39 @@ import numpy as np
 from pimsim.mapping.planning.plan import Plan
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import HOST, Step, Window
-from pimsim.netlist.times import path_latency_fs, step_held_fs
+from pimsim.netlist.times import path_latency_fs, step_held_fs, step_latency_fs
 
 FEWEST = 2  # firings of an actor: one begins while another ends
 MOST = 1 << 20
 
 
 def under_way(net: Netlist, path: Sequence[Step]) -> int:
-    """Return the firings that must be under way along a path so that its busiest part never waits for the next.
+    """Return the firings that are under way along a path: two, and those that hold nothing but are on their way."""
+    latent = sum(max(0, step_latency_fs(step) - step_held_fs(step)) for step in path)
+    return min(MOST, FEWEST + latent // _pace_fs(net, path))
 
-    Beyond two, there is one more than what the latency covers: others may hold a part of the path for a while.
+
+def needed_under_way(net: Netlist, path: Sequence[Step], pace_fs: int = 0) -> int:
+    """Return the firings that must be under way along a path so that what sets the pace never waits for the next.
+
+    Beyond two, there is one more than what the path takes: others may hold a part of it for a while.
+
+    Parameters
+    ----------
+    net, path
+        Which path of which machine.
+    pace_fs : int
+        The time that there is for each firing anyway, fs; it is not less than the path's busiest part takes.
     """
-    pace = max((-(-step_held_fs(step) // net.resources[step.resource].servers) for step in path), default=1)
-    covers = -(-_crossing_fs(net, path) // max(1, pace))
+    covers = -(-_crossing_fs(net, path) // max(pace_fs, _pace_fs(net, path)))
     return min(MOST, covers + 1) if covers > FEWEST else FEWEST
+
+
+def _pace_fs(net: Netlist, path: Sequence[Step]) -> int:
+    """Return the time that the busiest part of a path takes for a firing, fs."""
+    return (
+        max((-(-step_held_fs(step) // net.resources[step.resource].servers) for step in path), default=1) or 1
+    )
 
 
 def _crossing_fs(net: Netlist, path: Sequence[Step]) -> int:
@@ -95,6 +114,10 @@ class Widening:
                 self.outputs[out.actor].append(out)
         self.paths = {a: self._path(net.actors[a].path, net.actors[a].selector) for a in self.actors}
         self.pace_fs = max(1, self._busiest_fs() // plan.rounds)
+        for each in units:  # with stages that take turns, two firings may not be enough
+            row = net.actors[each]
+            needed = needed_under_way(net, self.paths[each], self.pace_fs // row.period)
+            net.actors[each] = row._replace(depth=max(row.depth, needed))
         self.ends: dict[int, _Ends] = defaultdict(_Ends)
         self.begin_fs = dict.fromkeys(self.actors, 0)
         self._follow()
