@@ -122,7 +122,9 @@ def phases_and_interval_close(run: Run) -> None:
 def the_interval_is_no_less_than_the_busiest_resources_work(run: Run) -> None:
     """Bounds: in an interval, the busiest resource does its work for one inference at least."""
     bounds = run.result.bounds
-    assert run.result.interval_fs >= bounds["interval_fs"] >= bounds["resource_fs"] / run.result.batch
+    assert run.result.interval_fs >= bounds["interval_fs"]
+    if not run.machine.controllers:  # what they do need not be done for each inference
+        assert bounds["interval_fs"] >= bounds["resource_fs"] / run.result.batch
 
 
 def buffers_hold_no_more_than_they_can(run: Run) -> None:

@@ -115,9 +115,9 @@ class Widening:
         self.paths = {a: self._path(net.actors[a].path, net.actors[a].selector) for a in self.actors}
         self.pace_fs = max(1, self._busiest_fs() // plan.rounds)
         for each in units:  # with stages that take turns, two firings may not be enough
-            row = net.actors[each]
-            needed = needed_under_way(net, self.paths[each], self.pace_fs // row.period)
-            net.actors[each] = row._replace(depth=max(row.depth, needed))
+            actor = net.actors[each]
+            needed = needed_under_way(net, self.paths[each], self.pace_fs // actor.period)
+            net.actors[each] = actor._replace(depth=max(actor.depth, needed))
         self.ends: dict[int, _Ends] = defaultdict(_Ends)
         self.begin_fs = dict.fromkeys(self.actors, 0)
         self._follow()
@@ -135,7 +135,7 @@ class Widening:
                 self.net.streams[each.stream],
                 self._wanted(each) - self.net.streams[each.stream].capacity,
             )
-            if more <= 0:
+            if more <= 0 or row.capacity < each.needed:  # a plan with fewer is as it says
                 continue
             if row.part == HOST:
                 self._add(each.stream, more, more)
