@@ -152,6 +152,14 @@ cdef class CriticalPath:
         self.totals = np.concatenate([np.asarray(self.totals), np.zeros((1, self.totals.shape[1]), dtype=np.int64)])
         self.phase_begin = np.append(np.asarray(self.phase_begin), np.int64(time))
 
+    def move_phase(self, int64_t time):
+        """Let the phase that is open now begin later, at a time: what lies before it belongs to the one before."""
+        cdef int64_t last = self.phase_begin.shape[0] - 1
+        totals = np.asarray(self.totals)
+        totals[last - 1] += totals[last]
+        totals[last] = 0
+        self.phase_begin[last] = time
+
     def add_place(self):
         """Make room for one more place."""
         self.place_totals = np.append(np.asarray(self.place_totals), np.int64(0))

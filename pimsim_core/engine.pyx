@@ -55,6 +55,7 @@ cdef class Engine(Figures):
     ):
         self.resources = net["resources"]
         self.steps, self.costs = net["steps"], net["costs"]
+        self.own_steps = self.steps.shape[0]
         self.path_ptr = net["path_ptr"]
         self.actors = net["actors"]
         self.inputs = net["inputs"]
@@ -385,6 +386,10 @@ cdef class Engine(Figures):
     def open_phase(self):
         """Charge what comes after the present to a phase of its own."""
         self.path.open_phase(self.now)
+
+    def move_phase(self):
+        """Let the phase that is open now begin at the present."""
+        self.path.move_phase(self.now)
 
     def stop_records(self):
         """Keep no more records from now on, and return the step between the firings of an actor that are kept."""

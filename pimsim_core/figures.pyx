@@ -62,6 +62,18 @@ cdef class Figures(Kernel):
         """Return how many firings each actor has ended."""
         return np.asarray(self.actors)["ended"].copy()
 
+    def firings_begun(self):
+        """Return how many firings each actor has started."""
+        return np.asarray(self.actors)["started"].copy()
+
+    def job_busy(self):
+        """Return how long jobs have held each resource at least, fs, and whether any has gone through the network."""
+        rows = np.asarray(self.steps)[self.own_steps :]
+        costs = np.asarray(self.costs)[rows["cost"]]
+        held = np.zeros(self.resources.shape[0], dtype=np.int64)
+        np.add.at(held, rows["resource"], costs["visits"] * costs["occupancy"])
+        return held, bool(((rows["route"] >= 0) & (costs["visits"] > 0)).any())
+
     @property
     def live_starts(self):
         """The most starts that the critical path kept at one time."""

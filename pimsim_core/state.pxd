@@ -74,6 +74,7 @@ cdef class State:
     cdef int64_t[::1] op_end
     cdef int64_t[:, ::1] op_waited  # fs in queues, by part and op
     cdef int64_t[:, ::1] op_held_up  # fs in queues, by op and by the op that held what it waited for
+    cdef int64_t own_steps  # of the machine's own paths; those of jobs follow
     cdef int64_t unfinished
     cdef readonly int64_t gated  # actors that the host does not let go on to their end yet
     cdef int32_t last_node

@@ -11,7 +11,7 @@ from pimsim.analysis.causes import phrase
 from pimsim.analysis.controllers import side_by_side
 from pimsim.analysis.sums import differences, sum_by
 from pimsim.errors import ResultError
-from pimsim.result.attribution import share_out
+from pimsim.result.attribution import scaled
 from pimsim.result.result import Result, data_frame
 
 if TYPE_CHECKING:
@@ -278,14 +278,14 @@ def _latency(result: Result, per_inference: bool) -> tuple[int, Rows]:
     if not per_inference:
         return result.latency_fs, result.attribution
     total = round(result.latency_fs / result.batch)
-    return total, share_out(result.attribution, result.batch, total)
+    return total, scaled(result.attribution, total)
 
 
 def _energy(result: Result, per_inference: bool) -> tuple[int, Rows]:
     if not per_inference:
         return result.energy["total_aj"], result.energy["rows"]
     total = round(result.energy["total_aj"] / result.batch)
-    return total, share_out(result.energy["rows"], result.batch, total, "aj")
+    return total, scaled(result.energy["rows"], total, "aj")
 
 
 def _difference(unit: str, keys: tuple[str, ...], a: tuple[int, Rows], b: tuple[int, Rows]) -> Difference:

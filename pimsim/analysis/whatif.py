@@ -28,10 +28,12 @@ from pimsim.mapping.planning.options import PlanKeywords
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.netlist.rows import HOST
-from pimsim.result.attribution import interval_fs, rows_of
+from pimsim.result.attribution import rows_of
+from pimsim.result.interval import interval_of, least_interval_fs
 from pimsim.result.result import data_frame
 from pimsim.run.experiment import Experiment, experiment_of
 from pimsim.run.pool import run_each
+from pimsim.run.steady import steady_machine
 from pimsim.trace.schema import Trace
 
 if TYPE_CHECKING:
@@ -330,5 +332,7 @@ def _run(experiment: Experiment, plan: Plan, change: Change | None) -> Outcome |
             raise
         return str(error)
     charges = machine.engine.charges().sum(axis=0)
-    interval = interval_fs(machine.host.outputs) if options.batch > 1 else None
+    interval = None
+    if options.batch > 1:
+        interval = interval_of(steady_machine(machine), least_interval_fs(machine)[0]).fs
     return Outcome(machine.host.outputs[-1], interval, rows_of(charges, machine))

@@ -15,6 +15,7 @@ from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES
 
 INFINITY = float("inf")
+BUDGET = 1 << 20  # events of the engine between two looks at progress and signals
 
 
 class Job(simpy.Event):
@@ -55,6 +56,8 @@ class Environment(simpy.Environment):
         Events of SimPy that have happened.
     unknown_parts : set of str
         Parts that jobs act on, and whose energy is not known.
+    most_events : int, optional
+        Of the engine; when so many have happened, `step` returns although no process sees anything.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Environment(simpy.Environment):
         self.energy_parts = [] if energy_parts is None else energy_parts
         self.tallies = {} if tallies is None else tallies
         self.simpy_events = 0
+        self.most_events: int | None = None
         self.unknown_parts: set[str] = set()
         self._jobs: dict[int, Job] = {}
         self._next_job = 0
@@ -117,7 +121,10 @@ class Environment(simpy.Environment):
                 return
             if core >= self.horizon:
                 raise past_horizon(self.engine.now)
-            noticed = self.engine.run(math.ceil(min(mine, self.horizon)))
+            left = BUDGET if self.most_events is None else self.most_events - self.engine.events
+            if left <= 0:
+                return
+            noticed = self.engine.run(math.ceil(min(mine, self.horizon)), min(BUDGET, left))
             if self.on_progress is not None:
                 self.on_progress(self.engine.firings, self.engine.now)
             if noticed:

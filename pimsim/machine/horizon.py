@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from pimsim.errors import ConfigError, SimulationError
 from pimsim.netlist.netlist import Netlist
-from pimsim.netlist.rows import Step
+from pimsim.netlist.times import path_latency_fs, step_latency_fs
 from pimsim.units import MAX_FS, format_time
 
 LIMIT = f"{format_time(MAX_FS)} (2.5 hours), the most that 64 bits of femtoseconds can count"
-
-
-def step_latency_fs(step: Step) -> int:
-    """Return the least time from the request of a step to its end, on an idle machine with aligned clocks."""
-    mvm = step.mvm
-    if mvm is None:
-        return step.latency
-    phase = max(mvm.read, mvm.convert)
-    return mvm.setup + mvm.read + (mvm.phases - 1) * phase + mvm.convert + mvm.tail
 
 
 def horizon_fs(net: Netlist) -> int:
@@ -27,7 +18,7 @@ def horizon_fs(net: Netlist) -> int:
     ConfigError
         If some actor alone cannot be done by then.
     """
-    latency = [sum(map(step_latency_fs, path)) for path in net.paths]
+    latency = [path_latency_fs(path) for path in net.paths]
     for actor in net.actors:
         least = -(-actor.firings // actor.depth) * latency[actor.path]
         if least > MAX_FS // 2:

@@ -1,15 +1,40 @@
-"""The host: it sends inferences and takes their outputs."""
+"""The host: it sends inferences, takes their outputs, and notes which of them came while the machine was full."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import simpy
 
 from pimsim.machine.environment import Environment
 from pimsim.mapping.lowering.lowered import Ends
 from pimsim.netlist.netlist import Netlist
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a machine had done when an output came behind which it was still full.
+
+    Parameters
+    ----------
+    outputs : int
+        That had come by then.
+    fs : int
+        When that was.
+    begun : int64, shape (actors,)
+        Firings that each actor had started.
+    phase : int
+        The phase of the run that began then.
+    """
+
+    outputs: int
+    fs: int
+    begun: npt.NDArray[np.int64]
+    phase: int
 
 
 class Host:
@@ -39,6 +64,8 @@ class Host:
         """Times, in fs, at which each inference's last output had come."""
         self.phase_ends: list[int] = []
         """Times, in fs, at which a phase of the run ended and the next began."""
+        self.marks: list[Mark] = []
+        """The outputs number 1, 2, 4, 8, … and the last one, of those behind which the machine was still full."""
 
     def request(self, inferences: int = 1) -> simpy.Process:
         """Send the inputs of so many inferences from now on; the process ends when the outputs have come.
@@ -69,15 +96,32 @@ class Host:
             outputs = [self.env.reached(sink, inference + 1) for sink in self.ends.sinks]
             times = yield self.env.all_of(outputs)
             self.outputs.append(max(times.values()))
-            if inference in phase_marks(self.batch):
+            if self.batch > 1:
+                self._mark()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every source has something left to send: up to now the run is that of an endless batch."""
+        begun, actors = self.env.engine.firings_begun(), self.net.actors
+        return all(begun[source] < self.requested * actors[source].period for source in self.ends.sources)
+
+    def _mark(self) -> None:
+        """Note an output that has followers; phases begin at the first one and at those that are noted."""
+        count = len(self.outputs)
+        if self.is_full:
+            last = self.marks[-1] if self.marks else None
+            if last is not None and last.outputs & (last.outputs - 1):
+                self.marks.pop()  # neither the last one any more, nor a power of two
+                self.phase_ends[-1] = self.env.engine.now
+                self.env.engine.move_phase()
+            else:
                 self.end_phase()
+            begun = self.env.engine.firings_begun()
+            self.marks.append(Mark(count, self.env.engine.now, begun, len(self.phase_ends)))
+        elif count == 1:
+            self.end_phase()
 
     def end_phase(self) -> None:
         """Let the run's next phase begin now."""
         self.phase_ends.append(self.env.engine.now)
         self.env.engine.open_phase()
-
-
-def phase_marks(batch: int) -> list[int]:
-    """Return the inferences whose outputs end a phase of the run: the first, and the last of the earlier half."""
-    return sorted({0, (batch - 1) // 2}) if batch > 1 else []

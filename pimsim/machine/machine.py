@@ -108,6 +108,8 @@ class Machine:
         )
         self.gates = Gates(self.env)
         self.controllers: list[Controller] = []
+        self.work: list[tuple[int, int]] = []
+        """Of a run that is kept full: times, fs, and the firings of all actors that had been begun by then."""
         self.host = Host(self.env, self.net, self.ends[0], batch, pace)
         self.take_figures()
         self.substrate = Substrate(
@@ -224,6 +226,32 @@ class Machine:
         self.check_alive()
         for controller in self.controllers:
             controller.finish(self.host.outputs[-1])
+
+    def run_full(self, most_events: int, every: int, enough: Callable[[], bool]) -> None:
+        """Run while the host keeps the machine full; leave what is under way as it is.
+
+        Parameters
+        ----------
+        most_events : int
+            Of the engine: it stops when so many have happened.
+        every : int
+            Events between two entries of `work`.
+        enough : callable
+            Called after each event of SimPy, and thus after each output: whether to stop.
+
+        Raises
+        ------
+        SimulationError
+            As `run`.
+        """
+        everything = self.host.request(self.batch)
+        self.controllers = start_controllers(self)
+        self.env.on_idle, self.env.most_events = self.check_alive, every
+        while not everything.triggered and self.engine.events < most_events and not enough():
+            self.env.step()
+            if self.engine.events >= self.env.most_events:
+                self.work.append((self.engine.now, int(self.engine.firings_begun().sum())))
+                self.env.most_events = self.engine.events + every
 
     def check_alive(self, host_is_done: bool = True) -> None:
         """Raise if the engine has nothing left to do, but firings to go, and nothing that the host does can help.

@@ -22,6 +22,7 @@ from pimsim.netlist.rows import (
     Tally,
     Tree,
     Way,
+    Window,
 )
 from pimsim.network.fabric import add_tree, add_ways
 from pimsim_core.network import Network
@@ -41,6 +42,7 @@ class Netlist:
         self.casts: list[Cast] = []
         self.selectors: list[int] = []  # inferences that each chooses for
         self.growing: list[Growing] = []
+        self.windows: list[Window] = []
         self.bits_at: dict[int, Callable[[int], int]] = {}  # stream -> bits of a token, where they grow
         self.network: NetworkRows | None = None
         self.tiles = 0

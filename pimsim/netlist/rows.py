@@ -190,3 +190,12 @@ class Growing(NamedTuple):
     first: int
     last: int
     at: Callable[[int], tuple[Step, ...]]
+
+
+class Window(NamedTuple):
+    """What may be under way somewhere is less than what its way takes at the pace of the busiest part."""
+
+    what: str  # ``places`` of a stream, or ``firings`` of an actor
+    number: int  # of the stream, or of the actor
+    needs: int
+    set_by: str  # a key of the chip file

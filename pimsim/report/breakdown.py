@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Row = dict[str, Any]
+WINDOWS = 5  # that are shown at most
 
 
 def breakdown_text(view: Breakdown, top: int | None = 20) -> str:
@@ -62,6 +63,29 @@ def _causes(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
         made.add_row(row["cause"], plain(row["part"]), *cells, share(row["interval_share"]))
     totals = (sum(row["fs"] for row in view.rows), sum(row["interval_fs"] for row in view.rows))
     made.add_row("all", "", format_time(totals[0]), share(1), format_time(totals[1]), share(1), style="bold")
+    yield made
+    yield from _note(more)
+    yield from _windows(view)
+
+
+def _windows(view: Breakdown) -> Iterator[RenderableType]:
+    """The windows that were waited for longest."""
+    rows = [row for row in view.result.windows if row["waited_fs"] >= view.result.latency_fs / 100]
+    if not rows:
+        return
+    yield heading("Windows: less may be under way there than rate times latency")
+    made = table("window", "has", "needs", "waited", "set by", gap=1)
+    for column in (made.columns[0], made.columns[-1]):
+        column.justify, column.no_wrap, column.overflow = "left", False, "fold"
+    shown, more = _head(rows, WINDOWS)
+    for row in shown:
+        made.add_row(
+            plain(row["window"]),
+            f"{row['size']} {row['what']}",
+            str(row["needs"]),
+            share(row["waited_fs"] / view.result.latency_fs),
+            plain(row["set_by"]),
+        )
     yield made
     yield from _note(more)
 
@@ -172,7 +196,7 @@ def _tiles(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
 def _phases(view: Breakdown, top: int | None) -> Iterator[RenderableType]:
     if not view.result.phases:
         yield plain(
-            "A single inference has no phases: a batch fills the pipeline, settles and is steady (--batch)."
+            "A single inference has no phases: a batch fills the pipeline, settles, is steady and drains (--batch)."
         )
         return
     for phase in view.result.phases:

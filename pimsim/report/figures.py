@@ -50,18 +50,29 @@ def _tokens(result: Result) -> Iterator[Figure]:
 
 
 def _times(result: Result) -> Iterator[Figure]:
-    batch, later = result.batch, result.batch - 1 - (result.batch - 1) // 2
-    over = f"in a run of {result.interval_batch}" if batch == 1 else f"the last {later} of {batch}"
-    rate = result.inferences_per_s
+    batch, rate = result.batch, result.inferences_per_s
     of_all = "" if batch == 1 else f" of all {batch}"
     yield "latency", format_time(result.latency_fs), f"first input in to last output out{of_all}"
     yield "first output", format_time(result.first_output_fs), "after the first input"
-    yield "interval", format_time(result.interval_fs), f"between outputs in steady state ({over})"
+    yield "interval", format_time(result.interval_fs), _about_interval(result)
     yield (
         "throughput",
         f"{rate:,.0f} inf/s" if rate >= 1000 else f"{rate:.4g} inf/s",
-        "inferences, at that interval",
+        "inferences, at most" if result.interval_how == "bound" else "inferences, at that interval",
     )
+
+
+def _about_interval(result: Result) -> str:
+    """Say how the interval was found, in how long a run, and how sure it is."""
+    how, seen = result.interval_how, result.interval_batch
+    if how == "bound":
+        return "or longer: the busiest part's work; a larger --batch shows"
+    if how == "mean":
+        return f"mean of all {seen}, filling and draining included"
+    error, over = result.interval_error_fs, result.interval_over
+    sure = "" if error is None else f" within {share(error / result.interval_fs)}"
+    said = f"between outputs{sure}" if how == "settled" else f"not settled{sure}"
+    return f"{said} ({over} of the first {seen})" if over else f"{said} (from the work of {seen})"
 
 
 def _rates(result: Result) -> Iterator[Figure]:

@@ -7,13 +7,45 @@ from collections.abc import Collection, Hashable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.machine.horizon import step_latency_fs
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.rules import rule_of
 from pimsim.netlist.netlist import Netlist
-from pimsim.netlist.rows import Growing
+from pimsim.netlist.rows import Growing, Resource
+from pimsim.netlist.times import path_latency_fs
 
+Figures = npt.NDArray[np.int64]
 STEPS = 8  # how finely a growing cache is followed
+
+
+def busiest(machine: Machine, busy: Figures, flits: Figures | None) -> tuple[int, str]:
+    """Return the most work of a resource, shared out over its servers, in fs, and its name; the first of equals.
+
+    Parameters
+    ----------
+    machine : Machine
+        Whose.
+    busy : int64, shape (resources,)
+        How long each was held, in fs.
+    flits : int64, shape (links,), optional
+        What each channel of the network has carried; without it, channels are left out.
+    """
+    net = machine.net
+    work = [work_fs(row, held) for row, held in zip(net.resources, busy, strict=True) if row.link is None]
+    if flits is not None:
+        work += zip(link_busy_fs(machine, flits).tolist(), net.link_names, strict=True)
+    return max(work, key=lambda each: each[0])
+
+
+def work_fs(row: Resource, held: int) -> tuple[int, str]:
+    """Return how long all servers of a resource together are busy at least, in fs, and its name."""
+    return -(-int(held) // row.servers), row.name
+
+
+def link_busy_fs(machine: Machine, flits: Figures) -> Figures:
+    """Return how long each channel carried so many flits, in fs."""
+    assert machine.net.network is not None
+    busy: Figures = flits * machine.net.network.period_fs
+    return busy
 
 
 def chain_fs(machine: Machine) -> int:
@@ -38,7 +70,7 @@ def chain_fs(machine: Machine) -> int:
     def grown(row: Growing, cached: int) -> int:
         key = row.key, cached
         if key not in memo:
-            memo[key] = sum(map(step_latency_fs, row.at(cached)))
+            memo[key] = path_latency_fs(row.at(cached))
         return memo[key]
 
     for begin in range(0, len(steps), stride):
@@ -77,7 +109,7 @@ def dependence_fs(
         Femtoseconds from the first input to the last output.
     """
     top = top or {}
-    latency = [sum(map(step_latency_fs, path)) for path in net.paths]
+    latency = [path_latency_fs(path) for path in net.paths]
     for path, time in (latencies or {}).items():
         latency[path] = time
     ready: list[npt.NDArray[np.int64]] = [np.zeros(s.tokens + 1, dtype=np.int64) for s in net.streams]

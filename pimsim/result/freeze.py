@@ -11,17 +11,18 @@ import numpy.typing as npt
 
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.plan import Plan
-from pimsim.netlist.rows import Resource
-from pimsim.result.attribution import interval_fs, interval_rows, phases_of, rows_of
-from pimsim.result.bounds import chain_fs
+from pimsim.result.attribution import interval_rows, phases_of, rows_of
+from pimsim.result.bounds import busiest, chain_fs, link_busy_fs, work_fs
 from pimsim.result.cold import about_weights
 from pimsim.result.controllers import controller_notes, controller_rows
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
+from pimsim.result.interval import interval_of, least_interval_fs
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
 from pimsim.result.wear import wear_rows
+from pimsim.result.windows import window_notes, window_rows
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
 
@@ -49,12 +50,14 @@ def freeze(
     trace : Trace
         What it ran.
     several : Machine
-        The same, or one that has run a larger batch, to tell the interval from.
+        The same, or one that has run more of a larger batch, to tell the interval from.
     identity : mapping
         Of the experiment: its digest, and all that affects the result.
     """
     plan, batch = machine.plan, machine.batch
-    latency, interval = machine.host.outputs[-1], interval_fs(several.host.outputs)
+    latency, least = machine.host.outputs[-1], least_interval_fs(machine)
+    steady = interval_of(several, least[0])
+    interval = steady.fs
     visits, busy, waited = machine.figures
     peak, macs = plan.chip.peak, sum(work_of(machine)[0].values())
     static_mw = static_power_mw(peak, plan.package.chips)
@@ -63,6 +66,7 @@ def freeze(
     over_time, most_mw = OverTime(machine), sum(static_mw.values())
     has_states = any("state" in row for row in energy["rows"])
     mean_mw = sum(row["aj"] for row in energy["rows"] if row["kind"] == "static") / latency
+    windows = window_rows(machine)
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "identity": dict(identity),
@@ -76,7 +80,10 @@ def freeze(
         "latency_fs": latency,
         "first_output_fs": machine.host.outputs[0],
         "interval_fs": interval,
-        "interval_batch": several.batch,
+        "interval_error_fs": steady.error_fs,
+        "interval_how": steady.how,
+        "interval_over": steady.outputs,
+        "interval_batch": steady.inferences,
         "outputs_fs": machine.host.outputs,
         "inferences_per_s": FS_PER_S / interval,
         "macs": macs,
@@ -90,13 +97,14 @@ def freeze(
         },
         "peak": {"tops": peak.tops * plan.package.chips, "watts": peak.watts * plan.package.chips},
         "utilisation": _utilisation(machine, latency, busy),
-        "bounds": _bounds(machine, busy),
+        "bounds": _bounds(machine, busy, least),
         "attribution": rows_of(machine.engine.charges().sum(axis=0), machine),
-        "interval_attribution": interval_rows(several),
-        "phases": phases_of(machine),
+        "interval_attribution": interval_rows(several, steady),
+        "phases": phases_of(machine, steady if several is machine else None),
         "ops": op_rows(machine, energy["rows"]),
         "tiles": tile_rows(machine, over_time),
         "over_time": over_time_data(over_time, machine, mean_mw if has_states else most_mw, most_mw),
+        "windows": windows,
         "resources": _resources(machine, visits, busy, waited),
         "network": _network(machine, latency),
         "plan": plan.rows(),
@@ -113,6 +121,7 @@ def freeze(
             *NOT_MODELLED,
             *([] if machine.network is not None else [BY_PACKET]),
             *controller_notes(machine),
+            *window_notes(windows, latency),
         ],
         "config": plan.chip.to_dict(),
         "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
@@ -165,24 +174,18 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
     }
 
 
-def _bounds(machine: Machine, busy: Figures) -> dict[str, Any]:
-    """The two lower bounds of the latency, and the resource that sets the first."""
-    net = machine.net
-    work = [_work(row, held) for row, held in zip(net.resources, busy, strict=True) if row.link is None]
-    work += zip(_link_busy(machine).tolist(), net.link_names, strict=True)
-    resource_fs, resource = max(work, key=lambda each: each[0])  # the first of equal ones
+def _bounds(machine: Machine, busy: Figures, least: tuple[int, str]) -> dict[str, Any]:
+    """The two lower bounds of the latency and that of the interval, and the resources that set them."""
+    resource_fs, resource = busiest(machine, busy, machine.links[0])
     dependence = chain_fs(machine)
     return {
         "resource_fs": resource_fs,
         "resource": resource,
         "dependence_fs": dependence,
         "latency_over_bound": machine.host.outputs[-1] / max(resource_fs, dependence),
+        "interval_fs": least[0],
+        "interval_resource": least[1],
     }
-
-
-def _work(row: Resource, held: int) -> tuple[int, str]:
-    """How long all servers of a resource together are busy at least, in fs, and its name."""
-    return -(-int(held) // row.servers), row.name
 
 
 def _channels(machine: Machine) -> list[tuple[int, str, str]]:
@@ -192,17 +195,13 @@ def _channels(machine: Machine) -> list[tuple[int, str, str]]:
     return [(chip, a, b) for chip in range(rows.copies) for a, b in rows.fabric.channels]
 
 
-def _link_busy(machine: Machine) -> Figures:
-    """How long each channel carried flits, in fs."""
-    assert machine.net.network is not None
-    busy: Figures = machine.links[0] * machine.net.network.period_fs
-    return busy
-
-
 def _network(machine: Machine, latency_fs: int) -> dict[str, Any]:
     """The network's fidelity and load, and a row for every channel in use."""
     flits, waited = machine.links
-    critical, busy = machine.engine.place_charges()[: machine.net.links], _link_busy(machine)
+    critical, busy = (
+        machine.engine.place_charges()[: machine.net.links],
+        link_busy_fs(machine, machine.links[0]),
+    )
     links = [
         {
             "chip": channel[0],
@@ -236,7 +235,7 @@ def _resources(
             row.part,
             {"instances": 0, "visits": 0, "busy_fs": 0, "waited_fs": 0, "busiest": "", "busiest_fs": -1},
         )
-        share, name = _work(row, busy[index])
+        share, name = work_fs(row, busy[index])
         entry["instances"] += 1
         entry["visits"] += int(visits[index])
         entry["busy_fs"] += int(busy[index])
@@ -246,7 +245,7 @@ def _resources(
     flits, queued = machine.links
     used = [i for i in range(len(flits)) if flits[i]]
     if used:
-        held = _link_busy(machine)
+        held = link_busy_fs(machine, machine.links[0])
         busiest = max(used, key=lambda i: (int(held[i]), -i))
         found["network"] = {
             "instances": len(used),

@@ -33,6 +33,7 @@ TABLES = (
     "energy",
     "energy_by_op",
     "area",
+    "windows",
     "resources",
     "links",
     "power",
@@ -50,6 +51,9 @@ KEYS = (
     "latency_fs",
     "first_output_fs",
     "interval_fs",
+    "interval_error_fs",
+    "interval_how",
+    "interval_over",
     "interval_batch",
     "outputs_fs",
     "inferences_per_s",
@@ -67,6 +71,7 @@ KEYS = (
     "ops",
     "tiles",
     "over_time",
+    "windows",
     "resources",
     "network",
     "plan",
@@ -137,7 +142,7 @@ class Result:
         KeyError
             If there is no such table.
         """
-        if table in ("attribution", "interval_attribution", "plan", "ops", "tiles"):
+        if table in ("attribution", "interval_attribution", "plan", "ops", "tiles", "windows"):
             return list(self.data[table])
         if table == "phases":
             return [

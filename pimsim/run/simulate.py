@@ -14,9 +14,8 @@ from pimsim.result.result import Result
 from pimsim.run.experiment import Experiment, experiment_of
 from pimsim.run.generate import generate
 from pimsim.run.options import BatchKeywords
+from pimsim.run.steady import steady_machine
 from pimsim.trace.schema import Trace
-
-INTERVAL_BATCH = 3  # inferences of the extra run that measures the interval of a single one
 
 
 @overload
@@ -84,26 +83,14 @@ def simulate(
     experiment = experiment_of(chip, trace, {"batch": batch, **options})
     if experiment.options.generates:
         return generate(experiment, timeline=timeline, on_progress=on_progress)
-    plan = make_plan(experiment.chip, experiment.trace, experiment.options)
-    batch = experiment.options.batch
-    measuring = batch if batch > 1 else INTERVAL_BATCH
-    total = 0
-
-    def run(count: int, before: int) -> Machine:
-        nonlocal total
-        wanted = None if timeline is None or count != batch else (*timeline, MOST_RECORDS)
-        options = experiment.options
-        cold = options.cold and count == batch  # weights written at the beginning do not change a steady pace
-        machine = Machine(plan, count, timeline=wanted, cold=cold, pace=options.pace)
-        total = total or machine.firings * (1 if batch > 1 else 1 + INTERVAL_BATCH)
-        if on_progress is not None:
-            machine.env.on_progress = lambda done, now: on_progress(before + done, total, now)
-        machine.run()
-        return machine
-
-    machine = run(batch, 0)
-    several = machine if batch > 1 else run(measuring, machine.engine.firings)
-    result = freeze(machine, experiment.trace, several, experiment.identity)
+    asked = experiment.options
+    plan = make_plan(experiment.chip, experiment.trace, asked)
+    wanted = None if timeline is None else (*timeline, MOST_RECORDS)
+    machine = Machine(plan, asked.batch, timeline=wanted, cold=asked.cold, pace=asked.pace)
+    if on_progress is not None:
+        machine.env.on_progress = lambda done, now: on_progress(done, machine.firings, now)
+    machine.run()
+    result = freeze(machine, experiment.trace, steady_machine(machine), experiment.identity)
     if timeline is not None:
         result.recording = recording_of(machine, timeline)
     return result

@@ -22,7 +22,7 @@ from tests.oracle.test_experts import mixture
 from tests.random_models import Builder, chips, small_chip, traces
 from tests.transformers import decoder
 
-WRITING = {"products": "write", "core.array.write_ns": 100.0}
+WRITING = {"sites.tile.products": "write", "core.array.write_ns": 100.0}
 SIX = {"batch": 1, "seq": 6, "kv": 0}
 
 
@@ -71,7 +71,7 @@ def test_an_op_that_reads_a_tensor_twice_has_two_streams() -> None:
 
 
 def test_a_digital_unit_may_be_called_as_another_part_is() -> None:
-    digital = small_chip().to_dict()["tile"]["digital"]
+    digital = small_chip().to_dict()["sites"]["tile"]["digital"]
     chip = small_chip({"tile.digital": {"bus": digital["sigmoid"], "buffer": digital["vector"]}})
     model = Builder()
     model.softmax(model.relu(model.input(1, 4, 4, 4)), 1)

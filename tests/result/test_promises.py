@@ -119,6 +119,14 @@ def phases_and_interval_close(run: Run) -> None:
     assert sum(row["fs"] for row in run.result.interval_attribution) == run.result.interval_fs
 
 
+def the_interval_is_no_less_than_the_busiest_resources_work(run: Run) -> None:
+    """Bounds: in an interval, the busiest resource does its work for one inference at least."""
+    bounds = run.result.bounds
+    assert run.result.interval_fs >= bounds["interval_fs"]
+    if not run.machine.controllers:  # what they do need not be done for each inference
+        assert bounds["interval_fs"] >= bounds["resource_fs"] / run.result.batch
+
+
 def buffers_hold_no_more_than_they_can(run: Run) -> None:
     """Bounds: the most that a tile's buffer ever held fits into it."""
     for row in run.result.tiles:
@@ -221,6 +229,7 @@ PROMISES: list[Callable[[Run], None]] = [
     every_actor_is_in_one_state_at_a_time,
     places_account_for_the_latency,
     phases_and_interval_close,
+    the_interval_is_no_less_than_the_busiest_resources_work,
     buffers_hold_no_more_than_they_can,
     nothing_is_more_than_busy,
     latency_is_above_both_bounds,

@@ -23,7 +23,7 @@ def written_product(
     """Return two actors of a product: one multiplies, the other writes the right matrix before."""
     growth, home = actors.growing(number), replica.home
     if growth is None:
-        multiplier = actors.actor(op, index, "", _path(actors, site, op, op.node, index, home), depth=2)
+        multiplier = actors.actor(op, index, "", _path(actors, site, op, op.node, index, home))
     else:
         alike = figures(growth.low[number]), figures(growth.high[number]), ARRAYS, op.slices, op.attached
 
@@ -31,7 +31,7 @@ def written_product(
             return _path(actors, site, op, growth.node(number, cached), index, home)
 
         path = actors.add_growing(path_at, alike, growth)
-        multiplier = actors.actor(op, index, "", path, depth=2)
+        multiplier = actors.actor(op, index, "", path)
     assert op.operand is not None
     arrays = resource_of(actors.transport, site, arrays_of(op, index, home))
     share, times = op.operand.shares[index], op.operand.times

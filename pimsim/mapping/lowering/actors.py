@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from pimsim.mapping.flow.growth import Growth, figures
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.lowered import Ends, Lowered
 from pimsim.mapping.lowering.reload import Rounds
+from pimsim.mapping.lowering.windows import Buffered, under_way
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.planning.stationary import MEMORY
@@ -48,6 +49,10 @@ class Actors:
         }
         lowered.ends.append(self.own)
         self.choices = Choices(self.net, self.transport, self.own.experts)
+        self.buffered: list[Buffered] = []
+        """The streams between its ops, and inside them."""
+        self.units: set[int] = set()
+        """Actors that have as many firings under way as cover what their path takes."""
         self.rounds = None
         if self.plan.rounds > 1:
             self.rounds = Rounds(
@@ -72,10 +77,16 @@ class Actors:
         index: int,
         name: str,
         path: list[Step] | int,
-        depth: int,
+        depth: int | None = None,
     ) -> int:
-        """Add an actor that fires at the positions of one replica, along a path or a path of that number."""
+        """Add an actor that fires at the positions of one replica, along a path or a path of that number.
+
+        Without a `depth`, as many firings may be under way as cover what the path takes.
+        """
         own = self.firings(op, index)
+        covers = depth is None
+        if depth is None:
+            depth = max(under_way(self.net, each) for each in self._paths_of(path))
         host = op.unit is None and op.tiling is None
         selector = None
         if not isinstance(path, int):
@@ -90,9 +101,18 @@ class Actors:
             milestone=own if op.node.type == "Output" else 0,
             selector=selector,
         )
+        if covers:
+            self.units.add(number)
         if self.rounds is not None and op.node.type != "Output":
             self.rounds.join(op, number)
         return number
+
+    def _paths_of(self, path: list[Step] | int) -> list[Sequence[Step]]:
+        """Return the steps of a path, or of one that grows: with the fewest and with the most tokens in the cache."""
+        if not isinstance(path, int):
+            return [path]
+        row = next(each for each in reversed(self.net.growing) if each.path == path)
+        return [row.at(row.first), row.at(row.last)]
 
     @staticmethod
     def firings(op: PlannedOp, index: int) -> int:
@@ -103,7 +123,7 @@ class Actors:
         """The host: it sends a row of the input, or takes a token of the output, over its external link."""
         bits = op.node.features * self.input_bits
         step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
-        actor = self.actor(op, 0, "", [step], depth=2)
+        actor = self.actor(op, 0, "", [step])
         (self.own.sources if op.node.type == "Input" else self.own.sinks).append(actor)
         return [(actor, None)], actor
 
@@ -111,7 +131,7 @@ class Actors:
         """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
         growth, home = self.growing(number), replica.home
         if growth is None:
-            actor = self.actor(op, index, "", self.unit_path(op, op.node, home), depth=2)
+            actor = self.actor(op, index, "", self.unit_path(op, op.node, home))
             return [(actor, None)], actor
 
         def path_at(cached: int) -> list[Step]:
@@ -124,7 +144,7 @@ class Actors:
             home if op.held_in == MEMORY else None,
         )
         path = self.add_growing(path_at, alike, growth)
-        actor = self.actor(op, index, "", path, depth=2)
+        actor = self.actor(op, index, "", path)
         return [(actor, None)], actor
 
     def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
@@ -171,6 +191,7 @@ class Actors:
         part = self.plan.package.kind(op.replicas[0].home).register_part
         stream = self.net.add_stream(name, places, tokens, part=part)
         after = self.net.add_table(each + 1)
+        self.buffered.append(Buffered(stream, 1, register=True))
         self.put(op.node.expert, producer, stream, each, path)
         self.net.add_input(consumer, stream, after, after)
 

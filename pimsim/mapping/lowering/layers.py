@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.lowering.reduction import Meeting, meetings
+from pimsim.mapping.lowering.windows import needed_under_way
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.tiling import distinct_outputs
+from pimsim.netlist.rows import Window
 
 
 def layer(actors: Actors, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
@@ -88,7 +90,7 @@ def _meet(
     node = f"a{place.router[1:]}"
     values = sum(_distinct_outputs(each) for _, _, each in flows)
     step = actors.transport.add_step(chip, place.router, values)
-    adder = actors.actor(op, index, f".chip{chip}{place.router}", [step], depth=2)
+    adder = actors.actor(op, index, f".chip{chip}{place.router}", [step])
     for source, actor, each in flows:
         bits = _distinct_outputs(each) * actors.sum_bits
         actors.link(op, actor, adder, actors.transport.between(chip, source, node, bits))
@@ -98,16 +100,21 @@ def _meet(
 def _adder(actors: Actors, op: PlannedOp, index: int, tile: int, elements: int, name: str) -> int:
     """An actor that adds partial sums up."""
     step = actors.transport.at_unit(tile, "Accumulate", elements)
-    return actors.actor(op, index, name, [step], depth=2)
+    return actors.actor(op, index, name, [step])
 
 
 def _chunk(actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> int:
     """The blocks of one replica that stand together, in one core: load the inputs, multiply, send the sums on."""
     package = actors.plan.package
     path = package.kind(chunk.tile).chunk_path(actors, op, index, chunk)
-    depth = package.site(chunk.tile).in_flight
+    site = package.site(chunk.tile)
     name = f".t{chunk.tile}c{chunk.core}b{chunk.bank}"
-    actor = actors.actor(op, index, name, path, depth=depth)
+    actor, needs = (
+        actors.actor(op, index, name, path, depth=site.in_flight),
+        needed_under_way(actors.net, path),
+    )
+    if site.in_flight < needs:
+        actors.net.windows.append(Window("firings", actor, needs, f"{site.name}.in_flight"))
     if actors.rounds is not None:
         actors.rounds.write_weights(op, index, chunk, actor)
     return actor

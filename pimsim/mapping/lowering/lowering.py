@@ -23,6 +23,7 @@ from pimsim.mapping.lowering.layers import layer
 from pimsim.mapping.lowering.lowered import Lowered
 from pimsim.mapping.lowering.sites import place_actors
 from pimsim.mapping.lowering.transport import Transport
+from pimsim.mapping.lowering.windows import Buffered, Widening
 from pimsim.mapping.planning.package import HOST_TILE
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import Chunk, PlannedOp
@@ -41,8 +42,13 @@ def lower_programs(programs: Sequence[Program]) -> Lowered:
     """Turn programs that share their parts into one machine."""
     net = Netlist()
     lowered = Lowered(net, Transport(programs[0].plan.package, net), [], {})
+    room: list[int] | None = None
     for program in programs:
-        _Lowering(program, lowered).run()
+        first, lowering = len(net.actors), _Lowering(program, lowered)
+        lowering.run()
+        room = list(program.plan.slack.room) if room is None else room
+        widening = Widening(net, first, program.plan, lowering.actors.units)
+        widening.widen(lowering.actors.buffered, room)
     place_actors(net)
     note_carried(net)
     return lowered
@@ -173,7 +179,8 @@ class _Lowering:
         seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
-        places = self.plan.places.get((number, position, tile), 2 * len(source.replicas))
+        edge_key = number, position, tile
+        places = self.plan.places.get(edge_key, 2 * len(source.replicas))
         share = 1.0
         if op.tiling is not None:
             share = op.tiling.share(
@@ -190,6 +197,7 @@ class _Lowering:
             tile=None if tile == HOST_TILE or off_chip else tile,
             bits=bits,
         )
+        self.actors.buffered.append(Buffered(stream, self.plan.slack.needed.get(edge_key, 0)))
         for index, actor, _ in readers:
             own = low[positions[index]]
             after = np.append(own[1:], tokens + own[0])  # what its next position still needs

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pimsim.mapping.flow.dataflow import Expert
 from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.transport import Transport
+from pimsim.mapping.lowering.windows import under_way
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.netlist.netlist import Netlist
@@ -68,7 +69,13 @@ class Rounds:
         name = f"{self.net.actors[reader].name} weights"
         way, selector = self.choices.work(op.node.expert, path)
         writer = self.net.add_actor(
-            name, op.node.name, way, rows * self.inferences, period=rows, depth=2, selector=selector
+            name,
+            op.node.name,
+            way,
+            rows * self.inferences,
+            period=rows,
+            depth=under_way(self.net, path),
+            selector=selector,
         )
         self.writers[op.round].append(writer)
         stream = self.net.add_stream(name, 1, 1, part=self.net.resources[path[-1].resource].part)
@@ -147,8 +154,7 @@ class Rounds:
         row = self.net.streams[stream]
         *path, last = self.transport.load(tile, row.bits)
         path.append(last._replace(tally=Carried(row.bits, op.node.name, op.node.name)))
-        # As many under way as hide the memory's latency, if there is room for them.
-        depth = min(row.capacity, 1 + -(-path[0].latency // max(1, path[0].occupancy)))
+        depth = min(row.capacity, under_way(self.net, path))
         name = f"{row.name} from memory"
         way, selector = self.choices.work(expert, path)
         loader = self.net.add_actor(
@@ -157,7 +163,7 @@ class Rounds:
             way,
             len(tokens) * self.inferences,
             period=len(tokens),
-            depth=max(1, depth),
+            depth=depth,
             selector=selector,
         )
         self.join(op, loader)

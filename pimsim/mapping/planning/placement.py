@@ -12,6 +12,7 @@ from pimsim.mapping.flow.heads import Group
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies, own_token
 from pimsim.mapping.planning.package import HOST_TILE, Package
+from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
 from pimsim.mapping.planning.tiling import Block
@@ -75,6 +76,10 @@ class Floor:
         self.granted: list[dict[tuple[int, int, int], int]] = [
             {} for _ in programs
         ]  # (op, edge, tile) -> places
+        self.needed: list[dict[tuple[int, int, int], int]] = [
+            {} for _ in programs
+        ]  # likewise, without which it stops
+        self.left: list[list[int]] = []  # of each round that is over: bytes by tile
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and where right matrices are
@@ -83,8 +88,14 @@ class Floor:
         """Begin a round: arrays and buffers are free again, but what lies in the memory stays."""
         self.next_slot = dict.fromkeys(self.kinds, 0)
         self.filled, self.set_aside = [0] * len(self.room), [0] * len(self.room)
+        self.left.append(self.room)
         self.room = list(self.capacity)
         self.load = {unit: np.zeros_like(load) for unit, load in self.load.items()}
+
+    def slack(self, program: int) -> Slack:
+        """Return what a program needs at least, and what is left of the buffers, in the fullest round."""
+        rounds = [*self.left, self.room]
+        return Slack(self.needed[program], [min(each) for each in zip(*rounds, strict=True)])
 
     # -- buffers -----------------------------------------------------------------------------------------------
 
@@ -132,6 +143,7 @@ class Floor:
         for program, edge, low, high, size in rows:
             places = low + int((high - low) * part)
             self.granted[program][number, edge, tile] = places
+            self.needed[program][number, edge, tile] = low
             used += places * size
         self.room[tile] = free - used
         self.taken[key] = used
@@ -319,6 +331,7 @@ class Floor:
         self.room[tile] -= used
         for (program, n, number), places in granted.items():
             self.granted[program][n, number, tile] = places
+            self.needed[program][n, number, tile] = self.least[program][n][number]
         return True
 
     def _around(self, anchor: int, site: str) -> Table:

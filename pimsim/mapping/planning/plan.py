@@ -11,6 +11,22 @@ from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.planned import PlannedOp
 
 
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """How far the buffers' places may change.
+
+    Parameters
+    ----------
+    needed : dict of (op, edge, tile) to int
+        Places without which the data flow can deadlock.
+    room : list of int
+        Bytes of each tile's buffer that are left.
+    """
+
+    needed: dict[tuple[int, int, int], int]
+    room: list[int]
+
+
 @dataclass(slots=True)
 class Plan:
     """A trace mapped on a chip, or on several.
@@ -29,6 +45,8 @@ class Plan:
         Precision of the run.
     pace_fs : int
         The time an inference takes the slowest layer on arrays if nothing else holds it up.
+    slack : Slack
+        Of `places`: the lowering gives more where tokens on their way need them.
     growth : Growth, optional
         How its work grows with the tokens in the cache; `ops` are those with the most.
     """
@@ -40,6 +58,7 @@ class Plan:
     weight_bits: int
     input_bits: int
     pace_fs: int
+    slack: Slack
     growth: Growth | None = None
 
     def retimed(self, chip: Chip) -> Plan:

@@ -274,13 +274,12 @@ class _Job:
             give_operands(own, package.kinds, right_in, written, self.weight_bits, self.input_bits)
             places = dict(floor.granted[program])
             for n in copies.attached:
-                dealt = 1 if n in group_of else copies.of[n]
-                more = 0 if n in group_of else 1
+                dealt, more = (1, 0) if n in group_of else (copies.of[n], 1)
                 for tile in own[n].buffer_tiles:
                     few = -(-self.least[program][n][0] // dealt) + more
                     places[n, 0, tile] = max(package.site(tile).in_flight, few)
-            plan = Plan(self.chip, package, own, places, self.weight_bits, self.input_bits, copies.pace_fs)
-            plans.append(plan)
+            bits, slack = (self.weight_bits, self.input_bits), floor.slack(program)
+            plans.append(Plan(self.chip, package, own, places, *bits, copies.pace_fs, slack))
         if plans[0].rounds > 1:
             for chip, size in enumerate(floor.off_chip):
                 if max(bytes_in_memory(plan).get(chip, 0) for plan in plans) > size:

@@ -122,8 +122,8 @@ def phases(result: Result) -> Chart:
     return Chart(
         "phases",
         "Phases of the batch",
-        "The pipeline fills until the first output, settles until half of the outputs have come, and is then taken to "
-        "be steady. A bar is the part of the critical path in a phase, cut by cause.",
+        "The pipeline fills until the first output, settles, is steady while the interval is measured, and drains "
+        "when nothing is left to send. A bar is the part of the critical path in a phase, cut by cause.",
         bars(bits, words.time_scale(longest), "time on the critical path", order, "cause"),
         Table(
             "Phases of the batch",
