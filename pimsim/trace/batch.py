@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from pimsim.trace.op import Op
 
-_BATCH = re.compile(r"(\w*_)?(mini|micro)?batch(_?(size|dim|axis|num|count|n|no))?(_?\d+)?|bsz?|nbatch(es)?|num_batches")
+_BATCH = re.compile(
+    r"(\w*_)?(mini|micro)?batch(_?(size|dim|axis|num|count|n|no))?(_?\d+)?|bsz?|nbatch(es)?|num_batches"
+)
 _FIRST = ("n", "b")
 UNNAMED = ("", "?", "*", "-1", "none", "unk", "unknown")
 
@@ -33,5 +35,5 @@ def is_named(name: str) -> bool:
 
 def batch_symbols(symbols: Iterable[str], ops: Iterable[Op]) -> list[str]:
     """Return those of a trace's symbols that count inferences."""
-    first = {op.output.shape[0] for op in ops if op.type == "Input" and op.output.shape}
+    first: set[object] = {op.output.shape[0] for op in ops if op.type == "Input" and op.output.shape}
     return [name for name in symbols if is_batch(name, name in first)]

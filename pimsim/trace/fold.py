@@ -64,7 +64,13 @@ def _folded(
         if op.type in ("Mul", "Add") and base is None and len(op.inputs) > 1:
             base = kept.get(str(op.inputs[1].source))  # the constant may stand first
         kept_one = base is not None and base.name in apart and op.type not in _SHIFTS
-        if base is None or kept_one or not _foldable(op, base) or reads[base.name] > 1 or base.name in outputs:
+        if (
+            base is None
+            or kept_one
+            or not _foldable(op, base)
+            or reads[base.name] > 1
+            or base.name in outputs
+        ):
             kept[op.name] = op
             continue
         alias[op.name] = base.name
@@ -79,7 +85,9 @@ def _told_apart(ops: Sequence[Op], folded: Mapping[str, str]) -> frozenset[str]:
     scales: dict[str, list[object]] = {}
     for op in ops:
         if op.name in folded and op.type not in _SHIFTS:
-            constants = tuple(each.name or (op.name, at) for at, each in enumerate(op.inputs) if not each.source)
+            constants = tuple(
+                each.name or (op.name, at) for at, each in enumerate(op.inputs) if not each.source
+            )
             scales.setdefault(folded[op.name], []).append((op.type, constants, op.attributes))
     users: dict[str, list[str]] = {}
     for op in ops:

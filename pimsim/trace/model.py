@@ -16,7 +16,10 @@ from pimsim.trace.op import Op
 from pimsim.trace.probe import check_ops
 from pimsim.trace.symbols import names_in, unbound
 
-SCHEMAS = ("pimsim-trace/1", "pimsim-trace/2")  # the second can name weights, and say what was bound by default
+SCHEMAS = (
+    "pimsim-trace/1",
+    "pimsim-trace/2",
+)  # the second can name weights, and say what was bound by default
 SCHEMA = SCHEMAS[-1]
 
 
@@ -34,8 +37,9 @@ class Model:
         Names of the ops whose first outputs are the model's outputs.
     header : dict
         Where it comes from: ``source``, ``command``, ``symbols`` (symbolic dimensions and the values they
-        were bound to; None is unbound), ``defaults`` (those of them that nobody asked for a value of), ``weights`` (one of `pimsim.trace.header.WEIGHTS`), ``notes`` (what the
-        exporter had to decide); and ``routing`` where there are experts (see `pimsim.trace.routing`).
+        were bound to; None is unbound), ``weights`` (one of `pimsim.trace.header.WEIGHTS`), ``notes`` (what the
+        exporter had to decide); ``routing`` where there are experts (see `pimsim.trace.routing`); and ``defaults``
+        where symbols were bound that nobody asked for a value of.
     """
 
     model: str

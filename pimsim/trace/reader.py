@@ -15,7 +15,18 @@ from pimsim.trace.op import Op
 from pimsim.trace.probe import check_ops
 from pimsim.trace.tensor import Operand, Tensor
 
-_HEADER = ("schema", "model", "source", "command", "symbols", "defaults", "weights", "routing", "notes", "outputs")
+_HEADER = (
+    "schema",
+    "model",
+    "source",
+    "command",
+    "symbols",
+    "defaults",
+    "weights",
+    "routing",
+    "notes",
+    "outputs",
+)
 _OP = ("name", "type", "inputs", "outputs", "attributes")
 _TENSOR = ("shape", "dtype")
 _OPERAND = ("role", "from", "output", "name", "turned", *_TENSOR, "bits", "stats")

@@ -230,9 +230,7 @@ class _Converter:
         if index == 0:
             return source
         tensor, name = self.graph.tensor(value), self._unique(value)
-        self.ops.append(
-            Op(name, "Reshape", (Operand("activation", tensor, source, index),), (tensor,))
-        )
+        self.ops.append(Op(name, "Reshape", (Operand("activation", tensor, source, index),), (tensor,)))
         self.seen_again[name, 0] = value
         return name
 

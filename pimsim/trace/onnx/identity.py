@@ -1,4 +1,4 @@
-"""Which constants of an ONNX graph are one: an initializer however often it is read, and what is computed alike of it."""
+"""Which constants of an ONNX graph are one: an initializer, and what is computed alike of it, however often read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which constants of a PyTorch model are one: a parameter however often it is read, and what is computed alike of it."""
+"""Which constants of a PyTorch model are one: a parameter, and what is computed alike of it, however often read."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Identities:
             What is known of the nodes before.
         """
         kind = str(getattr(node.target, "__name__", node.target))
-        read = [values.get(each) for each in node.all_input_nodes]
+        read: list[Any] = [values.get(each) for each in node.all_input_nodes]
         if not read or any(getattr(each, "name", None) is None for each in read):
             return None, False  # made of nothing that has a name: like no other
         source, shape = read[0], getattr(node.meta.get("val"), "shape", ())
-        of_one = len(read) == 1 and source is not None
+        of_one = len(read) == 1
         if of_one and kind in _SAME and str(node.meta["val"].dtype).endswith(source.dtype):
             return source.name, source.turned
         if of_one and kind in _SWAPS and len(shape) == 2 and _is_swap(node, kind):
@@ -49,11 +49,10 @@ class Identities:
 
 def _is_swap(node: Node, kind: str) -> bool:
     """Whether the axes of a matrix change places."""
+    arguments: tuple[Any, ...] = node.args
     if kind == "permute.default":
-        return [axis % 2 for axis in node.args[1]] == [1, 0]  # type: ignore[union-attr,operator]
-    if kind == "transpose.int":
-        return (node.args[1] - node.args[2]) % 2 == 1  # type: ignore[operator]
-    return True
+        return [axis % 2 for axis in arguments[1]] == [1, 0]
+    return kind != "transpose.int" or bool((arguments[1] - arguments[2]) % 2)
 
 
 def _told(argument: Any, values: Mapping[Node, Any]) -> Hashable:
