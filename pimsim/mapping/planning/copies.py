@@ -88,7 +88,9 @@ def choose_copies(
         kinds[name].slot_fs(tiling, input_bits) for name, tiling in zip(names, layers.values(), strict=True)
     ]
     arrays = [tiling.arrays for tiling in layers.values()]
-    chosen = balance(positions, steps, arrays, budget, names, fed * per_element)
+    # The users of a weight mostly follow one another: more copies than the largest can use would be idle.
+    most = [max(nodes[n].positions for n in each) for each in users.values()]
+    chosen = balance(positions, steps, arrays, budget, names, fed * per_element, most)
     sets = dict(zip(layers, chosen, strict=True))
     of = {n: min(sets[owner], nodes[n].positions) for owner, each in users.items() for n in each}
     copies = Copies(of, sets, pace_fs=pace_fs(positions, steps, chosen))

@@ -66,7 +66,9 @@ class Floor:
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
         self.filled = [0] * package.tiles  # by rank: slots with weights
-        self.sets: dict[str, tuple[list[Replica], int]] = {}  # owner -> sets of slots, and whose turn is next
+        self.placed: dict[
+            int, tuple[list[Replica], str | None]
+        ] = {}  # op with a weight -> its copies, and the op before whose weight it is, too
         self.set_aside = [
             0
         ] * package.tiles  # by rank: arrays at the tile's end that products write into, whole banks
@@ -116,11 +118,12 @@ class Floor:
         tile: int,
         blocks: Iterable[Block],
         copies: int = 1,
-        content: bool = False,
+        left: int = 0,
     ) -> bool:
         """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough.
 
-        One that is content does with the least; others only where a tile has nothing else.
+        Where so many others are left that take turns on a weight, it does with the least unless all can have what they
+        want.
         """
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
@@ -134,10 +137,12 @@ class Floor:
         free = self.room[tile] + self.taken.get(key, 0)
         least = sum(low * size for _, _, low, _, size in rows)
         wanted = sum(high * size for _, _, _, high, size in rows)
+        if left and wanted * (left + 1) > free:
+            wanted = least
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
-        if least > free or (wanted > free and free < self.capacity[tile] and not content):
+        if least > free or (wanted > free and free < self.capacity[tile]):
             return False
-        part = 1.0 if wanted <= free else 0.0 if content else (free - least) / (wanted - least)
+        part = 0.0 if wanted == least else 1.0 if wanted <= free else (free - least) / (wanted - least)
         used = 0
         for program, edge, low, high, size in rows:
             places = low + int((high - low) * part)
@@ -151,42 +156,38 @@ class Floor:
 
     # -- arrays ------------------------------------------------------------------------------------------------
 
-    def place_on_arrays(self, number: int, op: PlannedOp, copies: int, owner: PlannedOp, sets: int) -> None:
-        """Give an op its copies of a weight: the sets of slots that it stands in, which the first op to use it takes.
+    def place_weight(self, op: PlannedOp, users: Sequence[int], copies: Copies) -> None:
+        """Give a weight its slots along the snake, and each op that reads it its copies of them, in `placed`.
 
         Parameters
         ----------
-        number, op
-            What to place.
-        copies : int
-            How many it uses.
-        owner : PlannedOp
-            The first op that has the same weight; mostly itself.
-        sets : int
-            In how many sets of slots that stands.
+        op : PlannedOp
+            The first op that reads it.
+        users : sequence of int
+            All that do: mostly that one. They take turns.
+        copies : Copies
+            How many each of them uses, and how many there are.
         """
-        name = owner.node.name
-        if name in self.sets:
-            there, turn = self.sets[name]
-            chosen = [there[(turn + n) % len(there)] for n in range(min(copies, len(there)))]
-            op.shares = name
-            if self._join(number, op, chosen):
-                op.replicas = chosen
-                self.sets[name] = there, turn + op.node.positions
-                return
-            sets = copies = 1
-        made = [self._new_set(number, op, f"{op.node.name}.{n}", n < copies) for n in range(sets)]
-        op.replicas = made[:copies]
-        self.sets[name] = made, op.node.positions
+        sets: list[Replica] = []
+        turn = 0
+        for at, n in enumerate(users):
+            node, count, left = self.programs[0][n], copies.of[n], len(users) - at - 1
+            chosen = [sets[(turn + k) % len(sets)] for k in range(min(count, len(sets)))]
+            if not sets or not self._join(n, op, chosen, left):
+                new = 1 if sets else copies.sets[n]
+                sets = [self._new_set(n, op, f"{node.name}.{k}", k < count, left) for k in range(new)]
+                chosen, turn = sets[:count], 0
+            turn += node.positions
+            self.placed[n] = chosen, op.node.name if at else None
 
-    def _join(self, number: int, op: PlannedOp, chosen: Sequence[Replica]) -> bool:
+    def _join(self, number: int, op: PlannedOp, chosen: Sequence[Replica], left: int) -> bool:
         """Make room beside slots that others use, too; False, and nothing changed, if there is not enough."""
         before = {chunk.tile: self.room[chunk.tile] for replica in chosen for chunk in replica.chunks}
         for replica in chosen:
             blocks: dict[int, list[Block]] = {}
             for chunk in replica.chunks:
                 blocks.setdefault(chunk.tile, []).extend(chunk.blocks)
-            if not all(self.reserve(number, op, tile, here, content=True) for tile, here in blocks.items()):
+            if not all(self.reserve(number, op, tile, here, left=left) for tile, here in blocks.items()):
                 for tile, room in before.items():
                     self.room[tile] = room
                     for noted in (self.taken, self.seats, self.copies_at):
@@ -197,7 +198,7 @@ class Floor:
                 return False
         return True
 
-    def _new_set(self, number: int, op: PlannedOp, name: str, used: bool) -> Replica:
+    def _new_set(self, number: int, op: PlannedOp, name: str, used: bool, left: int) -> Replica:
         """Take the slots of a weight, the next along the snake; room for inputs only if the op uses them itself."""
         assert op.tiling is not None
         assert op.site is not None
@@ -214,7 +215,7 @@ class Floor:
             position = int(ranks[seat])
             tile = self.order[position]
             here = blocks[: max(0, per_tile - self.set_aside[position] - taken)]
-            if not here or (used and not self.reserve(number, op, tile, here)):
+            if not here or (used and not self.reserve(number, op, tile, here, left=left)):
                 self.next_slot[op.site] = (seat + 1) * per_tile  # the buffer is full: leave these slots
                 continue
             self.next_slot[op.site] += len(here)

@@ -20,14 +20,14 @@ from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
 from pimsim.mapping.planning.kind import Kind, kinds_of
 from pimsim.mapping.planning.memory import bytes_in_memory
 from pimsim.mapping.planning.operands import give_operands
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, stated_bits
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
 from pimsim.mapping.planning.rounds import check_reload, chips_for, counted, largest, rounds_of, slots_of
-from pimsim.mapping.planning.shared import owners_by_round, owners_of
+from pimsim.mapping.planning.shared import only_taken, owners_by_round, owners_of, users_of
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY
 from pimsim.mapping.planning.tiling import Tiling
 from pimsim.trace.schema import Trace
@@ -92,8 +92,8 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
     """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
     config, options = chip.config, options or PlanOptions()
     chips, reload = options.chips, options.reload
-    weight_bits = options.weight_bits or _stated(trace, "weight") or config.precision.weight_bits
-    input_bits = options.input_bits or _stated(trace, "activation") or config.precision.input_bits
+    weight_bits = options.weight_bits or stated_bits(trace, "weight") or config.precision.weight_bits
+    input_bits = options.input_bits or stated_bits(trace, "activation") or config.precision.input_bits
     nodes = flows.programs[0]
     groups, kinds = groups_of(nodes), kinds_of(config)
     choices = assign(nodes, groups, kinds, config, weight_bits, input_bits)
@@ -119,12 +119,14 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
         most = largest(nodes, tilings, sites, groups, owners)
         fewest, need = chips_for(most, per_chip), f"a part of '{flows.model}' that cannot be cut needs"
     if chips is not None and chips < fewest:
+        other = ", leave it out, or add --reload" if able else ", or leave it out"
         raise MappingError(
             f"{need} {counted(most)}, {chips} x {config.name} has {counted(per_chip, chips)}",
-            mend=f"give --chips {fewest} or more"
-            + (", leave it out, or add --reload" if able else ", or leave it out"),
+            mend=f"give --chips {fewest} or more{other}",
         )
+    users = users_of(owners, tilings)
     least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
+    least = [only_taken(*each, users) for each in zip(flows.programs, least, strict=True)]
     for each, places in zip(flows.programs, least, strict=True):
         _check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config)
     job = _Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits)
@@ -219,6 +221,7 @@ class _Job:
         nodes = self.flows.programs[0]
         sites = [choice.site for choice in self.choices]
         owners = owners_by_round(self.owners, rounds)
+        users = users_of(owners, self.tilings)
         copies = choose_copies(
             nodes,
             self.tilings,
@@ -240,6 +243,7 @@ class _Job:
             ]
             for each in self.flows.programs
         ]
+        wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted)
         ops: list[PlannedOp] = []
         right_in: dict[int, str] = {}
@@ -262,7 +266,9 @@ class _Job:
                 op.slices = copies.slices[n]
                 op.replicas, right_in[n] = floor.grouped[n]
             elif op.tiling is not None:
-                floor.place_on_arrays(n, op, copies.of[n], ops[owners[n]], copies.sets[owners[n]])
+                if n not in floor.placed:
+                    floor.place_weight(op, users[n], copies)
+                op.replicas, op.shares = floor.placed[n]
             elif op.attached:
                 op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
             elif op.unit is None:
@@ -387,11 +393,3 @@ def _check_buffers(
                 mend=f"give --set {name}.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
                 "fewer --input-bits or a smaller input",
             )
-
-
-def _stated(trace: Trace, role: str) -> int | None:
-    """Return the bits that a trace states for its weights or activations, None if it leaves them to the chip."""
-    bits = {
-        o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None
-    }
-    return max(bits) if bits else None

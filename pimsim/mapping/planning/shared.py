@@ -1,12 +1,16 @@
 """One weight that several ops read stands in one set of slots: its users take turns on it, and on its copies.
 
-Copies pay where a weight sets the pace, by the work of all of its users together, as for a weight that one op reads. A
-user whose inputs find no room in the buffers beside the slots gets a further copy elsewhere, which those after it use.
+Copies pay where a weight sets the pace, by the work of all of its users together, up to one for each position of the
+largest of them: users mostly follow one another. A user whose inputs find no room in the buffers beside the slots gets
+a further copy elsewhere, which those after it use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
@@ -59,3 +63,36 @@ def users_of(owners: Sequence[int], tilings: Sequence[Tiling | None]) -> dict[in
         if tiling is not None:
             users.setdefault(owners[n], []).append(n)
     return users
+
+
+def only_taken(
+    nodes: Sequence[Node], places: list[list[int]], users: Mapping[int, Sequence[int]], spare: int = 0
+) -> list[list[int]]:
+    """Return places for those tokens only that users of one weight read: a step of a recurrence takes one of its input.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        The data flow.
+    places : list of list of int
+        Of each input of each op, for all of its source's tokens; changed.
+    users : mapping of int to sequence of int
+        As of `users_of`.
+    spare : int
+        Places for the next inference, where the tokens of one are fewer than the source's.
+    """
+    for n in (n for each in users.values() if len(each) > 1 for n in each):
+        positions = np.arange(nodes[n].positions, dtype=np.int64)
+        for at, edge in enumerate(nodes[n].edges):
+            taken = edge.wanted(positions, nodes[edge.source].tokens)
+            if not taken.all():
+                places[n][at] = max(1, _most_within(taken, places[n][at])) + spare
+    return places
+
+
+def _most_within(taken: npt.NDArray[np.bool_], window: int) -> int:
+    """Return how many of so many tokens in a row are taken at most, inference after inference."""
+    whole, rest = divmod(window, len(taken))
+    seen = np.concatenate([[0], np.cumsum(np.concatenate([taken, taken]))])
+    part = int((seen[rest:] - seen[: len(seen) - rest]).max())
+    return whole * int(taken.sum()) + part
