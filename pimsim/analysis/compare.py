@@ -13,6 +13,7 @@ from pimsim.analysis.sums import differences, sum_by
 from pimsim.errors import ResultError
 from pimsim.result.attribution import share_out
 from pimsim.result.result import Result, data_frame
+from pimsim.result.warnings import warned
 
 if TYPE_CHECKING:
     import pandas
@@ -143,6 +144,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: of two runs their differences at the top, of more a list of such."""
+        warnings = {name: warned(each.data) for name, each in zip(self.labels, self.results, strict=True)}
+        warned_of = {"warnings": warnings} if any(warnings.values()) else {}
         data: dict[str, Any] = {
             "labels": list(self.labels),
             "normalised": self.normalised,
@@ -150,8 +153,8 @@ class Comparison:
             **({"controllers": self.controllers} if self.controllers else {}),
         }
         if len(self.pairs) == 1:
-            return {**self.pairs[0].to_dict(), **data}
-        return {**data, "comparisons": [pair.to_dict() for pair in self.pairs]}
+            return {**warned_of, **self.pairs[0].to_dict(), **data}
+        return {**warned_of, **data, "comparisons": [pair.to_dict() for pair in self.pairs]}
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the contributions to the differences in latency as a data frame, a column `b` naming the run.

@@ -21,6 +21,7 @@ from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
+from pimsim.result.warnings import warnings_of
 from pimsim.result.wear import wear_rows
 from pimsim.trace.schema import Trace
 from pimsim.units import FS_PER_S
@@ -65,6 +66,7 @@ def freeze(
     mean_mw = sum(row["aj"] for row in energy["rows"] if row["kind"] == "static") / latency
     data: dict[str, Any] = {
         "schema": SCHEMA,
+        **({"warnings": warnings} if (warnings := warnings_of(trace)) else {}),
         "identity": dict(identity),
         "model": trace.model,
         "chip": plan.chip.config.name,
@@ -115,7 +117,12 @@ def freeze(
             *controller_notes(machine),
         ],
         "config": plan.chip.to_dict(),
-        "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
+        "trace": {
+            **trace.header,
+            **({"unknown": trace.unknown} if trace.unknown else {}),
+            "model": trace.model,
+            "ops": len(trace.ops),
+        },
     }
     if rows := controller_rows(machine):
         data["controllers"] = rows

@@ -76,7 +76,9 @@ def _check_name(operand: Operand, where: str) -> None:
     if operand.name is not None:
         check_name(operand.name, f"{where}.name")
         if operand.role not in ("weight", "constant"):
-            message = f"found {show(operand.name)} at a {operand.role}, expected a weight or constant"
+            message = (
+                f"found {show(operand.name)} at the role '{operand.role}', expected a weight or constant"
+            )
             raise TraceError(message, where=f"{where}.name")
     if not isinstance(operand.turned, bool):
         raise TraceError(f"found {show(operand.turned)}, expected true or false", where=f"{where}.turned")

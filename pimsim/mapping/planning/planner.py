@@ -30,6 +30,7 @@ from pimsim.mapping.planning.rounds import check_reload, chips_for, counted, lar
 from pimsim.mapping.planning.shared import only_taken, owners_by_round, owners_of, users_of
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY
 from pimsim.mapping.planning.tiling import Tiling
+from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
 BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
@@ -61,6 +62,7 @@ def make_plan(
     TraceError
         If a symbol of the trace has no value.
     """
+    trace = bind_batch(trace)
     trace.require_bound()
     flows = Flows(trace.model, [build(trace)])
     return plan_flows(chip, trace, flows, replace(options or PlanOptions(), **changes))[0]

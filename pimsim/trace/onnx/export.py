@@ -15,6 +15,7 @@ from pimsim.trace.identity import only_shared
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 from pimsim.trace.tensor import Operand, Tensor
+from pimsim.trace.unknown import is_matrix, pass_unknown
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -83,7 +84,8 @@ def from_onnx(
     path : str or Path
         The ONNX file.
     allow_unknown : bool
-        Make ops that a trace does not know DataMovement instead of refusing them.
+        Make ops that a trace does not know DataMovement instead of refusing them; those that compute are refused all
+        the same.
     bindings : mapping of str to int, optional
         Values of symbolic dimensions. One that is named like a batch is bound to 1 by default, and the trace's
         ``notes`` say so.
@@ -118,14 +120,9 @@ def export(
     graph = Graph(Path(path), dict(bindings or {}))
     notes = list(graph.notes)
     unknown = _unknown(graph)
-    if unknown:
-        listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-        if not allow_unknown:
-            message = f"the model has ops that a trace does not know: {listed}"
-            mend = "--allow-unknown treats them as data movement, without their computation"
-            raise TraceError(message, where=str(path), mend=mend)
-        notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
+    pass_unknown(unknown, _with_weights(graph), allow_unknown, str(path))
     graph.infer_shapes()
+    notes += pass_unknown(unknown, _with_weights(graph), allow_unknown, str(path))
     converter = _Converter(graph)
     converted, outputs = converter.convert()
     ops, outputs, folded = fold_scales_into(converted, outputs)
@@ -151,6 +148,23 @@ def _unknown(graph: Graph) -> Counter[str]:
     return Counter(
         full_type(node) for node in graph.live if not known(node) and full_type(node) not in VANISHING
     )
+
+
+def _with_weights(graph: Graph) -> set[str]:
+    """Return the unknown op types that read a constant matrix, as far as shapes are known."""
+    from pimsim.trace.onnx.constants import as_tensor
+    from pimsim.trace.onnx.ops import VANISHING, full_type, known
+
+    constants = graph.constants
+    forms = {name: as_tensor(tensor) for name, tensor in constants.stored.items()}
+    forms |= {name: constants.tensors[name] for name in constants.names if name in constants.tensors}
+    return {
+        full_type(node)
+        for node in graph.live
+        if not known(node)
+        and full_type(node) not in VANISHING
+        and any(name in forms and is_matrix(forms[name]) for name in node.input)
+    }
 
 
 def _weights(graph: Graph, ops: list[Op]) -> str:

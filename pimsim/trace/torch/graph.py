@@ -17,6 +17,7 @@ from pimsim.trace.op import Op
 from pimsim.trace.symbols import expert_of
 from pimsim.trace.tensor import Operand, Role, Tensor
 from pimsim.trace.torch.identity import Identities
+from pimsim.trace.unknown import is_matrix
 
 if TYPE_CHECKING:
     from torch.fx import Node
@@ -90,6 +91,8 @@ class Builder:
         By name, in order.
     unknown : Counter
         ATen ops without a handler; their nodes became DataMovement.
+    with_weights : set of str
+        Those of them that read a matrix of the model's.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Builder:
         self.fused = fused
         self.ops: dict[str, Op] = {}
         self.unknown: Counter[str] = Counter()
+        self.with_weights: set[str] = set()
         self.zero_padded: set[str] = set()  # names of the Pad ops that add zeros
         self.values: dict[Node, Value | list[Value]] = {}
         children = [name for name, _ in exported.module.named_children()]
@@ -155,7 +159,7 @@ class Builder:
                 self.unknown[f"{_name(node.args[0])} (output {node.args[1]})"] += 1
             return
         if handler is None and depends:
-            self.unknown[name.removesuffix(".default")] += 1
+            self._count(name.removesuffix(".default"), node)
             self.values[node] = self._moved(node, name)
         elif not depends or handler is None:
             made: list[Value] = [
@@ -178,6 +182,16 @@ class Builder:
         alone = not any(user > node for user in others)
         return handler if alone and not any(_may_alias(each) for each in shared) else None
 
+    def _count(self, what: str, node: Node) -> None:
+        """Count an op that is not known."""
+        self.unknown[what] += 1
+        read = [value for each in node.all_input_nodes for value in _flat(self.values.get(each))]
+        if any(
+            isinstance(value, Const) and value.name and is_matrix(Tensor(value.shape, value.dtype))
+            for value in read
+        ):
+            self.with_weights.add(what)
+
     def _moved(self, node: Node, name: str) -> Value | list[Value]:
         """Make a DataMovement of an op that is not known."""
         operands = [
@@ -192,7 +206,7 @@ class Builder:
 
     def refused(self, node: Node, what: str) -> Made:
         """Count what a handler cannot make an op of as unknown, and move its data."""
-        self.unknown[what] += 1
+        self._count(what, node)
         made = self._moved(node, _name(node))
         made = made[0] if isinstance(made, list) else made
         assert isinstance(made, Made)
