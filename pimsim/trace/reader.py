@@ -118,14 +118,14 @@ def _check_schema(head: dict[str, Any], place: str) -> None:
         return
     if found is None:
         message = "key 'schema' is missing: this is not the header of a trace"
-        raise TraceError(message, where=place, mend=f'the first line must say "schema": "{SCHEMA}"')
+        raise TraceError(message, where=place, mend=f'the first line must say "schema": "{SCHEMAS[0]}"')
     family, _, version = SCHEMA.rpartition("/")
     other_family, _, other = found.rpartition("/") if isinstance(found, str) else ("", "", "")
     newer = other_family == family and other.isascii() and other.isdigit() and len(other) < 10
     if newer and int(other) > int(version):
         message = f"the file is {found}, this pimsim reads up to {SCHEMA}"
         raise TraceError(message, where=f"{place}: schema", mend="use a newer pimsim")
-    raise TraceError(f"found {show(found)}, expected '{SCHEMA}'", where=f"{place}: schema")
+    raise TraceError(f"found {show(found)}, expected '{SCHEMAS[0]}' or '{SCHEMA}'", where=f"{place}: schema")
 
 
 def _object(value: object, place: str, field: str | None) -> dict[str, Any]:
