@@ -16,7 +16,7 @@ from pimsim.result.attribution import interval_fs, interval_rows, phases_of, row
 from pimsim.result.bounds import chain_fs
 from pimsim.result.cold import about_weights
 from pimsim.result.controllers import controller_notes, controller_rows
-from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
+from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, off_chip, static_power_mw
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result
@@ -66,7 +66,7 @@ def freeze(
     mean_mw = sum(row["aj"] for row in energy["rows"] if row["kind"] == "static") / latency
     data: dict[str, Any] = {
         "schema": SCHEMA,
-        **({"warnings": warnings} if (warnings := warnings_of(trace)) else {}),
+        **({"warnings": warnings} if (warnings := warnings_of(trace, plan.chip)) else {}),
         "identity": dict(identity),
         "model": trace.model,
         "chip": plan.chip.config.name,
@@ -82,7 +82,7 @@ def freeze(
         "outputs_fs": machine.host.outputs,
         "inferences_per_s": FS_PER_S / interval,
         "macs": macs,
-        "energy_pj": in_picojoules(energy),
+        "energy_pj": in_picojoules(energy, off_chip(plan.chip.config)),
         "energy": {"total_aj": energy["total_aj"], "rows": energy["rows"]},
         "area_um2": _area(plan),
         "tops": {

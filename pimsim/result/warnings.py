@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pimsim.chip import Chip
+from pimsim.chip.reticle import beyond_reticle
 from pimsim.trace.model import Model
 from pimsim.trace.unknown import warning
 
 
-def warnings_of(trace: Model) -> list[str]:
-    """Return what is left out of a run of a trace, or taken to be what it is not."""
-    return [text for text in (warning(trace.unknown),) if text]
+def warnings_of(trace: Model, chip: Chip) -> list[str]:
+    """Return what is left out of a run of a trace on a chip, or taken to be what it is not."""
+    return [text for text in (warning(trace.unknown), beyond_reticle(chip)) if text]
 
 
 def warned(data: Mapping[str, Any]) -> list[str]:
