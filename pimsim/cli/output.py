@@ -39,7 +39,7 @@ def say_of_trace(trace: Model) -> None:
 
     if trace.unknown:
         click.echo(f"warning: {warning(trace.unknown)}", err=True)
-    for name in trace.header.get("defaults", ()):
+    for name in () if trace.symbols else trace.header.get("defaults", ()):  # or else it will not run
         click.echo(
             f"note: {name}={trace.header['symbols'][name]} by default: a run is of one inference", err=True
         )
