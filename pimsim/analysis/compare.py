@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from pimsim.analysis.sums import differences, sum_by
 from pimsim.errors import ResultError
 from pimsim.result.attribution import scaled
 from pimsim.result.result import Result, data_frame
+from pimsim.result.warnings import warned
 
 if TYPE_CHECKING:
     import pandas
@@ -112,12 +113,15 @@ class Comparison:
         What was brought to the same unit of work, in words.
     pairs : list of Pair
         Each of the others against the first.
+    assumed : list of str
+        Differences that are assumptions of the chip files and none of the designs, in words.
     """
 
     results: tuple[Result, ...]
     labels: tuple[str, ...]
     normalised: list[str]
     pairs: list[Pair] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
 
     @property
     def sentence(self) -> str:
@@ -143,15 +147,18 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: of two runs their differences at the top, of more a list of such."""
+        warnings = {name: warned(each.data) for name, each in zip(self.labels, self.results, strict=True)}
+        warned_of = {"warnings": warnings} if any(warnings.values()) else {}
         data: dict[str, Any] = {
             "labels": list(self.labels),
             "normalised": self.normalised,
+            "assumed": self.assumed,
             "figures": self.figures,
             **({"controllers": self.controllers} if self.controllers else {}),
         }
         if len(self.pairs) == 1:
-            return {**self.pairs[0].to_dict(), **data}
-        return {**data, "comparisons": [pair.to_dict() for pair in self.pairs]}
+            return {**warned_of, **self.pairs[0].to_dict(), **data}
+        return {**warned_of, **data, "comparisons": [pair.to_dict() for pair in self.pairs]}
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the contributions to the differences in latency as a data frame, a column `b` naming the run.
@@ -173,11 +180,13 @@ class Comparison:
 def _figures_of(result: Result, divisor: int) -> list[tuple[str, str, Any]]:
     """Name, unit and value of what stands side by side; time and energy are divided."""
     energy = result.energy_pj["total"] / divisor if result.energy_pj["by_part"] else None
+    inside = result.energy_pj.get("on_chip") if result.energy_pj["by_part"] else None
     latency = result.latency_fs / divisor
     return [
         ("latency", "fs", latency),
         ("interval", "fs", result.interval_fs),
         ("energy", "pJ", energy),
+        ("  on the chip", "pJ", None if inside is None else inside / divisor),
         ("energy x latency", "pJ fs", None if energy is None else energy * latency),
         ("area", "um2", result.area_um2["total"] if result.area_um2["by_part"] else None),
         ("achieved", "TOPS", result.tops["achieved"]),
@@ -222,7 +231,26 @@ def compare(*results: Result, labels: tuple[str, ...] | None = None) -> Comparis
         _pair(first, other, names[0], name, per_inference)
         for name, other in zip(names[1:], results[1:], strict=True)
     ]
-    return Comparison(results, names, normalised, pairs)
+    return Comparison(results, names, normalised, pairs, list(_assumed(results, names)))
+
+
+def _assumed(results: tuple[Result, ...], names: tuple[str, ...]) -> Iterator[str]:
+    """Say which parts off the chips have an energy in some of the runs and none in others."""
+    parts = dict.fromkeys(part for result in results for part in result.energy_pj.get("off_chip", ()))
+    for part in parts:
+        shares = [result.energy_pj["by_part"].get(part) for result in results]
+        counted = [
+            f"{name} ({energy / result.energy_pj['total']:.0%})"
+            for name, result, energy in zip(names, results, shares, strict=True)
+            if energy and result.energy_pj["total"]
+        ]
+        left = [name for name, energy in zip(names, shares, strict=True) if not energy]
+        if counted and left:
+            yield (
+                f"The energy of {part}, which stands beside the arrays' chip, is counted on {', '.join(counted)} and "
+                f"not modelled on {', '.join(left)}: that difference is an assumption of the chip files, not of the "
+                "designs; 'on the chip' leaves it out."
+            )
 
 
 def label(results: tuple[Result, ...]) -> tuple[str, ...]:

@@ -51,6 +51,8 @@ def show(chip: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from pimsim.chip.reticle import beyond_reticle
+
     console = Console(width=WIDTH, highlight=False, markup=False)
     console.print(Text(f"{loaded.config.name}: {loaded.config.description}", style="bold"))
     console.print(Text(loaded.config.source))
@@ -62,8 +64,9 @@ def show(chip: str, overrides: tuple[str, ...], as_json: bool) -> None:
             "Shares are of what is modelled."
         )
     )
-    for note in loaded.notes:
-        console.print(Text(f"- {note}"))
+    for note in (beyond_reticle(loaded), *loaded.notes):
+        if note:
+            console.print(Text(f"- {note}"))
 
 
 @command.command()

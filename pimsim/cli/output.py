@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from pimsim.trace.model import Model
+
 
 def print_bytes(raw: bytes) -> None:
     """Print JSON as UTF-8, whatever the locale is."""
@@ -29,3 +31,15 @@ def print_pieces(*pieces: RenderableType, width: int | None = None) -> None:
     from rich.console import Console
 
     Console(width=width, highlight=False, markup=False).print(*pieces, sep="\n")
+
+
+def say_of_trace(trace: Model) -> None:
+    """Say on stderr what a trace leaves out, and what was bound without being asked."""
+    from pimsim.trace.unknown import warning
+
+    if trace.unknown:
+        click.echo(f"warning: {warning(trace.unknown)}", err=True)
+    for name in () if trace.symbols else trace.header.get("defaults", ()):  # or else it will not run
+        click.echo(
+            f"note: {name}={trace.header['symbols'][name]} by default: a run is of one inference", err=True
+        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pimsim.cli import INTERRUPTED
-from pimsim.cli.output import print_bytes, print_pieces
+from pimsim.cli.output import print_bytes, print_pieces, say_of_trace
 from pimsim.cli.progress import Progress
 from pimsim.errors import ConfigError, InterruptedRunError, PimsimError
 
@@ -176,8 +176,9 @@ def command(
             if prompt is None and (binds or loaded[1].symbols):
                 from pimsim.trace.bind import bind_text
 
-                loaded = loaded[0], bind_text(loaded[1], binds)
+                loaded = loaded[0], bind_text(loaded[1], binds, partial=True)
             experiment = Experiment(*loaded, options)
+            say_of_trace(experiment.trace)
             progress.stage = "while planning; nothing is written"
             if plan_only:
                 _show_plan(experiment, as_json)

@@ -75,5 +75,6 @@ def command(
         print_bytes(json.dumps(view.rows, indent=1, ensure_ascii=False).encode() + b"\n")
         return
     from pimsim.report.breakdown import breakdown_report
+    from pimsim.report.terminal import warnings
 
-    print_pieces(*breakdown_report(view, top))
+    print_pieces(*warnings(loaded), *breakdown_report(view, top))

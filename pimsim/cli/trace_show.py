@@ -27,10 +27,10 @@ def command(trace: str, binds: tuple[str, ...], as_csv: bool, as_json: bool) -> 
 
     MACs are multiply-accumulates of one inference, 1 MAC = 2 ops: static ones multiply with a weight, dynamic ones
     two activations. Weights are the elements of the matrices, params those of weights, biases and all other
-    constants. Activations are the elements of activations that an op reads and writes. MACs/elem is the arithmetic
-    intensity: MACs by elements moved (operands read and outputs written, each once; of a table that a Gather picks
-    from, what it picks). With elements of B bits, one is 16/B ops a byte. Zeros and ones are shares of the output's
-    codes and of their bits, where the trace has statistics.
+    constants; in the totals, what several ops read counts once. Activations are the elements of activations that an
+    op reads and writes. MACs/elem is the arithmetic intensity: MACs by elements moved (operands read and outputs
+    written, each once; of a table that a Gather picks from, what it picks). With elements of B bits, one is 16/B ops a
+    byte. Zeros and ones are shares of the output's codes and of their bits, where the trace has statistics.
     """
     if as_csv and as_json:
         raise ConfigError("does not go with --json", where="--csv")
@@ -50,9 +50,10 @@ def command(trace: str, binds: tuple[str, ...], as_csv: bool, as_json: bool) -> 
             "model": loaded.model,
             "digest": loaded.digest,
             **loaded.header,
+            "unknown": loaded.unknown,
             "outputs": list(loaded.outputs),
             "ops": rows,
-            "totals": totals_of(rows),
+            "totals": totals_of(loaded, rows),
         }
         print_bytes(json.dumps(shown, indent=1, ensure_ascii=False).encode() + b"\n")
         return

@@ -8,7 +8,7 @@ import sys
 import click
 
 from pimsim.cli import INTERRUPTED
-from pimsim.cli.output import print_bytes, print_pieces
+from pimsim.cli.output import print_bytes, print_pieces, say_of_trace
 from pimsim.cli.progress import Progress
 from pimsim.errors import ConfigError
 
@@ -86,9 +86,10 @@ def command(
         try:
             experiment = Experiment(
                 Chip.load(chip, overrides),
-                bind_text(Trace.load(trace), binds),
+                bind_text(Trace.load(trace), binds, partial=True),
                 Options(batch=batch, chips=chips),
             )
+            say_of_trace(experiment.trace)
             result = whatif(
                 experiment, settings=settings, parts=parts or None, jobs=jobs, on_progress=progress
             )

@@ -10,6 +10,7 @@ from pimsim.analysis.compare import Comparison, Difference, Pair
 from pimsim.analysis.sums import sum_by
 from pimsim.report.controllers import named, written
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
+from pimsim.report.terminal import warnings
 from pimsim.result.energy import AJ_PER_PJ
 from pimsim.units import format_si, format_time
 
@@ -39,9 +40,10 @@ def comparison_report(comparison: Comparison, top: int = TOP) -> Iterator[Render
 
     first = comparison.results[0]
     yield Text(f"{printable(first.model)}: {printable(' against '.join(comparison.labels))}", style="bold")
+    yield from warnings(*comparison.results, labels=comparison.labels)
     for pair in comparison.pairs:
         yield plain(pair.sentence)
-    for line in comparison.normalised:
+    for line in [*comparison.normalised, *comparison.assumed]:
         yield plain(f"note: {line}")
     if any(result.network["approximate"] for result in comparison.results):
         yield plain(

@@ -97,6 +97,14 @@ def _costs(result: Result) -> Iterator[Figure]:
         )  # pJ/fs is kW
         at_peak = f"; {format_si(peak['watts'], 'W')} at peak" if peak["watts"] else ""
         yield "energy", format_si(per_inference * 1e-12, "J"), f"per inference{_without(energy)}"
+        beside = energy.get("off_chip")
+        if beside and energy["total"]:
+            inside = energy["on_chip"] / result.batch
+            yield (
+                "  on the chip",
+                format_si(inside * 1e-12, "J"),
+                f"without {' and '.join(beside)}, {share(1 - energy['on_chip'] / energy['total'])}",
+            )
         yield "power", format_si(mean_kw * 1e3, "W"), f"mean over the latency{at_peak}"
         at_peak = f"; {peak['tops'] / peak['watts']:.4g} at peak" if peak["watts"] else ""
         yield "efficiency", f"{result.tops['per_watt']:.4g} TOPS/W", f"operations by energy{at_peak}"

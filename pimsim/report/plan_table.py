@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pimsim.mapping.planning.plan import Plan
+    from pimsim.mapping.planning.planned import PlannedOp
 
 MOST_WIDTH = (11, 10)  # of type and unit; longer ones fold
 TILES_WIDTH = 12
@@ -58,7 +59,8 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
         )
         yield plain(
             "\n".join(
-                f"  round {number}: from {ops[0].node.name} to {ops[-1].node.name}, {sum(o.arrays for o in ops)} arrays"
+                f"  round {number}: from {ops[0].node.name} to {ops[-1].node.name}, "
+                f"{plan.arrays_of_round(number)} arrays"
                 for number in range(plan.rounds)
                 if (ops := [op for op in plan.ops if op.round == number])
             )
@@ -68,6 +70,7 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
             yield plain(
                 f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays."
             )
+    yield from _shared(plan)
     held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
     for place, count in held.items():
         yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
@@ -93,6 +96,27 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
         yield plain(f"The slowest layer on arrays takes {pace} an inference, if nothing holds it up.")
 
 
+def _shared(plan: Plan) -> Iterator[Any]:
+    """Say of each weight that several ops read how many copies there are, and why."""
+    users: dict[str, list[PlannedOp]] = {}
+    for op in plan.ops:
+        if op.tiling is not None:
+            users.setdefault(op.shares or op.node.name, []).append(op)
+    for first, ops in users.items():
+        if len(ops) < 2:
+            continue
+        sets = {replica.slots for op in ops for replica in op.replicas}
+        further = sum(
+            op.shares is not None and op.replicas[0].slots.startswith(f"{op.node.name}.") for op in ops
+        )
+        one = "one copy" if len(sets) == 1 else f"{len(sets)} copies"
+        why = "" if len(sets) == 1 + further else ", as many as keep the pace"
+        if further:
+            why += f", {further} of them where the buffers beside the others are full"
+        more = ops[1].node.name if len(ops) == 2 else f"{len(ops) - 1} others"
+        yield plain(f"{first} and {more} read one weight and take turns on {one} of it{why}.")
+
+
 def _by_site(plan: Plan) -> Iterator[Any]:
     """Say which sites do which ops, and why there."""
     config = plan.chip.config
@@ -107,6 +131,13 @@ def _by_site(plan: Plan) -> Iterator[Any]:
             f"{site} ({config.sites[site].kind}, {numbers.start}-{numbers.stop - 1}): "
             f"{', '.join(names[:3])}{more}: {why}."
         )
+
+
+def _arrays(row: Mapping[str, Any]) -> str:
+    """Write the arrays of an op; those that an op before has brought stand in brackets."""
+    if not row["arrays"]:
+        return "-"
+    return f"({row['arrays']})" if row.get("shares") else str(row["arrays"])
 
 
 def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -127,7 +158,7 @@ def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             plain(row["op"]),
             plain(row["type"]),
             plain(row["on"]),
-            str(row["arrays"]) if row["arrays"] else "-",
+            _arrays(row),
             share(row["utilisation"]) if row["utilisation"] is not None else "-",
             str(row["replicas"]),
             str(row["firings"]),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pimsim.analysis.causes import MEANINGS
 from pimsim.report.controllers import controllers_table
 from pimsim.report.figures import figures
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
+from pimsim.result.warnings import bound_text, warned
 from pimsim.units import format_si, format_time
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[Re
     from rich.text import Text
 
     yield Text(headline(result), style="bold")
+    yield from warnings(result)
     yield figures_table(result)
     yield heading("Lower bounds: no run can be faster")
     yield bounds_table(result)
@@ -81,10 +83,19 @@ def headline(result: Result) -> str:
     turns = f"weights written anew in {rounds} rounds of each inference\n" if rounds > 1 else ""
     network = "" if not result.network["approximate"] else "network by packet: approximate\n"
     bits = f"{result.weight_bits}-bit weights, {result.input_bits}-bit inputs"
+    bound = bound_text(result.trace)
+    symbols = f"with {printable(bound)}\n" if bound else ""
     return (
         f"{printable(result.model)} on {printable(result.chip)}\n"
-        f"{inferences}, {bits}, {chips} ({how})\n{turns}{network}"
+        f"{inferences}, {bits}, {chips} ({how})\n{symbols}{turns}{network}"
     )
+
+
+def warnings(*results: Result, labels: Sequence[str] = ("",)) -> Iterator[RenderableType]:
+    """Yield what must be known before the figures of results, with what each is called where there are several."""
+    for result, label in zip(results, labels, strict=True):
+        for text in warned(result.data):
+            yield plain(f"warning: {label + ': ' if label else ''}{text}")
 
 
 # -- figures -------------------------------------------------------------------------------------------------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.report.tables import plain, printable, share, table
+from pimsim.trace.identity import distinct
 from pimsim.trace.observed_file import to_row
 from pimsim.trace.optypes import OP_TYPES
 from pimsim.trace.tensor import dims
+from pimsim.trace.unknown import warning
 from pimsim.units import format_si
 
 if TYPE_CHECKING:
@@ -47,14 +50,18 @@ def rows_of(trace: Trace) -> list[dict[str, Any]]:
     return [_row(op) for op in trace.ops]
 
 
-def totals_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the sums over all ops, static and dynamic MACs apart; None if one of the figures is."""
+def totals_of(trace: Trace, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sums over all ops, static and dynamic MACs apart; None if one of the figures is.
+
+    A weight or constant that several ops read counts once.
+    """
     made: dict[str, Any] = {"ops": len(rows)}
     made["macs"] = _sum(row["macs"] for row in rows)
     for kind in ("static", "dynamic"):
         made[f"{kind}_macs"] = _sum(row["macs"] for row in rows if row["operands"] == kind)
-    for name in ("weights", "params", "activations"):
-        made[name] = _sum(row[name] for row in rows)
+    made["weights"] = _known(lambda: trace.weights)
+    made["params"] = _known(lambda: distinct(trace.ops, ("weight", "constant")))
+    made["activations"] = _sum(row["activations"] for row in rows)
     made["moved"] = _sum(row["moved"] for row in rows)
     made["intensity"] = _ratio(made["macs"], made["moved"])
     return made
@@ -77,6 +84,7 @@ def _row(op: Op) -> dict[str, Any]:
         "operands": ("static" if weight else "dynamic") if product else None,
         "macs": macs,
         "weights": _known(lambda: weight.tensor.elements) if weight else 0,
+        "weight_name": weight.name if weight else None,
         "params": params,
         "activations": activations,
         "moved": moved,
@@ -119,6 +127,8 @@ def trace_report(trace: Trace, width: int) -> Iterator[RenderableType]:
     sources = (about["source"].get(key) for key in ("file", "architecture", "factory", "class"))
     origin = next((str(source) for source in sources if source), "unknown")
     yield plain(f"{trace.model}: from {origin}, weights {about['weights']}")
+    if trace.unknown:
+        yield plain(f"warning: {warning(trace.unknown)}")
     for note in about["notes"]:
         yield plain(f"note: {note}")
     if trace.symbols:
@@ -126,7 +136,7 @@ def trace_report(trace: Trace, width: int) -> Iterator[RenderableType]:
         yield plain(f"note: '?' depends on symbols without a value; say {binds}")
     for origin in dict.fromkeys(row["stats"]["origin"] for row in rows if row["stats"]):
         yield plain(f"data: {origin}")
-    totals = totals_of(rows)
+    totals = totals_of(trace, rows)
     cells = [_cells(row) for row in rows]
     foot = _foot(totals)
     columns = [
@@ -145,6 +155,12 @@ def trace_report(trace: Trace, width: int) -> Iterator[RenderableType]:
         f"MACs: {_exact(totals['macs'])}, of them {_exact(totals['static_macs'])} static and "
         f"{_exact(totals['dynamic_macs'])} dynamic; weights: {_exact(totals['weights'])}"
     )
+    readers = Counter(row["weight_name"] for row in rows if row["weight_name"] is not None)
+    shared = [count for count in readers.values() if count > 1]
+    if shared:
+        yield plain(
+            f"Counted once: {len(shared)} weight{'s' if len(shared) > 1 else ''} that {sum(shared)} ops read."
+        )
     for name, meaning in _MEANINGS.items():
         if name in columns:
             yield plain(meaning)

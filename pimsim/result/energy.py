@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
+from pimsim.chip import ChipConfig
 from pimsim.chip.peak import Peak
 from pimsim.machine.controllers.power import Power
 from pimsim.machine.machine import Machine
@@ -85,8 +87,13 @@ def energy_rows(machine: Machine, static_mw: dict[str, float], latency_fs: int) 
     }
 
 
-def in_picojoules(energy: dict[str, Any]) -> dict[str, Any]:
-    """Return the sums of energy rows in pJ: in all, by part, dynamic and static apart, and by op."""
+def off_chip(config: ChipConfig) -> list[str]:
+    """Return the parts that stand beside the chip of the arrays: links to other chips and the host, and memories."""
+    return ["external", *(name for name, site in config.sites.items() if not site.takes_ops)]
+
+
+def in_picojoules(energy: dict[str, Any], off_chip: Collection[str]) -> dict[str, Any]:
+    """Return the sums of energy rows in pJ: in all, without parts off the chip, by part, by kind, and by op."""
     by_part: dict[str, int] = defaultdict(int)
     kinds: dict[str, dict[str, int]] = {"dynamic": defaultdict(int), "static": defaultdict(int)}
     by_op: dict[str, int] = defaultdict(int)
@@ -97,6 +104,8 @@ def in_picojoules(energy: dict[str, Any]) -> dict[str, Any]:
             by_op[row["op"]] += row["aj"]
     return {
         "total": energy["total_aj"] / AJ_PER_PJ,
+        "on_chip": sum(aj for part, aj in by_part.items() if part not in off_chip) / AJ_PER_PJ,
+        "off_chip": [part for part in off_chip if part in by_part],
         "by_part": _picojoules(by_part),
         "dynamic": _picojoules(kinds["dynamic"]),
         "static": _picojoules(kinds["static"]),

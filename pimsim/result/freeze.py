@@ -15,12 +15,13 @@ from pimsim.result.attribution import interval_rows, phases_of, rows_of
 from pimsim.result.bounds import busiest, chain_fs, link_busy_fs, work_fs
 from pimsim.result.cold import about_weights
 from pimsim.result.controllers import controller_notes, controller_rows
-from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, static_power_mw
+from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, off_chip, static_power_mw
 from pimsim.result.interval import interval_of, least_interval_fs
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
+from pimsim.result.warnings import warnings_of
 from pimsim.result.wear import wear_rows
 from pimsim.result.windows import window_notes, window_rows
 from pimsim.trace.schema import Trace
@@ -69,6 +70,7 @@ def freeze(
     windows = window_rows(machine)
     data: dict[str, Any] = {
         "schema": SCHEMA,
+        **({"warnings": warnings} if (warnings := warnings_of(trace, plan.chip)) else {}),
         "identity": dict(identity),
         "model": trace.model,
         "chip": plan.chip.config.name,
@@ -87,7 +89,7 @@ def freeze(
         "outputs_fs": machine.host.outputs,
         "inferences_per_s": FS_PER_S / interval,
         "macs": macs,
-        "energy_pj": in_picojoules(energy),
+        "energy_pj": in_picojoules(energy, off_chip(plan.chip.config)),
         "energy": {"total_aj": energy["total_aj"], "rows": energy["rows"]},
         "area_um2": _area(plan),
         "tops": {
@@ -124,7 +126,12 @@ def freeze(
             *window_notes(windows, latency),
         ],
         "config": plan.chip.to_dict(),
-        "trace": {**trace.header, "model": trace.model, "ops": len(trace.ops)},
+        "trace": {
+            **trace.header,
+            **({"unknown": trace.unknown} if trace.unknown else {}),
+            "model": trace.model,
+            "ops": len(trace.ops),
+        },
     }
     if rows := controller_rows(machine):
         data["controllers"] = rows
@@ -165,7 +172,7 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
         return work / (there * latency_fs) if there else None
 
     available = plan.arrays_available * plan.rounds  # of rounds, the mean
-    cells = sum(op.tiling.utilisation * op.arrays for op in plan.ops if op.tiling)
+    cells = sum(op.tiling.utilisation * op.tiling.arrays for op, _, _ in plan.sets() if op.tiling)
     return {
         "arrays_mapped": plan.arrays / available if available else None,
         "cells_mapped": cells / available if available else None,

@@ -11,6 +11,7 @@ from pimsim import __version__
 from pimsim.chip import Chip
 from pimsim.result.result import digest_of
 from pimsim.run.options import OptionKeywords, Options
+from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
 
@@ -30,7 +31,7 @@ class Experiment:
     chip : Chip
         What to run on.
     trace : Trace
-        What to run.
+        What to run. A symbol that counts inferences is 1 unless it is bound: `Options.batch` says how many there are.
     options : Options
         What is asked; by default one inference on as few chips as hold the model.
     """
@@ -38,6 +39,11 @@ class Experiment:
     chip: Chip
     trace: Trace
     options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        """Take one inference at a time, where the trace leaves open how many."""
+        if not self.options.generates and self.trace.symbols:
+            object.__setattr__(self, "trace", bind_batch(self.trace))
 
     def with_(self, **changes: Unpack[Changes]) -> Experiment:
         """Return a copy with another chip or trace, or with some of its options changed.

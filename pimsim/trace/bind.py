@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pimsim.errors import TraceError
+from pimsim.trace.batch import batch_symbols
 from pimsim.trace.experts import row_symbols
 from pimsim.trace.found import MAX_SIZE, closest, show
 from pimsim.trace.model import Model
@@ -83,6 +84,16 @@ def bind(
         parts = [given if values else "", error.where.removeprefix("trace: "), error.message]
         message = ": ".join(part for part in parts if part)
         raise TraceError(message, where=trace.model, mend=error.mend) from None
+
+
+def bind_batch(trace: Bound) -> Bound:
+    """Give the symbols that count inferences, if they have no value yet, 1, and say so in the header."""
+    names = batch_symbols(trace.symbols, trace.ops)
+    if not names:
+        return trace
+    bound = bind(trace, dict.fromkeys(names, 1), partial=True)
+    header = {**bound.header, "defaults": [*bound.header.get("defaults", ()), *names]}
+    return trace.from_ops(bound.model, bound.ops, bound.outputs, header)
 
 
 def bind_text(trace: Bound, texts: Sequence[str], *, partial: bool = False) -> Bound:

@@ -19,7 +19,7 @@ REFUSED = {
     "batch": (["--prompt", "8", "--generate", "2", "--batch", "2"], "does not go with --batch or --bind"),
     "no tokens": (["--prompt", "8", "--generate", "0"], "tokens: found 0, expected a whole number from 1"),
     "rate": (["--prompt", "8", "--generate", "2", "--rate", "-1"], "rate: found -1"),
-    "unbound": ([], "symbols without a value: batch, seq, kv; say --bind batch=N"),
+    "unbound": ([], "symbols without a value: seq, kv; say --bind seq=N"),
     "unknown symbol": (["--bind", "seq=1", "--bind", "sq=1"], "no symbol 'sq'"),
     "nonsense": (["--bind", "seq=x"], "found 'seq=x', expected NAME=N"),
     "reload in places": (

@@ -378,3 +378,11 @@ def test_progress_is_silent_before(small):
     process = start("isaac", small, stdin=subprocess.DEVNULL)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
+
+
+def test_a_run_is_of_one_inference_unless_it_is_said(capsys, monkeypatch):
+    """A shipped CNN asks for no symbol, and says on stderr what it took."""
+    done = call(capsys, monkeypatch, "run", "isaac", "resnet18", "--plan")
+    assert done.code == 0
+    assert done.err == "note: batch=1 by default: a run is of one inference\n"
+    assert done.out.startswith("Plan of resnet18 on isaac")

@@ -16,6 +16,7 @@ import numpy as np
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Edge, Expert, Node
 from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
+from pimsim.mapping.flow.needs import divided
 from pimsim.mapping.flow.rules import OpRule, rule_of
 from pimsim.mapping.flow.views import appended
 from pimsim.mapping.flow.windows import window_of
@@ -49,10 +50,11 @@ def build(trace: Trace) -> list[Node]:
             features = math.prod(size for axis, size in enumerate(output.shape) if axis not in axes)
             # Outputs that are cut along positions come from tokens of the whole.
             whole = op.type == "Input" or node.tokens == Layout(output.shape, axes).positions
-            own = axes if whole else None
+            taken = divided(op, index, node.layout) if rule_of(op.type).divides and not whole else ()
+            own = axes if whole or taken else None
             piece = (op.name, index) if len(op.outputs) > 1 else ()
             found[op.name, index] = Source(
-                len(nodes) - 1, own, features if own is not None else node.features, piece
+                len(nodes) - 1, own, features if own is not None else node.features, piece, taken=taken
             )
     for name in trace.outputs:
         source = found[name, 0]
@@ -62,8 +64,8 @@ def build(trace: Trace) -> list[Node]:
 
 def _output(name: str, source: Source, made_by: Node) -> Node:
     """Return the node that takes one of the model's outputs to the host, token by token."""
-    count = made_by.tokens
-    steps = np.arange(count, dtype=np.int64)
+    steps = np.array(source.taken or range(made_by.tokens), dtype=np.int64)
+    count = len(steps)
     taken = source.features if source.piece else made_by.features
     return Node(
         name=f"{name} (output)",
@@ -162,6 +164,10 @@ def _edge(node: Node, source: Source, seen: Layout, need: Table, low: Table, rea
     """Turn tables over the positions of an operand into tables over its source's tokens."""
     features, grain = source.features, 1
     if seen.same_tokens(source.axes):
+        if source.taken and seen.positions == len(source.taken):
+            those = np.array(source.taken)
+            need, low = those[np.maximum(need, 1) - 1] + 1, those[np.minimum(low, len(those) - 1)]
+            return Edge(source.node, need, low, reads, features, piece=source.piece)
         if seen.positions == node.tokens:
             return Edge(source.node, need, low, reads, features, piece=source.piece)
         if node.type == "Input":  # a token is a row of positions

@@ -102,6 +102,8 @@ class Source:
         Which slice of the node's features they are; empty for all.
     cached : int
         Tokens of each image that a cache holds before them.
+    taken : tuple of int
+        Those of the node's tokens that the tensor is made of, in order; empty for all.
     """
 
     node: int
@@ -109,3 +111,4 @@ class Source:
     features: int
     piece: tuple[object, ...] = ()
     cached: int = 0
+    taken: tuple[int, ...] = ()

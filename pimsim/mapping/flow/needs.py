@@ -74,3 +74,12 @@ def cut_out(op: Op, seen: Layout) -> Table | None:
     cut = {axis: slice(*each) for axis, each in zip(attributes["axes"], bounds, strict=True)}
     grid = np.arange(seen.positions, dtype=np.int64).reshape([seen.shape[axis] for axis in seen.axes])
     return grid[tuple(cut.get(axis, slice(None)) for axis in seen.axes)].ravel()
+
+
+def divided(op: Op, output: int, seen: Layout) -> tuple[int, ...]:
+    """Return the positions of a Split's input that one of its outputs is made of, in order."""
+    axis = op.attributes["axis"]
+    begin = sum(each.shape[axis] for each in op.outputs[:output])
+    part = slice(begin, begin + op.outputs[output].shape[axis])
+    grid = np.arange(seen.positions, dtype=np.int64).reshape([seen.shape[each] for each in seen.axes])
+    return tuple(grid[tuple(part if each == axis else slice(None) for each in seen.axes)].ravel().tolist())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from pimsim.errors import ConfigError
+from pimsim.trace.model import Model
 
 MOST = {"chips": 100_000, "weight_bits": 64, "input_bits": 64}
 
@@ -73,3 +74,11 @@ def check_flag(name: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise ConfigError(f"found {value!r:.30}, expected True or False", where=name)
+
+
+def stated_bits(trace: Model, role: str) -> int | None:
+    """Return the bits that a trace states for its weights or activations, None if it leaves them to the chip."""
+    bits = {
+        o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None
+    }
+    return max(bits) if bits else None

@@ -20,15 +20,17 @@ from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
 from pimsim.mapping.planning.kind import Kind, kinds_of
 from pimsim.mapping.planning.memory import bytes_in_memory
 from pimsim.mapping.planning.operands import give_operands
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
+from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, stated_bits
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
-from pimsim.mapping.planning.rounds import check_reload, chips_for, largest, rounds_of, slots_of
+from pimsim.mapping.planning.rounds import check_reload, chips_for, counted, largest, rounds_of, slots_of
+from pimsim.mapping.planning.shared import only_taken, owners_by_round, owners_of, users_of
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY
 from pimsim.mapping.planning.tiling import Tiling
+from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
 BUDGETS = [1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2, 0.0]
@@ -60,6 +62,7 @@ def make_plan(
     TraceError
         If a symbol of the trace has no value.
     """
+    trace = bind_batch(trace)
     trace.require_bound()
     flows = Flows(trace.model, [build(trace)])
     return plan_flows(chip, trace, flows, replace(options or PlanOptions(), **changes))[0]
@@ -91,8 +94,8 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
     """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
     config, options = chip.config, options or PlanOptions()
     chips, reload = options.chips, options.reload
-    weight_bits = options.weight_bits or _stated(trace, "weight") or config.precision.weight_bits
-    input_bits = options.input_bits or _stated(trace, "activation") or config.precision.input_bits
+    weight_bits = options.weight_bits or stated_bits(trace, "weight") or config.precision.weight_bits
+    input_bits = options.input_bits or stated_bits(trace, "activation") or config.precision.input_bits
     nodes = flows.programs[0]
     groups, kinds = groups_of(nodes), kinds_of(config)
     choices = assign(nodes, groups, kinds, config, weight_bits, input_bits)
@@ -101,7 +104,8 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
         kinds[site].tiling(node.op, weight_bits) if site and node.on_arrays and node.op else None
         for node, site in zip(nodes, sites, strict=True)
     ]
-    needed = slots_of(range(len(nodes)), tilings, sites)
+    owners = owners_of(nodes, tilings, sites)
+    needed = slots_of(range(len(nodes)), tilings, sites, owners)
     per_chip = {name: kind.slots * kind.site.seats for name, kind in kinds.items()}
     able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
     fewest = chips_for(needed, per_chip)
@@ -114,18 +118,20 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 where=f"{config.name}: products",
                 mend="set it to digital or auto, or leave --reload out",
             )
-        most = largest(nodes, tilings, sites, groups)
+        most = largest(nodes, tilings, sites, groups, owners)
         fewest, need = chips_for(most, per_chip), f"a part of '{flows.model}' that cannot be cut needs"
     if chips is not None and chips < fewest:
+        other = ", leave it out, or add --reload" if able else ", or leave it out"
         raise MappingError(
-            f"{need} {_counted(most)}, {chips} x {config.name} has {_counted(per_chip, chips)}",
-            mend=f"give --chips {fewest} or more"
-            + (", leave it out, or add --reload" if able else ", or leave it out"),
+            f"{need} {counted(most)}, {chips} x {config.name} has {counted(per_chip, chips)}",
+            mend=f"give --chips {fewest} or more{other}",
         )
+    users = users_of(owners, tilings)
     least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
+    least = [only_taken(*each, users) for each in zip(flows.programs, least, strict=True)]
     for each, places in zip(flows.programs, least, strict=True):
         _check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config)
-    job = _Job(chip, flows, tilings, choices, groups, least, weight_bits, input_bits)
+    job = _Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits)
     reason = ""
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
         package = Package(config, count)
@@ -150,7 +156,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 # Nothing is spare: rounds of fewer slots leave room where buffers are full.
                 budget = {name: needed[name] for name in there}
                 part = {name: int(slots * share) for name, slots in there.items()}
-                rounds = rounds_of(nodes, tilings, sites, groups, part)
+                rounds = rounds_of(nodes, tilings, sites, groups, part, owners)
             if rounds is None:
                 continue
             try:
@@ -158,7 +164,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
             except NoRoom as failure:
                 reason = str(failure)
     raise MappingError(
-        f"'{flows.model}' needs {_counted(needed)}, {count} x {config.name} has {_counted(per_chip, count)}, but no "
+        f"'{flows.model}' needs {counted(needed)}, {count} x {config.name} has {counted(per_chip, count)}, but no "
         f"room in reach: not enough {reason}",
         mend="give more --chips or a larger "
         + (
@@ -178,6 +184,7 @@ class _Job:
     tilings: Sequence[Tiling | None]
     choices: Sequence[Choice]
     groups: Sequence[Group]
+    owners: Sequence[int]
     least: list[list[list[int]]]
     weight_bits: int
     input_bits: int
@@ -215,6 +222,8 @@ class _Job:
         """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
         nodes = self.flows.programs[0]
         sites = [choice.site for choice in self.choices]
+        owners = owners_by_round(self.owners, rounds)
+        users = users_of(owners, self.tilings)
         copies = choose_copies(
             nodes,
             self.tilings,
@@ -225,6 +234,7 @@ class _Job:
             self.groups,
             self.least[0],
             rounds,
+            owners,
         )
         ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
         # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
@@ -235,6 +245,7 @@ class _Job:
             ]
             for each in self.flows.programs
         ]
+        wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted)
         ops: list[PlannedOp] = []
         right_in: dict[int, str] = {}
@@ -257,7 +268,9 @@ class _Job:
                 op.slices = copies.slices[n]
                 op.replicas, right_in[n] = floor.grouped[n]
             elif op.tiling is not None:
-                floor.place_on_arrays(n, op, copies.of[n])
+                if n not in floor.placed:
+                    floor.place_weight(op, users[n], copies)
+                op.replicas, op.shares = floor.placed[n]
             elif op.attached:
                 op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
             elif op.unit is None:
@@ -381,19 +394,3 @@ def _check_buffers(
                 mend=f"give --set {name}.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
                 "fewer --input-bits or a smaller input",
             )
-
-
-def _counted(slots: Mapping[str, int], chips: int = 1) -> str:
-    """Say how many slots, by the name of the sites where there are several."""
-    some = {name: count * chips for name, count in slots.items() if count}
-    if len(some) <= 1:
-        return f"{sum(some.values())} arrays"
-    return " and ".join(f"{count} slots of '{name}'" for name, count in some.items())
-
-
-def _stated(trace: Trace, role: str) -> int | None:
-    """Return the bits that a trace states for its weights or activations, None if it leaves them to the chip."""
-    bits = {
-        o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None
-    }
-    return max(bits) if bits else None

@@ -13,6 +13,7 @@ def balance(
     budget: Mapping[str, int],
     owners: Sequence[str],
     floor_fs: float = 0,
+    most: Sequence[int] | None = None,
 ) -> list[int]:
     """Spend the arrays that are left on copies of whichever layer sets the pace.
 
@@ -30,12 +31,15 @@ def balance(
         The name of the sites of each layer.
     floor_fs : float
         Time an inference that something other than the arrays takes; copies for a faster pace would be idle.
+    most : sequence of int, optional
+        Replicas that each layer can use; by default one a position.
 
     Returns
     -------
     list of int
-        Replicas of each layer, at most one a position.
+        Replicas of each layer.
     """
+    most = positions if most is None else most
     replicas = [1] * len(positions)
     left = dict(budget)
     for owner, each in zip(owners, arrays, strict=True):
@@ -44,11 +48,11 @@ def balance(
     heapq.heapify(slowest)
     while slowest:
         longest, i = heapq.heappop(slowest)
-        if -longest <= floor_fs or arrays[i] > left[owners[i]] or replicas[i] >= positions[i]:
+        if -longest <= floor_fs or arrays[i] > left[owners[i]] or replicas[i] >= most[i]:
             break  # the pace is set by a layer that cannot be helped: more copies of others would be idle
         # The next number of replicas that shortens the longest share of positions.
         rounds = -(-positions[i] // replicas[i])
-        wanted = -(-positions[i] // (rounds - 1)) if rounds > 1 else replicas[i]
+        wanted = min(most[i], -(-positions[i] // (rounds - 1))) if rounds > 1 else replicas[i]
         if (wanted - replicas[i]) * arrays[i] > left[owners[i]]:
             break
         left[owners[i]] -= (wanted - replicas[i]) * arrays[i]

@@ -11,6 +11,7 @@ from pimsim.report.html.bars import Bit, bars, split
 from pimsim.report.html.pieces import Chart, Part, Piece, Section, Table, Text
 from pimsim.report.html.style import BLUE, ORANGE
 from pimsim.report.tables import NOT_MODELLED, share
+from pimsim.result.warnings import warned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,14 @@ def comparison(results: Sequence[Result]) -> Part:
         If they cannot be compared.
     """
     found = compare(*results)
-    verdict: list[Piece] = [Text(line) for line in [*found.sentence.splitlines(), *found.normalised]]
+    verdict: list[Piece] = [
+        Text(line) for line in [*found.sentence.splitlines(), *found.normalised, *found.assumed]
+    ]
+    verdict += [
+        Text(f"Warning: {label}: {text}")
+        for label, result in zip(found.labels, results, strict=True)
+        for text in warned(result.data)
+    ]
     if any(result.network["approximate"] for result in results):
         verdict.append(Text("Runs by packet are approximate; by flit they may differ."))
     verdict.append(_figures(found.labels, found.figures))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pimsim.report.figures import figures
 from pimsim.report.html import words
 from pimsim.report.html.pieces import Figure, Figures, Piece, Points, Section, Table, Text
+from pimsim.result.warnings import bound_text, warned
 
 if TYPE_CHECKING:
     from pimsim.result.result import Result
@@ -19,7 +20,9 @@ def summary(result: Result) -> Section:
         for group in figures(result)
         for name, value, note in group
     ]
-    pieces: list[Piece] = [Text(made_of(result)), Figures(found), bounds(result)]
+    pieces: list[Piece] = [Text(made_of(result))]
+    pieces += [Text(f"Warning: {text}") for text in warned(result.data)]
+    pieces += [Figures(found), bounds(result)]
     missing = unmodelled(result)
     if missing:
         pieces += [Text("What is not modelled, or does not follow from the parts:"), Points(missing)]
@@ -31,6 +34,8 @@ def made_of(result: Result) -> str:
     how = "chosen automatically" if result.chips_requested is None else "as asked for"
     approximate = " The network is simulated by packet: approximate." if result.network["approximate"] else ""
     runs = "1 inference" if result.batch == 1 else f"a batch of {result.batch:,} inferences"
+    bound = bound_text(result.trace)
+    runs += f" with {bound}" if bound else ""
     return (
         f"{result.model} on {result.chip}: {runs}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, "
         f"{words.count(result.chips, 'chip')} ({how}), {result.macs:,} multiply-accumulates (MACs). "

@@ -69,6 +69,10 @@ class Constants:
             if fixed and not node.domain and node.op_type not in _RANDOM and not _has_body(node):
                 self.names.update(value for value in node.output if value)
 
+    def maker(self, value: str) -> NodeProto | None:
+        """Return the node that computes a constant; None for one that the model stores."""
+        return self._maker.get(value)
+
     def origin(self, value: str) -> str:
         """Say where a constant's values are from: ``constant`` (filled), ``trained`` (stored), ``absent``."""
         found, todo, seen = set(), [value], set()

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
 from pimsim.trace.fold import drop_unread, fold_scales_into
+from pimsim.trace.identity import only_shared
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 from pimsim.trace.tensor import Operand, Tensor
+from pimsim.trace.unknown import is_matrix, pass_unknown
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -82,9 +84,10 @@ def from_onnx(
     path : str or Path
         The ONNX file.
     allow_unknown : bool
-        Make ops that a trace does not know DataMovement instead of refusing them.
+        Make ops that a trace does not know DataMovement instead of refusing them; those that compute are refused all
+        the same.
     bindings : mapping of str to int, optional
-        Values of symbolic dimensions. A symbolic first dimension is bound to 1 by default, and the trace's
+        Values of symbolic dimensions. One that is named like a batch is bound to 1 by default, and the trace's
         ``notes`` say so.
     model : str, optional
         The trace's name; by default the file's.
@@ -117,14 +120,9 @@ def export(
     graph = Graph(Path(path), dict(bindings or {}))
     notes = list(graph.notes)
     unknown = _unknown(graph)
-    if unknown:
-        listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-        if not allow_unknown:
-            message = f"the model has ops that a trace does not know: {listed}"
-            mend = "--allow-unknown treats them as data movement, without their computation"
-            raise TraceError(message, where=str(path), mend=mend)
-        notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
+    pass_unknown(unknown, _with_weights(graph), allow_unknown, str(path))
     graph.infer_shapes()
+    notes += pass_unknown(unknown, _with_weights(graph), allow_unknown, str(path))
     converter = _Converter(graph)
     converted, outputs = converter.convert()
     ops, outputs, folded = fold_scales_into(converted, outputs)
@@ -132,11 +130,13 @@ def export(
         "source": graph.source,
         "command": command,
         "symbols": graph.symbols,
+        **({"defaults": graph.defaults} if graph.defaults else {}),
         "weights": _weights(graph, ops),
         "notes": notes,
     }
     try:
-        trace = Trace.from_ops(model or Path(path).stem, drop_unread(ops, outputs), outputs, header)
+        kept = only_shared(drop_unread(ops, outputs))
+        trace = Trace.from_ops(model or Path(path).stem, kept, outputs, header)
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
     return converter.exported(trace, folded)
@@ -148,6 +148,23 @@ def _unknown(graph: Graph) -> Counter[str]:
     return Counter(
         full_type(node) for node in graph.live if not known(node) and full_type(node) not in VANISHING
     )
+
+
+def _with_weights(graph: Graph) -> set[str]:
+    """Return the unknown op types that read a constant matrix, as far as shapes are known."""
+    from pimsim.trace.onnx.constants import as_tensor
+    from pimsim.trace.onnx.ops import VANISHING, full_type, known
+
+    constants = graph.constants
+    forms = {name: as_tensor(tensor) for name, tensor in constants.stored.items()}
+    forms |= {name: constants.tensors[name] for name in constants.names if name in constants.tensors}
+    return {
+        full_type(node)
+        for node in graph.live
+        if not known(node)
+        and full_type(node) not in VANISHING
+        and any(name in forms and is_matrix(forms[name]) for name in node.input)
+    }
 
 
 def _weights(graph: Graph, ops: list[Op]) -> str:
@@ -162,7 +179,11 @@ class _Converter:
     """Turns the graph's nodes into ops, and value names into (op, output) pairs."""
 
     def __init__(self, graph: Graph) -> None:
+        from pimsim.trace.onnx.identity import Identities
+
         self.graph = graph
+        self.identities = Identities(graph.constants)
+        self.seen_again: dict[tuple[str, int], str] = {}  # what hands an output on -> its value name
         self.ops: list[Op] = []
         self.names: set[str] = set()
         self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
@@ -184,8 +205,9 @@ class _Converter:
                 self._add(node)
         outputs = []
         for value in self.graph.outputs:
-            if value in self.made and self.made[value][0] not in outputs:
-                outputs.append(self.made[value][0])
+            if value in self.made:
+                outputs.append(self._output(value))
+        outputs = list(dict.fromkeys(outputs))
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
         return self.ops, outputs
@@ -195,6 +217,7 @@ class _Converter:
         names: dict[tuple[str, int], str] = {}
         for value, made in self.made.items():
             names.setdefault(made, value)  # the first is the op's own, any other is an Identity of it
+        names |= self.seen_again
         scales: dict[str, list[Scale]] = {}
         for inner, outer in folded.items():
             names[outer, 0] = names[inner, 0]
@@ -214,6 +237,16 @@ class _Converter:
             return [Scale(node.op_type, operands[1], operands[4], attributes["epsilon"])]
         constant = next(name for name in node.input if name in self.graph.constants.names)
         return [Scale(node.op_type, constant)] if node.op_type in ("Mul", "Div") else []
+
+    def _output(self, value: str) -> str:
+        """Return the op whose first output a value is; a further one of an op is handed on by an op that is no work."""
+        source, index = self.made[value]
+        if index == 0:
+            return source
+        tensor, name = self.graph.tensor(value), self._unique(value)
+        self.ops.append(Op(name, "Reshape", (Operand("activation", tensor, source, index),), (tensor,)))
+        self.seen_again[name, 0] = value
+        return name
 
     def _unique(self, name: str) -> str:
         name = "".join(letter if letter.isprintable() else "_" for letter in name)[:900]
@@ -262,7 +295,9 @@ class _Converter:
     def _operand(self, value: str, weight: bool) -> Operand:
         tensor = self.graph.tensor(value)
         if value in self.graph.constants.names:
-            return Operand("weight" if weight else "constant", tensor)
+            name, turned = self.identities.of(value)
+            turned = turned and len(tensor.shape) == 2
+            return Operand("weight" if weight else "constant", tensor, name=name, turned=turned)
         source, index = self.made[value]
         return Operand("activation", tensor, source, index)
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pimsim.errors import TraceError
 from pimsim.trace.experts import row_symbols
 from pimsim.trace.fold import drop_unread, fold_scales
+from pimsim.trace.identity import only_shared
 from pimsim.trace.schema import Trace
+from pimsim.trace.unknown import pass_unknown
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +54,8 @@ def from_torch(
         From what distribution the tokens of a mixture of experts are drawn: ``distribution``, ``exponent``, ``seed``
         (see `pimsim.trace.routing`); uniform by default.
     allow_unknown : bool
-        Make ops that a trace does not know DataMovement instead of refusing them.
+        Make ops that a trace does not know DataMovement instead of refusing them; those that compute are refused all
+        the same.
     model : str, optional
         The trace's name; by default the class's.
     source, command, notes
@@ -85,17 +88,11 @@ def from_torch(
         builder = Builder(exported, HANDLERS, caches, find(exported.nodes))
         outputs = builder.run()
     notes = list(notes)
-    if builder.unknown:
-        listed = ", ".join(f"{each} ({count})" for each, count in sorted(builder.unknown.items()))
-        if not allow_unknown:
-            message = f"the model has ops that a trace does not know: {listed}"
-            mend = "--allow-unknown treats them as data movement, without their computation"
-            raise TraceError(message, where=name, mend=mend)
-        if not outputs:
-            raise TraceError("no output is made of ops that a trace knows", where=name)
-        notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
+    notes += pass_unknown(builder.unknown, builder.with_weights, allow_unknown, name)
+    if builder.unknown and not outputs:
+        raise TraceError("no output is made of ops that a trace knows", where=name)
     ops, outputs = fold_scales(list(builder.ops.values()), outputs)
-    ops, outputs = drop_unread(ops, outputs), list(outputs)
+    ops, outputs = only_shared(drop_unread(ops, outputs)), list(outputs)
     header: dict[str, Any] = {
         "source": {
             **(source or {"class": type(module).__name__}),

@@ -1,0 +1,126 @@
+"""Which symbolic dimension is 1 unless it is bound: one that is named like a batch, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from onnx import helper
+
+from pimsim.chip import Chip
+from pimsim.errors import TraceError
+from pimsim.mapping.planning.planner import make_plan
+from pimsim.report.terminal import headline
+from pimsim.run.experiment import Experiment
+from pimsim.run.simulate import simulate
+from pimsim.trace import Trace
+from pimsim.trace.batch import is_batch
+from pimsim.trace.onnx.export import from_onnx
+from tests.mapping.test_shared_weights import agree
+from tests.random_models import small_chip
+
+from .builders import model
+
+make = helper.make_node
+BATCHES = "batch N n B bs bsz batch_size BatchSize batch-size batchsize decoder_batch Batch_0"
+OTHERS = "seq tokens T L time sequence_length batch*seq batch_seq num_boxes unk__12 s0 nodes"
+
+
+@pytest.mark.parametrize("name", BATCHES.split())
+def test_names_of_a_batch(name: str) -> None:
+    assert is_batch(name, first=True)
+
+
+@pytest.mark.parametrize("name", OTHERS.split())
+def test_names_of_other_things(name: str) -> None:
+    assert not is_batch(name, first=True)
+
+
+def relu(path: Path, shape: list[Any]) -> Path:
+    return model(path, [make("Relu", ["x"], ["y"])], {"x": shape}, {"y": None})
+
+
+@pytest.mark.parametrize("shape", [["seq"], ["seq", 8], ["time", "batch", 8], [None, 8], ["?", 8], ["N?", 8]])
+def test_what_is_not_named_like_one_must_be_bound(tmp_path: Path, shape: list[Any]) -> None:
+    first = shape[0] if shape[0] not in (None, "?") else "x[0]"
+    with pytest.raises(TraceError) as failure:
+        from_onnx(relu(tmp_path / "m.onnx", shape))
+    assert f"without a value: {first}; say --bind {first}=N" in str(failure.value)
+    trace = from_onnx(relu(tmp_path / "m.onnx", shape), bindings={first: 7})
+    assert trace.ops[0].output.shape[0] == 7
+
+
+def test_time_before_batch_keeps_its_meaning(tmp_path: Path) -> None:
+    trace = from_onnx(relu(tmp_path / "m.onnx", ["time", "batch", 8]), bindings={"time": 5})
+    assert trace.ops[0].output.shape == (5, 1, 8)
+    assert trace.header["symbols"] == {"time": 5, "batch": 1}
+    assert trace.header["defaults"] == ["batch"]
+
+
+def test_a_letter_tells_only_in_the_first_place(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="without a value: N;"):
+        from_onnx(relu(tmp_path / "m.onnx", ["B", "N", 8]))
+
+
+def test_two_question_marks_are_two_symbols(tmp_path: Path) -> None:
+    path = relu(tmp_path / "m.onnx", ["?", 3, "?", "?"])
+    with pytest.raises(TraceError, match=r"without a value: x\[0\], x\[2\], x\[3\];"):
+        from_onnx(path)
+    trace = from_onnx(path, bindings={"x[0]": 1, "x[2]": 4, "x[3]": 6})
+    assert trace.ops[0].output.shape == (1, 3, 4, 6)
+
+
+def test_the_run_says_what_was_bound(tmp_path: Path) -> None:
+    trace = from_onnx(relu(tmp_path / "m.onnx", ["batch", "seq", 8]), bindings={"seq": 4})
+    result = simulate(small_chip(), trace)
+    assert "with batch=1 by default, seq=4\n" in headline(result)
+
+
+# -- symbols of a trace --------------------------------------------------------------------------------------
+
+
+def test_a_shipped_cnn_runs_without_a_binding() -> None:
+    trace = Trace.load("resnet18")
+    experiment = Experiment(Chip.load("isaac"), trace)
+    assert experiment.trace.header["symbols"] == {"batch": 1}
+    assert experiment.trace.header["defaults"] == ["batch"]
+    assert experiment.digest == Experiment(Chip.load("isaac"), trace.bind(batch=1)).digest
+    assert (
+        make_plan(Chip.load("isaac"), trace).arrays
+        == make_plan(Chip.load("isaac"), trace.bind(batch=1)).arrays
+    )
+
+
+def test_other_symbols_are_still_asked_for() -> None:
+    with pytest.raises(TraceError, match="symbols without a value: seq; say --bind seq=N"):
+        simulate(Chip.load("hermes_llm"), Trace.load("bert_base"))
+
+
+def test_what_is_bound_is_left_as_it_is() -> None:
+    experiment = Experiment(Chip.load("isaac"), Trace.load("resnet18").bind(batch=2))
+    assert experiment.trace.header["symbols"] == {"batch": 2}
+    assert "defaults" not in experiment.trace.header
+
+
+# -- further outputs of an op --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "shapes", "outputs"),
+    [
+        (make("Split", ["x"], ["a", "b"], axis=1), {"a": [4, 8], "b": [4, 8]}, ["b"]),
+        (make("Split", ["x"], ["a", "b"], axis=1), {"a": [4, 8], "b": [4, 8]}, ["a", "b"]),
+        (make("Split", ["x"], ["a", "b"], axis=0), {"a": [2, 16], "b": [2, 16]}, ["a", "b"]),
+    ],
+    ids=["the second", "both", "along positions"],
+)
+def test_they_can_be_the_models(
+    tmp_path: Path, node: Any, shapes: dict[str, Any], outputs: list[str]
+) -> None:
+    trace = from_onnx(
+        model(tmp_path / "m.onnx", [node], {"x": [4, 16]}, {name: shapes[name] for name in outputs}, opset=13)
+    )
+    assert len(trace.outputs) == len(outputs)
+    assert [trace.by_name[name].output.shape for name in trace.outputs] == [tuple(shapes[n]) for n in outputs]
+    agree(make_plan(small_chip(), trace), 2)
