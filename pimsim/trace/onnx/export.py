@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
     from pimsim.trace.onnx.graph import Graph
+    from pimsim.trace.onnx.piece import Piece
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class Exported:
     trace : Trace
         The trace.
     outputs : dict
-        Op and output to the name of the value in the file.
+        Op and output to the name of the value in the file, where it stands there.
     weights : dict
-        Op to the name of its weight in the file.
+        Op to the name of its weight in the file, where it stands there.
     scales : dict
         Op to the scales folded into it, in order: its weight is multiplied with them.
     """
@@ -116,7 +117,7 @@ def export(
 
     graph = Graph(Path(path), dict(bindings or {}))
     notes = list(graph.notes)
-    unknown = _unknown(graph)
+    unknown = graph.infer_shapes()
     if unknown:
         listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
         if not allow_unknown:
@@ -124,7 +125,6 @@ def export(
             mend = "--allow-unknown treats them as data movement, without their computation"
             raise TraceError(message, where=str(path), mend=mend)
         notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
-    graph.infer_shapes()
     converter = _Converter(graph)
     converted, outputs = converter.convert()
     ops, outputs, folded = fold_scales_into(converted, outputs)
@@ -140,14 +140,6 @@ def export(
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
     return converter.exported(trace, folded)
-
-
-def _unknown(graph: Graph) -> Counter[str]:
-    from pimsim.trace.onnx.ops import VANISHING, full_type, known
-
-    return Counter(
-        full_type(node) for node in graph.live if not known(node) and full_type(node) not in VANISHING
-    )
 
 
 def _weights(graph: Graph, ops: list[Op]) -> str:
@@ -166,46 +158,61 @@ class _Converter:
         self.ops: list[Op] = []
         self.names: set[str] = set()
         self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
-        self.nodes: dict[str, NodeProto] = {}  # op -> the node that it was
+        self.nodes: dict[str, NodeProto | Piece] = {}  # op -> the node that it was
         self.weights: dict[str, str] = {}  # op -> value name of its weight
+        self.asked: dict[tuple[str, int], list[int | None]] = {}  # output -> bits that each reader has it in
 
     def convert(self) -> tuple[list[Op], list[str]]:
         """Return the ops, in the file's order, and the names of the output ops."""
-        from pimsim.trace.onnx.ops import VANISHING
-
         for value in self.graph.inputs:
             name = self._unique(value)
             self.ops.append(Op(name, "Input", (), (self.graph.tensor(value),)))
             self.made[value] = (name, 0)
         for node in self.graph.live:
-            if not node.domain and node.op_type in VANISHING:
-                self._vanish(node)
-            else:
-                self._add(node)
+            self._add(node)
         outputs = []
-        for value in self.graph.outputs:
+        for value in (self._own(value) for value in self.graph.outputs):
             if value in self.made and self.made[value][0] not in outputs:
                 outputs.append(self.made[value][0])
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
-        return self.ops, outputs
+        return [self._quantized(op) for op in self.ops], outputs
+
+    def _quantized(self, op: Op) -> Op:
+        """Return an op with the bits of its outputs and operands: those that all readers have them in."""
+
+        def bits(key: tuple[str, int]) -> int | None:
+            found = set(self.asked.get(key, [None]))
+            return found.pop() if len(found) == 1 else None
+
+        inputs = tuple(
+            replace(each, tensor=replace(each.tensor, bits=bits((each.source, each.index)))) if each.source else each
+            for each in op.inputs
+        )
+        outputs = tuple(replace(t, bits=bits((op.name, index))) for index, t in enumerate(op.outputs))
+        return replace(op, inputs=inputs, outputs=outputs)
 
     def exported(self, trace: Trace, folded: Mapping[str, str]) -> Exported:
         """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did."""
         names: dict[tuple[str, int], str] = {}
+        stands = self.graph.file_values
         for value, made in self.made.items():
-            names.setdefault(made, value)  # the first is the op's own, any other is an Identity of it
+            if value in stands:
+                names.setdefault(made, value)
+        for value, own in self.graph.aliases.items():  # what a node's pieces put out, or a body's
+            if value in stands and own in self.made:
+                names.setdefault(self.made[own], value)
         scales: dict[str, list[Scale]] = {}
         for inner, outer in folded.items():
-            names[outer, 0] = names[inner, 0]
+            if (inner, 0) in names:
+                names[outer, 0] = names[inner, 0]
             scales.setdefault(outer, []).extend(self._scale(self.nodes[inner]))
-        outputs = {
-            (op.name, index): names[op.name, index] for op in trace.ops for index in range(len(op.outputs))
-        }
-        weights = {op.name: self.weights[op.name] for op in trace.ops if op.name in self.weights}
+        ends = ((op.name, index) for op in trace.ops for index in range(len(op.outputs)))
+        outputs = {end: names[end] for end in ends if end in names}
+        weights = {op.name: self.weights[op.name] for op in trace.ops if self.weights.get(op.name, "") in stands}
         return Exported(trace, outputs, weights, scales)
 
-    def _scale(self, node: NodeProto) -> list[Scale]:
+    def _scale(self, node: NodeProto | Piece) -> list[Scale]:
         """Return the scale of a folded node; one that only adds has none."""
         from pimsim.trace.onnx.ops import normalize
 
@@ -224,13 +231,11 @@ class _Converter:
         self.names.add(found)
         return found
 
-    def _vanish(self, node: NodeProto) -> None:
-        from pimsim.trace.onnx.ops import check_vanishing
+    def _own(self, value: str) -> str:
+        """Return the name under which a value was computed."""
+        return self.graph.aliases.get(value, value)
 
-        check_vanishing(self.graph, node)
-        self.made[node.output[0]] = self.made[node.input[0]]
-
-    def _add(self, node: NodeProto) -> None:
+    def _add(self, node: NodeProto | Piece) -> None:
         from pimsim.trace.onnx.ops import normalize
         from pimsim.trace.optypes import OP_TYPES
 
@@ -260,13 +265,17 @@ class _Converter:
         return constant[-1] if constant else None
 
     def _operand(self, value: str, weight: bool) -> Operand:
+        bits = self.graph.quantized.get(value)
+        value = self._own(value)
         tensor = self.graph.tensor(value)
         if value in self.graph.constants.names:
-            return Operand("weight" if weight else "constant", tensor)
+            few = self.graph.constants.bits(value) if weight else None
+            return Operand("weight" if weight else "constant", replace(tensor, bits=few))
         source, index = self.made[value]
+        self.asked.setdefault((source, index), []).append(bits)
         return Operand("activation", tensor, source, index)
 
-    def _refuse_side_outputs(self, node: NodeProto, values: list[str]) -> None:
+    def _refuse_side_outputs(self, node: NodeProto | Piece, values: list[str]) -> None:
         """Side outputs (a pool's indices, an inference's masks) may stand there, but nobody may read them."""
         used = [value for value in values if self.graph.is_read(value)]
         if used:

@@ -1,0 +1,71 @@
+"""Products of matrices that do not stand as a trace has them, sums by Einstein, and limits that are computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pimsim.errors import TraceError
+from pimsim.trace.lower.einsum import einsum
+from pimsim.trace.onnx.lowering.table import expands
+from pimsim.trace.onnx.piece import OnnxMaker
+
+
+@expands("MatMul")
+def _matmul(m: OnnxMaker) -> list[Any] | None:
+    """A weight on the left, a stack of weights, or a vector; anything else stays."""
+    left, right = m.needed(0), m.needed(1)
+    stacked = m.is_constant(right) and any(size != 1 for size in right.shape[:-2])
+    plain = len(left.shape) > 1 and len(right.shape) > 1 and not m.is_constant(left) and not stacked
+    if plain:
+        return None
+    m.puts_out(0, m.matmul(left, right))
+    return []
+
+
+@expands("Gemm")
+def _gemm(m: OnnxMaker) -> list[Any] | None:
+    """A weight on the left; anything else stays."""
+    left, right, bias = m.needed(0), m.needed(1), m.given(2)
+    if not m.is_constant(left):
+        return None
+    left = m.turned(left) if m.attribute("transA", 0) else left
+    right = m.turned(right) if m.attribute("transB", 0) else right
+    made = m.matmul(left, right)
+    m.puts_out(0, made if bias is None else m.broadcast("Add", made, bias))
+    return []
+
+
+@expands("Einsum")
+def _einsum(m: OnnxMaker) -> list[Any]:
+    terms = [m.needed(at) for at in range(len(m.node.input))]
+    try:
+        m.puts_out(0, einsum(m, m.attribute("equation"), terms))
+    except TraceError as error:
+        raise m.refuse(error.message) from None
+    return []
+
+
+@expands("Clip")
+def _clip(m: OnnxMaker) -> list[Any] | None:
+    """A limit that is computed is a Max or a Min; one that is a number stays."""
+    limits = [m.given(at) if len(m.node.input) > at and m.node.input[at] else None for at in (1, 2)]
+    if all(limit is None or m.is_constant(limit) for limit in limits):
+        return None
+    made = m.needed(0)
+    for type_, limit in zip(("Max", "Min"), limits, strict=True):
+        if limit is not None:
+            made = m.broadcast(type_, made, limit)
+    m.puts_out(0, made)
+    return []
+
+
+@expands("Concat")
+def _concat(m: OnnxMaker) -> list[Any] | None:
+    """What is empty does not count: a cache before the first token."""
+    terms = [m.term(value) for value in m.node.input]
+    axis = m.attribute("axis", 1) % len(terms[0].shape)
+    kept = [term for term in terms if 0 not in term.shape]
+    if len(kept) == len(terms) or not kept:
+        return None
+    m.puts_out(0, m.concat(kept, axis))
+    return []
