@@ -125,7 +125,8 @@ class Maker(ABC):
         """
         if len(left.shape) == 1:
             made = self.matmul(self.reshape(left, (1, *left.shape)), right)
-            return self.reshape(made, (*made.shape[:-2], made.shape[-1]))
+            row = len(made.shape) - (2 if len(right.shape) > 1 else 1)
+            return self.reshape(made, (*made.shape[:row], *made.shape[row + 1 :]))
         if len(right.shape) == 1:
             made = self.matmul(left, self.reshape(right, (*right.shape, 1)))
             return self.reshape(made, made.shape[:-1])

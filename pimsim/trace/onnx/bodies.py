@@ -6,10 +6,10 @@ around it keeps its name. So a weight that every round reads is one weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, defs, helper, numpy_helper
 
 from pimsim.trace.tensor import Tensor
 
@@ -186,7 +186,6 @@ def _ended(
 ) -> list[Any]:
     """Hand on what the last round left, and join what every round put out."""
     m.pieces.clear()
-    ends: list[Any] = []
     for position, held in enumerate(rows):
         target = m.node.output[states + position] if states + position < len(m.node.output) else ""
         if not target or not held:
@@ -202,7 +201,7 @@ def _ended(
             m.graph.constants.add_filled(target, Tensor(shape, first.dtype))
         else:
             m.puts_out(states + position, m.concat(wide, axis))
-    return [*m.pieces, *ends, *identities(values, list(m.node.output[:states]))]
+    return [*m.pieces, *identities(values, list(m.node.output[:states]))]
 
 
 def _scalar(name: str, value: object, dtype: str) -> TensorProto:
@@ -215,8 +214,12 @@ def function(m: OnnxMaker, about: FunctionProto) -> list[Any]:
     """Of a function, its nodes, with the attributes that the node gives it."""
     names = dict(zip(about.input, m.node.input, strict=False))
     names.update((each, "") for each in about.input[len(m.node.input) :])
-    given = {attribute.name: attribute for attribute in m.node.attribute}
-    given = {**{a.name: a for a in about.attribute_proto}, **given}
+    defaults = {
+        name: attribute.default_value
+        for name, attribute in defs.get_schema(m.node.op_type, m.graph.opset, "").attributes.items()
+        if attribute.default_value.type
+    }
+    given = {**defaults, **{attribute.name: attribute for attribute in m.node.attribute}}
     nodes = []
     for node in about.node:
         made = _renamed(node, names, m.label)
@@ -232,7 +235,5 @@ def function(m: OnnxMaker, about: FunctionProto) -> list[Any]:
         del made.attribute[:]
         made.attribute.extend(kept)
         nodes.append(made)
-    return [*nodes, *identities([names[each] for each in about.output], list(m.node.output))]
+    return [*nodes, *identities([names.get(each, "") for each in about.output], list(m.node.output))]
 
-
-Expansion = Callable[["OnnxMaker"], "list[Any] | None"]

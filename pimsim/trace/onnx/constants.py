@@ -23,6 +23,9 @@ LARGEST = 1 << 20
 _BITS = re.compile(r"(?:u?int|float)(2|4|8)(?:$|e)")  # element types of a few bits, by name
 _KEPT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast", "DequantizeLinear", "Slice")
 
+_OF_SHAPE = ("Shape", "Size", "EyeLike")  # they do not look at what they read, only at its form
+_LISTS = ("SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt", "SequenceLength",
+          "SplitToSequence", "ConcatFromSequence")
 _RANDOM = (
     "RandomNormal",
     "RandomUniform",
@@ -69,12 +72,12 @@ class Constants:
 
     def add_computed(self, node: NodeProto) -> bool:
         """Add the outputs of a node that reads constants only, or only the shape of what it reads; say whether it does."""
-        if node.op_type in ("Shape", "Size"):
+        if node.op_type in _OF_SHAPE:
             fixed = node.input[0] in self.names or node.input[0] in self.tensors
         else:
             fixed = all(value in self.names for value in node.input if value)
         # a node with a body may read more than its inputs; one of another domain cannot be computed here
-        if not fixed or node.domain or node.op_type in _RANDOM or _has_body(node):
+        if not fixed or node.domain or node.op_type in (*_RANDOM, *_LISTS) or _has_body(node):
             return False
         made = [value for value in node.output if value]
         self._maker.update(dict.fromkeys(made, node))
@@ -178,7 +181,7 @@ class Constants:
     def _waits_for(self, name: str) -> list[str]:
         if name in self._values or name in self.stored or name in self._derived:
             return []
-        if self._maker[name].op_type in ("Shape", "Size"):
+        if self._maker[name].op_type in _OF_SHAPE:
             return []
         return [value for value in self._maker[name].input if value and value not in self._values]
 
@@ -197,7 +200,7 @@ class Constants:
         if max(sizes, default=0) > LARGEST:
             raise TraceError(f"the value of '{name}' is needed but is too big to compute", where=self.where)
         inputs = {value: self._values[value] for value in node.input if value and value in self._values}
-        if node.op_type in ("Shape", "Size"):
+        if node.op_type in _OF_SHAPE:
             import numpy as np
 
             shape = self._shape(node.input[0])

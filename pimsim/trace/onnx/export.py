@@ -125,6 +125,7 @@ def export(
             mend = "--allow-unknown treats them as data movement, without their computation"
             raise TraceError(message, where=str(path), mend=mend)
         notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
+    graph.check_shapes()
     converter = _Converter(graph)
     converted, outputs = converter.convert()
     ops, outputs, folded = fold_scales_into(converted, outputs)

@@ -231,9 +231,12 @@ class Graph(Values):
         graph, constants = self.model.graph, self.constants
         constants.tensors = {name: as_tensor(tensor) for name, tensor in constants.stored.items()}
         for value in graph.input:
-            shape = _shape(value)
+            shape, code = _shape(value), value.type.tensor_type.elem_type
+            if value.type.HasField("tensor_type") and dtype_name(code) == "undefined":
+                message = f"the input '{value.name}' has element type {code}, which ONNX does not have"
+                raise TraceError(message, where=self.where)
             if shape is not None and value.name not in constants.tensors:
-                tensor = Tensor(shape, dtype_name(value.type.tensor_type.elem_type))
+                tensor = Tensor(shape, dtype_name(code))
                 constants.tensors[value.name] = tensor
                 if 0 in shape:  # a cache before the first token
                     constants.add_filled(value.name, tensor)
@@ -256,7 +259,25 @@ class Graph(Values):
                 wanted.update(value for value in read if value not in constants.names)
         self.live.reverse()
         self.inputs = [value for value in self.inputs if value in wanted]
+        self._unshaped = [
+            (value, node)
+            for node in self.live
+            for value in node.output
+            if value in self._read and value not in constants.tensors
+        ]
         return Counter(full_type(n) for n in self.live if not isinstance(n, Piece) and not known(n))
+
+    def check_shapes(self) -> None:
+        """Refuse a value without a shape: one that an op puts out that nothing here knows.
+
+        Raises
+        ------
+        TraceError
+            If there is one.
+        """
+        for value, node in self._unshaped:
+            message = f"the shape of '{value}' ({node.op_type}) cannot be inferred"
+            raise TraceError(message, where=self.where, mend="give it in the model's value_info")
 
 
 def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

@@ -126,6 +126,11 @@ class Walk:
         if source in graph.sequences:
             graph.sequences[node.output[0]] = graph.sequences[source]
             return []
+        if source in graph.constants.names:  # of the type of something that is computed
+            tensor = replace(graph.tensor(source), dtype=free_dtype(graph, node))
+            graph.constants.add_computed(helper.make_node("Identity", [source], node.output[:1]))
+            graph.constants.tensors[node.output[0]] = tensor
+            return []
         graph.alias(node.output[0], source, replace(graph.tensor(source), dtype=free_dtype(graph, node)))
         return []
 

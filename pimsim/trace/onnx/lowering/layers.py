@@ -133,6 +133,8 @@ def _attention(m: OnnxMaker) -> list[Any]:
             joint = m.concat([past, (keys, values)[position]], 2)
             keys, values = (joint, values) if position == 0 else (keys, joint)
     causal = bool(m.attribute("is_causal", 0))
+    if mask is not None and mask.shape[-1] not in (1, keys.shape[2]):  # keys behind its end are left out
+        mask, causal = None, True
     made = attention(m, queries, keys, values, mask, masked=causal)
     m.puts_out(0, joined(m, made) if flat else made)
     m.puts_out(1, keys)
@@ -181,6 +183,35 @@ def _append(m: OnnxMaker) -> list[Any]:
     rest = cache.shape[axis] - update.shape[axis]
     kept = m.cut(cache, axis, 0, rest) if rest else None
     m.puts_out(0, update if kept is None else m.concat([kept, update], axis))
+    return []
+
+
+@expands("DeformConv")
+def _deformed(m: OnnxMaker) -> list[Any]:
+    """Each element of a kernel takes a sample at a place of its own; then the kernel goes over the samples."""
+    source, weight, offset, bias, mask = m.needed(0), m.needed(1), m.needed(2), m.given(3), m.given(4)
+    batch, channels, *_ = source.shape
+    sizes, kernel = offset.shape[2:], weight.shape[2:]
+    groups = m.attribute("offset_group", 1)
+    laid = tuple(a * b for a, b in zip(sizes, kernel, strict=True))
+    each = offset.shape[1] // groups
+    sampled = []
+    for n, part in enumerate(m.split(source, 1, [channels // groups] * groups)):
+        grid = m.transpose(m.cut(offset, 1, n * each, (n + 1) * each), (0, 2, 3, 1))
+        grid = m.reshape(grid, (batch, *laid, len(kernel)))
+        sampled.append(m.op("GridSample", [part, grid], (*part.shape[:2], *laid), mode="linear"))
+    made = m.concat(sampled, 1)
+    if mask is not None:
+        weights = m.reshape(m.transpose(mask, (0, 2, 3, 1)), (batch, groups, *laid))
+        if groups > 1:
+            wide = m.op("Expand", [m.reshape(weights, (batch, groups, 1, *laid))], (batch, groups, channels // groups, *laid))
+            weights = m.reshape(wide, (batch, channels, *laid))
+        made = m.broadcast("Mul", made, weights)
+    ones = (1,) * len(kernel)
+    about = {"kernel_shape": kernel, "strides": kernel, "pads": (0,) * (2 * len(kernel)), "dilations": ones}
+    operands = [made, weight, *([] if bias is None else [bias])]
+    shape = (batch, weight.shape[0], *sizes)
+    m.puts_out(0, m.op("Conv", operands, shape, **about, group=m.attribute("group", 1)))
     return []
 
 

@@ -59,6 +59,20 @@ def _clip(m: OnnxMaker) -> list[Any] | None:
     return []
 
 
+@expands("Split")
+def _split(m: OnnxMaker) -> list[Any] | None:
+    """Pieces of no elements are left out."""
+    source, sizes = m.needed(0), m.value(1) or m.attribute("split")
+    if not sizes or all(sizes):
+        return None
+    axis = m.attribute("axis", 0) % len(source.shape)
+    parts = iter(m.split(source, axis, [size for size in sizes if size]))
+    for position, size in enumerate(sizes):
+        shape = (*source.shape[:axis], 0, *source.shape[axis + 1 :])
+        m.puts_out(position, next(parts) if size else m.number(shape, source.dtype))
+    return []
+
+
 @expands("Concat")
 def _concat(m: OnnxMaker) -> list[Any] | None:
     """What is empty does not count: a cache before the first token."""

@@ -22,15 +22,18 @@ def _dft(m: OnnxMaker) -> list[Any]:
     length = m.value(1)
     size = source.shape[axis]
     wanted = int(length[0]) if length else size
-    if wanted < size:
+    if wanted < size and not m.attribute("inverse", 0):
         source, size = m.cut(source, axis, 0, wanted), wanted
-    bins = wanted // 2 + 1 if m.attribute("onesided", 0) else wanted
+    half = m.attribute("onesided", 0)
+    bins, out_parts = (wanted // 2 + 1 if half else wanted), 2
+    if m.attribute("inverse", 0) and half:  # from half of a spectrum back to real samples
+        bins, out_parts = (int(length[0]) if length else 2 * (source.shape[axis] - 1)), 1
     order = [n for n in range(rank - 1) if n != axis] + [axis, rank - 1]
     turned = m.transpose(source, order)
     head = turned.shape[:-2]
     rows = m.reshape(turned, (*head, size * parts))
-    made = m.matmul(rows, m.number((size * parts, bins * 2), source.dtype))
-    made = m.reshape(made, (*head, bins, 2))
+    made = m.matmul(rows, m.number((size * parts, bins * out_parts), source.dtype))
+    made = m.reshape(made, (*head, bins, out_parts))
     m.puts_out(0, m.transpose(made, [order.index(n) for n in range(rank)]))
     return []
 
