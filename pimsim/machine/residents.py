@@ -40,8 +40,12 @@ class Resident(NamedTuple):
 
 
 def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
-    """Return all weights of a plan whose writing is modelled, op by op in its order."""
-    found = []
+    """Return all weights of a plan whose writing is modelled, op by op in its order.
+
+    What several ops take turns on counts once, for the first of them.
+    """
+    found: list[Resident] = []
+    seen = set[int]()
     for op in plan.ops:
         if op.operand is None or op.operand.what != "weights":
             continue
@@ -52,8 +56,9 @@ def residents_of(plan: Plan, transport: Transport) -> list[Resident]:
                 kind, share = plan.package.kind(chunk.tile), next(shares)
                 if works:
                     resource = kind.home(transport, op, index, chunk)
-                    if resource is None:
+                    if resource is None or resource in seen:
                         continue
+                    seen.add(resource)
                     found.append(Resident(op.node.name, share, resource, kind))
     return found
 

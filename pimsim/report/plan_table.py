@@ -58,7 +58,8 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
         )
         yield plain(
             "\n".join(
-                f"  round {number}: from {ops[0].node.name} to {ops[-1].node.name}, {sum(o.arrays for o in ops)} arrays"
+                f"  round {number}: from {ops[0].node.name} to {ops[-1].node.name}, "
+                f"{plan.arrays_of_round(number)} arrays"
                 for number in range(plan.rounds)
                 if (ops := [op for op in plan.ops if op.round == number])
             )

@@ -156,7 +156,7 @@ def _utilisation(machine: Machine, latency_fs: int, busy: Figures) -> dict[str, 
         return work / (there * latency_fs) if there else None
 
     available = plan.arrays_available * plan.rounds  # of rounds, the mean
-    cells = sum(op.tiling.utilisation * op.arrays for op in plan.ops if op.tiling)
+    cells = sum(op.tiling.utilisation * op.tiling.arrays for op, _, _ in plan.sets() if op.tiling)
     return {
         "arrays_mapped": plan.arrays / available if available else None,
         "cells_mapped": cells / available if available else None,

@@ -1,4 +1,4 @@
-"""Traces: a model as a graph of ops on tensors, read from and written to ``pimsim-trace/1`` files."""
+"""Traces: a model as a graph of ops on tensors, read from and written to ``pimsim-trace`` files."""
 
 from typing import TYPE_CHECKING
 

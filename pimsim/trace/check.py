@@ -14,6 +14,7 @@ from typing import Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.found import MAX_SIZE, check_int, check_name, closest, show
+from pimsim.trace.identity import check_names
 from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES, Attribute, OpType
 from pimsim.trace.tensor import ROLES, Operand, Tensor, dims
@@ -67,7 +68,21 @@ def _check_operand(operand: Operand, position: int, row: OpType, op_type: str, w
         raise TraceError(message, where=f"{where}.from")
     check_int(operand.index, f"{where}.output", 0, MAX_SIZE)
     tensor = _check_tensor(operand.tensor, where)
+    _check_name(operand, where)
     return operand if tensor is operand.tensor else replace(operand, tensor=tensor)
+
+
+def _check_name(operand: Operand, where: str) -> None:
+    if operand.name is not None:
+        check_name(operand.name, f"{where}.name")
+        if operand.role not in ("weight", "constant"):
+            message = f"found {show(operand.name)} at a {operand.role}, expected a weight or constant"
+            raise TraceError(message, where=f"{where}.name")
+    if not isinstance(operand.turned, bool):
+        raise TraceError(f"found {show(operand.turned)}, expected true or false", where=f"{where}.turned")
+    if operand.turned and (operand.name is None or len(operand.tensor.shape) < 2):
+        message = "only what has a name and two dimensions or more can stand there turned"
+        raise TraceError(message, where=f"{where}.turned")
 
 
 def _check_attribute(value: object, kind: Attribute, where: str) -> object:
@@ -201,6 +216,7 @@ def check_graph(
             if operand.source is not None:
                 _check_source(operand, ops, position, f"{place}: inputs[{at}]")
                 read.add(operand.source)
+    check_names(ops, places)
     order = _topological_order(ops, position, places)
     if not outputs:
         raise TraceError(

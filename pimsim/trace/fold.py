@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pimsim.trace.op import Op
 from pimsim.trace.tensor import Operand, Tensor
 
-_SCALES = ("Mul", "Add", "Div", "Sub")
+_SHIFTS = ("Add", "Sub")  # they change a bias, but no weight
+_SCALES = ("Mul", "Div", *_SHIFTS)
 
 
 def fold_scales(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op], list[str]]:
@@ -22,7 +23,8 @@ def fold_scales_into(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op
 
     A BatchNormalization, or a Mul, Add, Div, Sub by a constant with one number a channel, is folded if it
     alone reads the Conv (or the BatchNormalization) and that is not an output of the model. The Conv keeps
-    its name and gains a bias if it had none.
+    its name and gains a bias if it had none. Where several ops read a Conv's weight, it must stay one: what multiplies
+    is folded only if it is the same behind all of them.
 
     Parameters
     ----------
@@ -40,6 +42,15 @@ def fold_scales_into(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op
     folded : dict
         For each folded op's name, in order, that of the op that does its work now.
     """
+    made = _folded(ops, outputs, frozenset())
+    apart = _told_apart(ops, made[2])
+    return _folded(ops, outputs, apart) if apart else made
+
+
+def _folded(
+    ops: Sequence[Op], outputs: Sequence[str], apart: frozenset[str]
+) -> tuple[list[Op], list[str], dict[str, str]]:
+    """Fold what can be, but nothing that multiplies into some ops."""
     reads: dict[str, int] = {}
     for op in ops:
         for operand in op.activations:
@@ -52,7 +63,14 @@ def fold_scales_into(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op
         base = kept.get(str(op.inputs[0].source)) if op.inputs else None
         if op.type in ("Mul", "Add") and base is None and len(op.inputs) > 1:
             base = kept.get(str(op.inputs[1].source))  # the constant may stand first
-        if base is None or not _foldable(op, base) or reads[base.name] > 1 or base.name in outputs:
+        kept_one = base is not None and base.name in apart and op.type not in _SHIFTS
+        if (
+            base is None
+            or kept_one
+            or not _foldable(op, base)
+            or reads[base.name] > 1
+            or base.name in outputs
+        ):
             kept[op.name] = op
             continue
         alias[op.name] = base.name
@@ -60,6 +78,28 @@ def fold_scales_into(ops: Sequence[Op], outputs: Sequence[str]) -> tuple[list[Op
         reads[base.name] = reads.get(op.name, 0)
         kept[base.name] = _with_bias(base)
     return list(kept.values()), list(outputs), alias
+
+
+def _told_apart(ops: Sequence[Op], folded: Mapping[str, str]) -> frozenset[str]:
+    """Return the ops whose weights, one as they are read, would be several if all was folded that can be."""
+    scales: dict[str, list[object]] = {}
+    for op in ops:
+        if op.name in folded and op.type not in _SHIFTS:
+            constants = tuple(
+                each.name or (op.name, at) for at, each in enumerate(op.inputs) if not each.source
+            )
+            scales.setdefault(folded[op.name], []).append((op.type, constants, op.attributes))
+    users: dict[str, list[str]] = {}
+    for op in ops:
+        for operand in op.inputs:
+            if operand.name is not None and operand.role == "weight":
+                users.setdefault(operand.name, []).append(op.name)
+    return frozenset(
+        name
+        for names in users.values()
+        if any(scales.get(name) != scales.get(names[0]) for name in names)
+        for name in names
+    )
 
 
 def drop_unread(ops: Sequence[Op], outputs: Iterable[str]) -> list[Op]:

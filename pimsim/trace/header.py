@@ -24,8 +24,8 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
     known: dict[str, Any] = {"source": {}, "command": "", "symbols": {}, "weights": "absent", "notes": []}
     check_name(model, f"{place}: model")
     for key in header:
-        if key not in (*known, "routing"):
-            mend = closest(key, [*known, "routing"])
+        if key not in (*known, "routing", "defaults"):
+            mend = closest(key, [*known, "routing", "defaults"])
             raise TraceError(f"unknown key {show(key)}", where=place, mend=mend)
     full = {**known, **header}
     if "routing" in full:
@@ -41,6 +41,8 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
     for name, value in full["symbols"].items():
         if value is not None:
             check_int(value, f"{place}: symbols.{name}", 0, MAX_SIZE)
+    if "defaults" in full:
+        check_defaults(full["defaults"], full["symbols"], place)
     if full["command"] != "":
         check_name(full["command"], f"{place}: command")
     if full["weights"] not in WEIGHTS:
@@ -51,6 +53,22 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
     for position, note in enumerate(full["notes"]):
         check_name(note, f"{place}: notes[{position}]")
     return full
+
+
+def check_defaults(defaults: object, symbols: Mapping[str, Any], place: str) -> None:
+    """Check what a header says of symbols that were bound by default.
+
+    Raises
+    ------
+    TraceError
+        At the first fault, with place and field.
+    """
+    if not isinstance(defaults, list):
+        raise TraceError(f"found {show(defaults)}, expected a list", where=f"{place}: defaults")
+    for position, name in enumerate(defaults):
+        if not isinstance(name, str) or symbols.get(name) is None:
+            message = f"found {show(name)}, expected a symbol that has a value"
+            raise TraceError(message, where=f"{place}: defaults[{position}]")
 
 
 def check_routing(routing: object, place: str) -> dict[str, Any]:

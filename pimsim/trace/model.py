@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,12 +10,17 @@ from typing import Any, Self
 
 from pimsim.errors import TraceError
 from pimsim.trace.header import complete_header
+from pimsim.trace.identity import distinct
 from pimsim.trace.observed_file import check_meaning
 from pimsim.trace.op import Op
 from pimsim.trace.probe import check_ops
 from pimsim.trace.symbols import names_in, unbound
 
-SCHEMA = "pimsim-trace/1"
+SCHEMAS = (
+    "pimsim-trace/1",
+    "pimsim-trace/2",
+)  # the second can name weights, and say what was bound by default
+SCHEMA = SCHEMAS[-1]
 
 
 @dataclass(frozen=True)  # without slots: cached_property needs a __dict__
@@ -32,7 +38,8 @@ class Model:
     header : dict
         Where it comes from: ``source``, ``command``, ``symbols`` (symbolic dimensions and the values they
         were bound to; None is unbound), ``weights`` (one of `pimsim.trace.header.WEIGHTS`), ``notes`` (what the
-        exporter had to decide); and ``routing`` where there are experts (see `pimsim.trace.routing`).
+        exporter had to decide); ``routing`` where there are experts (see `pimsim.trace.routing`); and ``defaults``
+        where symbols were bound that nobody asked for a value of.
     """
 
     model: str
@@ -115,5 +122,14 @@ class Model:
 
     @cached_property
     def weights(self) -> int:
-        """Weight elements of all ops (biases and other constants not counted); seldom do they depend on symbols."""
-        return sum(op.weight.tensor.elements for op in self.ops if op.weight is not None)
+        """Elements of all weights, each once however many ops read it (biases and other constants not counted).
+
+        Seldom do they depend on symbols.
+        """
+        return distinct(self.ops, ("weight",))
+
+    @cached_property
+    def unknown(self) -> dict[str, int]:
+        """Op types that the exporter did not know and passed as data movement, and how many ops of each."""
+        moved = (op.attributes["onnx_type"] for op in self.ops if op.type == "DataMovement")
+        return dict(sorted(Counter(moved).items()))

@@ -1,4 +1,4 @@
-"""Reading ``pimsim-trace/1``: strict, and every fault named with file, line and field."""
+"""Reading ``pimsim-trace`` files: strict, and every fault named with file, line and field."""
 
 from __future__ import annotations
 
@@ -9,15 +9,27 @@ from typing import Any, NoReturn
 from pimsim.errors import TraceError
 from pimsim.trace.found import MAX_SIZE, check_int, check_name, closest, show
 from pimsim.trace.header import complete_header
-from pimsim.trace.model import SCHEMA
+from pimsim.trace.model import SCHEMA, SCHEMAS
 from pimsim.trace.observed_file import check_meaning, from_row
 from pimsim.trace.op import Op
 from pimsim.trace.probe import check_ops
 from pimsim.trace.tensor import Operand, Tensor
 
-_HEADER = ("schema", "model", "source", "command", "symbols", "weights", "routing", "notes", "outputs")
+_HEADER = (
+    "schema",
+    "model",
+    "source",
+    "command",
+    "symbols",
+    "defaults",
+    "weights",
+    "routing",
+    "notes",
+    "outputs",
+)
 _OP = ("name", "type", "inputs", "outputs", "attributes")
 _TENSOR = ("shape", "dtype")
+_OPERAND = ("role", "from", "output", "name", "turned", *_TENSOR, "bits", "stats")
 
 
 def read(path: Path) -> tuple[str, tuple[Op, ...], tuple[str, ...], dict[str, Any]]:
@@ -102,7 +114,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _check_schema(head: dict[str, Any], place: str) -> None:
     found = head.get("schema")
-    if found == SCHEMA:
+    if found in SCHEMAS:
         return
     if found is None:
         message = "key 'schema' is missing: this is not the header of a trace"
@@ -155,9 +167,13 @@ def _op(value: object, place: str) -> Op:
 def _operand(value: object, place: str, field: str) -> Operand:
     row = _object(value, place, field)
     where = f"{place}: {field}"
-    _check_keys(row, where, ("role", *_TENSOR), ("role", "from", "output", *_TENSOR, "bits", "stats"))
+    _check_keys(row, where, ("role", *_TENSOR), _OPERAND)
     index = check_int(row.get("output", 0), f"{where}.output", 0, MAX_SIZE)
-    return Operand(row["role"], _tensor(row, where), row.get("from"), index)
+    for key in ("name", "turned"):  # null must not pass for "not given"
+        if key in row and row[key] is None:
+            raise TraceError("found null, expected it to be left out", where=f"{where}.{key}")
+    tensor, turned = _tensor(row, where), row.get("turned", False)
+    return Operand(row["role"], tensor, row.get("from"), index, row.get("name"), turned)
 
 
 def _output(value: object, place: str, field: str) -> Tensor:

@@ -66,12 +66,18 @@ class Operand:
         Name of the op that computes it; None unless it is an activation.
     index : int
         Which of that op's outputs it is.
+    name : str or None
+        Of a weight or constant: operands of one name are one, wherever they are read. None is like no other.
+    turned : bool
+        Whether what has that name stands here with its last two dimensions swapped.
     """
 
     role: Role
     tensor: Tensor
     source: str | None = None
     index: int = 0
+    name: str | None = None
+    turned: bool = False
 
 
 class Signature(Protocol):

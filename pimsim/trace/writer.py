@@ -1,4 +1,4 @@
-"""Writing ``pimsim-trace/1``: one JSON object a line, keys in a fixed order, for diff."""
+"""Writing ``pimsim-trace`` files: one JSON object a line, keys in a fixed order, for diff."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.errors import TraceError
-from pimsim.trace.model import SCHEMA, Model
+from pimsim.trace.model import SCHEMAS, Model
 from pimsim.trace.observed_file import to_row
 from pimsim.trace.op import Op
 from pimsim.trace.tensor import Operand, Tensor
@@ -51,11 +51,12 @@ def lines(trace: Model) -> Iterator[str]:
     """Yield the lines of the file, without their ends."""
     header = trace.header
     first = {
-        "schema": SCHEMA,
+        "schema": SCHEMAS[1] if _is_named(trace) or "defaults" in header else SCHEMAS[0],
         "model": trace.model,
         "source": header["source"],
         "command": header["command"],
         "symbols": header["symbols"],
+        **({"defaults": header["defaults"]} if "defaults" in header else {}),
         "weights": header["weights"],
         **({"routing": header["routing"]} if "routing" in header else {}),
         "notes": header["notes"],
@@ -69,7 +70,7 @@ def lines(trace: Model) -> Iterator[str]:
 def digest(trace: Model) -> str:
     """Return the SHA-256 of everything that a simulation can depend on: not source, command and notes."""
     header = {
-        "schema": SCHEMA,
+        "schema": SCHEMAS[1] if _is_named(trace) else SCHEMAS[0],
         "model": trace.model,
         "symbols": dict(sorted(trace.header["symbols"].items())),
         "weights": trace.header["weights"],
@@ -80,6 +81,11 @@ def digest(trace: Model) -> str:
     for op in trace.ops:
         content.update(b"\n" + _dump(_op(op)).encode())
     return content.hexdigest()
+
+
+def _is_named(trace: Model) -> bool:
+    """Whether weights or constants have names: then it takes a reader that knows of them."""
+    return any(operand.name is not None for op in trace.ops for operand in op.inputs)
 
 
 def _dump(value: dict[str, Any]) -> str:
@@ -102,6 +108,10 @@ def _operand(operand: Operand) -> dict[str, Any]:
         row["from"] = operand.source
     if operand.index:
         row["output"] = operand.index
+    if operand.name is not None:
+        row["name"] = operand.name
+    if operand.turned:
+        row["turned"] = True
     return row | _tensor(operand.tensor)
 
 

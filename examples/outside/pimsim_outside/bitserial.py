@@ -193,7 +193,7 @@ class BitSerialKind(Kind):
 
     def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
         """The arrays that hold a chunk's weights."""
-        name = f"tile{chunk.tile}.lanes.{op.node.name}.{index}"
+        name = f"tile{chunk.tile}.lanes.{op.replicas[index].slots}"
         clock = period_fs(self.site.clocks, self.site.array.clock)
         return transport.resource(("lanes", name), name, self.slot_part, clock, tile=chunk.tile)
 

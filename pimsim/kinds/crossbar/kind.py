@@ -143,4 +143,4 @@ class CrossbarKind(Kind):
         """Return the arrays of a chunk: in its core, or in its bank where arrays of a core share several."""
         core = self.site.core
         where = f"core{chunk.core}" + (f".bank{chunk.bank}" if core.arrays > core.adc.banks > 1 else "")
-        return Arrays(chunk.tile, where, f"{op.node.name}.{index}", core.in_bank > 1, len(chunk.blocks))
+        return Arrays(chunk.tile, where, op.replicas[index].slots, core.in_bank > 1, len(chunk.blocks))

@@ -107,8 +107,8 @@ class DigitalKind(Kind):
     def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
         """The banks that hold a chunk's weights."""
         return transport.resource(
-            ("weights", chunk.tile, (chunk.core, op.node.name, index)),
-            f"tile{chunk.tile}.weights.{op.node.name}.{index}",
+            ("weights", chunk.tile, (chunk.core, op.replicas[index].slots)),
+            f"tile{chunk.tile}.weights.{op.replicas[index].slots}",
             self.slot_part,
             period_fs(self.site.clocks, self._banks.clock),
             cause="transport",

@@ -47,13 +47,19 @@ class Rounds:
         self.members: list[list[int]] = [[] for _ in range(plan.rounds)]
         self.writers: list[list[int]] = [[] for _ in range(plan.rounds)]
         self.stored: dict[tuple[Tokens, int], int] = {}  # what lies in the memory -> its stream
+        self.ready: dict[
+            tuple[int, int], int
+        ] = {}  # round and slots -> the stream that says that they are written
 
     def join(self, op: PlannedOp, actor: int) -> None:
         """Note an actor of a round."""
         self.members[op.round].append(actor)
 
     def write_weights(self, op: PlannedOp, index: int, chunk: Chunk, reader: int) -> None:
-        """Write the weights of a chunk from the memory, a row of all its arrays at a time, before its actor begins."""
+        """Write the weights of a chunk from the memory, a row of all its arrays at a time, before its actor begins.
+
+        Where ops of a round take turns on a weight, it is written once, for all of them.
+        """
         share = op.share_of(index, chunk)
         if share.when != "round":
             return  # nobody else uses these arrays: the weights stay
@@ -61,6 +67,9 @@ class Rounds:
         bits = -(-share.elements // rows) * self.plan.weight_bits
         home = kind.home(self.transport, op, index, chunk)
         assert home is not None
+        if (op.round, home) in self.ready:
+            self._wait(reader, self.ready[op.round, home], 1, 1)
+            return
         writing = kind.write_step(home, 1, share.cells / rows)
         path = [*self.transport.from_memory(chunk.tile, bits), writing]
         name = f"{self.net.actors[reader].name} weights"
@@ -70,6 +79,7 @@ class Rounds:
         )
         self.writers[op.round].append(writer)
         stream = self.net.add_stream(name, 1, 1, part=self.net.resources[path[-1].resource].part)
+        self.ready[op.round, home] = stream
         last = np.append(np.full(rows - 1, -1), 0)
         self.net.add_output(writer, stream, self.net.add_table(last))
         self._wait(reader, stream, 1, 1)

@@ -10,6 +10,7 @@ from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.replication import balance, pace_fs
+from pimsim.mapping.planning.shared import users_of
 from pimsim.mapping.planning.tiling import Tiling
 
 
@@ -21,6 +22,8 @@ class Copies:
     ----------
     of : dict of int to int
         Copies of each op.
+    sets : dict of int to int
+        By the first op that reads a weight, in how many sets of slots it stands: its users take turns on them.
     slices : dict of int to int
         Of the ops that are cut by attention heads, how many slices; they are their copies too.
     attached : set of int
@@ -32,6 +35,7 @@ class Copies:
     """
 
     of: dict[int, int]
+    sets: dict[int, int]
     slices: dict[int, int] = field(default_factory=dict)
     attached: set[int] = field(default_factory=set)
     demand: dict[int, float] = field(default_factory=dict)
@@ -48,6 +52,7 @@ def choose_copies(
     groups: Sequence[Group],
     least: Sequence[Sequence[int]],
     rounds: Sequence[int],
+    owners: Sequence[int],
 ) -> Copies:
     """Choose copies so that the pipeline is balanced.
 
@@ -67,22 +72,26 @@ def choose_copies(
         Tokens that each input of each op must have room for.
     rounds : sequence of int
         When each op is done, where weights are reloaded.
+    owners : sequence of int
+        For each op, the first one whose weight is its own, too.
     """
     config, kinds = package.config, package.kinds
     # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
     edges = [edge for node in nodes for edge in node.edges if not own_token(edge)]
     fed = max((nodes[edge.source].features * nodes[edge.source].tokens for edge in edges), default=0)
-    layers = {n: tiling.arrays for n, tiling in enumerate(tilings) if tiling is not None}
-    owners = [str(sites[n]) for n in layers]
-    positions = [nodes[n].positions for n in layers]
+    users = users_of(owners, tilings)
+    layers = {n: tiling for n in users if (tiling := tilings[n]) is not None}
+    names = [str(sites[n]) for n in layers]
+    positions = [sum(nodes[n].positions for n in each) for each in users.values()]
     steps = [
-        kinds[owner].slot_fs(tiling, input_bits)
-        for owner, tiling in zip(owners, (tilings[n] for n in layers), strict=True)
-        if tiling is not None
+        kinds[name].slot_fs(tiling, input_bits) for name, tiling in zip(names, layers.values(), strict=True)
     ]
-    chosen = balance(positions, steps, list(layers.values()), budget, owners, fed * per_element)
-    copies = Copies(dict(zip(layers, chosen, strict=True)), pace_fs=pace_fs(positions, steps, chosen))
+    arrays = [tiling.arrays for tiling in layers.values()]
+    chosen = balance(positions, steps, arrays, budget, names, fed * per_element)
+    sets = dict(zip(layers, chosen, strict=True))
+    of = {n: min(sets[owner], nodes[n].positions) for owner, each in users.items() for n in each}
+    copies = Copies(of, sets, pace_fs=pace_fs(positions, steps, chosen))
     group_of = {n: group for group in groups for n in group.members}
     spread = _spread(nodes, tilings, copies.of, [kinds[site].slots if site else 0 for site in sites])
     for n, node in enumerate(nodes):

@@ -157,7 +157,10 @@ class Kind(ABC):
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 
     def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int | None:
-        """Return the resource that the slots of a chunk are; None where writing them is not modelled."""
+        """Return the resource that the slots of a chunk are; None where writing them is not modelled.
+
+        Several ops may have copies of one weight in them: ``op.replicas[index].slots`` names what is theirs together.
+        """
         return None
 
     def write_step(self, resource: int, rows: int, cells: float) -> Step:

@@ -11,9 +11,10 @@ def bytes_in_memory(plan: Plan) -> dict[int, int]:
     """Return what lies in the memory of each chip, in bytes: weights that are written in turn, and tokens that wait."""
     tiles = plan.chip.config.tiles
     found: dict[int, int] = defaultdict(int)
-    for op in plan.ops:
-        for share in op.operand.at("round") if op.operand is not None else ():
-            found[share.tile // tiles] += -(-share.elements * plan.weight_bits // 8)
+    for op, index, replica in plan.sets():
+        for share in (op.share_of(index, chunk) for chunk in replica.chunks):
+            if share.when == "round":
+                found[share.tile // tiles] += -(-share.elements * plan.weight_bits // 8)
     crossing = {
         (edge.source, edge.piece, tile // tiles): edge.features
         for op in plan.ops

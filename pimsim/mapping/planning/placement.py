@@ -66,6 +66,7 @@ class Floor:
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
         self.filled = [0] * package.tiles  # by rank: slots with weights
+        self.sets: dict[str, tuple[list[Replica], int]] = {}  # owner -> sets of slots, and whose turn is next
         self.set_aside = [
             0
         ] * package.tiles  # by rank: arrays at the tile's end that products write into, whole banks
@@ -109,9 +110,18 @@ class Floor:
         return least, wanted
 
     def reserve(
-        self, number: int, op: PlannedOp, tile: int, blocks: Iterable[Block], copies: int = 1
+        self,
+        number: int,
+        op: PlannedOp,
+        tile: int,
+        blocks: Iterable[Block],
+        copies: int = 1,
+        content: bool = False,
     ) -> bool:
-        """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough."""
+        """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough.
+
+        One that is content does with the least; others only where a tile has nothing else.
+        """
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
         share = op.tiling.share(seated.values()) if op.tiling else 1.0
@@ -125,9 +135,9 @@ class Floor:
         least = sum(low * size for _, _, low, _, size in rows)
         wanted = sum(high * size for _, _, _, high, size in rows)
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
-        if least > free or (wanted > free and free < self.capacity[tile]):
+        if least > free or (wanted > free and free < self.capacity[tile] and not content):
             return False
-        part = 1.0 if wanted <= free else (free - least) / (wanted - least)
+        part = 1.0 if wanted <= free else 0.0 if content else (free - least) / (wanted - least)
         used = 0
         for program, edge, low, high, size in rows:
             places = low + int((high - low) * part)
@@ -141,41 +151,86 @@ class Floor:
 
     # -- arrays ------------------------------------------------------------------------------------------------
 
-    def place_on_arrays(self, number: int, op: PlannedOp, replicas: int) -> None:
-        """Give each replica its arrays, one after another along the snake."""
+    def place_on_arrays(self, number: int, op: PlannedOp, copies: int, owner: PlannedOp, sets: int) -> None:
+        """Give an op its copies of a weight: the sets of slots that it stands in, which the first op to use it takes.
+
+        Parameters
+        ----------
+        number, op
+            What to place.
+        copies : int
+            How many it uses.
+        owner : PlannedOp
+            The first op that has the same weight; mostly itself.
+        sets : int
+            In how many sets of slots that stands.
+        """
+        name = owner.node.name
+        if name in self.sets:
+            there, turn = self.sets[name]
+            chosen = [there[(turn + n) % len(there)] for n in range(min(copies, len(there)))]
+            op.shares = name
+            if self._join(number, op, chosen):
+                op.replicas = chosen
+                self.sets[name] = there, turn + op.node.positions
+                return
+            sets = copies = 1
+        made = [self._new_set(number, op, f"{op.node.name}.{n}", n < copies) for n in range(sets)]
+        op.replicas = made[:copies]
+        self.sets[name] = made, op.node.positions
+
+    def _join(self, number: int, op: PlannedOp, chosen: Sequence[Replica]) -> bool:
+        """Make room beside slots that others use, too; False, and nothing changed, if there is not enough."""
+        before = {chunk.tile: self.room[chunk.tile] for replica in chosen for chunk in replica.chunks}
+        for replica in chosen:
+            blocks: dict[int, list[Block]] = {}
+            for chunk in replica.chunks:
+                blocks.setdefault(chunk.tile, []).extend(chunk.blocks)
+            if not all(self.reserve(number, op, tile, here, content=True) for tile, here in blocks.items()):
+                for tile, room in before.items():
+                    self.room[tile] = room
+                    for noted in (self.taken, self.seats, self.copies_at):
+                        noted.pop((number, tile), None)
+                    for program, places in enumerate(self.granted):
+                        for edge in range(len(self.programs[program][number].edges)):
+                            places.pop((number, edge, tile), None)
+                return False
+        return True
+
+    def _new_set(self, number: int, op: PlannedOp, name: str, used: bool) -> Replica:
+        """Take the slots of a weight, the next along the snake; room for inputs only if the op uses them itself."""
         assert op.tiling is not None
         assert op.site is not None
         kind, ranks = self.kinds[op.site], self.ranks[op.site]
         arrays, per_tile = kind.core_slots, kind.slots
         # A core's slots work in step unless they share something.
         together = kind.bank_slots if kind.bank_slots > 1 else arrays
-        for _ in range(replicas):
-            chunks: dict[tuple[int, int, int], list[Block]] = {}
-            blocks = list(op.tiling.blocks)
-            while blocks:
-                seat, used = divmod(self.next_slot[op.site], per_tile)
-                if seat >= len(ranks):
-                    raise NoRoom("arrays")
-                position = int(ranks[seat])
-                tile = self.order[position]
-                here = blocks[: max(0, per_tile - self.set_aside[position] - used)]
-                if not here or not self.reserve(number, op, tile, here):
-                    self.next_slot[op.site] = (seat + 1) * per_tile  # the buffer is full: leave these slots
-                    continue
-                self.next_slot[op.site] += len(here)
-                self.filled[position] += len(here)
-                blocks = blocks[len(here) :]
-                while here:  # as many as the core, or its next bank where arrays share one, has left
-                    core, slot = divmod(used, arrays)
-                    count = together - slot % together
-                    chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
-                    used += count
-                    here = here[count:]
-            weight: dict[int, int] = {}
-            for (tile, _, _), held in chunks.items():
-                weight[tile] = weight.get(tile, 0) + len(held)
-            home = max(weight, key=lambda tile: (weight[tile], -self.rank[tile]))
-            op.replicas.append(Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()]))
+        chunks: dict[tuple[int, int, int], list[Block]] = {}
+        blocks = list(op.tiling.blocks)
+        while blocks:
+            seat, taken = divmod(self.next_slot[op.site], per_tile)
+            if seat >= len(ranks):
+                raise NoRoom("arrays")
+            position = int(ranks[seat])
+            tile = self.order[position]
+            here = blocks[: max(0, per_tile - self.set_aside[position] - taken)]
+            if not here or (used and not self.reserve(number, op, tile, here)):
+                self.next_slot[op.site] = (seat + 1) * per_tile  # the buffer is full: leave these slots
+                continue
+            self.next_slot[op.site] += len(here)
+            self.filled[position] += len(here)
+            blocks = blocks[len(here) :]
+            while here:  # as many as the core, or its next bank where arrays share one, has left
+                core, slot = divmod(taken, arrays)
+                count = together - slot % together
+                chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
+                taken += count
+                here = here[count:]
+        weight: dict[int, int] = {}
+        for (tile, _, _), held in chunks.items():
+            weight[tile] = weight.get(tile, 0) + len(held)
+        home = max(weight, key=lambda tile: (weight[tile], -self.rank[tile]))
+        return Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()], name)
 
     # -- digital units -----------------------------------------------------------------------------------------
 

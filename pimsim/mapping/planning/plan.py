@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pimsim.chip import Chip
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.planning.package import Package
-from pimsim.mapping.planning.planned import PlannedOp
+from pimsim.mapping.planning.planned import PlannedOp, Replica
 
 
 @dataclass(slots=True)
@@ -48,8 +48,22 @@ class Plan:
 
     @property
     def arrays(self) -> int:
-        """Slots (arrays, banks of weights) in use."""
-        return sum(op.arrays for op in self.ops)
+        """Slots (arrays, banks of weights) in use; those that several ops take turns on count once in each round."""
+        return sum(map(self.arrays_of_round, range(self.rounds)))
+
+    def arrays_of_round(self, number: int) -> int:
+        """Return the slots that a round uses."""
+        weights = sum(op.tiling.arrays for op, _, _ in self.sets() if op.tiling and op.round == number)
+        return weights + sum(op.arrays for op in self.ops if op.tiling is None and op.round == number)
+
+    def sets(self) -> Iterator[tuple[PlannedOp, int, Replica]]:
+        """Yield each set of slots that holds a copy of a weight once: with the first op that uses it, as its copy."""
+        seen = set[str]()
+        for op in self.ops:
+            for index, replica in enumerate(op.replicas if op.tiling is not None else ()):
+                if replica.slots not in seen:
+                    seen.add(replica.slots)
+                    yield op, index, replica
 
     @property
     def rounds(self) -> int:
@@ -83,6 +97,7 @@ class Plan:
                 "round": op.round,
                 "site": op.site,
                 "why": op.why,
+                "shares": op.shares,
                 "tiles": [tile for tile in op.tiles if tile >= 0],
             }
             for op in self.ops

@@ -24,10 +24,21 @@ class Chunk:
 
 @dataclass(slots=True)
 class Replica:
-    """One copy of an op: where its arrays are, and the tile where its result comes together."""
+    """One copy of an op: where its arrays are, and the tile where its result comes together.
+
+    Parameters
+    ----------
+    home : int
+        That tile.
+    chunks : list of Chunk
+        Its arrays.
+    slots : str
+        What these are called: ops that take turns on them have copies of one name. Empty where there are none.
+    """
 
     home: int
     chunks: list[Chunk] = field(default_factory=list)
+    slots: str = ""
 
 
 @dataclass(slots=True)
@@ -56,6 +67,8 @@ class PlannedOp:
         The name of the sites that do it; None for what the host does.
     why : str
         Why there.
+    shares : str or None
+        The op before whose weight is its own, too, so that they take turns on the slots.
     product_fs : (int, int), optional
         Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
         its arrays.
@@ -71,6 +84,7 @@ class PlannedOp:
     round: int = 0
     site: str | None = None
     why: str = ""
+    shares: str | None = None
     product_fs: tuple[int, int] | None = None
 
     def positions(self, index: int) -> Table:
@@ -105,7 +119,7 @@ class PlannedOp:
 
     @property
     def arrays(self) -> int:
-        """Slots of all replicas."""
+        """Slots of all replicas, also of those that it shares with others."""
         each = self.tiling.arrays if self.tiling else self.written
         return each * len(self.replicas)
 

@@ -26,7 +26,8 @@ from pimsim.mapping.planning.placement import Floor, NoRoom
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
-from pimsim.mapping.planning.rounds import check_reload, chips_for, largest, rounds_of, slots_of
+from pimsim.mapping.planning.rounds import check_reload, chips_for, counted, largest, rounds_of, slots_of
+from pimsim.mapping.planning.shared import owners_by_round, owners_of
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY
 from pimsim.mapping.planning.tiling import Tiling
 from pimsim.trace.schema import Trace
@@ -101,7 +102,8 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
         kinds[site].tiling(node.op, weight_bits) if site and node.on_arrays and node.op else None
         for node, site in zip(nodes, sites, strict=True)
     ]
-    needed = slots_of(range(len(nodes)), tilings, sites)
+    owners = owners_of(nodes, tilings, sites)
+    needed = slots_of(range(len(nodes)), tilings, sites, owners)
     per_chip = {name: kind.slots * kind.site.seats for name, kind in kinds.items()}
     able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
     fewest = chips_for(needed, per_chip)
@@ -114,18 +116,18 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 where=f"{config.name}: products",
                 mend="set it to digital or auto, or leave --reload out",
             )
-        most = largest(nodes, tilings, sites, groups)
+        most = largest(nodes, tilings, sites, groups, owners)
         fewest, need = chips_for(most, per_chip), f"a part of '{flows.model}' that cannot be cut needs"
     if chips is not None and chips < fewest:
         raise MappingError(
-            f"{need} {_counted(most)}, {chips} x {config.name} has {_counted(per_chip, chips)}",
+            f"{need} {counted(most)}, {chips} x {config.name} has {counted(per_chip, chips)}",
             mend=f"give --chips {fewest} or more"
             + (", leave it out, or add --reload" if able else ", or leave it out"),
         )
     least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
     for each, places in zip(flows.programs, least, strict=True):
         _check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config)
-    job = _Job(chip, flows, tilings, choices, groups, least, weight_bits, input_bits)
+    job = _Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits)
     reason = ""
     for count in [chips] if chips is not None else range(fewest, 2 * fewest + 3):
         package = Package(config, count)
@@ -150,7 +152,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 # Nothing is spare: rounds of fewer slots leave room where buffers are full.
                 budget = {name: needed[name] for name in there}
                 part = {name: int(slots * share) for name, slots in there.items()}
-                rounds = rounds_of(nodes, tilings, sites, groups, part)
+                rounds = rounds_of(nodes, tilings, sites, groups, part, owners)
             if rounds is None:
                 continue
             try:
@@ -158,7 +160,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
             except NoRoom as failure:
                 reason = str(failure)
     raise MappingError(
-        f"'{flows.model}' needs {_counted(needed)}, {count} x {config.name} has {_counted(per_chip, count)}, but no "
+        f"'{flows.model}' needs {counted(needed)}, {count} x {config.name} has {counted(per_chip, count)}, but no "
         f"room in reach: not enough {reason}",
         mend="give more --chips or a larger "
         + (
@@ -178,6 +180,7 @@ class _Job:
     tilings: Sequence[Tiling | None]
     choices: Sequence[Choice]
     groups: Sequence[Group]
+    owners: Sequence[int]
     least: list[list[list[int]]]
     weight_bits: int
     input_bits: int
@@ -215,6 +218,7 @@ class _Job:
         """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
         nodes = self.flows.programs[0]
         sites = [choice.site for choice in self.choices]
+        owners = owners_by_round(self.owners, rounds)
         copies = choose_copies(
             nodes,
             self.tilings,
@@ -225,6 +229,7 @@ class _Job:
             self.groups,
             self.least[0],
             rounds,
+            owners,
         )
         ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
         # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
@@ -257,7 +262,7 @@ class _Job:
                 op.slices = copies.slices[n]
                 op.replicas, right_in[n] = floor.grouped[n]
             elif op.tiling is not None:
-                floor.place_on_arrays(n, op, copies.of[n])
+                floor.place_on_arrays(n, op, copies.of[n], ops[owners[n]], copies.sets[owners[n]])
             elif op.attached:
                 op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
             elif op.unit is None:
@@ -382,14 +387,6 @@ def _check_buffers(
                 mend=f"give --set {name}.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
                 "fewer --input-bits or a smaller input",
             )
-
-
-def _counted(slots: Mapping[str, int], chips: int = 1) -> str:
-    """Say how many slots, by the name of the sites where there are several."""
-    some = {name: count * chips for name, count in slots.items() if count}
-    if len(some) <= 1:
-        return f"{sum(some.values())} arrays"
-    return " and ".join(f"{count} slots of '{name}'" for name, count in some.items())
 
 
 def _stated(trace: Trace, role: str) -> int | None:

@@ -40,36 +40,47 @@ def rounds_of(
     sites: Sequence[str | None],
     groups: Sequence[Group],
     slots: Mapping[str, int],
+    owners: Sequence[int] | None = None,
 ) -> list[int] | None:
     """Return the round of each op: as few as an order of them needs, each with weights for so many slots.
+
+    Ops of one round that have one weight count once; `owners` says which, as `pimsim.mapping.planning.shared` has it.
 
     Returns
     -------
     list of int or None
         From 0 on, never falling; None if some part that cannot be cut needs more slots than there are.
     """
+    owners = range(len(nodes)) if owners is None else owners
     rounds: list[int] = []
-    current, left = 0, dict(slots)
+    current, left, there = 0, dict(slots), set[int]()
     for piece in pieces(nodes, groups):
-        need = slots_of(piece, tilings, sites)
-        if any(need[name] > slots[name] for name in need):
+        alone = slots_of(piece, tilings, sites, owners)
+        if any(alone[name] > slots[name] for name in alone):
             return None
+        need = slots_of((n for n in piece if owners[n] not in there), tilings, sites, owners)
         if any(need[name] > left[name] for name in need):
-            current, left = current + 1, dict(slots)
+            current, left, there, need = current + 1, dict(slots), set(), alone
         for name, count in need.items():
             left[name] -= count
+        there.update(owners[n] for n in piece)
         rounds += [current] * len(piece)
     return rounds
 
 
 def slots_of(
-    ops: Iterable[int], tilings: Sequence[Tiling | None], sites: Sequence[str | None]
+    ops: Iterable[int],
+    tilings: Sequence[Tiling | None],
+    sites: Sequence[str | None],
+    owners: Sequence[int] | None = None,
 ) -> Counter[str]:
-    """Return the slots that the weights of some ops take, by the name of the sites."""
+    """Return the slots that the weights of some ops take, each weight once, by the name of the sites."""
     found: Counter[str] = Counter()
+    counted = set[int]()
     for n in ops:
-        tiling = tilings[n]
-        if tiling is not None:
+        tiling, owner = tilings[n], n if owners is None else owners[n]
+        if tiling is not None and owner not in counted:
+            counted.add(owner)
             found[str(sites[n])] += tiling.arrays
     return found
 
@@ -84,11 +95,12 @@ def largest(
     tilings: Sequence[Tiling | None],
     sites: Sequence[str | None],
     groups: Sequence[Group],
+    owners: Sequence[int] | None = None,
 ) -> Counter[str]:
     """Return the slots of the largest part that cannot be cut, by the name of the sites."""
     found: Counter[str] = Counter()
     for piece in pieces(nodes, groups):
-        found |= slots_of(piece, tilings, sites)
+        found |= slots_of(piece, tilings, sites, owners)
     return found
 
 
@@ -104,3 +116,11 @@ def pieces(nodes: Sequence[Node], groups: Sequence[Group]) -> list[range]:
             found.append(range(begin, n + 1))
             begin = end = n + 1
     return found
+
+
+def counted(slots: Mapping[str, int], chips: int = 1) -> str:
+    """Say how many slots of so many chips, by the name of the sites where there are several."""
+    some = {name: count * chips for name, count in slots.items() if count}
+    if len(some) <= 1:
+        return f"{sum(some.values())} arrays"
+    return " and ".join(f"{count} slots of '{name}'" for name, count in some.items())

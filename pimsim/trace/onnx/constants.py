@@ -127,6 +127,10 @@ class Constants:
             else:
                 return None
 
+    def maker(self, value: str) -> NodeProto | None:
+        """Return the node that computes a constant; None for one that the model stores."""
+        return self._maker.get(value)
+
     def origin(self, value: str) -> str:
         """Say where a constant's values are from: ``constant`` (filled), ``trained`` (stored), ``absent``."""
         found, todo, seen = set(), [value], set()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
 from pimsim.trace.fold import drop_unread, fold_scales_into
+from pimsim.trace.identity import only_shared
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 from pimsim.trace.tensor import Operand, Tensor
@@ -85,7 +86,7 @@ def from_onnx(
     allow_unknown : bool
         Make ops that a trace does not know DataMovement instead of refusing them.
     bindings : mapping of str to int, optional
-        Values of symbolic dimensions. A symbolic first dimension is bound to 1 by default, and the trace's
+        Values of symbolic dimensions. One that is named like a batch is bound to 1 by default, and the trace's
         ``notes`` say so.
     model : str, optional
         The trace's name; by default the file's.
@@ -133,11 +134,13 @@ def export(
         "source": graph.source,
         "command": command,
         "symbols": graph.symbols,
+        **({"defaults": graph.defaults} if graph.defaults else {}),
         "weights": _weights(graph, ops),
         "notes": notes,
     }
     try:
-        trace = Trace.from_ops(model or Path(path).stem, drop_unread(ops, outputs), outputs, header)
+        kept = only_shared(drop_unread(ops, outputs))
+        trace = Trace.from_ops(model or Path(path).stem, kept, outputs, header)
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
     return converter.exported(trace, folded)
@@ -155,7 +158,11 @@ class _Converter:
     """Turns the graph's nodes into ops, and value names into (op, output) pairs."""
 
     def __init__(self, graph: Graph) -> None:
+        from pimsim.trace.onnx.identity import Identities
+
         self.graph = graph
+        self.identities = Identities(graph.constants)
+        self.seen_again: dict[tuple[str, int], str] = {}  # what hands an output on -> its value name
         self.ops: list[Op] = []
         self.names: set[str] = set()
         self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
@@ -173,8 +180,9 @@ class _Converter:
             self._add(node)
         outputs = []
         for value in (self._own(value) for value in self.graph.outputs):
-            if value in self.made and self.made[value][0] not in outputs:
-                outputs.append(self.made[value][0])
+            if value in self.made:
+                outputs.append(self._output(value))
+        outputs = list(dict.fromkeys(outputs))
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
         return [self._quantized(op) for op in self.ops], outputs
@@ -203,6 +211,7 @@ class _Converter:
         for value, own in self.graph.aliases.items():  # what a node's pieces put out, or a body's
             if value in stands and own in self.made:
                 names.setdefault(self.made[own], value)
+        names |= self.seen_again
         scales: dict[str, list[Scale]] = {}
         for inner, outer in folded.items():
             if (inner, 0) in names:
@@ -222,6 +231,16 @@ class _Converter:
             return [Scale(node.op_type, operands[1], operands[4], attributes["epsilon"])]
         constant = next(name for name in node.input if name in self.graph.constants.names)
         return [Scale(node.op_type, constant)] if node.op_type in ("Mul", "Div") else []
+
+    def _output(self, value: str) -> str:
+        """Return the op whose first output a value is; a further one of an op is handed on by an op that is no work."""
+        source, index = self.made[value]
+        if index == 0:
+            return source
+        tensor, name = self.graph.tensor(value), self._unique(value)
+        self.ops.append(Op(name, "Reshape", (Operand("activation", tensor, source, index),), (tensor,)))
+        self.seen_again[name, 0] = value
+        return name
 
     def _unique(self, name: str) -> str:
         name = "".join(letter if letter.isprintable() else "_" for letter in name)[:900]
@@ -271,7 +290,9 @@ class _Converter:
         tensor = self.graph.tensor(value)
         if value in self.graph.constants.names:
             few = self.graph.constants.bits(value) if weight else None
-            return Operand("weight" if weight else "constant", replace(tensor, bits=few))
+            name, turned = self.identities.of(value)
+            turned = turned and len(tensor.shape) == 2
+            return Operand("weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned)
         source, index = self.made[value]
         self.asked.setdefault((source, index), []).append(bits)
         return Operand("activation", tensor, source, index)

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, inliner
 
 from pimsim.errors import TraceError
+from pimsim.trace.batch import is_batch, is_named
 from pimsim.trace.found import MAX_SIZE, closest
 from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
@@ -51,6 +52,11 @@ def read_model(path: Path) -> tuple[ModelProto, bytes]:
     return model, data
 
 
+def symbol_of(value: str, axis: int, name: str) -> str:
+    """Return what a symbolic dimension of an input is called: as the model says, or else ``input[axis]``."""
+    return name if is_named(name) else f"{value}[{axis}]"
+
+
 class Graph(Values):
     """The graph of an ONNX model.
 
@@ -59,7 +65,8 @@ class Graph(Values):
     path : Path
         The file.
     bindings : dict
-        Values of symbolic dimensions by name; an unnamed one is called ``input[axis]``.
+        Values of symbolic dimensions by name; an unnamed one is called ``input[axis]``. One that is named like a batch
+        is 1 by default.
 
     Attributes
     ----------
@@ -71,6 +78,8 @@ class Graph(Values):
         The values that depend on no input.
     symbols : dict
         Symbolic dimensions and what they were bound to.
+    defaults : list of str
+        Those of them that count inferences, so that 1 was taken without being asked.
     notes : list of str
         What was decided without being asked.
     file_values : set of str
@@ -89,6 +98,7 @@ class Graph(Values):
         self.where = str(path)
         self.notes: list[str] = []
         self.symbols: dict[str, int] = {}
+        self.defaults: list[str] = []
         self.weight_names: list[str] = []
         self.aliases: dict[str, str] = {}
         self.quantized: dict[str, int] = {}
@@ -155,13 +165,14 @@ class Graph(Values):
             for axis, dim in enumerate(value.type.tensor_type.shape.dim):
                 if dim.HasField("dim_value") and dim.dim_value > 0:
                     continue
-                name = dim.dim_param or f"{value.name}[{axis}]"
+                name = symbol_of(value.name, axis, dim.dim_param)
                 if axis > 0 and dim.HasField("dim_value") and dim.dim_value == 0 and name not in bindings:
                     continue  # nothing along it: a cache before the first token
-                if name not in bindings and axis > 0 and name not in self.symbols:
-                    unbound.append(name)
-                    continue
                 if name not in bindings and name not in self.symbols:
+                    if not is_batch(name, axis == 0):
+                        unbound.append(name)
+                        continue
+                    self.defaults.append(name)
                     self.notes.append(f"symbolic dimension '{name}' of '{value.name}' bound to 1 by default")
                 self.symbols[name] = dim.dim_value = bindings.get(name, 1)
         unbound = [name for name in dict.fromkeys(unbound) if name not in self.symbols]
@@ -189,7 +200,7 @@ class Graph(Values):
         """A dimension seen unbound on one input may have been bound by default on a later one."""
         for value in self.model.graph.input:
             for dim in value.type.tensor_type.shape.dim:
-                if dim.dim_param in self.symbols:
+                if is_named(dim.dim_param) and dim.dim_param in self.symbols:
                     dim.dim_value = self.symbols[dim.dim_param]
 
     def _find_live(self) -> None:

@@ -87,7 +87,7 @@ def inputs_of(path: str | Path) -> list[Expected]:
     require_runtime(path)
     from onnx import helper
 
-    from pimsim.trace.onnx.graph import read_model
+    from pimsim.trace.onnx.graph import read_model, symbol_of
 
     graph = read_model(Path(path))[0].graph
     stored = {tensor.name for tensor in graph.initializer}
@@ -101,7 +101,7 @@ def inputs_of(path: str | Path) -> list[Expected]:
         except (KeyError, ValueError):
             raise TraceError(f"the input '{value.name}' is no tensor of numbers", where=str(path)) from None
         shape = tuple(
-            dim.dim_value if dim.dim_value > 0 else dim.dim_param or f"{value.name}[{axis}]"
+            dim.dim_value if dim.dim_value > 0 else symbol_of(value.name, axis, dim.dim_param)
             for axis, dim in enumerate(type_.shape.dim)
         )
         found.append(Expected(value.name, shape, dtype))

@@ -63,6 +63,8 @@ class Exported:
         The graph, as the model calls ATen; `take_apart` makes it one of fewer kinds of ops.
     arguments : dict
         Name of a placeholder to the argument that it stands for (``past[3][0]``), for what is fed to the model.
+    held : dict
+        Name of a placeholder to the parameter, buffer or constant that it stands for; tied ones have one name.
 
     Raises
     ------
@@ -216,7 +218,20 @@ class Exported:
         self.arguments = {
             str(getattr(spec.arg, "name", "")): path for path, spec in zip(self._paths, kinds, strict=False)
         }
+        self.held = self._held()
         self.symbols = self._symbols()
+
+    def _held(self) -> dict[str, str]:
+        """Return the placeholders of parameters and the like, with the first name that the model has for each."""
+        signature, first = self.program.graph_signature, dict[int, str]()
+        owned = (
+            *self.module.named_parameters(remove_duplicate=False),
+            *self.module.named_buffers(remove_duplicate=False),
+        )
+        tied = {name: first.setdefault(id(each), name) for name, each in owned}
+        held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        lifted = signature.inputs_to_lifted_tensor_constants
+        return {node: tied.get(name, name) for node, name in held.items()} | dict(lifted)
 
     def _symbols(self) -> dict[str, str]:
         """Return torch's names of symbolic sizes with those of the trace."""

@@ -16,6 +16,7 @@ from pimsim.errors import TraceError
 from pimsim.trace.op import Op
 from pimsim.trace.symbols import expert_of
 from pimsim.trace.tensor import Operand, Role, Tensor
+from pimsim.trace.torch.identity import Identities
 
 if TYPE_CHECKING:
     from torch.fx import Node
@@ -28,10 +29,12 @@ DTYPES = {"float8_e4m3fn": "float8e4m3fn", "float8_e5m2": "float8e5m2"}
 
 @dataclass(frozen=True)
 class Const:
-    """A value that depends on no input."""
+    """A value that depends on no input; those of one name are one, turned or as it is (see `Operand`)."""
 
     shape: Shape
     dtype: str = "float32"
+    name: str | None = None
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class Builder:
         self.values: dict[Node, Value | list[Value]] = {}
         children = [name for name, _ in exported.module.named_children()]
         self._wrapper = f"{children[0]}." if len(children) == 1 else ""
+        self._identities = Identities()
         self._reshaped: dict[tuple[str, int, tuple[Shape, ...]], Made] = {}
 
     def run(self) -> list[str]:
@@ -114,7 +118,7 @@ class Builder:
             if node.op == "placeholder":
                 self.values[node] = self._placeholder(node)
             elif node.op == "get_attr":
-                self.values[node] = Const(*self._form(node.meta.get("val")))
+                self.values[node] = Const(*self._form(node.meta.get("val")), str(node.target))
             elif node.op == "call_function":
                 self._call(node)
         return self._outputs()
@@ -123,7 +127,7 @@ class Builder:
         shape, dtype = self._form(node.meta.get("val"))
         path = self.exported.arguments.get(node.name)
         if path is None or not hasattr(node.meta.get("val"), "shape"):
-            return Const(shape, dtype)
+            return Const(shape, dtype, self.exported.held.get(node.name))
         if path.partition("[")[0] in self.caches:
             return Cache(shape, dtype)
         name = self._unique(path)
@@ -154,7 +158,10 @@ class Builder:
             self.unknown[name.removesuffix(".default")] += 1
             self.values[node] = self._moved(node, name)
         elif not depends or handler is None:
-            made: list[Value] = [Const(*self._form(v)) for v in _flat(node.meta["val"])]
+            made: list[Value] = [
+                Const(*self._form(v), *self._identities.of(node, index, self.values))
+                for index, v in enumerate(_flat(node.meta["val"]))
+            ]
             self.values[node] = made if isinstance(node.meta["val"], list | tuple) else made[0]
         else:
             self.values[node] = handler(self, node)
@@ -199,7 +206,11 @@ class Builder:
         for each, spec in zip(_flat(node.args[0]), specs, strict=False):
             value = self.values.get(each) if spec.kind.name == "USER_OUTPUT" else None
             if isinstance(value, Made):
-                source = self.operand(value).source or ""
+                operand = self.operand(value)
+                source = operand.source or ""
+                if operand.index:  # a further output is handed on by an op that is no work
+                    source, again = self._unique(f"{source}/output{operand.index}"), operand
+                    self.ops[source] = Op(source, "Reshape", (again,), (again.tensor,))
                 if source not in names:
                     names.append(source)
         if not names and not self.unknown:
@@ -224,7 +235,7 @@ class Builder:
     def operand(self, value: Value, role: Role = "constant") -> Operand:
         """Return the operand that reads a value; a constant has the role asked for."""
         if isinstance(value, Const):
-            return Operand(role, Tensor(value.shape, value.dtype))
+            return Operand(role, Tensor(value.shape, value.dtype), name=value.name, turned=value.turned)
         if isinstance(value, Cache):
             value = self._from_cache(value)
         value = self.settled(value)

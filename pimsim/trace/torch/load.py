@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pimsim.errors import TraceError
 from pimsim.trace.experts import row_symbols
 from pimsim.trace.fold import drop_unread, fold_scales
+from pimsim.trace.identity import only_shared
 from pimsim.trace.schema import Trace
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def from_torch(
             raise TraceError("no output is made of ops that a trace knows", where=name)
         notes.append(f"unknown ops treated as data movement, their computation not modelled: {listed}")
     ops, outputs = fold_scales(list(builder.ops.values()), outputs)
-    ops, outputs = drop_unread(ops, outputs), list(outputs)
+    ops, outputs = only_shared(drop_unread(ops, outputs)), list(outputs)
     header: dict[str, Any] = {
         "source": {
             **(source or {"class": type(module).__name__}),

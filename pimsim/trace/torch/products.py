@@ -34,7 +34,8 @@ def _dense(b: Builder, node: Node, source: Value, weight: Const, turned: bool, b
         attributes = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": int(turned)}
         return b.one(node, "Gemm", operands, None, attributes)
     shape = (*source.shape[:-1], features)
-    made = product(b, node, source, Const((inner, features), weight.dtype), shape)
+    matrix = Const((inner, features), weight.dtype, weight.name, weight.turned != turned)
+    made = product(b, node, source, matrix, shape)
     if extra:
         made = b.one(node, "Add", [b.operand(made), *map(b.operand, extra)], shape)
     return made.seen_as(b.form(node)[0])

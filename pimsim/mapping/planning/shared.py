@@ -1,0 +1,61 @@
+"""One weight that several ops read stands in one set of slots: its users take turns on it, and on its copies.
+
+Copies pay where a weight sets the pace, by the work of all of its users together, as for a weight that one op reads. A
+user whose inputs find no room in the buffers beside the slots gets a further copy elsewhere, which those after it use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.rules import rule_of
+from pimsim.mapping.planning.tiling import Tiling
+
+Key = tuple[object, ...]
+
+
+def weight_key(node: Node) -> Key | None:
+    """Return what ops have in common that multiply by the same matrix; None if nothing says so.
+
+    A matrix that one op reads turned is another one to slots, and so is one that is read by an expert's op.
+    """
+    weight = node.op.weight if node.op is not None else None
+    if node.op is None or weight is None or weight.name is None:
+        return None
+    rule = rule_of(node.type)
+    turned = weight.turned != bool(node.op.attributes.get("transB", 0))
+    return weight.name, turned, rule.window, node.op.inputs.index(weight), node.expert
+
+
+def owners_of(
+    nodes: Sequence[Node], tilings: Sequence[Tiling | None], sites: Sequence[str | None]
+) -> list[int]:
+    """Return for each op the first one with the same weight, at the same sites and in equal blocks: mostly itself."""
+    owners: list[int] = []
+    first: dict[Key, list[int]] = {}
+    for n, (node, tiling) in enumerate(zip(nodes, tilings, strict=True)):
+        key = weight_key(node) if tiling is not None else None
+        alike = first.setdefault((*key, sites[n]), []) if key is not None else []
+        owner = next((m for m in alike if tilings[m] == tiling), n)
+        if owner == n:
+            alike.append(n)
+        owners.append(owner)
+    return owners
+
+
+def owners_by_round(owners: Sequence[int], rounds: Sequence[int]) -> list[int]:
+    """Return for each op the first one of its round that has the same weight: a later round writes it anew."""
+    first: dict[tuple[int, int], int] = {}
+    return [
+        first.setdefault((owner, done), n) for n, (owner, done) in enumerate(zip(owners, rounds, strict=True))
+    ]
+
+
+def users_of(owners: Sequence[int], tilings: Sequence[Tiling | None]) -> dict[int, list[int]]:
+    """Return the ops with weights, by the first one of those that share theirs."""
+    users: dict[int, list[int]] = {}
+    for n, tiling in enumerate(tilings):
+        if tiling is not None:
+            users.setdefault(owners[n], []).append(n)
+    return users

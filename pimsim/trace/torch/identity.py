@@ -1,0 +1,65 @@
+"""Which constants of a PyTorch model are one: a parameter, and what is computed alike of it, however often read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.fx import Node
+
+_SAME = (
+    *("clone.default", "detach.default", "alias.default", "contiguous.default", "lift_fresh_copy.default"),
+    *("_to_copy.default", "to.dtype", "to.dtype_layout", "to.device", "dropout.default"),
+)
+_SWAPS = ("t.default", "numpy_T.default", "transpose.int", "permute.default")
+
+
+class Identities:
+    """Names constants so that those of one name hold the same values."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, str] = {}  # what computes a constant -> the first node that does
+
+    def of(self, node: Node, index: int, values: Mapping[Node, Any]) -> tuple[str | None, bool]:
+        """Return the name of an output of a node that reads constants only, and whether it is that turned.
+
+        Parameters
+        ----------
+        node : Node
+            What computes it.
+        index : int
+            Which of its outputs it is.
+        values : mapping of Node to Value
+            What is known of the nodes before.
+        """
+        kind = str(getattr(node.target, "__name__", node.target))
+        read: list[Any] = [values.get(each) for each in node.all_input_nodes]
+        if not read or any(getattr(each, "name", None) is None for each in read):
+            return None, False  # made of nothing that has a name: like no other
+        source, shape = read[0], getattr(node.meta.get("val"), "shape", ())
+        of_one = len(read) == 1
+        if of_one and kind in _SAME and str(node.meta["val"].dtype).endswith(source.dtype):
+            return source.name, source.turned
+        if of_one and kind in _SWAPS and len(shape) == 2 and _is_swap(node, kind):
+            return source.name, not source.turned
+        arguments = tuple(_told(each, values) for each in (*node.args, *sorted(node.kwargs.items())))
+        return self._first.setdefault((kind, index, arguments), f"{node.name}.{index}"), False
+
+
+def _is_swap(node: Node, kind: str) -> bool:
+    """Whether the axes of a matrix change places."""
+    arguments: tuple[Any, ...] = node.args
+    if kind == "permute.default":
+        return [axis % 2 for axis in arguments[1]] == [1, 0]
+    return kind != "transpose.int" or bool((arguments[1] - arguments[2]) % 2)
+
+
+def _told(argument: Any, values: Mapping[Node, Any]) -> Hashable:
+    """Return an argument so that equal ones compare as such."""
+    if isinstance(argument, list | tuple):
+        return tuple(_told(each, values) for each in argument)
+    if hasattr(argument, "all_input_nodes"):
+        found = values.get(argument)
+        return (found.name, found.turned) if found is not None else argument.name
+    return str(argument)
