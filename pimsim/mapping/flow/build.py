@@ -154,7 +154,7 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
 
 def _reduces(rule: OpRule, op: Op, out: Layout) -> bool:
     """Whether an op takes in all positions of an image, each once, and leaves one."""
-    images = out.channels and len(op.inputs[0].tensor.shape) == 4
+    images = out.channels and len(op.inputs[0].tensor.shape) in (4, 5)
     return rule.pools and images and out.positions == out.images
 
 

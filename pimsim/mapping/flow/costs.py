@@ -24,7 +24,7 @@ def share(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> in
 
 def under_window(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> int:
     """What lies in the window, again each time."""
-    return int(seen.features * math.prod(op.attributes["kernel_shape"]))
+    return int(seen.features * _within(op))
 
 
 def row_and_matrix(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> int:
@@ -61,7 +61,14 @@ def moved(op: Op, out: Layout, features: Sequence[int]) -> float:
 
 def pooled(op: Op, out: Layout, features: Sequence[int]) -> float:
     """What lies in the window."""
-    return float(out.features * math.prod(op.attributes["kernel_shape"]))
+    return float(out.features * _within(op))
+
+
+def _within(op: Op) -> int:
+    """Return the pixels in a window; no more than there are, where it reaches over all."""
+    kernel = op.attributes["kernel_shape"]
+    sizes = op.inputs[0].tensor.shape[-len(kernel) :]
+    return math.prod(map(min, kernel, sizes))
 
 
 def multiplied(op: Op, out: Layout, features: Sequence[int]) -> float:
