@@ -109,7 +109,8 @@ def _expert(op: Op, sources: Iterable[Node]) -> Expert | None:
 
 def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     rule = rule_of(op.type)
-    layout = Layout(op.inputs[0].tensor.shape if rule.divides else op.output.shape, axes)
+    shape = op.inputs[0].tensor.shape if rule.divides else op.output.shape
+    layout = Layout((*shape[:-1], shape[-1] * len(op.outputs)) if rule.joins else shape, axes)
     if op.type == "Input":
         # The host sends a row at a time, of pixels or of features: one burst, not one packet a pixel.
         rows = layout.images * layout.height if layout.channels else layout.positions
@@ -197,6 +198,9 @@ def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layou
 
 def _tables(rule: OpRule, op: Op, operand: int, out: Layout, seen: Layout) -> tuple[Table, Table]:
     """Return `need` and `low` of an op over the positions of one of its activations."""
+    span = rule.span(op, operand, out, seen) if rule.span is not None else None
+    if span is not None:
+        return span
     taken = rule.taken(op, seen) if rule.taken is not None else None
     if taken is not None:
         return taken + 1, taken

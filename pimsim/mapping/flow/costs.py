@@ -81,6 +81,27 @@ def combined(op: Op, out: Layout, features: Sequence[int]) -> float:
     return float(out.features * op.attributes["top"])
 
 
+def long_cell(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """Of an LSTM: four gates added and taken through their functions, three products, a sum and a hyperbolic tangent."""
+    return 13.0 * op.output.elements / out.positions
+
+
+def gated_cell(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """Of a GRU: three gates added and taken through their functions, a product before the last, and three operations."""
+    return 10.0 * op.output.elements / out.positions
+
+
+def all_read(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """Every element of the first operand once, evenly over the positions."""
+    return math.ceil(op.inputs[0].tensor.elements / out.positions)
+
+
+def sampled(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """What lies around a point, two along each axis of an image; one of the nearest."""
+    nearest = op.attributes.get("mode") == "nearest"
+    return float(out.features * (1 if nearest else 2 ** (len(out.shape) - 2)))
+
+
 def conv_matrix(op: Op, shape: tuple[int, ...]) -> tuple[int, int, int]:
     """A column for each output channel of a group."""
     group: int = op.attributes["group"]

@@ -52,8 +52,19 @@ def reduced(op: Op, axes: Axes | None) -> Axes:
     """The positions that are left, if the reduced axes vanish."""
     if axes is None or op.attributes["keepdims"]:
         return like_operand(op, axes)
-    gone = op.attributes["axes"]
+    gone = over(op)
     return tuple(axis - sum(g < axis for g in gone) for axis in axes if axis not in gone)
+
+
+def over(op: Op) -> Axes:
+    """The axes that a reduction takes together."""
+    axes: Axes = op.attributes["axes"] if "axes" in op.attributes else (op.attributes["axis"],)
+    return axes
+
+
+def seen_as_pixels(op: Op, shape: Shape, out: Layout) -> Layout:
+    """Pixels, whatever the output's are."""
+    return Layout(shape, pixels_of(len(shape)))
 
 
 def seen_like_output(op: Op, shape: Shape, out: Layout) -> Layout:
