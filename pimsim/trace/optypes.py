@@ -149,8 +149,12 @@ OP_TYPES: dict[str, OpType] = {
         ("Relu", "Sigmoid", "HardSwish", "Tanh", "Mish", "Softplus", "Softsign", "Erf", "Sqrt", "Reciprocal"),
         _unary(),
     ),
-    **dict.fromkeys(("Exp", "Log", "Neg", "Abs", "Not", "Floor", "Ceil", "Round", "Sign", "BitwiseNot"), _unary()),
-    **dict.fromkeys(("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh"), _unary()),
+    **dict.fromkeys(
+        ("Exp", "Log", "Neg", "Abs", "Not", "Floor", "Ceil", "Round", "Sign", "BitwiseNot"), _unary()
+    ),
+    **dict.fromkeys(
+        ("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh"), _unary()
+    ),
     **dict.fromkeys(("Atanh", "IsNaN", "IsInf"), _unary()),
     **dict.fromkeys(("LeakyRelu", "Elu", "Celu", "ThresholdedRelu", "Swish"), _unary(alpha=_FLOAT)),
     "Selu": _unary(alpha=_FLOAT, gamma=_FLOAT),
@@ -164,7 +168,9 @@ OP_TYPES: dict[str, OpType] = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Mod"), _elementwise()),
     **dict.fromkeys(("Sum", "Max", "Min", "Mean"), _elementwise(_MANY, least=1)),
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), _elementwise()),
-    **dict.fromkeys(("And", "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift"), _elementwise()),
+    **dict.fromkeys(
+        ("And", "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift"), _elementwise()
+    ),
     "Where": _elementwise(3, least=3),
     # the gates of a recurrent cell: what the products of its input and of its state add up to, and its state
     "LSTMCell": OpType(cells.lstm, (3, 3), many_outputs=True, sort="elementwise"),
@@ -189,7 +195,9 @@ OP_TYPES: dict[str, OpType] = {
     **dict.fromkeys(("ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"), _REDUCE),
     **dict.fromkeys(("ArgMax", "ArgMin"), _CHOOSE),
     **dict.fromkeys(("CumSum", "CumProd"), _RUNNING),
-    "TopK": OpType(elementwise.top_k, (1, 1), {"axis": _AXIS, "k": _COUNT}, many_outputs=True, sort="reduction"),
+    "TopK": OpType(
+        elementwise.top_k, (1, 1), {"axis": _AXIS, "k": _COUNT}, many_outputs=True, sort="reduction"
+    ),
     # mixtures of experts: the rows of the tokens of one expert, and their sum, weighted, back in order
     "Dispatch": OpType(experts.dispatch, (2, 2), {"expert": _FLAG, **_EXPERTS}, sort="movement"),
     "Combine": OpType(experts.combine, (2, _MANY), _EXPERTS, sort="reduction"),
@@ -221,7 +229,9 @@ OP_TYPES: dict[str, OpType] = {
         spaces.col2im, image_shape=_SIZES, block_shape=_SIZES, dilations=_SIZES, pads=_PADS, strides=_SIZES
     ),
     "GridSample": _moves(spaces.grid_sample, (2, 2), mode=_WORD),
-    "RoiAlign": _moves(spaces.roi_align, (3, 3), output_height=_COUNT, output_width=_COUNT, sampling_ratio=_FLAG),
+    "RoiAlign": _moves(
+        spaces.roi_align, (3, 3), output_height=_COUNT, output_width=_COUNT, sampling_ratio=_FLAG
+    ),
     "MaxUnpool": _moves(spaces.unpool, (2, 2)),
 }
 

@@ -19,7 +19,9 @@ from pimsim.trace import Op, Operand, Tensor, Trace
 NONE: tuple[str, ...] = ()
 
 
-def reads_of(node: Any, shape: tuple[int, ...], more: dict[str, np.ndarray[Any, Any]]) -> tuple[tuple[int, ...], Any]:
+def reads_of(
+    node: Any, shape: tuple[int, ...], more: dict[str, np.ndarray[Any, Any]]
+) -> tuple[tuple[int, ...], Any]:
     """Return the output's shape, and which pixels (batch, then those behind the channels) read which."""
     values = [helper.make_tensor_value_info(name, 1, None) for name in ("x", "y")]
     inputs = [values[0], *(helper.make_tensor_value_info(name, 7, None) for name in more)]
@@ -84,7 +86,9 @@ def test_blocks(images: int, type_: str, shape: tuple[int, ...], attributes: dic
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
 @pytest.mark.parametrize("sizes", [(6, 8), (3, 2), (5, 12)])
 def test_resize(mode: str, place: str, sizes: tuple[int, int]) -> None:
-    node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], mode=mode, coordinate_transformation_mode=place)
+    node = helper.make_node(
+        "Resize", ["x", "", "", "sizes"], ["y"], mode=mode, coordinate_transformation_mode=place
+    )
     more = {"sizes": np.array([1, 1, *sizes])}
     out, reads = reads_of(node, (1, 1, 5, 6), more)
     check(edge_of("Resize", (1, 1, 5, 6), out, {"mode": mode}), reads)

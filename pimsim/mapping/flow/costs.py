@@ -82,12 +82,12 @@ def combined(op: Op, out: Layout, features: Sequence[int]) -> float:
 
 
 def long_cell(op: Op, out: Layout, features: Sequence[int]) -> float:
-    """Of an LSTM: four gates added and taken through their functions, three products, a sum and a hyperbolic tangent."""
+    """Of an LSTM: four gates, a sum and a function each, three products, a sum and a hyperbolic tangent."""
     return 13.0 * op.output.elements / out.positions
 
 
 def gated_cell(op: Op, out: Layout, features: Sequence[int]) -> float:
-    """Of a GRU: three gates added and taken through their functions, a product before the last, and three operations."""
+    """Of a GRU: three gates, a sum and a function each, a product before the last, and three operations."""
     return 10.0 * op.output.elements / out.positions
 
 

@@ -86,9 +86,7 @@ _PIXELWISE = OpRule(cut=cuts.pixels)
 _NORMALIZATION = OpRule(own_position=needs.from_axis_on)
 _OVER_IMAGE = OpRule(cut=cuts.pixels, own_position=needs.everything)
 _ALONG_AXIS = OpRule(own_position=needs.along_axis_or_alone)
-_REDUCTION = OpRule(
-    cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.reduced, pools=True
-)
+_REDUCTION = OpRule(cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.reduced, pools=True)
 _INDEXED = OpRule(cut=cuts.rows, own_position=needs.everything, work=costs.moved)
 
 OP_RULES: dict[str, OpRule] = {
@@ -170,7 +168,9 @@ OP_RULES: dict[str, OpRule] = {
     "DepthToSpace": OpRule(
         cut=cuts.pixels, own_position=needs.everything, span=spans.from_blocks, work=costs.moved
     ),
-    "SpaceToDepth": OpRule(cut=cuts.pixels, own_position=needs.everything, span=spans.to_blocks, work=costs.moved),
+    "SpaceToDepth": OpRule(
+        cut=cuts.pixels, own_position=needs.everything, span=spans.to_blocks, work=costs.moved
+    ),
     "Col2Im": OpRule(
         cut=cuts.pixels,
         seen=cuts.seen_as_pixels,

@@ -62,7 +62,10 @@ def resized(op: Op, operand: int, out: Layout, seen: Layout) -> Span | None:
     spans = []
     for size, before in zip(out.shape[2:], seen.shape[2:], strict=True):
         at = np.arange(size, dtype=np.int64)
-        one, other = at * before // size, at * (before - 1) // max(size - 1, 1)  # by size, or corner on corner
+        one, other = (
+            at * before // size,
+            at * (before - 1) // max(size - 1, 1),
+        )  # by size, or corner on corner
         first, last = np.minimum(one, other) - 1 - more[0], np.maximum(one, other) + 1 + more[1]
         spans.append((np.clip(first, 0, before - 1), np.clip(last, 0, before - 1)))
     return _between(out, seen.shape[2:], spans)

@@ -16,8 +16,8 @@ from pimsim.trace.op import Op
 class Window:
     """The pixels under a sliding window, padding left out; rows are counted over all images, and all planes of one.
 
-    Over three dimensions it is all between the first row in the first plane and the last one in the last: what must have
-    come is exact, what is `covered` is more than what is read where a plane has further rows.
+    Over three dimensions it is all between the first row in the first plane and the last one in the last: what must
+    have come is exact, what is `covered` is more than what is read where a plane has further rows.
 
     Parameters
     ----------

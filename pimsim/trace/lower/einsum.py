@@ -41,7 +41,10 @@ def _parsed(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     if len(inputs) != len(ranks):
         raise TraceError(f"the equation '{equation}' has {len(inputs)} operands, the op {len(ranks)}")
     spare = [letter for letter in _SPARE if letter not in equation]
-    wide = [rank - len(text.replace("...", "")) if "..." in text else 0 for text, rank in zip(inputs, ranks, strict=True)]
+    wide = [
+        rank - len(text.replace("...", "")) if "..." in text else 0
+        for text, rank in zip(inputs, ranks, strict=True)
+    ]
     rest = "".join(spare[: max(wide)])
     inputs = [t.replace("...", rest[len(rest) - n :]) for t, n in zip(inputs, wide, strict=True)]
     if not arrow:

@@ -76,7 +76,11 @@ class Maker(ABC):
         shape = tuple(term.shape[axis] for axis in perm)
         if perm == tuple(range(len(perm))):
             return term
-        return self.part(term, shape) if self.is_constant(term) else self.op("Transpose", [term], shape, perm=perm)
+        return (
+            self.part(term, shape)
+            if self.is_constant(term)
+            else self.op("Transpose", [term], shape, perm=perm)
+        )
 
     def turned(self, term: Term) -> Any:
         """Return a matrix, or a stack of them, transposed."""

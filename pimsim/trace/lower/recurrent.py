@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN: the products of all inputs at once, then step by step the product of the state, one weight for all.
+"""LSTM, GRU and RNN: the products of all inputs at once, then step by step that of the state, by one weight.
 
 A weight is read by every step and is one weight. A state that begins at zero is made by an op, so that the first step
 has its product as every other has.
@@ -104,7 +104,9 @@ def _step(m: Maker, layer: Layer, size: int) -> Callable[[Term, Term, Any], tupl
 
     def rnn(sums: Term, state: Term, content: Any) -> tuple[Any, Any]:
         product = m.dense(state, turned, layer.state_bias)
-        return m.op(layer.activation, [m.broadcast("Add", sums, product)], **_numbers(layer.activation)), content
+        return m.op(
+            layer.activation, [m.broadcast("Add", sums, product)], **_numbers(layer.activation)
+        ), content
 
     def reset_first(sums: Term, state: Term, content: Any) -> tuple[Any, Any]:
         first, last = m.split(turned, 1, [2 * size, size])
@@ -124,7 +126,7 @@ def _step(m: Maker, layer: Layer, size: int) -> Callable[[Term, Term, Any], tupl
     return reset_first if layer.reset_before else gru
 
 
-def _numbers(activation: str) -> dict[str, float]:
+def _numbers(activation: str) -> dict[str, Any]:
     """Return the attributes of an activation; which numbers they are changes no cost."""
     from pimsim.trace.optypes import OP_TYPES
 

@@ -49,7 +49,9 @@ def _outer(body: GraphProto) -> list[str]:
     return list(found)
 
 
-def entered(graph: Values, body: GraphProto, inputs: Sequence[str], label: str) -> tuple[list[NodeProto], list[str]]:
+def entered(
+    graph: Values, body: GraphProto, inputs: Sequence[str], label: str
+) -> tuple[list[NodeProto], list[str]]:
     """Return the nodes of a body under names of their own, and the names of what it puts out.
 
     Parameters
@@ -111,7 +113,9 @@ def choose(m: OnnxMaker) -> list[Any]:
     """Of an If, the branch that its condition takes."""
     condition = m.node.input[0]
     if condition not in m.graph.constants.names:
-        raise m.refuse("its condition depends on data", "export the branch that is taken, as a model of its own")
+        raise m.refuse(
+            "its condition depends on data", "export the branch that is taken, as a model of its own"
+        )
     taken = bool(m.graph.constants.value(condition).any())
     body: GraphProto = m.attribute("then_branch" if taken else "else_branch")
     nodes, outputs = entered(m.graph, body, [], m.label)
@@ -236,4 +240,3 @@ def function(m: OnnxMaker, about: FunctionProto) -> list[Any]:
         made.attribute.extend(kept)
         nodes.append(made)
     return [*nodes, *identities([names.get(each, "") for each in about.output], list(m.node.output))]
-

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnx import AttributeProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, TypeProto, checker, helper, numpy_helper
 
 from pimsim.errors import TraceError
 from pimsim.trace.tensor import Tensor
@@ -21,11 +21,29 @@ SMALL = 4096
 LARGEST = 1 << 20
 """Elements; a constant of more than that is never computed."""
 _BITS = re.compile(r"(?:u?int|float)(2|4|8)(?:$|e)")  # element types of a few bits, by name
-_KEPT = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast", "DequantizeLinear", "Slice")
+_KEPT = (
+    "Transpose",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+    "Identity",
+    "Cast",
+    "DequantizeLinear",
+    "Slice",
+)
 
 _OF_SHAPE = ("Shape", "Size", "EyeLike")  # they do not look at what they read, only at its form
-_LISTS = ("SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt", "SequenceLength",
-          "SplitToSequence", "ConcatFromSequence")
+_LISTS = (
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceInsert",
+    "SequenceErase",
+    "SequenceAt",
+    "SequenceLength",
+    "SplitToSequence",
+    "ConcatFromSequence",
+)
 _RANDOM = (
     "RandomNormal",
     "RandomUniform",
@@ -71,7 +89,7 @@ class Constants:
         self._values: dict[str, np.ndarray[Any, Any]] = {}
 
     def add_computed(self, node: NodeProto) -> bool:
-        """Add the outputs of a node that reads constants only, or only the shape of what it reads; say whether it does."""
+        """Add the outputs of a node that reads constants only, or only shapes, and say whether it does."""
         if node.op_type in _OF_SHAPE:
             fixed = node.input[0] in self.names or node.input[0] in self.tensors
         else:
@@ -272,8 +290,15 @@ def dtype_name(code: int) -> str:
 def element_type(name: str) -> int:
     """Return ONNX's code of an element type; that of float32 for one that it does not know."""
     full = {"float32": "FLOAT", "float64": "DOUBLE"}.get(name, name.upper())
-    code: int = TensorProto.DataType.Value(full) if full in TensorProto.DataType.keys() else TensorProto.FLOAT
+    code: int = (
+        TensorProto.DataType.Value(full) if full in list(TensorProto.DataType.keys()) else TensorProto.FLOAT
+    )
     return code
+
+
+def type_of(tensor: Tensor) -> TypeProto:
+    """Return the form of a value as ONNX writes it."""
+    return helper.make_tensor_type_proto(element_type(tensor.dtype), list(tensor.shape))
 
 
 def first_line(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -195,7 +194,9 @@ class _Converter:
             return found.pop() if len(found) == 1 else None
 
         inputs = tuple(
-            replace(each, tensor=replace(each.tensor, bits=bits((each.source, each.index)))) if each.source else each
+            replace(each, tensor=replace(each.tensor, bits=bits((each.source, each.index))))
+            if each.source
+            else each
             for each in op.inputs
         )
         outputs = tuple(replace(t, bits=bits((op.name, index))) for index, t in enumerate(op.outputs))
@@ -219,7 +220,9 @@ class _Converter:
             scales.setdefault(outer, []).extend(self._scale(self.nodes[inner]))
         ends = ((op.name, index) for op in trace.ops for index in range(len(op.outputs)))
         outputs = {end: names[end] for end in ends if end in names}
-        weights = {op.name: self.weights[op.name] for op in trace.ops if self.weights.get(op.name, "") in stands}
+        weights = {
+            op.name: self.weights[op.name] for op in trace.ops if self.weights.get(op.name, "") in stands
+        }
         return Exported(trace, outputs, weights, scales)
 
     def _scale(self, node: NodeProto | Piece) -> list[Scale]:
@@ -292,7 +295,9 @@ class _Converter:
             few = self.graph.constants.bits(value) if weight else None
             name, turned = self.identities.of(value)
             turned = turned and len(tensor.shape) == 2
-            return Operand("weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned)
+            return Operand(
+                "weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned
+            )
         source, index = self.made[value]
         self.asked.setdefault((source, index), []).append(bits)
         return Operand("activation", tensor, source, index)

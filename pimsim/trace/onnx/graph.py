@@ -325,5 +325,7 @@ def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         return None
     sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    known_sizes = all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in value.type.tensor_type.shape.dim)
+    known_sizes = all(
+        dim.HasField("dim_value") and dim.dim_value >= 0 for dim in value.type.tensor_type.shape.dim
+    )
     return tuple(sizes) if known_sizes else None

@@ -9,7 +9,7 @@ from onnx import FunctionProto, defs
 
 from pimsim.errors import TraceError
 from pimsim.trace.onnx import bodies
-from pimsim.trace.onnx.constants import dtype_name
+from pimsim.trace.onnx.constants import dtype_name, type_of
 from pimsim.trace.onnx.lowering import layers, microsoft, products, quantized, sequences, signals
 from pimsim.trace.onnx.lowering.table import EXPANSIONS
 from pimsim.trace.onnx.ops import check_vanishing, full_type, known
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from pimsim.trace.onnx.values import Values
 
-__all__ = ["EXPANSIONS", "FREE", "layers", "lowered", "microsoft", "products", "quantized", "sequences", "signals"]
+__all__ = [
+    "EXPANSIONS",
+    "FREE",
+    "layers",
+    "lowered",
+    "microsoft",
+    "products",
+    "quantized",
+    "sequences",
+    "signals",
+]
 
 EXPANSIONS.update({"If": bodies.choose, "Loop": bodies.loop, "Scan": bodies.scan})
 
@@ -79,19 +89,14 @@ def lowered(graph: Values, node: NodeProto, only_ask: bool = False) -> list[Any]
 
 def _function(graph: Values, node: NodeProto) -> FunctionProto | None:
     """Return the function that ONNX defines an op by."""
-    schema = defs.get_schema(node.op_type, graph.opset, "")
+    schema: Any = defs.get_schema(node.op_type, graph.opset, "")
+    about: FunctionProto | None = None
     if schema.has_function:
-        return schema.function_body
+        about = schema.function_body
+        return about
     if not schema.has_context_dependent_function:
         return None
-    types = []
-    for value in node.input:
-        if not value:
-            types.append(b"")
-            continue
-        from pimsim.trace.onnx.walk import type_of
-
-        types.append(type_of(graph.tensor(value)).SerializeToString())
+    types = [type_of(graph.tensor(v)).SerializeToString() if v else b"" for v in node.input]
     try:
         made = schema.get_context_dependent_function(node.SerializeToString(), types)
     except (RuntimeError, ValueError) as error:

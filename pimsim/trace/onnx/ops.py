@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES
-from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.tensor import Operand, Shape
 
 if TYPE_CHECKING:

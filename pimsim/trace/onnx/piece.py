@@ -105,8 +105,8 @@ class OnnxMaker(Maker):
                 found = helper.get_attribute_value(attribute)
                 if isinstance(found, bytes):
                     return found.decode("utf-8", "replace")
-                many = isinstance(found, list)
-                return [e.decode("utf-8", "replace") for e in found] if many and found and isinstance(found[0], bytes) else found
+                texts = isinstance(found, list) and found and isinstance(found[0], bytes)
+                return [each.decode("utf-8", "replace") for each in found] if texts else found
         return default
 
     def puts_out(self, position: int, term: Named) -> None:

@@ -2,7 +2,7 @@
 
 Node by node, in order: a node that a trace has no op for is replaced by what stands for it, and that is gone through
 next; of any other, ONNX infers what it puts out, given the values of the small constants that it reads. So all shapes
-before a node are known when it is looked at, and a condition or a number of rounds that depends on shapes is a constant.
+before a node are known when it is looked at, and a condition or a number of rounds that shapes tell is a constant.
 """
 
 from __future__ import annotations
@@ -11,11 +11,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from onnx import NodeProto, TypeProto, checker, defs, helper, numpy_helper, shape_inference
+from onnx import (
+    NodeProto,
+    OperatorSetIdProto,
+    TensorProto,
+    TypeProto,
+    checker,
+    defs,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
 from pimsim.errors import TraceError
 from pimsim.trace.onnx.bodies import MOST_NODES, captured
-from pimsim.trace.onnx.constants import SMALL, dtype_name, element_type, first_line
+from pimsim.trace.onnx.constants import SMALL, dtype_name, first_line, type_of
 from pimsim.trace.onnx.lowered import FREE, free_dtype, lowered
 from pimsim.trace.onnx.ops import full_type, known, pooled_shape
 from pimsim.trace.onnx.piece import Piece
@@ -57,7 +67,8 @@ class Walk:
         TraceError
             If shapes do not fit one another, or one depends on data.
         """
-        todo: list[Step] = list(nodes)[::-1]
+        todo: list[Step] = []
+        todo += list(nodes)[::-1]
         done = 0
         while todo:
             step = todo.pop()
@@ -150,7 +161,7 @@ class Walk:
         opsets = [helper.make_opsetid("", graph.opset)]
         made = self._ask(schema, node, types, {}, opsets)
         if any(_shape(made.get(value)) is None for value in node.output if value):
-            data = {}
+            data: dict[str, TensorProto] = {}
             for value in dict.fromkeys(node.input):
                 if value in graph.constants.names and graph.tensor(value).elements <= SMALL:
                     try:
@@ -177,7 +188,11 @@ class Walk:
     def _by_value(self, value: str) -> None:
         """Find the form of a constant by computing it."""
         array = self.graph.constants.value(value)
-        dtype = dtype_name(helper.np_dtype_to_tensor_dtype(array.dtype)) if array.dtype.kind not in "OUS" else "string"
+        dtype = (
+            dtype_name(helper.np_dtype_to_tensor_dtype(array.dtype))
+            if array.dtype.kind not in "OUS"
+            else "string"
+        )
         self.graph.constants.tensors[value] = Tensor(tuple(array.shape), dtype)
 
     def _ask(
@@ -185,23 +200,26 @@ class Walk:
         schema: defs.OpSchema,
         node: NodeProto,
         types: dict[str, TypeProto],
-        data: dict[str, object],
-        opsets: list[object],
+        data: dict[str, TensorProto],
+        opsets: list[OperatorSetIdProto],
     ) -> dict[str, TypeProto]:
         try:
             try:
                 return shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=opsets)
-            except checker.ValidationError:  # of whole numbers: what stands for a quantized op has their shapes
+            except (
+                checker.ValidationError
+            ):  # of whole numbers: what stands for a quantized op has their shapes
                 plain = {name: type_of(replace(self.graph.tensor(name), dtype="float32")) for name in types}
                 return shape_inference.infer_node_outputs(schema, node, plain, data, opset_imports=opsets)
-        except (shape_inference.InferenceError, RuntimeError, ValueError, KeyError, checker.ValidationError) as error:
+        except (
+            shape_inference.InferenceError,
+            RuntimeError,
+            ValueError,
+            KeyError,
+            checker.ValidationError,
+        ) as error:
             message = f"shapes do not fit one another: {first_line(error)}"
             raise TraceError(message, where=self.graph.where) from None
-
-
-def type_of(tensor: Tensor) -> TypeProto:
-    """Return the form of a value as ONNX writes it."""
-    return helper.make_tensor_type_proto(element_type(tensor.dtype), list(tensor.shape))
 
 
 def _shape(type_: TypeProto | None) -> tuple[int, ...] | None:

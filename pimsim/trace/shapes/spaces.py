@@ -79,5 +79,7 @@ def unpool(op: Signature) -> tuple[Shape, ...]:
     shape, found = shape_of(op), op.output.shape
     expect_shape(op, 1, shape, "an index an element")
     fits = len(found) == len(shape) and found[:2] == shape[:2]
-    expect(fits, "outputs[0].shape", f"found {dims(found)}, expected the images and channels of {dims(shape)}")
+    expect(
+        fits, "outputs[0].shape", f"found {dims(found)}, expected the images and channels of {dims(shape)}"
+    )
     return (found,)

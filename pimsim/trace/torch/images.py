@@ -63,7 +63,7 @@ def _columns(b: Builder, node: Node) -> Value:
         for column in range(block[1]):
             starts = (row * dilation[0], column * dilation[1])
             ends = tuple(starts[n] + (counts[n] - 1) * stride[n] + 1 for n in range(2))
-            about = {"starts": starts, "ends": ends, "axes": (2, 3), "steps": tuple(stride)}
+            about: dict[str, Any] = {"starts": starts, "ends": ends, "axes": (2, 3), "steps": tuple(stride)}
             part = m.op("Slice", [value], (batch, channels, *counts), **about)
             parts.append(m.reshape(part, (batch, channels, 1, *counts)))
     made = m.concat(parts, 2)

@@ -43,7 +43,13 @@ def _index(b: Builder, node: Node) -> Value:
     front = m.transpose(value, [*at, *rest])
     indices = _stacked(m, b, [given[place] for place in at])
     head = indices.shape[:-1]
-    made = m.op("GatherND", [front, indices], (*head, *(value.shape[axis] for axis in rest)), value.dtype, batch_dims=0)
+    made = m.op(
+        "GatherND",
+        [front, indices],
+        (*head, *(value.shape[axis] for axis in rest)),
+        value.dtype,
+        batch_dims=0,
+    )
     beside = at == list(range(at[0], at[0] + len(at)))
     before = sum(axis < at[0] for axis in rest) if beside else 0
     if not before:
@@ -88,7 +94,9 @@ def _scatter(b: Builder, node: Node) -> Value:
     value, places = b.value(table), b.value(indices)
     put = b.value(updates) if hasattr(updates, "all_input_nodes") else Const(places.shape, value.dtype)
     if put.shape != places.shape:
-        put = Const(places.shape, put.dtype) if isinstance(put, Const) else _cut_to(b, node, put, places.shape)
+        put = (
+            Const(places.shape, put.dtype) if isinstance(put, Const) else _cut_to(b, node, put, places.shape)
+        )
     how = "none" if str(node.target).startswith("aten.scatter.") else "add"
     attributes = {"axis": _axis(axis, value), "reduction": how}
     operands = [b.operand(each) for each in (value, places, put)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from pimsim.trace.lower import recurrent
+from pimsim.trace.lower.fourier import transform
 from pimsim.trace.lower.recurrent import Layer
 from pimsim.trace.torch.graph import Builder, Const, Handler, Value, arguments, registrar
 from pimsim.trace.torch.maker import TorchMaker
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 LAYERS: dict[str, Handler] = {}
 _handles = registrar(LAYERS)
 
-_KINDS = {"lstm": ("LSTM", "Tanh"), "gru": ("GRU", "Tanh"), "rnn_tanh": ("RNN", "Tanh"), "rnn_relu": ("RNN", "Relu")}
+_KINDS = {
+    "lstm": ("LSTM", "Tanh"),
+    "gru": ("GRU", "Tanh"),
+    "rnn_tanh": ("RNN", "Tanh"),
+    "rnn_relu": ("RNN", "Relu"),
+}
 
 
 @_handles("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input")
@@ -43,7 +49,17 @@ def _recurrent(b: Builder, node: Node) -> list[Value]:
             first = [_nth(m, one, at, (batch, size)) for one in given]
             biases = own[2:4] if biased else [None, None]
             content = first[1] if len(first) > 1 else None
-            layer = Layer(kind, own[0], own[1], *biases, first[0], content, reverse=way == 1, activation=activation)
+            layer = Layer(
+                kind,
+                own[0],
+                own[1],
+                biases[0],
+                biases[1],
+                first[0],
+                content,
+                reverse=way == 1,
+                activation=activation,
+            )
             layers.append(layer)
         rows, last, held = recurrent.stacked(m, made, layers)
         steps, ways, _, size = rows.shape
@@ -90,6 +106,27 @@ def _instance_norm(b: Builder, node: Node) -> Value:
     return b.one(node, "InstanceNormalization", [b.operand(made), *given], None, {"epsilon": float(rest[4])})
 
 
+@_handles("_fft_c2c.default", "_fft_r2c.default")
+def _fourier(b: Builder, node: Node) -> Value:
+    """Axis by axis; what is complex has its two numbers along a last dimension of its own."""
+    m = TorchMaker(b, node)
+    source, axes, _, last = cast(Any, arguments(node, 4))
+    made: Any = b.value(source)
+    rank = len(b.form(node)[0])
+    if len(made.shape) == rank:
+        made = m.reshape(made, (*made.shape, 1))
+    halved = "r2c" in str(node.target) and last
+    for number, axis in enumerate(reversed(axes)):
+        size = made.shape[axis % rank]
+        made = transform(m, made, axis % rank, size // 2 + 1 if halved and number == 0 else size)
+    return cast(Value, made)
+
+
+@_handles("view_as_real.default", "view_as_complex.default")
+def _complex(b: Builder, node: Node) -> Value:
+    return b.value(node.args[0])
+
+
 @_handles("native_layer_norm.default")
 def _layer_norm(b: Builder, node: Node) -> list[Value]:
     source, sizes, weight, bias, epsilon = cast(Any, arguments(node, 5))
@@ -98,4 +135,6 @@ def _layer_norm(b: Builder, node: Node) -> list[Value]:
     parameters = [Const(form, made.dtype) if weight is None else b.value(weight)]
     parameters += [] if bias is None else [b.value(bias)]
     attributes = {"axis": len(made.shape) - len(sizes), "epsilon": float(epsilon)}
-    return [b.one(node, "LayerNormalization", [b.operand(made), *map(b.operand, parameters)], None, attributes)]
+    return [
+        b.one(node, "LayerNormalization", [b.operand(made), *map(b.operand, parameters)], None, attributes)
+    ]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pimsim.trace.lower.maker import Maker, Term
-from pimsim.trace.tensor import Operand, Role
 from pimsim.trace.optypes import OP_TYPES
+from pimsim.trace.tensor import Operand, Role
 from pimsim.trace.torch.graph import Builder, Const, Made, Shape
 from pimsim.trace.torch.moves import transposed
 
@@ -62,4 +62,6 @@ class TorchMaker(Maker):
         """As of `Maker`; a matrix turned is the same matrix."""
         if isinstance(term, Const) and tuple(perm) == (1, 0):
             return Const(term.shape[::-1], term.dtype, term.name, not term.turned)
-        return transposed(self.builder, self.node, term, perm) if isinstance(term, Made) else super().transpose(term, perm)
+        if isinstance(term, Made):
+            return transposed(self.builder, self.node, term, perm)
+        return super().transpose(term, perm)

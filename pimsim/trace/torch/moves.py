@@ -28,7 +28,14 @@ def _vanishes(b: Builder, node: Node) -> Value | list[Value]:
 
 @_moves(
     *("view.default", "_unsafe_view.default", "reshape.default", "flatten.using_ints", "unsqueeze.default"),
-    *("squeeze.default", "squeeze.dim", "squeeze.dims", "unflatten.int", "view_as.default", "reshape_as.default"),
+    *(
+        "squeeze.default",
+        "squeeze.dim",
+        "squeeze.dims",
+        "unflatten.int",
+        "view_as.default",
+        "reshape_as.default",
+    ),
 )
 def _view(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)

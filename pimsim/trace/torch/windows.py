@@ -29,7 +29,15 @@ def _transposed(b: Builder, node: Node) -> Value:
 
 
 def _turned(
-    b: Builder, node: Node, source: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    b: Builder,
+    node: Node,
+    source: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
 ) -> Value:
     """A transposed convolution: a product a pixel, and blocks added where they overlap."""
     held = b.value(weight)
@@ -97,7 +105,11 @@ def _around(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) ->
 
 
 @_handles(
-    *("max_pool2d_with_indices.default", "max_pool3d_with_indices.default", "max_pool1d_with_indices.default"),
+    *(
+        "max_pool2d_with_indices.default",
+        "max_pool3d_with_indices.default",
+        "max_pool1d_with_indices.default",
+    ),
     *(f"{kind}_pool{rank}d.default" for kind in ("max", "avg") for rank in (1, 2, 3)),
 )
 def _pool(b: Builder, node: Node) -> Value | list[Value]:

@@ -27,7 +27,12 @@ def _conv_transpose(m: OnnxMaker) -> list[Any]:
     pads = list(m.attribute("pads") or [0] * (2 * rank))
     image = []
     for axis in range(rank):
-        full = (source.shape[axis + 2] - 1) * strides[axis] + dilations[axis] * (kernel[axis] - 1) + 1 + more[axis]
+        full = (
+            (source.shape[axis + 2] - 1) * strides[axis]
+            + dilations[axis] * (kernel[axis] - 1)
+            + 1
+            + more[axis]
+        )
         if auto == "VALID":
             pads[axis] = pads[axis + rank] = 0
         if wanted or auto.startswith("SAME"):
@@ -78,7 +83,8 @@ def recurrent_layer(m: OnnxMaker, kind: str, weight: Named, state_weight: Named)
                 kind,
                 _nth(m, weight, n),
                 _nth(m, state_weight, n),
-                *both,
+                both[0],
+                both[1],
                 first,
                 content if kind == "LSTM" else None,
                 reverse=n == 1 or m.attribute("direction", "forward") == "reverse",
@@ -150,11 +156,13 @@ def _rotary(m: OnnxMaker) -> list[Any]:
     return []
 
 
-def rotary(m: OnnxMaker, source: Named, cosines: Named, sines: Named, places: Named | None, heads: int) -> Any:
+def rotary(
+    m: OnnxMaker, source: Named, cosines: Named, sines: Named, places: Named | None, heads: int
+) -> Any:
     """Return (batch, heads, rows, features) or (batch, rows, heads · features) turned by its rows' angles."""
     flat = len(source.shape) == 3
     turned = by_heads(m, source, heads or 1) if flat else source
-    batch, _, rows, size = turned.shape
+    rows, size = turned.shape[2:]
     angles = []
     for table in (cosines, sines):
         half = table.shape[-1]
@@ -204,11 +212,20 @@ def _deformed(m: OnnxMaker) -> list[Any]:
     if mask is not None:
         weights = m.reshape(m.transpose(mask, (0, 2, 3, 1)), (batch, groups, *laid))
         if groups > 1:
-            wide = m.op("Expand", [m.reshape(weights, (batch, groups, 1, *laid))], (batch, groups, channels // groups, *laid))
+            wide = m.op(
+                "Expand",
+                [m.reshape(weights, (batch, groups, 1, *laid))],
+                (batch, groups, channels // groups, *laid),
+            )
             weights = m.reshape(wide, (batch, channels, *laid))
         made = m.broadcast("Mul", made, weights)
     ones = (1,) * len(kernel)
-    about = {"kernel_shape": kernel, "strides": kernel, "pads": (0,) * (2 * len(kernel)), "dilations": ones}
+    about: dict[str, Any] = {
+        "kernel_shape": kernel,
+        "strides": kernel,
+        "pads": (0,) * (2 * len(kernel)),
+        "dilations": ones,
+    }
     operands = [made, weight, *([] if bias is None else [bias])]
     shape = (batch, weight.shape[0], *sizes)
     m.puts_out(0, m.op("Conv", operands, shape, **about, group=m.attribute("group", 1)))

@@ -11,7 +11,6 @@ from pimsim.trace.onnx.lowering.table import expands
 from pimsim.trace.onnx.piece import Named, OnnxMaker
 
 
-
 @expands(f"{MS}FusedMatMul", f"{MS}TransposeMatMul")
 def _fused_matmul(m: OnnxMaker) -> list[Any]:
     left, right = m.needed(0), m.needed(1)

@@ -1,4 +1,4 @@
-"""Quantized ops: those that compute are what they are without it, of as many bits as the file says; scales cost nothing.
+"""Quantized ops: they are what they are without it, of as many bits as the file says; scales cost nothing.
 
 The scale of a dynamic quantization counts as known: the chip's converters have fixed ranges, and the maximum over a
 tensor is not computed.
@@ -59,7 +59,9 @@ def note_bits(graph: Values, node: NodeProto) -> None:
 
 def _as(m: OnnxMaker, type_: str, inputs: Sequence[str], outputs: Sequence[str] | None = None) -> NodeProto:
     """Return the node of another type with this one's attributes."""
-    made = helper.make_node(type_, list(inputs), list(outputs or m.node.output[:1]), name=m.node.name or m.label)
+    made = helper.make_node(
+        type_, list(inputs), list(outputs or m.node.output[:1]), name=m.node.name or m.label
+    )
     made.attribute.extend(a for a in m.node.attribute if a.name not in _ONLY_MS)
     return made
 

@@ -1,9 +1,10 @@
-"""Fourier transforms, as products by their matrices: what an array would do."""
+"""ONNX's Fourier transforms."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pimsim.trace.lower.fourier import transform
 from pimsim.trace.onnx.lowering.table import expands
 from pimsim.trace.onnx.piece import OnnxMaker
 
@@ -12,7 +13,7 @@ from pimsim.trace.onnx.piece import OnnxMaker
 def _dft(m: OnnxMaker) -> list[Any]:
     """Each transform multiplies its samples, real or complex, by a matrix."""
     source = m.needed(0)
-    rank, parts = len(source.shape), source.shape[-1]
+    rank = len(source.shape)
     if m.graph.opset >= 20:
         given = m.value(2)
         axis = int(given[0]) if given else -2
@@ -28,13 +29,7 @@ def _dft(m: OnnxMaker) -> list[Any]:
     bins, out_parts = (wanted // 2 + 1 if half else wanted), 2
     if m.attribute("inverse", 0) and half:  # from half of a spectrum back to real samples
         bins, out_parts = (int(length[0]) if length else 2 * (source.shape[axis] - 1)), 1
-    order = [n for n in range(rank - 1) if n != axis] + [axis, rank - 1]
-    turned = m.transpose(source, order)
-    head = turned.shape[:-2]
-    rows = m.reshape(turned, (*head, size * parts))
-    made = m.matmul(rows, m.number((size * parts, bins * out_parts), source.dtype))
-    made = m.reshape(made, (*head, bins, out_parts))
-    m.puts_out(0, m.transpose(made, [order.index(n) for n in range(rank)]))
+    m.puts_out(0, transform(m, source, axis, bins, out_parts))
     return []
 
 
@@ -51,7 +46,13 @@ def _stft(m: OnnxMaker) -> list[Any]:
     frames = (samples - frame) // stride + 1
     turned = m.transpose(m.reshape(source, (batch, samples, parts)), (0, 2, 1))
     weight = m.number((2 * bins, parts, frame), source.dtype)
-    about = {"kernel_shape": (frame,), "strides": (stride,), "pads": (0, 0), "dilations": (1,), "group": 1}
+    about: dict[str, Any] = {
+        "kernel_shape": (frame,),
+        "strides": (stride,),
+        "pads": (0, 0),
+        "dilations": (1,),
+        "group": 1,
+    }
     made = m.op("Conv", [turned, weight], (batch, 2 * bins, frames), **about)
     made = m.reshape(m.transpose(made, (0, 2, 1)), (batch, frames, bins, 2))
     m.puts_out(0, made)

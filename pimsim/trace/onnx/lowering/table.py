@@ -14,7 +14,7 @@ EXPANSIONS: dict[str, Expansion] = {}
 
 
 def expands(*types: str) -> Callable[[Expansion], Expansion]:
-    """Return the decorator that puts a function into the table; a type of another domain than ONNX's has it before it."""
+    """Return the decorator that puts a function into the table; types of other domains begin with theirs."""
 
     def register(expansion: Expansion) -> Expansion:
         EXPANSIONS.update(dict.fromkeys(types, expansion))
