@@ -46,10 +46,10 @@ class Values:
 
     def alias(self, value: str, of: str, tensor: Tensor | None = None) -> None:
         """Let a value be another one, of its form or one of its own."""
+        if of in self.quantized:
+            self.quantized.setdefault(value, self.quantized[of])
         of = self.aliases.get(of, of)
         self.aliases[value] = of
-        if of in self.quantized:
-            self.quantized[value] = self.quantized[of]
         self.constants.tensors[value] = self.tensor(of) if tensor is None else tensor
 
     def tensor(self, value: str) -> Tensor:
