@@ -75,7 +75,8 @@ def from_onnx(
     """Export an ONNX model as a trace.
 
     Constants are folded, so a weight that is computed from constants is a weight. BatchNormalization and
-    per-channel scales fold into the Conv before them if nothing else reads it. Identity and Dropout vanish.
+    per-channel scales fold into the Conv before them if nothing else reads it. Identity, Dropout, casts and
+    quantizations vanish; what does several things is written as ops that do one, and bodies stand in their ops' place.
     Stored weights count as ``trained``: a file does not say whether they are.
 
     Parameters
@@ -113,6 +114,7 @@ def export(
     if importlib.util.find_spec("onnx") is None:
         message = "reading ONNX files needs the package 'onnx'"
         raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
+    from pimsim.trace.onnx.fuse import fused
     from pimsim.trace.onnx.graph import Graph
 
     graph = Graph(Path(path), dict(bindings or {}))
@@ -128,6 +130,7 @@ def export(
     graph.check_shapes()
     converter = _Converter(graph)
     converted, outputs = converter.convert()
+    converted = fused(converted, converter.number)
     ops, outputs, folded = fold_scales_into(converted, outputs)
     header = {
         "source": graph.source,
@@ -167,6 +170,7 @@ class _Converter:
         self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
         self.nodes: dict[str, NodeProto | Piece] = {}  # op -> the node that it was
         self.weights: dict[str, str] = {}  # op -> value name of its weight
+        self.values: dict[str, str] = {}  # name of a constant -> a value that it is
         self.asked: dict[tuple[str, int], list[int | None]] = {}  # output -> bits that each reader has it in
 
     def convert(self) -> tuple[list[Op], list[str]]:
@@ -178,13 +182,21 @@ class _Converter:
         for node in self.graph.live:
             self._add(node)
         outputs = []
-        for value in (self._own(value) for value in self.graph.outputs):
+        for value in (self.graph.own(value) for value in self.graph.outputs):
             if value in self.made:
                 outputs.append(self._output(value))
         outputs = list(dict.fromkeys(outputs))
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
         return [self._quantized(op) for op in self.ops], outputs
+
+    def number(self, operand: Operand) -> float | None:
+        """Return the value of a constant of one element; None if it is not known."""
+        value = self.values.get(operand.name or "")
+        try:
+            return None if value is None else float(self.graph.constants.value(value).ravel()[0])
+        except (TraceError, ValueError, IndexError):
+            return None
 
     def _quantized(self, op: Op) -> Op:
         """Return an op with the bits of its outputs and operands: those that all readers have them in."""
@@ -254,10 +266,6 @@ class _Converter:
         self.names.add(found)
         return found
 
-    def _own(self, value: str) -> str:
-        """Return the name under which a value was computed."""
-        return self.graph.aliases.get(value, value)
-
     def _add(self, node: NodeProto | Piece) -> None:
         from pimsim.trace.onnx.ops import normalize
         from pimsim.trace.optypes import OP_TYPES
@@ -289,11 +297,12 @@ class _Converter:
 
     def _operand(self, value: str, weight: bool) -> Operand:
         bits = self.graph.quantized.get(value)
-        value = self._own(value)
+        value = self.graph.own(value)
         tensor = self.graph.tensor(value)
         if value in self.graph.constants.names:
             few = self.graph.constants.bits(value) if weight else None
             name, turned = self.identities.of(value)
+            self.values.setdefault(name, value)
             turned = turned and len(tensor.shape) == 2
             return Operand(
                 "weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned

@@ -103,6 +103,7 @@ class Graph(Values):
         self.aliases: dict[str, str] = {}
         self.quantized: dict[str, int] = {}
         self.sequences: dict[str, list[str]] = {}
+        self.odd: dict[str, str] = {}
         self.live: list[NodeProto | Piece] = []
         self.model = self._parse(path)
         self.opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)

@@ -24,6 +24,8 @@ class Values:
         Values that were quantized, and to how many bits.
     sequences : dict
         Lists of values, by name.
+    odd : dict
+        Values that say where another is no number, and which.
     """
 
     where: str
@@ -32,12 +34,17 @@ class Values:
     aliases: dict[str, str]
     quantized: dict[str, int]
     sequences: dict[str, list[str]]
+    odd: dict[str, str]
     _read: set[str]
     _unnamed = 0
 
     def is_read(self, value: str) -> bool:
         """Whether a live node reads a value, or it leaves the model."""
         return value in self._read
+
+    def own(self, value: str) -> str:
+        """Return the name under which a value was computed."""
+        return self.aliases.get(value, value)
 
     def unnamed(self) -> str:
         """Return a name that no value of a file has."""

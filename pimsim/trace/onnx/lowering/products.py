@@ -59,6 +59,22 @@ def _clip(m: OnnxMaker) -> list[Any] | None:
     return []
 
 
+@expands("IsNaN")
+def _odd(m: OnnxMaker) -> None:
+    """Remember of what it asks."""
+    m.graph.odd[m.node.output[0]] = m.graph.own(m.node.input[0])
+
+
+@expands("Where")
+def _where(m: OnnxMaker) -> list[Any] | None:
+    """What stands in the place of a number that is none is nothing to do: a row of a softmax that is all masked."""
+    condition, value, other = (m.graph.own(each) for each in m.node.input)
+    if m.graph.odd.get(condition) != other or value not in m.graph.constants.names:
+        return None
+    m.puts_out(0, m.needed(2))
+    return []
+
+
 @expands("Split")
 def _split(m: OnnxMaker) -> list[Any] | None:
     """Pieces of no elements are left out."""
