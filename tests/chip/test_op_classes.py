@@ -1,4 +1,4 @@
-"""Costs by class of op: every type has one or is listed, a type that is listed beats its class, a class has one unit."""
+"""Costs by class of op: every type has one or is listed; what is listed beats its class; a class has one unit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def test_the_cost_of_a_class_can_be_changed() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("tile.digital.sigmoid.classes={elementwise: 1}", "a class in one unit only (it is in 'sigmoid' too)"),
+        (
+            "tile.digital.sigmoid.classes={elementwise: 1}",
+            "a class in one unit only (it is in 'sigmoid' too)",
+        ),
         ("tile.digital.vector.classes={elementwize: 1}", "elementwize"),
         ("tile.digital.vector.classes={elementwise: 0}", "elementwise"),
     ],

@@ -1,4 +1,4 @@
-"""Ops that a trace has no type for, taken apart: MACs and weights by formula, bits from the file, shapes as ONNX says."""
+"""Ops that a trace has no type for, taken apart: MACs and weights by formula, bits from the file, shapes of ONNX."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ def test_what_onnxruntime_fuses(
 )
 def test_einsum(tmp_path: Path, equation: str, shapes: Any, macs: int, out: tuple[int, ...]) -> None:
     inputs = {f"x{n}": list(shape) for n, shape in enumerate(shapes)}
-    path = model(tmp_path / "m.onnx", [node("Einsum", [*inputs], ["y"], equation=equation)], inputs, {"y": None})
+    path = model(
+        tmp_path / "m.onnx", [node("Einsum", [*inputs], ["y"], equation=equation)], inputs, {"y": None}
+    )
     trace = from_onnx(path)
     assert trace.macs == macs
     assert trace.by_name[trace.outputs[0]].output.shape == out
@@ -167,7 +169,9 @@ def test_a_loop_of_known_length_is_its_body_once_a_round(tmp_path: Path) -> None
 
 
 def test_a_branch_that_depends_on_data_is_refused(tmp_path: Path) -> None:
-    branch = helper.make_graph([node("Relu", ["x"], ["b"])], "b", [], [helper.make_tensor_value_info("b", 1, None)])
+    branch = helper.make_graph(
+        [node("Relu", ["x"], ["b"])], "b", [], [helper.make_tensor_value_info("b", 1, None)]
+    )
     made = [
         node("ReduceSum", ["x"], ["s"], keepdims=0),
         node("Cast", ["s"], ["c"], to=TensorProto.BOOL),

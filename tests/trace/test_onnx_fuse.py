@@ -76,3 +76,17 @@ def test_a_row_of_a_softmax_that_is_all_masked(tmp_path: Path) -> None:
         node("Relu", ["w"], ["y"]),
     ]
     assert types(export(tmp_path / "m.onnx", nodes, zero=0.0)) == ["Softmax", "Relu"]
+
+
+def test_scores_are_scaled_once(tmp_path: Path) -> None:
+    """Queries and keys, each by the root, are as many Muls of as many elements; both exporters write one of scores."""
+    nodes = [
+        node("Mul", ["x", "root"], ["q"]),
+        node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+        node("Mul", ["t", "root"], ["k"]),
+        node("MatMul", ["q", "k"], ["y"]),
+    ]
+    trace = export(tmp_path / "m.onnx", nodes, root=0.5)
+    assert types(trace) == ["Transpose", "MatMul", "Mul"]
+    assert trace.by_name[trace.outputs[0]].output.shape == (2, 5, 5)
+    assert trace.macs == 2 * 5 * 5 * 8

@@ -1,4 +1,4 @@
-"""ATen's layers that a trace has no op for, and ops that move what indices say: MACs by formula, shapes as torch says."""
+"""ATen's layers that a trace has no op for, and ops that move what indices say: MACs by formula, shapes of torch."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ def test_transposed_convolutions(layer: Any, shape: tuple[int, ...], pixels: int
 @pytest.mark.parametrize(
     ("function", "shape", "expected"),
     [
-        (lambda x: x[torch.arange(2)[:, None], :, torch.arange(3)[None]], (2, 5, 4), ["Transpose", "GatherND"]),
+        (
+            lambda x: x[torch.arange(2)[:, None], :, torch.arange(3)[None]],
+            (2, 5, 4),
+            ["Transpose", "GatherND"],
+        ),
         (lambda x: x.gather(1, torch.zeros(2, 3, dtype=torch.long)), (2, 5), ["GatherElements"]),
         (lambda x: x.cumsum(1).ne(0), (2, 5), ["CumSum", "Equal", "Not"]),
         (lambda x: x.flip(1), (2, 5), ["Slice"]),

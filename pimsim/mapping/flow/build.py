@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pimsim.errors import MappingError
+from pimsim.mapping.flow.cuts import leading
 from pimsim.mapping.flow.dataflow import Edge, Expert, Node
 from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
 from pimsim.mapping.flow.rules import OpRule, rule_of
@@ -41,7 +42,7 @@ def build(trace: Trace) -> list[Node]:
                 found.update(((op.name, index), source) for index, source in enumerate(kept) if source)
                 continue
         _check_caches(op, sources)
-        axes = rule_of(op.type).cut(op, sources[0].axes if sources else None)
+        axes = rule_of(op.type).cut(op, sources[leading(op)].axes if sources else None)
         node = _node(op, nodes, sources, axes)
         node.expert = _expert(op, [nodes[source.node] for source in sources])
         nodes.append(node)

@@ -23,7 +23,7 @@ class OpRule:
     Parameters
     ----------
     cut : callable
-        Op and the axes of its first operand to the axes of its output that count positions (`cuts`).
+        Op and the axes of its leading operand to the axes of its output that count positions (`cuts`).
     seen : callable
         Op, shape of an operand and layout of the output to the operand's layout (`cuts`).
     own_position : callable

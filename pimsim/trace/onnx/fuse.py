@@ -1,7 +1,7 @@
 """Patterns of ops that are one: as the exporter of PyTorch models finds them, so that both ways give one trace.
 
-Root-mean-square normalization, GELU by its formula with tanh, and ``x · sigmoid(x)``. The last op of a pattern becomes the
-whole, under its name; of the others, what nothing else reads vanishes.
+Root-mean-square normalization, GELU by its formula with tanh, ``x · sigmoid(x)``, and scores of attention. The last op of a
+pattern becomes the whole, under its name; of the others, what nothing else reads vanishes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,27 @@ Number = Callable[[Operand], "float | None"]
 def fused(ops: Sequence[Op], number: Number) -> list[Op]:
     """Return ops with those that end a pattern replaced by the op that the pattern is."""
     found = _Patterns(ops, number)
-    return [found.whole(op) for op in ops]
+    return [one for op in ops for one in found.scaled(op) or [found.whole(op)]]
 
 
 class _Patterns:
     def __init__(self, ops: Sequence[Op], number: Number) -> None:
         self.ops = {op.name: op for op in ops}
         self.number = number
+
+    def scaled(self, op: Op) -> list[Op] | None:
+        """Scale scores of attention once: PyTorch's exporter scales queries and keys, each by the root."""
+        if op.type != "MatMul":
+            return None
+        sources = [self._with_number(each, "Mul") for each in op.inputs]
+        scale = next(
+            (i for m in [self._maker(op.inputs[0], "Mul")] if m for i in m.inputs if not i.source), None
+        )
+        if scale is None or sources[0] is None or sources[1] is None:
+            return None
+        product = replace(op, name=f"{op.name}/product", inputs=(sources[0], sources[1]))
+        made = Operand("activation", op.output, product.name)
+        return [product, Op(op.name, "Mul", (made, replace(scale, name=None)), op.outputs)]
 
     def whole(self, op: Op) -> Op:
         """Return what a Mul is the end of, or itself."""
@@ -38,7 +52,9 @@ class _Patterns:
         op = self.ops.get(str(operand.source)) if operand is not None and operand.source else None
         return op if op is not None and op.type == type_ else None
 
-    def _with_number(self, operand: Operand | None, type_: str, number: float | None = None) -> Operand | None:
+    def _with_number(
+        self, operand: Operand | None, type_: str, number: float | None = None
+    ) -> Operand | None:
         """Return the other operand of an op of a type that has a constant of one element, if need be that one."""
         op = self._maker(operand, type_)
         for one, other in _pairs(op) if op is not None else ():
@@ -61,7 +77,9 @@ class _Patterns:
         for half, rest in _pairs(op):
             x = self._with_number(half, "Mul", 0.5)
             tanh = self._maker(self._with_number(rest, "Add", 1.0), "Tanh")
-            total = self._maker(self._with_number(tanh.inputs[0], "Mul", 0.7978845608), "Add") if tanh else None
+            total = (
+                self._maker(self._with_number(tanh.inputs[0], "Mul", 0.7978845608), "Add") if tanh else None
+            )
             for plain, cube in _pairs(total) if total is not None else ():
                 power = self._with_number(self._with_number(cube, "Mul", 0.044715), "Pow", 3.0)
                 if x is not None and power is not None and _same(plain, x) and _same(power, x):
@@ -81,7 +99,10 @@ class _Patterns:
                 rank = len(x.tensor.shape)
                 if shifted is None or mean is None or square is None or not _same(square, x):
                     continue
-                if tuple(mean.attributes["axes"]) == (rank - 1,) and weight.tensor.shape == x.tensor.shape[-1:]:
+                if (
+                    tuple(mean.attributes["axes"]) == (rank - 1,)
+                    and weight.tensor.shape == x.tensor.shape[-1:]
+                ):
                     epsilon = next(self.number(each) for each in shifted.inputs if each.source is None)
                     about = {"axis": rank - 1, "epsilon": epsilon or 0.0}
                     return replace(op, type="RMSNormalization", inputs=(x, weight), attributes=about)
