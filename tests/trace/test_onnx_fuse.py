@@ -90,3 +90,46 @@ def test_scores_are_scaled_once(tmp_path: Path) -> None:
     assert types(trace) == ["Transpose", "MatMul", "Mul"]
     assert trace.by_name[trace.outputs[0]].output.shape == (2, 5, 5)
     assert trace.macs == 2 * 5 * 5 * 8
+
+
+def test_transpositions_are_joined(tmp_path: Path) -> None:
+    """Keys by heads, turned: as the exporter writes it, with the heads flattened around the second one."""
+    nodes = [
+        node("Reshape", ["x", "apart"], ["a"]),
+        node("Transpose", ["a"], ["h"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["h", "flat"], ["f"]),
+        node("Transpose", ["f"], ["t"], perm=[0, 2, 1]),
+        node("Reshape", ["t", "back"], ["b"]),
+        node("Relu", ["b"], ["y"]),
+    ]
+    shapes = {"apart": [2, 5, 4, 2], "flat": [8, 5, 2], "back": [2, 4, 2, 5]}
+    trace = export(tmp_path / "m.onnx", nodes, **{name: np.array(shape) for name, shape in shapes.items()})
+    assert types(trace) == ["Reshape", "Transpose", "Relu"]
+    assert trace.by_name["b"].attributes == {"perm": (0, 2, 3, 1)}
+
+
+@pytest.mark.parametrize("turned", [0, 1])
+def test_rows_that_are_flattened_around_a_product(tmp_path: Path, turned: int) -> None:
+    nodes = [
+        node("Reshape", ["x", "flat"], ["f"]),
+        node("Gemm", ["f", "w", "b"], ["g"], transB=turned),
+        node("Reshape", ["g", "back"], ["r"]),
+        node("Relu", ["r"], ["y"]),
+    ]
+    arrays = {
+        "flat": np.array([10, 8]),
+        "back": np.array([2, 5, 3]),
+        "w": zeros(*((3, 8) if turned else (8, 3))),
+    }
+    trace = export(tmp_path / "m.onnx", nodes, **arrays, b=zeros(3))
+    assert types(trace) == ["MatMul", "Add", "Reshape", "Reshape", "Relu"]
+    (product,) = (op for op in trace.ops if op.macs)
+    assert product.inputs[1].tensor.shape == (8, 3)
+    assert (trace.macs, trace.weights) == (2 * 5 * 8 * 3, 24)
+
+
+def test_one_index_that_is_known_is_a_slice(tmp_path: Path) -> None:
+    nodes = [node("Gather", ["x", "i"], ["g"], axis=1), node("Relu", ["g"], ["y"])]
+    trace = export(tmp_path / "m.onnx", nodes, i=np.int64(-1))
+    assert types(trace) == ["Slice", "Reshape", "Relu"]
+    assert trace.by_name[trace.outputs[0]].output.shape == (2, 8)

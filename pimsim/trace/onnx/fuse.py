@@ -1,7 +1,8 @@
 """Patterns of ops that are one: as the exporter of PyTorch models finds them, so that both ways give one trace.
 
-Root-mean-square normalization, GELU by its formula with tanh, ``x · sigmoid(x)``, and scores of attention. The last op of a
-pattern becomes the whole, under its name; of the others, what nothing else reads vanishes.
+Root-mean-square normalization, GELU by its formula with tanh, ``x · sigmoid(x)``, scores of attention, transpositions
+of transpositions, products of flattened rows. The last op of a pattern becomes the whole, under its name; of the
+others, what nothing else reads vanishes.
 """
 
 from __future__ import annotations
@@ -19,13 +20,73 @@ Number = Callable[[Operand], "float | None"]
 def fused(ops: Sequence[Op], number: Number) -> list[Op]:
     """Return ops with those that end a pattern replaced by the op that the pattern is."""
     found = _Patterns(ops, number)
-    return [one for op in ops for one in found.scaled(op) or [found.whole(op)]]
+    made = []
+    for op in ops:
+        for one in found.instead(op):
+            found.ops[one.name] = one
+            made.append(one)
+    return made
 
 
 class _Patterns:
     def __init__(self, ops: Sequence[Op], number: Number) -> None:
         self.ops = {op.name: op for op in ops}
         self.number = number
+
+    def instead(self, op: Op) -> list[Op]:
+        """Return what stands in an op's place."""
+        if op.type == "Gemm":
+            return self.stacked(op) or [op]
+        if op.type in ("Transpose", "Reshape"):
+            return [self.turned(op)]
+        return self.scaled(op) or [self.whole(op)]
+
+    def stacked(self, op: Op) -> list[Op] | None:
+        """Multiply rows that were only flattened around the product as the stack of rows that they are."""
+        flat = self._maker(op.inputs[0], "Reshape")
+        about, weight = op.attributes, op.inputs[1]
+        if (
+            flat is None
+            or weight.role != "weight"
+            or about["transA"]
+            or (about["alpha"], about["beta"]) != (1, 1)
+        ):
+            return None
+        rows = flat.inputs[0]
+        if len(rows.tensor.shape) < 3 or rows.tensor.shape[-1] != op.inputs[0].tensor.shape[-1]:
+            return None
+        if about["transB"]:
+            turned = replace(weight.tensor, shape=weight.tensor.shape[::-1])
+            weight = replace(weight, tensor=turned, turned=not weight.turned)
+        tensor = replace(op.output, shape=(*rows.tensor.shape[:-1], op.output.shape[-1]))
+        made = [Op(f"{op.name}/product", "MatMul", (rows, weight), (tensor,))]
+        if len(op.inputs) > 2:
+            last = Operand("activation", tensor, made[0].name)
+            made.append(Op(f"{op.name}/sum", "Add", (last, op.inputs[2]), (tensor,)))
+        last = Operand("activation", tensor, made[-1].name)
+        return [*made, Op(op.name, "Reshape", (last,), op.outputs)]
+
+    def turned(self, op: Op) -> Op:
+        """Join transpositions, and those of a stack of matrices that was flattened around one."""
+        source, perm = op.inputs[0], None
+        if op.type == "Transpose":
+            perm = op.attributes["perm"]
+        else:
+            inner = self._maker(source, "Transpose")
+            flat = self._maker(inner.inputs[0], "Reshape") if inner else None
+            if inner is None or flat is None or inner.attributes["perm"] != (0, 2, 1):
+                return op
+            *head, rows, columns = flat.inputs[0].tensor.shape
+            if flat.output.shape[1:] != (rows, columns) or op.output.shape != (*head, columns, rows):
+                return op
+            source, rank = flat.inputs[0], len(head)
+            perm = (*range(rank), rank + 1, rank)
+        before = self._maker(source, "Transpose")
+        if before is not None:
+            source, perm = before.inputs[0], tuple(before.attributes["perm"][axis] for axis in perm)
+        if tuple(perm) == tuple(range(len(perm))):
+            return op
+        return replace(op, type="Transpose", inputs=(source,), attributes={"perm": tuple(perm)})
 
     def scaled(self, op: Op) -> list[Op] | None:
         """Scale scores of attention once: PyTorch's exporter scales queries and keys, each by the root."""

@@ -59,6 +59,19 @@ def _clip(m: OnnxMaker) -> list[Any] | None:
     return []
 
 
+@expands("Gather")
+def _gather(m: OnnxMaker) -> list[Any] | None:
+    """One index that is known is a slice."""
+    source, index = m.needed(0), m.needed(1)
+    if m.is_constant(source) or not m.is_constant(index) or index.shape not in ((), (1,)):
+        return None
+    axis = m.attribute("axis", 0) % len(source.shape)
+    (place,) = m.value(1) or [0]
+    part = m.cut(source, axis, int(place) % source.shape[axis], int(place) % source.shape[axis] + 1)
+    m.puts_out(0, m.reshape(part, (*source.shape[:axis], *index.shape, *source.shape[axis + 1 :])))
+    return []
+
+
 @expands("IsNaN")
 def _odd(m: OnnxMaker) -> None:
     """Remember of what it asks."""
