@@ -37,7 +37,7 @@ def test_a_type_that_a_unit_lists_beats_its_class() -> None:
 def test_the_cost_of_a_class_can_be_changed() -> None:
     tile = Chip.load("isaac", ["tile.digital.vector.classes.elementwise=5"]).config.sites["tile"]
     assert tile.digital["vector"].cost_of("Mish") == 5
-    assert tile.digital["vector"].cost_of("Add") == 1
+    assert tile.digital["vector"].cost_of("LRN") == 8
 
 
 @pytest.mark.parametrize(
