@@ -51,8 +51,8 @@ CNN_OPS = [
     "Transpose",
     "Squeeze",
     "Unsqueeze",
-    "Identity",
-    "Dropout",
+   
+   
     "Slice",
     "Split",
     "Gather",
