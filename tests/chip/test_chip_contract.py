@@ -51,8 +51,6 @@ CNN_OPS = [
     "Transpose",
     "Squeeze",
     "Unsqueeze",
-   
-   
     "Slice",
     "Split",
     "Gather",
