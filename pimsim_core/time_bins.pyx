@@ -63,6 +63,10 @@ cdef class TimeBins:
         """Return the sums in bins of a width that is a power of two times this one, float64, (rows, bins)."""
         factor = width // self.width
         sums = np.asarray(self.sums)
+        if factor >= self.bins:  # all of it lies in the first bin; nothing may have been added at all
+            joined = np.zeros_like(sums)
+            joined[:, 0] = sums.sum(axis=1)
+            return joined
         padded = np.zeros((sums.shape[0], -(-self.bins // factor) * factor))
         padded[:, : self.bins] = sums
         joined = np.zeros_like(sums)

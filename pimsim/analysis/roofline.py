@@ -131,7 +131,7 @@ class _Rates:
                 2 if rule_of(planned["type"]).multiplies else 1
             )  # of an element: there it is a multiply-accumulate
             rate = ops / site.ops_of(planned["on"]) * site.unit_gops(planned["on"])
-            own = {"digital units": rate / unit.operations[planned["type"]] * tiles}
+            own = {"digital units": rate / (unit.cost_of(planned["type"]) or 1.0) * tiles}
         crossing = {
             "network": max(row["network_bytes_in"], row["network_bytes_out"]),  # either way at once
             "buses": row["bytes_in"],  # read at least once

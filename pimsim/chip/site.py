@@ -239,18 +239,19 @@ class WorkSite(Site):
             yield f"digital.{name}", unit.clock
 
     def check(self) -> None:
-        """Each op type is in one unit only; not every site is a spare one."""
+        """Each op type and each class is in one unit only; not every site is a spare one."""
         if self.spares is not None and self.spares >= self.count:
             raise refuse(
                 "spares", self.spares, f"fewer than the {self.count} sites: nothing is left to compute"
             )
         seen: dict[str, str] = {}
         for unit_name, unit in self.digital.items():
-            for op in unit.operations:
-                if op in seen:
-                    expected = f"an op in one unit only (it is in '{seen[op]}' too)"
-                    raise refuse(f"digital.{unit_name}.operations.{op}", op, expected)
-                seen[op] = unit_name
+            for field, what in (("operations", "an op"), ("classes", "a class")):
+                for name in getattr(unit, field):
+                    if name in seen:
+                        expected = f"{what} in one unit only (it is in '{seen[name]}' too)"
+                        raise refuse(f"digital.{unit_name}.{field}.{name}", name, expected)
+                    seen[name] = unit_name
 
     def uses(self) -> Iterator[Use]:
         """Buffer, bus and digital units work in every cycle of their clocks."""
@@ -264,8 +265,10 @@ class WorkSite(Site):
             yield Use(self.name, Part(static_power_mw=self.static_power_mw), count)
 
     def unit_of(self, operation: str) -> str | None:
-        """Return the name of the unit that does an op; None if there is none."""
-        return next((name for name, unit in self.digital.items() if operation in unit.operations), None)
+        """Return the unit that does an op, as it lists it by name or has its class; None if there is none."""
+        named = (name for name, unit in self.digital.items() if operation in unit.operations)
+        classed = (name for name, unit in self.digital.items() if unit.cost_of(operation) is not None)
+        return next(named, None) or next(classed, None)
 
     def unit_gops(self, name: str) -> float:
         """Return the operations of a second of a tile's units of a name, in 1e9; of a matrix unit's MAC 2."""

@@ -168,7 +168,7 @@ def test_a_counting_converter_lengthens_the_read_once_it_cannot_keep_up() -> Non
     [
         ("core.array.device=pcm", "core.array.device: only runs that write arrays"),
         ("published.tops=3", "published.tops: a published figure"),
-        ("tile.digital.vector.operations.Add=2", "tile.digital.vector.operations.Add: only ops of that type"),
+        ("tile.digital.vector.operations.LRN=2", "tile.digital.vector.operations.LRN: only ops of that type"),
     ],
 )
 def test_what_an_overridden_key_does_not_affect_is_said(override: str, words: str) -> None:

@@ -24,6 +24,7 @@ from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 from pimsim.trace.bind import bind
+from pimsim.trace.optypes import OP_TYPES
 
 from ..random_models import Builder
 from ..transformers import decoder
@@ -129,7 +130,7 @@ def leaves(data: Any, path: Path = ()) -> Iterator[Path]:
     """The paths of all values that are no text; the costs of ops have a test of their own."""
     if isinstance(data, Mapping) and data:
         for key, value in data.items():
-            if key not in TEXTS and key != "operations":
+            if key not in TEXTS and key not in ("operations", "classes"):
                 yield from leaves(value, (*path, key))
     else:
         yield path
@@ -314,9 +315,12 @@ def test_the_cost_of_each_op_is_what_its_unit_takes_for_it(name: str) -> None:
         for unit in site.digital.values():
             elements = 100.0 * unit.lanes
             slower = unit.model_copy(
-                update={"operations": {op: 3 * cost for op, cost in unit.operations.items()}}
+                update={
+                    "operations": {op: 3 * cost for op, cost in unit.operations.items()},
+                    "classes": {sort: 3 * cost for sort, cost in unit.classes.items()},
+                }
             )
-            for op in unit.operations:
+            for op in (*unit.operations, *(op for op in OP_TYPES if unit.cost_of(op) is not None)):
                 before, after = (each.work(op, elements, 1, config.clocks) for each in (unit, slower))
                 assert after.held == pytest.approx(3 * before.held, rel=0.02), op
                 assert after.actions == pytest.approx(3 * before.actions), op

@@ -37,6 +37,14 @@ def test_bins_are_sums_over_their_femtoseconds(amounts, bins):
         assert wider[:, b] == pytest.approx(expected[:, 4 * b : 4 * b + 4].sum(axis=1))
 
 
+def test_bins_that_nothing_was_added_to_have_the_width_of_any_others():
+    """A width of 1 fs against one of hours: no memory for what lies between."""
+    bins = TimeBins(2, 8)
+    assert bins.rebinned(2**50).tolist() == [[0.0] * 8] * 2
+    bins.spread(1, 0, 8, 5.0)
+    assert bins.rebinned(2**50).tolist() == [[0.0] * 8, [5.0] + [0.0] * 7]
+
+
 def test_the_width_doubles_until_time_fits_and_more_than_half_of_the_bins_are_in_use():
     bins = TimeBins(1, 8)
     for time in range(1, 1000):

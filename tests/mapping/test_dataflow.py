@@ -122,10 +122,33 @@ def test_a_window_over_one_dimension_slides_along_it_and_reads_all_channels(pads
     check(node.edges[0], window_reads(images, (10,), (length,), (3,), (stride,), pads, (dilation,)))
 
 
-def test_a_window_over_three_dimensions_is_refused_or_right():
+@pytest.mark.parametrize("kind", ["Conv", "MaxPool"])
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize(
+    ("size", "kernel", "strides", "pads"),
+    [
+        ((3, 4, 4), (3, 1, 1), (1, 1, 1), (1, 0, 0, 1, 0, 0)),
+        ((4, 5, 3), (2, 3, 3), (2, 1, 2), (0, 1, 1, 0, 1, 1)),
+        ((2, 6, 7), (1, 2, 3), (1, 2, 2), (0, 0, 0, 0, 0, 0)),
+    ],
+)
+def test_a_window_over_three_dimensions_reads_what_lies_between_low_and_need(
+    kind, images, size, kernel, strides, pads
+):
     model = Builder()
-    model.conv(fresh(model, 1, 2, 3, 4, 4), 4, (3, 1, 1), pads=(1, 0, 0, 1, 0, 0))
-    with pytest.raises(MappingError, match="3 dimensions"):
+    x = fresh(model, images, 2, *size)
+    window = {"kernel": kernel, "strides": strides, "pads": pads}
+    y = model.conv(x, 3, **window) if kind == "Conv" else model.pool(x, **window)
+    out = model.shapes[y][2:]
+    assert last_node(model).positions == images * math.prod(out)
+    reads = window_reads(images, size, out, dilations=(1, 1, 1), **window)
+    check(last_node(model).edges[0], reads, exact=True)
+
+
+def test_a_window_over_four_dimensions_is_refused():
+    model = Builder()
+    model.conv(fresh(model, 1, 2, 3, 4, 4, 4), 4, (1, 1, 1, 1))
+    with pytest.raises(MappingError, match="4 dimensions"):
         build(model.trace())
 
 

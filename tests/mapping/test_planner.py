@@ -155,7 +155,7 @@ def test_the_buffer_that_the_message_asks_for_is_enough():
 def test_an_op_that_no_unit_does_is_named():
     model = Builder()
     model.relu(model.input(1, 4))
-    digital = small_chip().config.sites["tile"].digital["vector"].model_dump()
+    digital = small_chip().config.sites["tile"].digital["vector"].model_dump() | {"classes": {}}
     with pytest.raises(MappingError, match="no digital unit of isaac does Relu"):
         make_plan(small_chip({"tile.digital": {"vector": digital}}), model.trace())
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pimsim.chip.base import ClockName, Count, Cycles, EnergyPj, Part, Visit, no_effect
 from pimsim.chip.parts.clock import Clocks, hertz, period_fs
+from pimsim.trace.optypes import OpClass, class_of
 
 OpName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
 CyclesPerElement = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -32,6 +33,9 @@ class DigitalUnit(Part):
         Cycles from the last element in to the last result out.
     energy_per_element_pj : float, optional
         Energy of one element at a cost of 1, in picojoules; it scales with the cost.
+    classes : dict of str to float
+        Class of op types (``elementwise``, ``reduction``, ``normalization``, ``softmax``, ``pooling``, ``movement``) to
+        the cost of those that no unit of the site lists by name, cycles per element and lane.
     operations : dict of str to float
         ONNX op type to its cost, cycles per element and lane. ``Accumulate`` is the adding of partial
         sums that come from different cores, ``DataMovement`` an op that only moves data; for ``MatMul``, the product
@@ -53,6 +57,10 @@ class DigitalUnit(Part):
     clock: ClockName
     latency_cycles: Cycles
     energy_per_element_pj: EnergyPj | None = None
+    classes: Annotated[
+        dict[OpClass, CyclesPerElement],
+        Field(json_schema_extra=no_effect("only ops of that class whose type no unit lists by name")),
+    ] = Field(default_factory=dict)
     operations: Annotated[
         dict[OpName, CyclesPerElement],
         Field(
@@ -63,13 +71,19 @@ class DigitalUnit(Part):
         ),
     ]
 
+    def cost_of(self, operation: str) -> float | None:
+        """Return the cost of an op type, by name or by class, in cycles per element; None if the unit has none."""
+        of_class = class_of(operation)
+        by_class = self.classes.get(of_class) if of_class is not None else None
+        return self.operations.get(operation, by_class)
+
     def work(self, operation: str, elements: float, rows: int, clocks: Clocks) -> Visit:
         """Do an op for one firing.
 
         Parameters
         ----------
         operation : str
-            Op type, one of `operations`.
+            Op type that the unit has a cost for.
         elements : float
             That the firing processes; multiply-accumulates of a product.
         rows : int
@@ -77,7 +91,9 @@ class DigitalUnit(Part):
         clocks : mapping of str to Clock
             The chip's.
         """
-        cost = elements * self.operations[operation]
+        each = self.cost_of(operation)
+        assert each is not None, operation
+        cost = elements * each
         together = min(rows, self.rows) if operation == "MatMul" else self.rows
         cycles = max(1, math.ceil(math.ceil(cost * self.rows / self.lanes) / together))
         period = period_fs(clocks, self.clock)

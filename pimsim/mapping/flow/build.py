@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pimsim.errors import MappingError
+from pimsim.mapping.flow.cuts import leading
 from pimsim.mapping.flow.dataflow import Edge, Expert, Node
 from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
 from pimsim.mapping.flow.needs import divided
@@ -42,7 +43,7 @@ def build(trace: Trace) -> list[Node]:
                 found.update(((op.name, index), source) for index, source in enumerate(kept) if source)
                 continue
         _check_caches(op, sources)
-        axes = rule_of(op.type).cut(op, sources[0].axes if sources else None)
+        axes = rule_of(op.type).cut(op, sources[leading(op)].axes if sources else None)
         node = _node(op, nodes, sources, axes)
         node.expert = _expert(op, [nodes[source.node] for source in sources])
         nodes.append(node)
@@ -111,7 +112,8 @@ def _expert(op: Op, sources: Iterable[Node]) -> Expert | None:
 
 def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     rule = rule_of(op.type)
-    layout = Layout(op.inputs[0].tensor.shape if rule.divides else op.output.shape, axes)
+    shape = op.inputs[0].tensor.shape if rule.divides else op.output.shape
+    layout = Layout((*shape[:-1], shape[-1] * len(op.outputs)) if rule.joins else shape, axes)
     if op.type == "Input":
         # The host sends a row at a time, of pixels or of features: one burst, not one packet a pixel.
         rows = layout.images * layout.height if layout.channels else layout.positions
@@ -156,7 +158,7 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
 
 def _reduces(rule: OpRule, op: Op, out: Layout) -> bool:
     """Whether an op takes in all positions of an image, each once, and leaves one."""
-    images = out.channels and len(op.inputs[0].tensor.shape) == 4
+    images = out.channels and len(op.inputs[0].tensor.shape) in (4, 5)
     return rule.pools and images and out.positions == out.images
 
 
@@ -203,6 +205,9 @@ def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layou
 
 def _tables(rule: OpRule, op: Op, operand: int, out: Layout, seen: Layout) -> tuple[Table, Table]:
     """Return `need` and `low` of an op over the positions of one of its activations."""
+    span = rule.span(op, operand, out, seen) if rule.span is not None else None
+    if span is not None:
+        return span
     taken = rule.taken(op, seen) if rule.taken is not None else None
     if taken is not None:
         return taken + 1, taken

@@ -24,7 +24,7 @@ def share(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> in
 
 def under_window(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> int:
     """What lies in the window, again each time."""
-    return int(seen.features * math.prod(op.attributes["kernel_shape"]))
+    return int(seen.features * _within(op))
 
 
 def row_and_matrix(op: Op, operand: int, seen: Layout, out: Layout, positions: int) -> int:
@@ -61,7 +61,14 @@ def moved(op: Op, out: Layout, features: Sequence[int]) -> float:
 
 def pooled(op: Op, out: Layout, features: Sequence[int]) -> float:
     """What lies in the window."""
-    return float(out.features * math.prod(op.attributes["kernel_shape"]))
+    return float(out.features * _within(op))
+
+
+def _within(op: Op) -> int:
+    """Return the pixels in a window; no more than there are, where it reaches over all."""
+    kernel = op.attributes["kernel_shape"]
+    sizes = op.inputs[0].tensor.shape[-len(kernel) :]
+    return math.prod(map(min, kernel, sizes))
 
 
 def multiplied(op: Op, out: Layout, features: Sequence[int]) -> float:
@@ -72,6 +79,27 @@ def multiplied(op: Op, out: Layout, features: Sequence[int]) -> float:
 def combined(op: Op, out: Layout, features: Sequence[int]) -> float:
     """The rows of the experts that a token went to."""
     return float(out.features * op.attributes["top"])
+
+
+def long_cell(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """Of an LSTM: four gates, a sum and a function each, three products, a sum and a hyperbolic tangent."""
+    return 13.0 * op.output.elements / out.positions
+
+
+def gated_cell(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """Of a GRU: three gates, a sum and a function each, a product before the last, and three operations."""
+    return 10.0 * op.output.elements / out.positions
+
+
+def all_read(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """Every element of the first operand once, evenly over the positions."""
+    return math.ceil(op.inputs[0].tensor.elements / out.positions)
+
+
+def sampled(op: Op, out: Layout, features: Sequence[int]) -> float:
+    """What lies around a point, two along each axis of an image; one of the nearest."""
+    nearest = op.attributes.get("mode") == "nearest"
+    return float(out.features * (1 if nearest else 2 ** (len(out.shape) - 2)))
 
 
 def conv_matrix(op: Op, shape: tuple[int, ...]) -> tuple[int, int, int]:

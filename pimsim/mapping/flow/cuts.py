@@ -1,6 +1,6 @@
 """How an op cuts its output into positions, and how it sees its operands then.
 
-A cut takes an op and the axes that count the tokens of its first operand (None if it is cut otherwise), and returns
+A cut takes an op and the axes that count the tokens of its leading operand (None if it is cut otherwise), and returns
 the axes of the output that count positions. The view of an operand takes an op, the operand's shape and the output's
 layout.
 """
@@ -9,6 +9,14 @@ from __future__ import annotations
 
 from pimsim.mapping.flow.layout import Axes, Layout, Shape, pixels_of, rows_of
 from pimsim.trace.op import Op
+from pimsim.trace.optypes import class_of
+
+
+def leading(op: Op) -> int:
+    """Return which activation an op is cut like: the first; where operands broadcast, the first that does not."""
+    if class_of(op.type) != "elementwise":
+        return 0
+    return next((n for n, each in enumerate(op.activations) if each.tensor.shape == op.output.shape), 0)
 
 
 def as_it_comes(op: Op, axes: Axes | None) -> Axes:
@@ -27,8 +35,8 @@ def rows(op: Op, axes: Axes | None) -> Axes:
 
 
 def like_operand(op: Op, axes: Axes | None) -> Axes:
-    """As the first operand is cut, its axes aligned with the output's at their ends; rows if there are fewer."""
-    shape, first = op.output.shape, op.activations[0].tensor.shape
+    """As the leading operand is cut, its axes aligned with the output's at their ends; rows if there are fewer."""
+    shape, first = op.output.shape, op.activations[leading(op)].tensor.shape
     if axes is None or len(first) > len(shape):
         return rows_of(len(shape))
     return _settled(shape, tuple(axis + len(shape) - len(first) for axis in axes))
@@ -52,8 +60,19 @@ def reduced(op: Op, axes: Axes | None) -> Axes:
     """The positions that are left, if the reduced axes vanish."""
     if axes is None or op.attributes["keepdims"]:
         return like_operand(op, axes)
-    gone = op.attributes["axes"]
+    gone = over(op)
     return tuple(axis - sum(g < axis for g in gone) for axis in axes if axis not in gone)
+
+
+def over(op: Op) -> Axes:
+    """The axes that a reduction takes together."""
+    axes: Axes = op.attributes["axes"] if "axes" in op.attributes else (op.attributes["axis"],)
+    return axes
+
+
+def seen_as_pixels(op: Op, shape: Shape, out: Layout) -> Layout:
+    """Pixels, whatever the output's are."""
+    return Layout(shape, pixels_of(len(shape)))
 
 
 def seen_like_output(op: Op, shape: Shape, out: Layout) -> Layout:

@@ -23,10 +23,8 @@ def rows_of(rank: int) -> Axes:
 
 
 def pixels_of(rank: int) -> Axes:
-    """The batch and the last two axes of four or more (the last of three): each pixel is a token (NC…HW, NCL)."""
-    if rank < 3:
-        return rows_of(rank)
-    return (0, rank - 1) if rank == 3 else (0, rank - 2, rank - 1)
+    """All axes but the second, of three or more: each pixel is a token (NCL, NCHW, NCDHW)."""
+    return rows_of(rank) if rank < 3 else (0, *range(2, rank))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Layout:
 
     @property
     def channels(self) -> bool:
-        """Whether it is NC…HW or NCL: a window slides over its positions."""
+        """Whether it is NCL, NCHW or NCDHW: a window slides over its positions."""
         return len(self.shape) >= 3 and self.axes == pixels_of(len(self.shape))
 
     @property
@@ -56,8 +54,8 @@ class Layout:
 
     @property
     def height(self) -> int:
-        """Rows of an image."""
-        return self.shape[-2] if self.channels and len(self.shape) >= 4 else 1
+        """Rows of an image; those of all its planes where it has several."""
+        return math.prod(self.shape[2:-1]) if self.channels else 1
 
     @property
     def width(self) -> int:

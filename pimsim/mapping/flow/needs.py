@@ -53,6 +53,16 @@ def reduced(op: Op, operand: int, out: Layout) -> bool:
     return op.attributes["keepdims"] == 1 and over_axes(op, operand, out)
 
 
+def chosen(op: Op, operand: int, out: Layout) -> bool:
+    """As `along_axis`, where the axis stays."""
+    return op.attributes["keepdims"] == 1 and along_axis(op, operand, out)
+
+
+def tiled(op: Op, operand: int, out: Layout) -> bool:
+    """Only features are repeated."""
+    return all(op.attributes["repeats"][axis] == 1 for axis in out.axes)
+
+
 def transposed(op: Op, operand: int, out: Layout) -> bool:
     """Positions keep their order."""
     kept = [op.attributes["perm"][axis] for axis in out.axes]

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pimsim.mapping.flow import costs, cuts, needs, views
+from pimsim.mapping.flow import costs, cuts, needs, spans, views
 from pimsim.mapping.flow.layout import Axes, Layout, Shape, Source, Table
 from pimsim.trace.op import Op
+from pimsim.trace.optypes import OP_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,15 @@ class OpRule:
     Parameters
     ----------
     cut : callable
-        Op and the axes of its first operand to the axes of its output that count positions (`cuts`).
+        Op and the axes of its leading operand to the axes of its output that count positions (`cuts`).
     seen : callable
         Op, shape of an operand and layout of the output to the operand's layout (`cuts`).
     own_position : callable
         Whether a position needs but its own position of an operand (`needs`).
     taken : callable, optional
         Op and the operand's layout to the positions that it takes, in order, one each; None if it cannot say.
+    span : callable, optional
+        From which to which position it reads (`spans`), where it lays out an image otherwise.
     window : bool
         Whether a window slides over the pixels of its operand (attributes of ONNX's Conv).
     pools : bool
@@ -43,6 +46,8 @@ class OpRule:
         Whether its second operand, if it is an activation, is a matrix that stays while the first one's rows pass.
     divides : bool
         Whether its outputs are pieces of its input's positions, so that its tokens are the input's.
+    joins : bool
+        Whether its outputs, of one form, stand side by side in its tokens.
     carried : callable, optional
         Op, source and which output to that output's source if no data move (`views`).
     expert : {"begins", "ends"}, optional
@@ -53,6 +58,7 @@ class OpRule:
     seen: Callable[[Op, Shape, Layout], Layout] = cuts.seen_like_output
     own_position: Callable[[Op, int, Layout], bool] = needs.own_position
     taken: Callable[[Op, Layout], Table | None] | None = None
+    span: Callable[[Op, int, Layout, Layout], tuple[Table, Table] | None] | None = None
     window: bool = False
     pools: bool = False
     reads: Callable[[Op, int, Layout, Layout, int], int] = costs.share
@@ -60,6 +66,7 @@ class OpRule:
     matrix: Callable[[Op, Shape], tuple[int, int, int]] | None = None
     holds_right: bool = False
     divides: bool = False
+    joins: bool = False
     carried: Callable[[Op, Source, int], Source | None] | None = None
     expert: Literal["begins", "ends"] | None = None
 
@@ -77,6 +84,10 @@ _WINDOW_POOL = OpRule(
 _GLOBAL_POOL = OpRule(cut=cuts.pixels, pools=True)
 _PIXELWISE = OpRule(cut=cuts.pixels)
 _NORMALIZATION = OpRule(own_position=needs.from_axis_on)
+_OVER_IMAGE = OpRule(cut=cuts.pixels, own_position=needs.everything)
+_ALONG_AXIS = OpRule(own_position=needs.along_axis_or_alone)
+_REDUCTION = OpRule(cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.reduced, pools=True)
+_INDEXED = OpRule(cut=cuts.rows, own_position=needs.everything, work=costs.moved)
 
 OP_RULES: dict[str, OpRule] = {
     "Input": OpRule(cut=cuts.as_it_comes),
@@ -106,7 +117,10 @@ OP_RULES: dict[str, OpRule] = {
         holds_right=True,
     ),
     # normalization
-    "Softmax": OpRule(own_position=needs.along_axis_or_alone),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization"), _ALONG_AXIS),
+    "MeanVarianceNormalization": OpRule(own_position=needs.over_axes),
+    "InstanceNormalization": _OVER_IMAGE,
+    "GroupNormalization": _OVER_IMAGE,
     "LRN": _PIXELWISE,
     "BatchNormalization": _PIXELWISE,
     "LayerNormalization": _NORMALIZATION,
@@ -114,11 +128,16 @@ OP_RULES: dict[str, OpRule] = {
     # pooling and reduction
     "MaxPool": _WINDOW_POOL,
     "AveragePool": _WINDOW_POOL,
+    "LpPool": _WINDOW_POOL,
     "GlobalAveragePool": _GLOBAL_POOL,
     "GlobalMaxPool": _GLOBAL_POOL,
-    "ReduceMean": OpRule(
-        cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.reduced, pools=True
-    ),
+    "GlobalLpPool": _GLOBAL_POOL,
+    **dict.fromkeys((type_ for type_ in OP_TYPES if type_.startswith("Reduce")), _REDUCTION),
+    "ArgMax": OpRule(cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.chosen),
+    "ArgMin": OpRule(cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.chosen),
+    # recurrent cells
+    "LSTMCell": OpRule(work=costs.long_cell, joins=True),
+    "GRUCell": OpRule(work=costs.gated_cell),
     # mixtures of experts
     "Dispatch": OpRule(reads=costs.one_row, expert="begins"),
     "Combine": OpRule(reads=costs.rows_of_experts, work=costs.combined, expert="ends"),
@@ -141,7 +160,27 @@ OP_RULES: dict[str, OpRule] = {
     ),
     "Split": OpRule(own_position=needs.along_axis, work=costs.moved, divides=True, carried=views.divided),
     "Gather": OpRule(own_position=needs.everything, work=costs.moved),
+    **dict.fromkeys(("GatherElements", "GatherND", "ScatterElements", "ScatterND", "OneHot"), _INDEXED),
+    "ReverseSequence": OpRule(own_position=needs.everything, work=costs.moved),
+    "Tile": OpRule(own_position=needs.tiled, work=costs.moved),
     "Expand": OpRule(work=costs.moved, carried=views.repeated),
+    "Resize": OpRule(cut=cuts.pixels, own_position=needs.everything, span=spans.resized),
+    "DepthToSpace": OpRule(
+        cut=cuts.pixels, own_position=needs.everything, span=spans.from_blocks, work=costs.moved
+    ),
+    "SpaceToDepth": OpRule(
+        cut=cuts.pixels, own_position=needs.everything, span=spans.to_blocks, work=costs.moved
+    ),
+    "Col2Im": OpRule(
+        cut=cuts.pixels,
+        seen=cuts.seen_as_pixels,
+        own_position=needs.everything,
+        span=spans.overlapped,
+        work=costs.all_read,
+    ),
+    "GridSample": OpRule(cut=cuts.pixels, own_position=needs.everything, work=costs.sampled),
+    "RoiAlign": OpRule(cut=cuts.pixels, own_position=needs.everything, work=costs.sampled),
+    "MaxUnpool": OpRule(cut=cuts.pixels, own_position=needs.everything, work=costs.moved),
 }
 
 

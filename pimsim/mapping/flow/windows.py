@@ -14,7 +14,10 @@ from pimsim.trace.op import Op
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The pixels under a sliding window, padding left out; rows are counted over all images.
+    """The pixels under a sliding window, padding left out; rows are counted over all images, and all planes of one.
+
+    Over three dimensions it is all between the first row in the first plane and the last one in the last: what must
+    have come is exact, what is `covered` is more than what is read where a plane has further rows.
 
     Parameters
     ----------
@@ -55,26 +58,28 @@ def window_of(op: Op, out: Layout, seen: Layout) -> Window:
     Raises
     ------
     MappingError
-        If it slides over more than two dimensions.
+        If it slides over more than three dimensions.
     """
     kernel, strides = op.attributes["kernel_shape"], op.attributes["strides"]
     dilations, pads = op.attributes["dilations"], op.attributes["pads"]
-    if len(kernel) > 2:
+    rank = len(kernel)
+    if rank > 3:
         raise MappingError(
-            f"its window slides over {len(kernel)} dimensions, one or two can be mapped",
+            f"its window slides over {rank} dimensions, up to three can be mapped",
             where=f"op '{op.name}' ({op.type})",
         )
-    image, pixel = np.divmod(np.arange(out.positions, dtype=np.int64), out.height * out.width)
-    y, x = np.divmod(pixel, out.width)
-    if len(kernel) == 1:  # one spatial dimension, laid out along the width
-        kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)
-        pads = (0, pads[0], 0, pads[1])
-    top, left = y * strides[0] - pads[0], x * strides[1] - pads[1]
-    bottom, right = top + (kernel[0] - 1) * dilations[0], left + (kernel[1] - 1) * dilations[1]
-    return Window(
-        np.clip(top, 0, seen.height - 1) + image * seen.height,
-        np.clip(bottom, 0, seen.height - 1) + image * seen.height,
-        np.clip(left, 0, seen.width - 1),
-        np.clip(right, 0, seen.width - 1),
-        seen.width,
-    )
+    sizes = (*(1,) * (2 - rank), *seen.shape[2:])  # one spatial dimension is laid out along the width
+    rest = np.arange(out.positions, dtype=np.int64)
+    spans: list[tuple[Table, Table]] = []
+    for axis in reversed(range(rank)):
+        rest, at = np.divmod(rest, out.shape[axis + 2])
+        first = at * strides[axis] - pads[axis]
+        last = first + (kernel[axis] - 1) * dilations[axis]
+        size = seen.shape[axis + 2]
+        spans.append((np.clip(first, 0, size - 1), np.clip(last, 0, size - 1)))
+    left, right = spans[0]
+    image = rest
+    top = bottom = image  # row by row: plane, then row in the plane
+    for size, (first, last) in zip(sizes[:-1], spans[:0:-1] or [(0 * image, 0 * image)], strict=True):
+        top, bottom = top * size + first, bottom * size + last
+    return Window(top, bottom, left, right, seen.width)

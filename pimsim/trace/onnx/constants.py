@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnx import AttributeProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, TypeProto, checker, helper, numpy_helper
 
 from pimsim.errors import TraceError
 from pimsim.trace.tensor import Tensor
@@ -16,8 +17,33 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 SMALL = 4096
-"""Elements; a constant of more than that is never needed by value."""
+"""Elements; a constant of more than that is not handed to ONNX's shape inference."""
+LARGEST = 1 << 20
+"""Elements; a constant of more than that is never computed."""
+_BITS = re.compile(r"(?:u?int|float)(2|4|8)(?:$|e)")  # element types of a few bits, by name
+_KEPT = (
+    "Transpose",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+    "Identity",
+    "Cast",
+    "DequantizeLinear",
+    "Slice",
+)
 
+_OF_SHAPE = ("Shape", "Size", "EyeLike")  # they do not look at what they read, only at its form
+_LISTS = (
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SequenceInsert",
+    "SequenceErase",
+    "SequenceAt",
+    "SequenceLength",
+    "SplitToSequence",
+    "ConcatFromSequence",
+)
 _RANDOM = (
     "RandomNormal",
     "RandomUniform",
@@ -58,16 +84,66 @@ class Constants:
         self._folder = Path(where).parent
         self._opsets = [o for o in model.opset_import if o.domain in ("", "ai.onnx")]
         self._maker: dict[str, NodeProto] = {}
+        self._derived: dict[str, str] = {}  # what is known by its form alone -> what it is a part of
+        self._named: dict[tuple[str, Tensor, str], str] = {}
         self._values: dict[str, np.ndarray[Any, Any]] = {}
 
-    def add_computed(self, nodes: list[NodeProto]) -> None:
-        """Add the outputs of nodes that read constants only, or only the shape of what they read."""
-        for node in nodes:
-            self._maker.update({value: node for value in node.output if value})
-            fixed = node.op_type in ("Shape", "Size") or all(v in self.names for v in node.input if v)
-            # a node with a body may read more than its inputs; one of another domain cannot be computed here
-            if fixed and not node.domain and node.op_type not in _RANDOM and not _has_body(node):
-                self.names.update(value for value in node.output if value)
+    def add_computed(self, node: NodeProto) -> bool:
+        """Add the outputs of a node that reads constants only, or only shapes, and say whether it does."""
+        if node.op_type in _OF_SHAPE:
+            fixed = node.input[0] in self.names or node.input[0] in self.tensors
+        else:
+            fixed = all(value in self.names for value in node.input if value)
+        # a node with a body may read more than its inputs; one of another domain cannot be computed here
+        if not fixed or node.domain or node.op_type in (*_RANDOM, *_LISTS) or _has_body(node):
+            return False
+        made = [value for value in node.output if value]
+        self._maker.update(dict.fromkeys(made, node))
+        self.names.update(made)
+        return True
+
+    def add_stored(self, tensor: TensorProto) -> None:
+        """Add a constant that is stored: an initializer of a body."""
+        self.stored[tensor.name] = tensor
+        self.names.add(tensor.name)
+        self.tensors[tensor.name] = as_tensor(tensor)
+
+    def add_filled(self, name: str, tensor: Tensor) -> None:
+        """Add a constant of which only the form is known: a number that an op needs, or nothing at all."""
+        self.names.add(name)
+        self._derived[name] = ""
+        self.tensors[name] = tensor
+
+    def derive(self, base: str, tensor: Tensor, label: str) -> str:
+        """Return the name of the constant that is another's elements in another form, or those that a label names."""
+        key = (base, tensor, label)
+        if key not in self._named:
+            wanted = f"{base}{label}"
+            name = wanted if wanted not in self.names else f"{wanted} as {'x'.join(map(str, tensor.shape))}"
+            while name in self.names:
+                name += "'"
+            self._named[key] = name
+            self.names.add(name)
+            self._derived[name] = base
+            self.tensors[name] = tensor
+        return self._named[key]
+
+    def bits(self, name: str) -> int | None:
+        """Return the bits of a constant's elements in the file, where that is an integer or a float of 8 or fewer."""
+        while True:
+            tensor = self.tensors.get(name)
+            if tensor is not None and tensor.bits is not None:
+                return tensor.bits
+            few = _BITS.match(tensor.dtype) if tensor is not None else None
+            if few is not None:
+                return int(few[1])
+            maker = self._maker.get(name)
+            if self._derived.get(name):
+                name = self._derived[name]
+            elif maker is not None and maker.op_type in _KEPT:
+                name = maker.input[0]
+            else:
+                return None
 
     def maker(self, value: str) -> NodeProto | None:
         """Return the node that computes a constant; None for one that the model stores."""
@@ -81,7 +157,9 @@ class Constants:
             if name in seen:
                 continue
             seen.add(name)
-            if name in self.stored:
+            if name in self._derived:
+                todo.extend([self._derived[name]] if self._derived[name] else [])
+            elif name in self.stored:
                 found.add("trained" if self._has_data(self.stored[name]) else "absent")
             elif self._maker[name].op_type == "ConstantOfShape":
                 found.add("constant")
@@ -123,7 +201,9 @@ class Constants:
         return self._values[name]
 
     def _waits_for(self, name: str) -> list[str]:
-        if name in self._values or name in self.stored or self._maker[name].op_type in ("Shape", "Size"):
+        if name in self._values or name in self.stored or name in self._derived:
+            return []
+        if self._maker[name].op_type in _OF_SHAPE:
             return []
         return [value for value in self._maker[name].input if value and value not in self._values]
 
@@ -131,12 +211,18 @@ class Constants:
         if name in self.stored:
             self._values[name] = self._stored_value(self.stored[name])
             return
+        if name in self._derived:
+            tensor = self.tensors[name]
+            if 0 not in tensor.shape:
+                raise TraceError(f"the value of '{name}' is needed but is not known", where=self.where)
+            self._values[name] = _empty(tensor)
+            return
         node = self._maker[name]
         sizes = [self.tensors[value].elements for value in node.output if value in self.tensors]
-        if max(sizes, default=0) > SMALL:
+        if max(sizes, default=0) > LARGEST:
             raise TraceError(f"the value of '{name}' is needed but is too big to compute", where=self.where)
         inputs = {value: self._values[value] for value in node.input if value and value in self._values}
-        if node.op_type in ("Shape", "Size"):
+        if node.op_type in _OF_SHAPE:
             import numpy as np
 
             shape = self._shape(node.input[0])
@@ -163,7 +249,7 @@ class Constants:
         return {name: np.asarray(value) for name, value in found.items()}
 
     def _stored_value(self, tensor: TensorProto) -> np.ndarray[Any, Any]:
-        if math.prod(tensor.dims) > SMALL:
+        if math.prod(tensor.dims) > LARGEST:
             raise TraceError(f"the value of '{tensor.name}' is needed but is too big", where=self.where)
         try:
             return numpy_helper.to_array(tensor, str(self._folder))
@@ -176,24 +262,18 @@ class Constants:
             raise TraceError(f"the shape of '{name}' is needed but not known", where=self.where)
         return self.tensors[name].shape
 
-    def to_initializers(self, names: list[str]) -> list[TensorProto]:
-        """Compute those that are small and can be, and return them as initializers; they are stored now."""
-        made = []
-        for name in dict.fromkeys(names):
-            try:
-                array = self.value(name)
-            except TraceError:  # it waits for a shape that is not inferred yet
-                continue
-            if array.size <= SMALL:
-                self.stored[name] = numpy_helper.from_array(array, name)
-                made.append(self.stored[name])
-        return made
-
 
 def _has_body(node: NodeProto) -> bool:
     return any(
         attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for attribute in node.attribute
     )
+
+
+def _empty(tensor: Tensor) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    code = element_type(tensor.dtype)
+    return np.zeros(tensor.shape, helper.tensor_dtype_to_np_dtype(code))
 
 
 def as_tensor(tensor: TensorProto) -> Tensor:
@@ -205,6 +285,20 @@ def dtype_name(code: int) -> str:
     """Return the name a trace has for ONNX's element type."""
     name = TensorProto.DataType.Name(code).lower() if code in TensorProto.DataType.values() else "undefined"
     return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+def element_type(name: str) -> int:
+    """Return ONNX's code of an element type; that of float32 for one that it does not know."""
+    full = {"float32": "FLOAT", "float64": "DOUBLE"}.get(name, name.upper())
+    code: int = (
+        TensorProto.DataType.Value(full) if full in list(TensorProto.DataType.keys()) else TensorProto.FLOAT
+    )
+    return code
+
+
+def type_of(tensor: Tensor) -> TypeProto:
+    """Return the form of a value as ONNX writes it."""
+    return helper.make_tensor_type_proto(element_type(tensor.dtype), list(tensor.shape))
 
 
 def first_line(error: Exception) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
     from pimsim.trace.onnx.graph import Graph
+    from pimsim.trace.onnx.piece import Piece
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Exported:
     trace : Trace
         The trace.
     outputs : dict
-        Op and output to the name of the value in the file.
+        Op and output to the name of the value in the file, where it stands there.
     weights : dict
-        Op to the name of its weight in the file.
+        Op to the name of its weight in the file, where it stands there.
     scales : dict
         Op to the scales folded into it, in order: its weight is multiplied with them.
     """
@@ -76,7 +76,8 @@ def from_onnx(
     """Export an ONNX model as a trace.
 
     Constants are folded, so a weight that is computed from constants is a weight. BatchNormalization and
-    per-channel scales fold into the Conv before them if nothing else reads it. Identity and Dropout vanish.
+    per-channel scales fold into the Conv before them if nothing else reads it. Identity, Dropout, casts and
+    quantizations vanish; what does several things is written as ops that do one, and bodies stand in their ops' place.
     Stored weights count as ``trained``: a file does not say whether they are.
 
     Parameters
@@ -115,16 +116,17 @@ def export(
     if importlib.util.find_spec("onnx") is None:
         message = "reading ONNX files needs the package 'onnx'"
         raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
+    from pimsim.trace.onnx.fuse import fused
     from pimsim.trace.onnx.graph import Graph
 
     graph = Graph(Path(path), dict(bindings or {}))
     notes = list(graph.notes)
-    unknown = _unknown(graph)
-    pass_unknown(unknown, _with_weights(graph), allow_unknown, str(path))
-    graph.infer_shapes()
-    notes += pass_unknown(unknown, _with_weights(graph), allow_unknown, str(path))
+    unknown = graph.infer_shapes()
+    notes += pass_unknown(unknown, _with_weights(graph, unknown), allow_unknown, str(path))
+    graph.check_shapes()
     converter = _Converter(graph)
     converted, outputs = converter.convert()
+    converted = fused(converted, converter.number)
     ops, outputs, folded = fold_scales_into(converted, outputs)
     header = {
         "source": graph.source,
@@ -142,18 +144,12 @@ def export(
     return converter.exported(trace, folded)
 
 
-def _unknown(graph: Graph) -> Counter[str]:
-    from pimsim.trace.onnx.ops import VANISHING, full_type, known
-
-    return Counter(
-        full_type(node) for node in graph.live if not known(node) and full_type(node) not in VANISHING
-    )
-
-
-def _with_weights(graph: Graph) -> set[str]:
+def _with_weights(graph: Graph, unknown: Mapping[str, int]) -> set[str]:
     """Return the unknown op types that read a constant matrix, as far as shapes are known."""
+    from onnx import NodeProto
+
     from pimsim.trace.onnx.constants import as_tensor
-    from pimsim.trace.onnx.ops import VANISHING, full_type, known
+    from pimsim.trace.onnx.ops import full_type
 
     constants = graph.constants
     forms = {name: as_tensor(tensor) for name, tensor in constants.stored.items()}
@@ -161,8 +157,8 @@ def _with_weights(graph: Graph) -> set[str]:
     return {
         full_type(node)
         for node in graph.live
-        if not known(node)
-        and full_type(node) not in VANISHING
+        if isinstance(node, NodeProto)
+        and full_type(node) in unknown
         and any(name in forms and is_matrix(forms[name]) for name in node.input)
     }
 
@@ -187,48 +183,76 @@ class _Converter:
         self.ops: list[Op] = []
         self.names: set[str] = set()
         self.made: dict[str, tuple[str, int]] = {}  # value name -> op that computes it, and which output
-        self.nodes: dict[str, NodeProto] = {}  # op -> the node that it was
+        self.nodes: dict[str, NodeProto | Piece] = {}  # op -> the node that it was
         self.weights: dict[str, str] = {}  # op -> value name of its weight
+        self.values: dict[str, str] = {}  # name of a constant -> a value that it is
+        self.asked: dict[tuple[str, int], list[int | None]] = {}  # output -> bits that each reader has it in
 
     def convert(self) -> tuple[list[Op], list[str]]:
         """Return the ops, in the file's order, and the names of the output ops."""
-        from pimsim.trace.onnx.ops import VANISHING
-
         for value in self.graph.inputs:
             name = self._unique(value)
             self.ops.append(Op(name, "Input", (), (self.graph.tensor(value),)))
             self.made[value] = (name, 0)
         for node in self.graph.live:
-            if not node.domain and node.op_type in VANISHING:
-                self._vanish(node)
-            else:
-                self._add(node)
+            self._add(node)
         outputs = []
-        for value in self.graph.outputs:
+        for value in (self.graph.own(value) for value in self.graph.outputs):
             if value in self.made:
                 outputs.append(self._output(value))
         outputs = list(dict.fromkeys(outputs))
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
-        return self.ops, outputs
+        return [self._quantized(op) for op in self.ops], outputs
+
+    def number(self, operand: Operand) -> float | None:
+        """Return the value of a constant of one element; None if it is not known."""
+        value = self.values.get(operand.name or "")
+        try:
+            return None if value is None else float(self.graph.constants.value(value).ravel()[0])
+        except (TraceError, ValueError, IndexError):
+            return None
+
+    def _quantized(self, op: Op) -> Op:
+        """Return an op with the bits of its outputs and operands: those that all readers have them in."""
+
+        def bits(key: tuple[str, int]) -> int | None:
+            found = set(self.asked.get(key, [None]))
+            return found.pop() if len(found) == 1 else None
+
+        inputs = tuple(
+            replace(each, tensor=replace(each.tensor, bits=bits((each.source, each.index))))
+            if each.source
+            else each
+            for each in op.inputs
+        )
+        outputs = tuple(replace(t, bits=bits((op.name, index))) for index, t in enumerate(op.outputs))
+        return replace(op, inputs=inputs, outputs=outputs)
 
     def exported(self, trace: Trace, folded: Mapping[str, str]) -> Exported:
         """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did."""
         names: dict[tuple[str, int], str] = {}
+        stands = self.graph.file_values
         for value, made in self.made.items():
-            names.setdefault(made, value)  # the first is the op's own, any other is an Identity of it
+            if value in stands:
+                names.setdefault(made, value)
+        for value, own in self.graph.aliases.items():  # what a node's pieces put out, or a body's
+            if value in stands and own in self.made:
+                names.setdefault(self.made[own], value)
         names |= self.seen_again
         scales: dict[str, list[Scale]] = {}
         for inner, outer in folded.items():
-            names[outer, 0] = names[inner, 0]
+            if (inner, 0) in names:
+                names[outer, 0] = names[inner, 0]
             scales.setdefault(outer, []).extend(self._scale(self.nodes[inner]))
-        outputs = {
-            (op.name, index): names[op.name, index] for op in trace.ops for index in range(len(op.outputs))
+        ends = ((op.name, index) for op in trace.ops for index in range(len(op.outputs)))
+        outputs = {end: names[end] for end in ends if end in names}
+        weights = {
+            op.name: self.weights[op.name] for op in trace.ops if self.weights.get(op.name, "") in stands
         }
-        weights = {op.name: self.weights[op.name] for op in trace.ops if op.name in self.weights}
         return Exported(trace, outputs, weights, scales)
 
-    def _scale(self, node: NodeProto) -> list[Scale]:
+    def _scale(self, node: NodeProto | Piece) -> list[Scale]:
         """Return the scale of a folded node; one that only adds has none."""
         from pimsim.trace.onnx.ops import normalize
 
@@ -257,13 +281,7 @@ class _Converter:
         self.names.add(found)
         return found
 
-    def _vanish(self, node: NodeProto) -> None:
-        from pimsim.trace.onnx.ops import check_vanishing
-
-        check_vanishing(self.graph, node)
-        self.made[node.output[0]] = self.made[node.input[0]]
-
-    def _add(self, node: NodeProto) -> None:
+    def _add(self, node: NodeProto | Piece) -> None:
         from pimsim.trace.onnx.ops import normalize
         from pimsim.trace.optypes import OP_TYPES
 
@@ -293,15 +311,22 @@ class _Converter:
         return constant[-1] if constant else None
 
     def _operand(self, value: str, weight: bool) -> Operand:
+        bits = self.graph.quantized.get(value)
+        value = self.graph.own(value)
         tensor = self.graph.tensor(value)
         if value in self.graph.constants.names:
+            few = self.graph.constants.bits(value) if weight else None
             name, turned = self.identities.of(value)
+            self.values.setdefault(name, value)
             turned = turned and len(tensor.shape) == 2
-            return Operand("weight" if weight else "constant", tensor, name=name, turned=turned)
+            return Operand(
+                "weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned
+            )
         source, index = self.made[value]
+        self.asked.setdefault((source, index), []).append(bits)
         return Operand("activation", tensor, source, index)
 
-    def _refuse_side_outputs(self, node: NodeProto, values: list[str]) -> None:
+    def _refuse_side_outputs(self, node: NodeProto | Piece, values: list[str]) -> None:
         """Side outputs (a pool's indices, an inference's masks) may stand there, but nobody may read them."""
         used = [value for value in values if self.graph.is_read(value)]
         if used:

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
-from onnx import (
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    ValueInfoProto,
-    checker,
-    helper,
-    inliner,
-    shape_inference,
-)
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, inliner
 
 from pimsim.errors import TraceError
 from pimsim.trace.batch import is_batch, is_named
 from pimsim.trace.found import MAX_SIZE, closest
+from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
-from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, resolve_ceil_mode
+from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type, known
+from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.onnx.values import Values
+from pimsim.trace.onnx.walk import Walk
 from pimsim.trace.tensor import Tensor
 
 
@@ -76,8 +72,8 @@ class Graph(Values):
     ----------
     inputs, outputs : list of str
         Names of the values that enter (and are read) and leave.
-    live : list of NodeProto
-        The nodes that the outputs depend on and that are not constant, in the file's order.
+    live : list of NodeProto or Piece
+        What the outputs depend on and is not constant, in order; there once shapes are inferred.
     constants : Constants
         The values that depend on no input.
     symbols : dict
@@ -86,6 +82,8 @@ class Graph(Values):
         Those of them that count inferences, so that 1 was taken without being asked.
     notes : list of str
         What was decided without being asked.
+    file_values : set of str
+        Names of the values that stand in the file itself, and not in a body.
     weight_names : list of str
         Names of the values used as weights; the converter fills it.
 
@@ -102,6 +100,11 @@ class Graph(Values):
         self.symbols: dict[str, int] = {}
         self.defaults: list[str] = []
         self.weight_names: list[str] = []
+        self.aliases: dict[str, str] = {}
+        self.quantized: dict[str, int] = {}
+        self.sequences: dict[str, list[str]] = {}
+        self.odd: dict[str, str] = {}
+        self.live: list[NodeProto | Piece] = []
         self.model = self._parse(path)
         self.opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
         self.constants = Constants(self.model, self.where)
@@ -147,9 +150,11 @@ class Graph(Values):
             except (RuntimeError, ValueError) as error:
                 message = f"its functions cannot be inlined: {first_line(error)}"
                 raise TraceError(message, where=self.where) from None
-        for row in (*self.model.opset_import, *self.model.graph.node):
+        self.file_values = {value for node in self.model.graph.node for value in node.output if value}
+        self.file_values |= {value.name for value in self.model.graph.input} | set(self.constants.stored)
+        for row in (*self.model.opset_import, *_all_nodes(self.model.graph.node)):
             row.domain = "" if row.domain == "ai.onnx" else row.domain
-        for node in self.model.graph.node:
+        for node in _all_nodes(self.model.graph.node):
             if not _in_onnx(node, self.opset):
                 node.op_type, node.domain = f"{node.domain}:{node.op_type}".lstrip(":"), UNKNOWN_DOMAIN
         self.model.opset_import.append(helper.make_opsetid(UNKNOWN_DOMAIN, 1))
@@ -162,6 +167,8 @@ class Graph(Values):
                 if dim.HasField("dim_value") and dim.dim_value > 0:
                     continue
                 name = symbol_of(value.name, axis, dim.dim_param)
+                if axis > 0 and dim.HasField("dim_value") and dim.dim_value == 0 and name not in bindings:
+                    continue  # nothing along it: a cache before the first token
                 if name not in bindings and name not in self.symbols:
                     if not is_batch(name, axis == 0):
                         unbound.append(name)
@@ -198,20 +205,17 @@ class Graph(Values):
                     dim.dim_value = self.symbols[dim.dim_param]
 
     def _find_live(self) -> None:
+        """Leave out the nodes that no output depends on."""
         graph = self.model.graph
         self.outputs = [value.name for value in graph.output]
-        self.constants.add_computed(list(graph.node))
-        wanted = set(self.outputs)
         self._read = set(self.outputs)
-        self.live = []
+        kept = []
         for node in reversed(graph.node):
-            made = {value for value in node.output if value}
-            if wanted & made and not made <= self.constants.names:
-                self.live.append(node)
-                self._read.update(node.input)
-                wanted.update(value for value in node.input if value not in self.constants.names)
-        self.live.reverse()
-        self.inputs = [value for value in self.inputs if value in wanted]
+            if self._read.intersection(value for value in node.output if value):
+                kept.append(node)
+                self._read.update((*node.input, *captured(node)))
+        del graph.node[:]
+        graph.node.extend(kept[::-1])
 
     def _check(self) -> None:
         model = ModelProto()
@@ -223,59 +227,78 @@ class Graph(Values):
         except checker.ValidationError as error:
             raise TraceError(f"not a valid ONNX model: {first_line(error)}", where=self.where) from None
 
-    def infer_shapes(self) -> None:
-        """Infer the shape of every live value, computing small constants where shapes depend on them.
+    def infer_shapes(self) -> Counter[str]:
+        """Infer the shape of every value, take apart what a trace has no op for, and find what is live.
+
+        Returns
+        -------
+        Counter
+            Types of the live nodes that a trace does not know.
 
         Raises
         ------
         TraceError
             If the graph is inconsistent, or a shape depends on data.
         """
-        while True:
-            try:
-                inferred = shape_inference.infer_shapes(self.model, strict_mode=True, data_prop=True).graph
-            except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
-                message = f"shapes do not fit one another: {first_line(error)}"
-                raise TraceError(message, where=self.where) from None
-            self.constants.tensors = {
-                name: as_tensor(tensor) for name, tensor in self.constants.stored.items()
-            }
-            for value in (*inferred.input, *inferred.output, *inferred.value_info):
-                shape = _shape(value)
-                if shape is not None:
-                    self.constants.tensors[value.name] = Tensor(
-                        shape, dtype_name(value.type.tensor_type.elem_type)
-                    )
-            missing = [
-                node
-                for node in self.live
-                if any(v and v not in self.constants.tensors for v in node.output if self.is_read(v))
-            ]
-            inferred_so_far = self.live if not missing else self.live[: self.live.index(missing[0])]
-            if any(resolve_ceil_mode(self, node) for node in inferred_so_far):
-                continue  # only the first: it changes the shapes of those after it
-            if not missing:
-                return
-            if not self._compute_for(missing):
-                node = missing[0]
-                message = f"the shape of '{node.output[0]}' ({node.op_type}) cannot be inferred"
-                mend = "give it in the model's value_info"
-                raise TraceError(message, where=self.where, mend=mend)
-
-    def _compute_for(self, nodes: list[NodeProto]) -> bool:
-        """Turn constants that these nodes read into initializers; say whether there were any."""
-        constants = self.constants
-        names = [
-            v for node in nodes for v in node.input if v in constants.names and v not in constants.stored
+        graph, constants = self.model.graph, self.constants
+        constants.tensors = {name: as_tensor(tensor) for name, tensor in constants.stored.items()}
+        for value in graph.input:
+            shape, code = _shape(value), value.type.tensor_type.elem_type
+            if value.type.HasField("tensor_type") and dtype_name(code) == "undefined":
+                message = f"the input '{value.name}' has element type {code}, which ONNX does not have"
+                raise TraceError(message, where=self.where)
+            if shape is not None and value.name not in constants.tensors:
+                tensor = Tensor(shape, dtype_name(code))
+                constants.tensors[value.name] = tensor
+                if 0 in shape:  # a cache before the first token
+                    constants.add_filled(value.name, tensor)
+        stated = ((value, _shape(value)) for value in (*graph.value_info, *graph.output))
+        declared = {
+            value.name: Tensor(shape, dtype_name(value.type.tensor_type.elem_type))
+            for value, shape in stated
+            if shape is not None
+        }
+        walk = Walk(self, declared)
+        walk.run(graph.node)
+        wanted = {self.aliases.get(value, value) for value in self.outputs}
+        self._read = set(wanted) | set(self.outputs)
+        self.live = []
+        for node in reversed(walk.live):
+            if wanted.intersection(value for value in node.output if value):
+                self.live.append(node)
+                self._read.update(node.input)
+                read = (self.aliases.get(value, value) for value in node.input if value)
+                wanted.update(value for value in read if value not in constants.names)
+        self.live.reverse()
+        self.inputs = [value for value in self.inputs if value in wanted]
+        self._unshaped = [
+            (value, node)
+            for node in self.live
+            for value in node.output
+            if value in self._read and value not in constants.tensors
         ]
-        made = constants.to_initializers(names)
-        done = {tensor.name for tensor in made}
-        graph = self.model.graph
-        graph.initializer.extend(made)
-        for index in reversed(range(len(graph.node))):
-            if done.intersection(graph.node[index].output):
-                del graph.node[index]
-        return bool(made)
+        return Counter(full_type(n) for n in self.live if not isinstance(n, Piece) and not known(n))
+
+    def check_shapes(self) -> None:
+        """Refuse a value without a shape: one that an op puts out that nothing here knows.
+
+        Raises
+        ------
+        TraceError
+            If there is one.
+        """
+        for value, node in self._unshaped:
+            message = f"the shape of '{value}' ({node.op_type}) cannot be inferred"
+            raise TraceError(message, where=self.where, mend="give it in the model's value_info")
+
+
+def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Yield nodes and those of their bodies."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                yield from _all_nodes(body.node)
 
 
 def _in_onnx(node: NodeProto, opset: int) -> bool:
@@ -303,4 +326,7 @@ def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         return None
     sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    return None if any(size <= 0 for size in sizes) else tuple(sizes)
+    known_sizes = all(
+        dim.HasField("dim_value") and dim.dim_value >= 0 for dim in value.type.tensor_type.shape.dim
+    )
+    return tuple(sizes) if known_sizes else None

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES
-from pimsim.trace.tensor import Operand
+from pimsim.trace.tensor import Operand, Shape
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 UNKNOWN_DOMAIN = (
     "pimsim.unknown"  # where ops that ONNX does not know are put, so that its checker lets them be
 )
-VANISHING = ("Identity", "Dropout")
-_OWN_TYPES = ("Input", "DataMovement", "Dispatch", "Combine")  # a trace's, not ONNX's
-_RENAMED = {"Upsample": "Resize"}
+_OWN_TYPES = ("Input", "DataMovement", "Dispatch", "Combine", "LSTMCell", "GRUCell")  # a trace's, not ONNX's
+_RENAMED = {"Upsample": "Resize", "Scatter": "ScatterElements"}
+_POOLS = ("MaxPool", "AveragePool", "LpPool")
 
 Attributes = dict[str, Any]
 
@@ -55,7 +56,7 @@ def check_vanishing(graph: Values, node: NodeProto) -> None:
         raise TraceError(message, where=graph.where, mend="export the model for inference")
 
 
-def normalize(graph: Values, node: NodeProto) -> tuple[str, list[str], Attributes]:
+def normalize(graph: Values, node: NodeProto | Piece) -> tuple[str, list[str], Attributes]:
     """Return the op type, the names of the values that are operands, and the attributes of a node.
 
     Raises
@@ -63,6 +64,8 @@ def normalize(graph: Values, node: NodeProto) -> tuple[str, list[str], Attribute
     TraceError
         If the node uses what a trace cannot express.
     """
+    if isinstance(node, Piece):
+        return node.op_type, list(node.input), dict(node.attributes)
     if not known(node):
         return "DataMovement", [v for v in node.input if v], {"onnx_type": full_type(node)}
     type_ = _RENAMED.get(node.op_type, node.op_type)
@@ -79,7 +82,7 @@ def normalize(graph: Values, node: NodeProto) -> tuple[str, list[str], Attribute
     for name, kind in OP_TYPES[type_].attributes.items():
         value = given[name] if name in given else _default(graph, node, name)
         if kind.kind == "axis" and value is not None:
-            value = value + rank if value < 0 else value
+            value = value + rank + (type_ == "OneHot") if value < 0 else value
         attributes[name] = value
     return type_, operands, attributes
 
@@ -157,31 +160,20 @@ def _window(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str
     return list(node.input), {"ceil_mode": 0, "count_include_pad": 0, "group": 1, **given, **full}
 
 
-def resolve_ceil_mode(graph: Values, node: NodeProto) -> bool:
-    """Write a pool's ceil_mode as padding where ONNX's shape inference gets it wrong; say whether it did.
+def pooled_shape(graph: Values, node: NodeProto) -> Shape | None:
+    """Return the shape of what a pool puts out; None for other ops.
 
-    ONNX ignores a window that starts in the padding at the end; its shape inference counts it.
+    ONNX ignores a window that starts in the padding at the end; its shape inference counts it in some versions.
     """
-    from onnx import helper
-
-    if node.op_type not in ("MaxPool", "AveragePool"):
-        return False
+    if node.op_type not in _POOLS or node.domain:
+        return None
     source = graph.tensor(node.input[0])
     _, _, attributes = normalize(graph, node)
     pool = Op("", node.op_type, (Operand("activation", source),), (source,), attributes)
-    (shape,) = OP_TYPES[node.op_type].shape(pool)
-    if shape == graph.tensor(node.output[0]).shape:
-        return False
-    rank = len(shape) - 2
-    pads = list(attributes["pads"])
-    for axis in range(rank):
-        reach = attributes["dilations"][axis] * (attributes["kernel_shape"][axis] - 1) + 1
-        covered = (shape[axis + 2] - 1) * attributes["strides"][axis] + reach
-        pads[axis + rank] = max(pads[axis + rank], covered - source.shape[axis + 2] - pads[axis])
-    kept = [a for a in node.attribute if a.name not in ("pads", "ceil_mode", "auto_pad")]
-    del node.attribute[:]
-    node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
-    return True
+    try:
+        return OP_TYPES[node.op_type].shape(pool)[0]
+    except TraceError as error:
+        raise _refuse(graph, node, error.message) from None
 
 
 def _batch_normalization(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
@@ -282,11 +274,57 @@ def _top_k(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str]
     return [node.input[0]], {"axis": -1, **given, "k": k[0] if k else given.get("k")}
 
 
+def _running(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    """CumSum: the axis is an operand."""
+    (axis,) = _constant(graph, node, 1) or [0]
+    return [node.input[0]], {"axis": axis}
+
+
+def _one_hot(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    """The depth is an operand; the values do not matter."""
+    (depth,) = _constant(graph, node, 1) or [1]
+    return [node.input[0]], {"axis": -1, **given, "depth": int(depth)}
+
+
+def _tile(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    """How often along each axis; before opset 6 along one of them."""
+    shape = graph.tensor(node.input[0]).shape
+    repeats = _constant(graph, node, 1) or [1]
+    if graph.opset < 6:
+        (axis,) = _constant(graph, node, 2) or [0]
+        repeats = [int(repeats[0]) if n == axis else 1 for n in range(len(shape))]
+    return [node.input[0]], {"repeats": [int(each) for each in repeats]}
+
+
+def _col2im(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    """The sizes of the image and of a block are operands."""
+    image, block = (_constant(graph, node, position) or [] for position in (1, 2))
+    ones = [1] * len(image)
+    full = {"dilations": ones, "strides": ones, "pads": [0] * (2 * len(image)), **given}
+    return [node.input[0]], {**full, "image_shape": image, "block_shape": block}
+
+
+def _with_defaults(**defaults: Any) -> Special:
+    """Return the rule of a type that has attributes which older versions do not have."""
+
+    def special(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+        return list(node.input), {**defaults, **given}
+
+    return special
+
+
+def _unpool(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
+    """What the third operand says the output's shape says too."""
+    return list(node.input[:2]), given
+
+
 def _gather(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:
     return list(node.input), {"axis": 0, **given}
 
 
-_SPECIAL: dict[str, Callable[[Values, NodeProto, Attributes], tuple[list[str], Attributes]]] = {
+Special = Callable[["Values", "NodeProto", Attributes], tuple[list[str], Attributes]]
+
+_SPECIAL: dict[str, Special] = {
     "Conv": _window,
     "MaxPool": _window,
     "AveragePool": _window,
@@ -294,11 +332,27 @@ _SPECIAL: dict[str, Callable[[Values, NodeProto, Attributes], tuple[list[str], A
     "LayerNormalization": _layer_normalization,
     "Clip": _clip,
     "Softmax": _softmax,
+    "LogSoftmax": _softmax,
+    "Hardmax": _softmax,
+    "LpPool": _window,
+    "CumSum": _running,
+    "CumProd": _running,
+    "OneHot": _one_hot,
+    "Tile": _tile,
+    "Col2Im": _col2im,
+    "MaxUnpool": _unpool,
+    "Trilu": _first_only,
+    "DepthToSpace": _with_defaults(mode="DCR"),
+    "GatherND": _with_defaults(batch_dims=0),
+    "ScatterElements": _with_defaults(axis=0, reduction="none"),
+    "ScatterND": _with_defaults(reduction="none"),
+    "LpNormalization": _with_defaults(axis=-1, p=2),
+    "ArgMax": _with_defaults(axis=0, keepdims=1),
+    "ArgMin": _with_defaults(axis=0, keepdims=1),
+    "RoiAlign": _with_defaults(output_height=1, output_width=1, sampling_ratio=0),
     "Squeeze": _axes_operand,
     "Unsqueeze": _axes_operand,
-    "ReduceMean": _axes_operand,
-    "ReduceSum": _axes_operand,
-    "ReduceMax": _axes_operand,
+    **dict.fromkeys((type_ for type_ in OP_TYPES if type_.startswith("Reduce")), _axes_operand),
     "TopK": _top_k,
     "Gather": _gather,
     "Transpose": _transpose,

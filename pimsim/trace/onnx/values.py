@@ -1,4 +1,4 @@
-"""The values of an ONNX graph: their forms, which are constant, and which are read."""
+"""The values of an ONNX graph: their forms, which are constant, which are another by name, and which are read."""
 
 from __future__ import annotations
 
@@ -18,16 +18,46 @@ class Values:
         Version of ONNX's operators.
     constants : Constants
         The values that depend on no input.
+    aliases : dict
+        Values that are another one, under a name of their own (a Cast, an Identity, the result of a body).
+    quantized : dict
+        Values that were quantized, and to how many bits.
+    sequences : dict
+        Lists of values, by name.
+    odd : dict
+        Values that say where another is no number, and which.
     """
 
     where: str
     opset: int
     constants: Constants
+    aliases: dict[str, str]
+    quantized: dict[str, int]
+    sequences: dict[str, list[str]]
+    odd: dict[str, str]
     _read: set[str]
+    _unnamed = 0
 
     def is_read(self, value: str) -> bool:
         """Whether a live node reads a value, or it leaves the model."""
         return value in self._read
+
+    def own(self, value: str) -> str:
+        """Return the name under which a value was computed."""
+        return self.aliases.get(value, value)
+
+    def unnamed(self) -> str:
+        """Return a name that no value of a file has."""
+        self._unnamed += 1
+        return f"\x00{self._unnamed}"
+
+    def alias(self, value: str, of: str, tensor: Tensor | None = None) -> None:
+        """Let a value be another one, of its form or one of its own."""
+        if of in self.quantized:
+            self.quantized.setdefault(value, self.quantized[of])
+        of = self.aliases.get(of, of)
+        self.aliases[value] = of
+        self.constants.tensors[value] = self.tensor(of) if tensor is None else tensor
 
     def tensor(self, value: str) -> Tensor:
         """Return the form of a value.

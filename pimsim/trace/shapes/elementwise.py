@@ -90,3 +90,37 @@ def top_k(op: Signature) -> tuple[Shape, ...]:
     expect(k <= shape[axis], "attributes.k", f"found {k}, expected at most {shape[axis]}")
     expect(len(op.outputs) <= 2, "outputs", f"found {len(op.outputs)}, expected values and indices")
     return ((*shape[:axis], k, *shape[axis + 1 :]),) * len(op.outputs)
+
+
+def same_over_axes(op: Signature) -> tuple[Shape, ...]:
+    """As `same`, and the axes are the input's."""
+    axes_of(op, "axes", len(shape_of(op)))
+    return (shape_of(op),)
+
+
+def channel_normalization(op: Signature) -> tuple[Shape, ...]:
+    """Scale and bias, if there are any, hold one number a channel."""
+    shape = shape_of(op)
+    expect(len(shape) >= 2, "inputs[0].shape", f"found {dims(shape)}, expected batch and channels at least")
+    for position in range(1, len(op.inputs)):
+        expect_shape(op, position, (shape[1],), "one number a channel")
+    return (shape,)
+
+
+def group_normalization(op: Signature) -> tuple[Shape, ...]:
+    """As `channel_normalization`; the groups divide the channels, and one number a group will do (opset 18)."""
+    shape, groups = shape_of(op), op.attributes["num_groups"]
+    expect(len(shape) >= 2, "inputs[0].shape", f"found {dims(shape)}, expected batch and channels at least")
+    message = f"found {groups}, which does not divide {shape[1]} channels"
+    expect(shape[1] % groups == 0, "attributes.num_groups", message)
+    for position in range(1, len(op.inputs)):
+        if shape_of(op, position) != (groups,):
+            expect_shape(op, position, (shape[1],), "one number a channel")
+    return (shape,)
+
+
+def choose(op: Signature) -> tuple[Shape, ...]:
+    """The axis becomes 1, or vanishes without keepdims."""
+    shape = shape_of(op)
+    axis = axis_of(op, len(shape))
+    return ((*shape[:axis], *([1] if op.attributes["keepdims"] else []), *shape[axis + 1 :]),)

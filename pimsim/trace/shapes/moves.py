@@ -8,11 +8,12 @@ from pimsim.trace.shapes.given import axes_of, axis_of, expect, expect_into, sha
 from pimsim.trace.tensor import Shape, Signature, dims
 
 
-def gather(op: Signature) -> tuple[Shape, ...]:
-    """Each index stands for what is at it along the axis (a token for its row of a table)."""
-    table, indices = shape_of(op), shape_of(op, 1)
-    axis = axis_of(op, len(table))
-    return ((*table[:axis], *indices, *table[axis + 1 :]),)
+def tile(op: Signature) -> tuple[Shape, ...]:
+    """The input is laid out several times along each axis."""
+    shape, repeats = shape_of(op), op.attributes["repeats"]
+    message = f"found {len(repeats)} numbers, expected {len(shape)}"
+    expect(len(repeats) == len(shape), "attributes.repeats", message)
+    return (tuple(size * count for size, count in zip(shape, repeats, strict=True)),)
 
 
 def expand(op: Signature) -> tuple[Shape, ...]:

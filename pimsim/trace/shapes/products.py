@@ -23,10 +23,11 @@ def _window(op: Signature, ceil_mode: bool = False) -> Shape:
         begin, end = attributes["pads"][axis], attributes["pads"][axis + rank]
         room = shape[axis + 2] + begin + end - reach
         message = f"the kernel reaches over {reach}, more than the padded input's {room + reach}"
-        expect(room >= 0, f"attributes.kernel_shape[{axis}]", message)
         stride = attributes["strides"][axis]
-        size = room // stride + 1
-        if ceil_mode and room % stride and size * stride < shape[axis + 2] + begin:
+        # with ceil_mode a first window may reach beyond all there is
+        expect(room >= 0 or (ceil_mode and room > -stride), f"attributes.kernel_shape[{axis}]", message)
+        size = max(room, 0) // stride + 1
+        if ceil_mode and room >= 0 and room % stride and size * stride < shape[axis + 2] + begin:
             size += 1  # a window that starts beyond the input and its first padding does not count
         sizes.append(size)
     return tuple(sizes)

@@ -34,6 +34,13 @@ _WHOLE = (
     "hardswish.default",
     "hardsigmoid.default",
     "scaled_dot_product_attention.default",
+    *("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input"),
+    *("group_norm.default", "instance_norm.default", "softplus.default", "mish.default", "prelu.default"),
+    *("pixel_shuffle.default", "pixel_unshuffle.default", "im2col.default", "col2im.default"),
+    *("grid_sampler_2d.default", "linalg_vector_norm.default", "log_sigmoid_forward.default"),
+    *("upsample_nearest1d.vec", "upsample_nearest2d.vec", "upsample_nearest3d.vec", "upsample_linear1d.vec"),
+    *("upsample_bilinear2d.vec", "upsample_trilinear3d.vec", "upsample_bicubic2d.vec"),
+    *("_adaptive_avg_pool2d.default", "adaptive_avg_pool1d.default", "roll.default"),
 )
 _DATA_DEPENDENT = (
     "GuardOnDataDependentSymNode",

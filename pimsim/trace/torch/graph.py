@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from pimsim.trace.torch.export import Exported
 
 Shape = tuple[int, ...]
-DTYPES = {"float8_e4m3fn": "float8e4m3fn", "float8_e5m2": "float8e5m2"}
+DTYPES = {
+    "float8_e4m3fn": "float8e4m3fn",
+    "float8_e5m2": "float8e5m2",
+    "complex64": "float32",  # two numbers along a dimension of its own
+    "complex128": "float64",
+}
 
 
 @dataclass(frozen=True)

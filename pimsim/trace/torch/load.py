@@ -72,6 +72,7 @@ def from_torch(
         )
     import torch
 
+    from pimsim.trace.torch.caches import without_caches
     from pimsim.trace.torch.export import Exported
     from pimsim.trace.torch.fuse import find
     from pimsim.trace.torch.graph import Builder
@@ -79,7 +80,7 @@ def from_torch(
     from pimsim.trace.torch.ops import HANDLERS
 
     name = model or type(module).__name__
-    with explicit_experts(module):
+    with explicit_experts(module), without_caches(module):
         exported = Exported(module, inputs, dynamic or {}, name)
     builder = Builder(exported, HANDLERS, caches, find(exported.nodes))
     outputs = builder.run()

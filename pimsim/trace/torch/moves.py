@@ -28,7 +28,14 @@ def _vanishes(b: Builder, node: Node) -> Value | list[Value]:
 
 @_moves(
     *("view.default", "_unsafe_view.default", "reshape.default", "flatten.using_ints", "unsqueeze.default"),
-    *("squeeze.default", "squeeze.dim", "squeeze.dims", "unflatten.int"),
+    *(
+        "squeeze.default",
+        "squeeze.dim",
+        "squeeze.dims",
+        "unflatten.int",
+        "view_as.default",
+        "reshape_as.default",
+    ),
 )
 def _view(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)
@@ -37,7 +44,7 @@ def _view(b: Builder, node: Node) -> Value:
     return type(value)(shape, value.dtype)
 
 
-@_moves("expand.default")
+@_moves("expand.default", "expand_as.default", "broadcast_to.default")
 def _expand(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)
     if value.shape == shape:
@@ -47,12 +54,19 @@ def _expand(b: Builder, node: Node) -> Value:
 
 @_moves("repeat.default")
 def _repeat(b: Builder, node: Node) -> Value:
-    """As an Expand where a dimension of 1 repeats; else the data is laid out anew, and that is not known."""
+    """As an Expand where a dimension of 1 repeats; else a Tile."""
     value, (shape, _) = b.value(node.args[0]), b.form(node)
     padded = (1,) * (len(shape) - len(value.shape)) + value.shape
+    if padded == shape:
+        return value.seen_as(shape) if isinstance(value, Made) else type(value)(shape, value.dtype)
     if all(before in (1, after) for before, after in zip(padded, shape, strict=True)):
         return b.one(node, "Expand", [b.operand(value)])
-    return b.refused(node, "repeat")
+    if isinstance(value, Made):
+        value = value.seen_as(padded)
+    repeats = tuple(node.args[1])
+    if any(not isinstance(each, int) for each in repeats):
+        return b.refused(node, "repeat (a symbolic number of times)")
+    return b.one(node, "Tile", [b.operand(value)], None, {"repeats": repeats})
 
 
 def transposed(b: Builder, node: Node, value: Value, perm: Sequence[int]) -> Value:
@@ -169,6 +183,14 @@ def _place(b: Builder, argument: Any, size: Any, default: Any) -> Any:
     return size if isinstance(argument, int) and argument > 2**31 - 1 else argument
 
 
+@_moves("narrow.default")
+def _narrow(b: Builder, node: Node) -> Value:
+    value, (shape, _) = b.value(node.args[0]), b.form(node)
+    axis = int(node.args[1]) % len(shape)
+    start = _place(b, node.args[2], value.shape[axis], 0)
+    return _sliced(b, node, value, axis, (start, start + shape[axis], 1), shape)
+
+
 @_moves("slice.Tensor")
 def _slice(b: Builder, node: Node) -> Value:
     value, (shape, _) = b.value(node.args[0]), b.form(node)
@@ -233,27 +255,6 @@ def _padding(node: Node) -> tuple[str, tuple[Any, ...]]:
     return {"replicate": "edge", "circular": "wrap"}.get(mode, mode), node.args[3:4]
 
 
-@_moves("embedding.default", "index_select.default", "index.Tensor")
-def _gather(b: Builder, node: Node) -> Value:
-    """Rows of a table; ``index`` is one if it has one list of indices."""
-    name = str(node.target)
-    axis = 0
-    if "embedding" in name:
-        table, indices = node.args[:2]
-    elif "index_select" in name:
-        table, axis, indices = node.args[:3]
-    else:
-        table = node.args[0]
-        given: list[Any] = list(node.args[1])
-        at = [place for place, each in enumerate(given) if each is not None]
-        if len(at) != 1:
-            return b.refused(node, "index (by several lists)")
-        axis, indices = at[0], given[at[0]]
-    value = b.value(table)
-    operands = [b.operand(value), b.operand(b.value(indices))]
-    return b.one(node, "Gather", operands, None, {"axis": axis % max(len(value.shape), 1)})
-
-
 @_moves(
     *("zeros_like.default", "ones_like.default", "full_like.default", "empty_like.default"),
     *("new_zeros.default", "new_ones.default", "new_full.default", "new_empty.default"),
@@ -261,9 +262,3 @@ def _gather(b: Builder, node: Node) -> Value:
 def _new(b: Builder, node: Node) -> Value:
     """A tensor of another's shape, not of its values."""
     return Const(*b.form(node))
-
-
-@_moves("upsample_nearest2d.vec", "upsample_nearest2d.default", "upsample_bilinear2d.vec")
-def _resize(b: Builder, node: Node) -> Value:
-    mode = "nearest" if "nearest" in str(node.target) else "linear"
-    return b.one(node, "Resize", [b.operand(b.value(node.args[0]))], None, {"mode": mode})

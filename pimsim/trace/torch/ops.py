@@ -1,23 +1,27 @@
-"""What ATen's ops are in a trace: arithmetic, reductions, normalizations; and the table of all handlers.
+"""What ATen's ops are in a trace: those that work element by element; and the table of all handlers.
 
-A new one is a row of a table here, or a handler with its name. Convolutions and pools are in
-`pimsim.trace.torch.windows`, matrix products in `pimsim.trace.torch.products`, and what only moves data in
-`pimsim.trace.torch.moves`.
+A new one is a row of a table here, or a handler with its name. Others stand in a file for each family: `windows`,
+`products`, `reductions`, `layers`, `indices`, `images`, and what only moves data in `moves`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from pimsim.trace.torch.graph import Builder, Const, Handler, Shape, Value, arguments, registrar
+from pimsim.trace.torch.graph import Builder, Const, Handler, Value, arguments, registrar
+from pimsim.trace.torch.images import IMAGES
+from pimsim.trace.torch.indices import INDICES
+from pimsim.trace.torch.layers import LAYERS
+from pimsim.trace.torch.maker import TorchMaker
 from pimsim.trace.torch.moves import MOVES
 from pimsim.trace.torch.products import PRODUCTS
+from pimsim.trace.torch.reductions import REDUCTIONS
 from pimsim.trace.torch.windows import WINDOWS
 
 if TYPE_CHECKING:
     from torch.fx import Node
 
-HANDLERS: dict[str, Handler] = {**MOVES, **PRODUCTS, **WINDOWS}
+HANDLERS: dict[str, Handler] = {**MOVES, **INDICES, **IMAGES, **PRODUCTS, **WINDOWS, **LAYERS, **REDUCTIONS}
 _handles = registrar(HANDLERS)
 
 
@@ -36,6 +40,36 @@ _UNARY: dict[str, tuple[str, dict[str, Any]]] = {
     "cos.default": ("Cos", {}),
     "neg.default": ("Neg", {}),
     "abs.default": ("Abs", {}),
+    **{
+        f"{name.lower()}.default": (name, {})
+        for name in (
+            "Floor",
+            "Ceil",
+            "Round",
+            "Sign",
+            "Tan",
+            "Asin",
+            "Acos",
+            "Atan",
+            "Sinh",
+            "Cosh",
+            "Asinh",
+            "Acosh",
+        )
+    },
+    "atanh.default": ("Atanh", {}),
+    "trunc.default": ("Floor", {}),
+    "sgn.default": ("Sign", {}),
+    "log2.default": ("Log", {}),
+    "log10.default": ("Log", {}),
+    "exp2.default": ("Exp", {}),
+    "expm1.default": ("Exp", {}),
+    "isnan.default": ("IsNaN", {}),
+    "isinf.default": ("IsInf", {}),
+    "softplus.default": ("Softplus", {}),
+    "mish.default": ("Mish", {}),
+    "relu6.default": ("Clip", {"min": 0.0, "max": 6.0}),
+    "selu.default": ("Selu", {"alpha": 1.6732632, "gamma": 1.0507009}),
     "logical_not.default": ("Not", {}),
     "bitwise_not.default": ("Not", {}),
     "silu.default": ("Swish", {"alpha": 1.0}),
@@ -59,6 +93,14 @@ _BINARY = {
     "logical_or": "Or",
     "bitwise_and": "And",
     "bitwise_or": "Or",
+    "logical_xor": "Xor",
+    "bitwise_xor": "Xor",
+    "bitwise_left_shift": "BitShift",
+    "bitwise_right_shift": "BitShift",
+    "remainder": "Mod",
+    "fmod": "Mod",
+    "rsub": "Sub",
+    "true_divide": "Div",
 }
 
 
@@ -90,6 +132,44 @@ for _stem, _type in _BINARY.items():
         HANDLERS[f"{_stem}.{_kind}"] = _binary(_type)
 
 
+@_handles("ne.Tensor", "ne.Scalar")
+def _differs(b: Builder, node: Node) -> Value:
+    return b.one(node, "Not", [b.operand(_binary("Equal")(b, node))])  # type: ignore[arg-type]
+
+
+@_handles("div.Tensor_mode", "div.Scalar_mode", "floor_divide.default", "floor_divide.Scalar")
+def _rounded(b: Builder, node: Node) -> Value:
+    whole = "floor_divide" in str(node.target) or node.kwargs.get("rounding_mode") is not None
+    made: Any = _binary("Div")(b, node)
+    return b.one(node, "Floor", [b.operand(made)]) if whole else made
+
+
+@_handles("log1p.default")
+def _log_of_more(b: Builder, node: Node) -> Value:
+    source = b.value(node.args[0])
+    more = b.one(node, "Add", [b.operand(source), b.operand(Const((), source.dtype))])
+    return b.one(node, "Log", [b.operand(more)])
+
+
+@_handles("log_sigmoid_forward.default", "log_sigmoid.default")
+def _log_sigmoid(b: Builder, node: Node) -> Value | list[Value]:
+    gate = b.one(node, "Sigmoid", [b.operand(b.value(node.args[0]))])
+    made = b.one(node, "Log", [b.operand(gate)])
+    return [made] if isinstance(node.meta["val"], list | tuple) else made
+
+
+@_handles("addcmul.default", "addcdiv.default", "lerp.Tensor", "lerp.Scalar")
+def _two_steps(b: Builder, node: Node) -> Value:
+    """A product or quotient of two operands and what it is added to."""
+    m = TorchMaker(b, node)
+    first, second, third = (b.value(each) for each in node.args[:3])
+    if "lerp" in str(node.target):
+        part = m.broadcast("Mul", m.broadcast("Sub", second, first), third)
+    else:
+        part = m.broadcast("Div" if "div" in str(node.target) else "Mul", second, third)
+    return m.broadcast("Add", first, part)  # type: ignore[no-any-return]
+
+
 @_handles("rsqrt.default")
 def _rsqrt(b: Builder, node: Node) -> Value:
     root = b.one(node, "Sqrt", [b.operand(b.value(node.args[0]))])
@@ -102,10 +182,22 @@ def _gelu(b: Builder, node: Node) -> Value:
     return b.one(node, "Gelu", [b.operand(b.value(node.args[0]))], None, {"approximate": approximate})
 
 
-@_handles("leaky_relu.default", "elu.default")
+@_handles("prelu.default", "_prelu_kernel.default")
+def _prelu(b: Builder, node: Node) -> Value:
+    """A slope a channel, or one for all."""
+    source, slope = (b.value(each) for each in node.args[:2])
+    rank = len(source.shape)
+    if len(slope.shape) == 1 and rank > 2:
+        slope = Const((*slope.shape, *(1,) * (rank - 2)), slope.dtype)
+    return b.one(node, "PRelu", [b.operand(source), b.operand(slope)])
+
+
+@_handles("leaky_relu.default", "elu.default", "celu.default", "threshold.default")
 def _slope(b: Builder, node: Node) -> Value:
     _, alpha = arguments(node, 2)
-    type_ = "LeakyRelu" if "leaky" in str(node.target) else "Elu"
+    name = str(node.target).removeprefix("aten.").partition(".")[0]
+    types = {"leaky_relu": "LeakyRelu", "elu": "Elu", "celu": "Celu", "threshold": "ThresholdedRelu"}
+    type_ = types[name]
     return b.one(node, type_, [b.operand(b.value(node.args[0]))], None, {"alpha": float(alpha)})
 
 
@@ -116,8 +208,41 @@ def _clip(b: Builder, node: Node) -> Value:
         limits = (node.args[1], None) if "clamp_min" in name else (None, node.args[1])
     else:
         _, *limits = arguments(node, 3)  # type: ignore[assignment]
-    low, high = (None if limit is None else float(cast(float, limit)) for limit in limits)
+    low, high = (_limit(limit) for limit in limits)
     return b.one(node, "Clip", [b.operand(b.value(node.args[0]))], None, {"min": low, "max": high})
+
+
+def _limit(limit: Any) -> float | None:
+    """Return a limit of a Clip; one that no number reaches is none."""
+    found = None if limit is None else float(limit)
+    return None if found is None or not abs(found) <= 1e38 else found
+
+
+@_handles("clamp.Tensor", "clamp_min.Tensor", "clamp_max.Tensor")
+def _clip_between(b: Builder, node: Node) -> Value:
+    """Limits that are computed."""
+    m = TorchMaker(b, node)
+    given = list(node.args[1:3]) if "clamp_m" not in str(node.target) else [node.args[1]]
+    types = ("Min",) if "clamp_max" in str(node.target) else ("Max", "Min")
+    made: Any = b.value(node.args[0])
+    for type_, limit in zip(types, given, strict=False):
+        if limit is not None:
+            made = m.broadcast(type_, made, b.value(limit))
+    return cast(Value, made)
+
+
+@_handles("nan_to_num.default")
+def _numbers_only(b: Builder, node: Node) -> Value:
+    m = TorchMaker(b, node)
+    source = b.value(node.args[0])
+    odd = m.op("IsNaN", [source], dtype="bool")
+    return m.op("Where", [odd, Const((), source.dtype), source], source.shape, source.dtype)  # type: ignore[no-any-return]
+
+
+@_handles("triu.default", "tril.default")
+def _triangle(b: Builder, node: Node) -> Value:
+    upper = int("triu" in str(node.target))
+    return b.one(node, "Trilu", [b.operand(b.value(node.args[0]))], None, {"upper": upper})
 
 
 @_handles("where.self", "where.ScalarSelf", "where.ScalarOther")
@@ -129,68 +254,3 @@ def _where(b: Builder, node: Node) -> Value:
 def _masked_fill(b: Builder, node: Node) -> Value:
     filled, mask, value = (b.value(each) for each in node.args[:3])
     return b.one(node, "Where", [b.operand(mask), b.operand(value), b.operand(filled)])
-
-
-# -- along an axis -------------------------------------------------------------------------------------------
-
-
-def _axis(axis: Any, rank: int) -> int:
-    return int(axis) % rank if rank else 0
-
-
-@_handles("_softmax.default", "_safe_softmax.default", "softmax.int")
-def _softmax(b: Builder, node: Node) -> Value:
-    source = b.operand(b.value(node.args[0]))
-    axis = _axis(node.args[1], len(source.tensor.shape))
-    return b.one(node, "Softmax", [source], None, {"axis": axis})
-
-
-@_handles("mean.dim", "sum.dim_IntList", "amax.default", "mean.default", "sum.default")
-def _reduce(b: Builder, node: Node) -> Value:
-    source = b.operand(b.value(node.args[0]))
-    rank = len(source.tensor.shape)
-    name = str(node.target)
-    axes, keep = (None, False) if "mean.default" in name or "sum.default" in name else arguments(node, 3)[1:]
-    chosen = sorted(_axis(axis, rank) for axis in axes) if axes else list(range(rank))
-    type_ = "ReduceMean" if "mean" in name else "ReduceSum" if "sum" in name else "ReduceMax"
-    if type_ == "ReduceMean" and keep and rank > 2 and chosen == list(range(2, rank)):
-        return b.one(node, "GlobalAveragePool", [source])
-    attributes = {"axes": tuple(chosen), "keepdims": int(bool(keep))}
-    return b.one(node, type_, [source], None, attributes)
-
-
-@_handles("topk.default")
-def _topk(b: Builder, node: Node) -> list[Value]:
-    _, k, axis, *_ = arguments(node, 3)
-    source = b.operand(b.value(node.args[0]))
-    attributes = {"axis": _axis(axis, len(source.tensor.shape)), "k": k}
-    return b.emit(node, "TopK", [source], [b.form(node), b.form(node, 1)], attributes)
-
-
-@_handles("layer_norm.default", "rms_norm.default")
-def _norm(b: Builder, node: Node) -> Value:
-    layer = "layer_norm" in str(node.target)
-    _, sizes, weight, *rest = arguments(node, 5 if layer else 4)
-    bias, epsilon = rest if layer else (None, rest[0])
-    source = b.value(node.args[0])
-    rank = len(cast(Any, sizes))
-    form: Shape = source.shape[len(source.shape) - rank :]
-    parameters = [b.operand(b.value(weight) if weight is not None else Const(form, source.dtype))]
-    if bias is not None:
-        parameters.append(b.operand(b.value(bias)))
-    attributes = {"axis": len(source.shape) - rank, "epsilon": float(epsilon or 0.0)}
-    type_ = "LayerNormalization" if layer else "RMSNormalization"
-    return b.one(node, type_, [b.operand(source), *parameters], None, attributes)
-
-
-@_handles("_native_batch_norm_legit_no_training.default", "batch_norm.default")
-def _batch_norm(b: Builder, node: Node) -> Value | list[Value]:
-    source, weight, bias, mean, variance = node.args[:5]
-    whole = "legit" not in str(node.target)
-    epsilon = node.args[7 if whole else 6]
-    number = Const(b.value(mean).shape, b.value(mean).dtype)
-    parameters = [number if each is None else b.value(each) for each in (weight, bias, mean, variance)]
-    operands = [b.operand(b.value(source)), *(b.operand(each) for each in parameters)]
-    attributes = {"epsilon": float(cast(float, epsilon))}
-    made = b.emit(node, "BatchNormalization", operands, None, attributes)
-    return made[0] if whole else made

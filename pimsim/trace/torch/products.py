@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from pimsim.trace.torch.graph import Builder, Const, Handler, Made, Shape, Value, arguments, registrar
+from pimsim.trace.torch.maker import TorchMaker
 from pimsim.trace.torch.moves import transposed
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ _handles = registrar(PRODUCTS)
 
 
 def product(b: Builder, node: Node, left: Value, right: Value, shape: Shape | None = None) -> Made:
-    """Multiply two matrices, or stacks of them."""
-    operands = [
-        b.operand(left, "weight"),
-        b.operand(right, "constant" if isinstance(left, Const) else "weight"),
-    ]
-    return b.one(node, "MatMul", operands, shape)
+    """Multiply two matrices, or stacks of them; a weight comes to stand on the right, one matrix at a time."""
+    stacked = isinstance(right, Const) and any(size != 1 for size in right.shape[:-2])
+    if isinstance(left, Const) or stacked or min(len(left.shape), len(right.shape)) < 2:
+        made = TorchMaker(b, node).matmul(left, right)
+        assert isinstance(made, Made)
+        return made if shape is None else made.seen_as(shape)
+    return b.one(node, "MatMul", [b.operand(left), b.operand(right, "weight")], shape)
 
 
 def _dense(b: Builder, node: Node, source: Value, weight: Const, turned: bool, bias: Any) -> Value:

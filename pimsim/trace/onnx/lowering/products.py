@@ -1,0 +1,114 @@
+"""Products of matrices that do not stand as a trace has them, sums by Einstein, and limits that are computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pimsim.errors import TraceError
+from pimsim.trace.lower.einsum import einsum
+from pimsim.trace.onnx.lowering.table import expands
+from pimsim.trace.onnx.piece import OnnxMaker
+
+
+@expands("MatMul")
+def _matmul(m: OnnxMaker) -> list[Any] | None:
+    """A weight on the left, a stack of weights, or a vector; anything else stays."""
+    left, right = m.needed(0), m.needed(1)
+    stacked = m.is_constant(right) and any(size != 1 for size in right.shape[:-2])
+    plain = len(left.shape) > 1 and len(right.shape) > 1 and not m.is_constant(left) and not stacked
+    if plain:
+        return None
+    m.puts_out(0, m.matmul(left, right))
+    return []
+
+
+@expands("Gemm")
+def _gemm(m: OnnxMaker) -> list[Any] | None:
+    """A weight on the left; anything else stays."""
+    left, right, bias = m.needed(0), m.needed(1), m.given(2)
+    if not m.is_constant(left):
+        return None
+    left = m.turned(left) if m.attribute("transA", 0) else left
+    right = m.turned(right) if m.attribute("transB", 0) else right
+    made = m.matmul(left, right)
+    m.puts_out(0, made if bias is None else m.broadcast("Add", made, bias))
+    return []
+
+
+@expands("Einsum")
+def _einsum(m: OnnxMaker) -> list[Any]:
+    terms = [m.needed(at) for at in range(len(m.node.input))]
+    try:
+        m.puts_out(0, einsum(m, m.attribute("equation"), terms))
+    except TraceError as error:
+        raise m.refuse(error.message) from None
+    return []
+
+
+@expands("Clip")
+def _clip(m: OnnxMaker) -> list[Any] | None:
+    """A limit that is computed is a Max or a Min; one that is a number stays."""
+    limits = [m.given(at) if len(m.node.input) > at and m.node.input[at] else None for at in (1, 2)]
+    if all(limit is None or m.is_constant(limit) for limit in limits):
+        return None
+    made = m.needed(0)
+    for type_, limit in zip(("Max", "Min"), limits, strict=True):
+        if limit is not None:
+            made = m.broadcast(type_, made, limit)
+    m.puts_out(0, made)
+    return []
+
+
+@expands("Gather")
+def _gather(m: OnnxMaker) -> list[Any] | None:
+    """One index that is known is a slice."""
+    source, index = m.needed(0), m.needed(1)
+    if m.is_constant(source) or not m.is_constant(index) or index.shape not in ((), (1,)):
+        return None
+    axis = m.attribute("axis", 0) % len(source.shape)
+    (place,) = m.value(1) or [0]
+    part = m.cut(source, axis, int(place) % source.shape[axis], int(place) % source.shape[axis] + 1)
+    m.puts_out(0, m.reshape(part, (*source.shape[:axis], *index.shape, *source.shape[axis + 1 :])))
+    return []
+
+
+@expands("IsNaN")
+def _odd(m: OnnxMaker) -> None:
+    """Remember of what it asks."""
+    m.graph.odd[m.node.output[0]] = m.graph.own(m.node.input[0])
+
+
+@expands("Where")
+def _where(m: OnnxMaker) -> list[Any] | None:
+    """What stands in the place of a number that is none is nothing to do: a row of a softmax that is all masked."""
+    condition, value, other = (m.graph.own(each) for each in m.node.input)
+    if m.graph.odd.get(condition) != other or value not in m.graph.constants.names:
+        return None
+    m.puts_out(0, m.needed(2))
+    return []
+
+
+@expands("Split")
+def _split(m: OnnxMaker) -> list[Any] | None:
+    """Pieces of no elements are left out."""
+    source, sizes = m.needed(0), m.value(1) or m.attribute("split")
+    if not sizes or all(sizes):
+        return None
+    axis = m.attribute("axis", 0) % len(source.shape)
+    parts = iter(m.split(source, axis, [size for size in sizes if size]))
+    for position, size in enumerate(sizes):
+        shape = (*source.shape[:axis], 0, *source.shape[axis + 1 :])
+        m.puts_out(position, next(parts) if size else m.number(shape, source.dtype))
+    return []
+
+
+@expands("Concat")
+def _concat(m: OnnxMaker) -> list[Any] | None:
+    """What is empty does not count: a cache before the first token."""
+    terms = [m.term(value) for value in m.node.input]
+    axis = m.attribute("axis", 1) % len(terms[0].shape)
+    kept = [term for term in terms if 0 not in term.shape]
+    if len(kept) == len(terms) or not kept:
+        return None
+    m.puts_out(0, m.concat(kept, axis))
+    return []
