@@ -131,9 +131,9 @@ class Formula:
 
     def unit(self, operation: str, elements: float) -> float:
         """Return the time of a digital unit for one firing; a matrix unit gives one row an R-th of its lanes."""
-        unit = next(u for u in self.tile.digital.values() if operation in u.operations)
+        unit = self.tile.digital[self.tile.unit_of(operation)]
         lanes = unit.lanes // unit.rows if operation == "MatMul" else unit.lanes
-        cycles = max(1, math.ceil(elements * unit.operations[operation] / lanes)) + unit.latency_cycles
+        cycles = max(1, math.ceil(elements * unit.cost_of(operation) / lanes)) + unit.latency_cycles
         return cycles * self.period(unit.clock)
 
     # -- between tiles -----------------------------------------------------------------------------------------

@@ -277,7 +277,8 @@ class WorkSite(Site):
 
     def ops_of(self, name: str) -> int:
         """Return the operations of an element in a unit: a matrix unit's are multiply-accumulates."""
-        return 2 if set(self.digital[name].operations) <= {"MatMul", "Conv", "Gemm"} else 1
+        unit = self.digital[name]
+        return 2 if not unit.classes and set(unit.operations) <= {"MatMul", "Conv", "Gemm"} else 1
 
     def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
         """Digital units, every lane at work."""

@@ -71,7 +71,7 @@ def test_a_cache_that_no_buffer_holds_lies_in_the_memory_while_that_has_room():
 
 
 def test_a_run_of_an_unbound_trace_says_what_to_bind():
-    with pytest.raises(TraceError, match="batch, seq, kv"):
+    with pytest.raises(TraceError, match="seq, kv"):
         simulate(CHIP, decoder())
 
 
