@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def _own_error(error: PimsimError) -> str:
-    """Return a plug-in's own error behind one of pimsim's, where the command line asks for it."""
+    """Return the error of a plug-in or a model behind one of pimsim's, where the command line asks for it."""
     if error.__cause__ is None or not {"-v", "--verbose"} & set(sys.argv[1:]):
         return ""
     return "\n" + "".join(traceback.format_exception(error.__cause__)).rstrip()

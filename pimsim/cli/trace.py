@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import shlex
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,8 +30,13 @@ def command() -> None:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write.")
 @click.option("--allow-unknown", is_flag=True, help="Treat ops that are not known as data movement.")
 @click.option("--bind", "binds", multiple=True, metavar="NAME=N", help="Give a symbolic dimension its size.")
-@click.option("--verbose", is_flag=True, help="Show the traceback of a model that does not export.")
-def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...], verbose: bool) -> None:
+@click.option(
+    "--verbose",
+    is_flag=True,
+    expose_value=False,  # `main` looks for it
+    help="Show the traceback of a model that does not export.",
+)
+def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...]) -> None:
     """Export a model as a trace, called as its file without the ending.
 
     SOURCE is an ONNX file; or torch:package.module:factory, a function that returns a PyTorch model and its inputs; or
@@ -48,12 +52,7 @@ def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...
     words += [source.removesuffix(what) + Path(what).name, "-o", output.name]
     words += ["--allow-unknown"] if allow_unknown else []
     words += [word for bind in binds for word in ("--bind", bind)]
-    try:
-        trace = _exported(importer, what, output, allow_unknown, binds, shlex.join(words))
-    except TraceError as error:
-        if verbose and error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        raise
+    trace = _exported(importer, what, output, allow_unknown, binds, shlex.join(words))
     trace.save(output)
     for note in trace.header["notes"]:
         click.echo(f"note: {note}", err=True)

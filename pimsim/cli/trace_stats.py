@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +39,12 @@ if TYPE_CHECKING:
     "--trace", "given", metavar="TRACE", help="PyTorch only: give them to this trace, not to a new one."
 )
 @click.option("--trained", is_flag=True, help="PyTorch only: the factory's weights are trained; be sure.")
-@click.option("--verbose", is_flag=True, help="Show the traceback of a factory or a model that fails.")
+@click.option(
+    "--verbose",
+    is_flag=True,
+    expose_value=False,  # `main` looks for it
+    help="Show the traceback of a factory or a model that fails.",
+)
 def command(
     model: str,
     data: Path | None,
@@ -51,7 +55,6 @@ def command(
     origin: str | None,
     given: str | None,
     trained: bool,
-    verbose: bool,
 ) -> None:
     """Run MODEL on real inputs and write its trace with statistics of its data.
 
@@ -82,15 +85,10 @@ def command(
     words += ["--trace", Path(given).name] if given else []
     words += ["--trained"] if trained else []
     line = shlex.join(words)
-    try:
-        if model.startswith("torch:"):
-            made = _torch(model, data, given, trained, how, origin, output, line)
-        else:
-            made = _onnx(model, data, given, trained, how, origin, output, line)
-    except TraceError as error:
-        if verbose and error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        raise
+    if model.startswith("torch:"):
+        made = _torch(model, data, given, trained, how, origin, output, line)
+    else:
+        made = _onnx(model, data, given, trained, how, origin, output, line)
     made.save(output)
     for note in made.header["notes"]:
         click.echo(f"note: {note}", err=True)
