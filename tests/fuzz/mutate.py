@@ -51,7 +51,7 @@ def changed_value(rng: Random, value: Any) -> Any:
     if isinstance(value, bool) or rng.random() < 0.4:
         return any_value(rng)
     if isinstance(value, int):
-        return rng.choice((value + 1, value - 1, -value, value * 1000, value // 2, float(value), 0))
+        return rng.choice((value + 1, value - 1, -value, value * 1000, value // 2, float(max(min(value, 10**300), -(10**300))), 0))
     if isinstance(value, float):
         return rng.choice((-value, value * 1e6, value * 1e-6, value * rng.uniform(0, 4), round(value, 0), 0.0))
     if isinstance(value, str):

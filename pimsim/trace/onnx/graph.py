@@ -19,7 +19,6 @@ from onnx import (
     checker,
     helper,
     inliner,
-    shape_inference,
 )
 
 from pimsim.errors import TraceError
@@ -27,6 +26,7 @@ from pimsim.trace.batch import is_batch, is_named
 from pimsim.trace.found import MAX_SIZE, closest
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
 from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, resolve_ceil_mode
+from pimsim.trace.onnx.soundness import check_sound, inferred_shapes
 from pimsim.trace.onnx.values import Values
 from pimsim.trace.tensor import Tensor
 
@@ -53,6 +53,7 @@ def read_model(path: Path) -> tuple[ModelProto, bytes]:
         raise TraceError("not an ONNX model: a name is not UTF-8 text", where=where)
     if not model.HasField("graph") or not model.graph.node or not model.opset_import:
         raise TraceError("not an ONNX model, or one without a graph", where=where)
+    check_sound(model, where)
     return model, data
 
 
@@ -233,8 +234,8 @@ class Graph(Values):
         """
         while True:
             try:
-                inferred = shape_inference.infer_shapes(self.model, strict_mode=True, data_prop=True).graph
-            except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+                inferred = inferred_shapes(self.model).graph
+            except ValueError as error:
                 message = f"shapes do not fit one another: {first_line(error)}"
                 raise TraceError(message, where=self.where) from None
             self.constants.tensors = {

@@ -1,0 +1,128 @@
+"""What the ONNX library does not check itself, and would not survive: a model that is cut or made up may hold anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, shape_inference
+
+from pimsim.errors import TraceError
+
+MOST_OPSET = 2**31 - 1
+MEMORY = 4 * 2**30
+"""Bytes that inferring the shapes of a model, without its weights, may take."""
+
+
+def check_sound(model: ModelProto, where: str) -> None:
+    """See that versions, element types and attributes are such as the library can be asked about.
+
+    Raises
+    ------
+    TraceError
+        At the first that is not.
+    """
+    for row in model.opset_import:
+        if not 1 <= row.version <= MOST_OPSET:
+            message = f"found opset {row.version} of '{row.domain or 'ai.onnx'}', expected a version from 1"
+            raise TraceError(message, where=where)
+    for node in _nodes(model.graph.node):
+        for attribute in node.attribute:
+            if attribute.ref_attr_name:
+                message = (
+                    f"attribute '{attribute.name}' of '{node.op_type}' stands for one of a function, "
+                    "and the op is in none"
+                )
+                raise TraceError(message, where=where)
+            for tensor in (attribute.t, *attribute.tensors):
+                _check_type(tensor, f"attribute '{attribute.name}' of '{node.op_type}'", where)
+    for tensor in model.graph.initializer:
+        _check_type(tensor, f"'{tensor.name}'", where)
+
+
+def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Yield nodes, and those of the graphs in them."""
+    todo = list(nodes)
+    while todo:
+        node = todo.pop()
+        yield node
+        bodies: list[GraphProto] = [
+            graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)
+        ]
+        todo += [inner for graph in bodies for inner in graph.node]
+
+
+def _check_type(tensor: TensorProto, what: str, where: str) -> None:
+    if tensor.data_type not in TensorProto.DataType.values():
+        message = f"{what} has elements of type {tensor.data_type}, which ONNX does not have"
+        raise TraceError(message, where=where, mend="a newer onnx may know it: pip install -U onnx")
+
+
+def inferred_shapes(model: ModelProto) -> ModelProto:
+    """Infer shapes in a process of its own, since the library ends the process that gives it what it did not expect.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be inferred: says why.
+    """
+    if not hasattr(os, "fork"):
+        return _inferred(model)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _infer_and_end(model, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status < 0 or not answer:
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        raise ValueError(f"the ONNX library gave up on them ({how})")
+    if answer[:1] == b"!":
+        raise ValueError(answer[1:].decode(errors="replace"))
+    try:
+        return ModelProto.FromString(answer[1:])
+    except DecodeError:
+        raise ValueError("what the ONNX library made of them cannot be read") from None
+
+
+def _inferred(model: ModelProto) -> ModelProto:
+    try:
+        return shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except MemoryError:
+        raise ValueError("they ask for more memory than there is") from None
+    except (shape_inference.InferenceError, RuntimeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _infer_and_end(model: ModelProto, writing: int) -> None:
+    """Write the inferred model, or what is wrong with it, and end the process."""
+    try:
+        _limit_memory()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the library says when it ends
+        try:
+            answer = b"=" + _inferred(model).SerializeToString()
+        except ValueError as error:
+            answer = b"!" + str(error).encode(errors="replace")
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(answer)
+    finally:
+        os._exit(0)
+
+
+def _limit_memory() -> None:
+    """Let the process have so much memory more than it has, and leave no core file."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pages = Path("/proc/self/statm")
+    if not pages.exists():
+        return
+    most = int(pages.read_text().split()[0]) * resource.getpagesize() + MEMORY
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or most < limit:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
