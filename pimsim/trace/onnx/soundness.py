@@ -79,6 +79,8 @@ def inferred_shapes(model: ModelProto) -> ModelProto:
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status == -signal.SIGXCPU:
+        raise ValueError(f"the ONNX library finds no end of them in {_seconds(model)} s")
     if status < 0 or not answer:
         how = signal.Signals(-status).name if status < 0 else f"status {status}"
         raise ValueError(f"the ONNX library gave up on them ({how})")
@@ -102,7 +104,7 @@ def _inferred(model: ModelProto) -> ModelProto:
 def _infer_and_end(model: ModelProto, writing: int) -> None:
     """Write the inferred model, or what is wrong with it, and end the process."""
     try:
-        _limit_memory()
+        _limit(_seconds(model))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the library says when it ends
         try:
             answer = b"=" + _inferred(model).SerializeToString()
@@ -114,11 +116,17 @@ def _infer_and_end(model: ModelProto, writing: int) -> None:
         os._exit(0)
 
 
-def _limit_memory() -> None:
-    """Let the process have so much memory more than it has, and leave no core file."""
+def _seconds(model: ModelProto) -> int:
+    """Return the processor time that shapes may take: much more than they do, 1 s for some 10 000 ops."""
+    return 4 + len(model.graph.node) // 1000
+
+
+def _limit(seconds: int) -> None:
+    """Let the process have so much time and `MEMORY` bytes more than it has, and leave no core file."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     pages = Path("/proc/self/statm")
     if not pages.exists():
         return
