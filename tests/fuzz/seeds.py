@@ -12,6 +12,7 @@ import numpy as np
 from onnx import helper
 
 from pimsim import Chip, Trace, generate, simulate
+from pimsim.report.html.page import report_page
 from pimsim.trace.statistics.attach import How, attach
 from pimsim.trace.writer import lines
 
@@ -55,6 +56,7 @@ def results() -> list[dict[str, Any]]:
         ),
         generate(Chip.load("hermes_llm"), decoder(layers=1), 4, 3, requests=2, rate=2e5),
     ]
+    report_page(runs[:1])  # makes the pages' library, which takes long, here and not in each process of the loop
     return [json.loads(run.to_json()) for run in runs]
 
 

@@ -39,7 +39,7 @@ CHANGED: list[tuple[str, Any, str]] = [
     ("phases.0.end_fs", 0, r"phases\.0\.end_fs: found 0, expected more than begin_fs"),
     ("over_time.dynamic_mw.network", [1.0], r"over_time\.dynamic_mw: found series of 1 and"),
     ("network.links.0.chip", 9, r"network\.links\.0\.chip: found 9, expected one of 1 chips"),
-    ("model", "a\ud800b", "model: found the text .*expected a valid string"),
+    ("model", "a\ud800b", "model: found a text with half a character"),
     ("config.notes", "\ud800", "config.notes: found a text with half a character"),
     ("config.technology_nm", float("inf"), r"config\.technology_nm: found inf, expected a finite number"),
     ("trace.ops", 10**40, r"trace\.ops: found an integer of more than 20 digits"),
@@ -49,7 +49,7 @@ CHANGED: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("path", "value", "message"), CHANGED, ids=[f"{p}={v!r:.9}" for p, v, _ in CHANGED])
 def test_a_result_with_a_value_of_another_kind(tmp_path: Path, path: str, value: Any, message: str) -> None:
-    data = copy.deepcopy(seeds.results()[0])
+    data = copy.deepcopy(seeds.results()[1 if path.startswith("phases") else 0])
     *before, last = (int(key) if key.isdecimal() else key for key in path.split("."))
     at(data, tuple(before))[last] = value
     (tmp_path / "r.json").write_text(json.dumps(data))
@@ -117,14 +117,11 @@ def test_what_the_library_does_not_know(tmp_path: Path, change: Any, message: st
         from_onnx(changed(tmp_path, 0, change))
 
 
-@pytest.mark.parametrize("number", [7, 228])
-def test_a_model_that_ends_the_librarys_process_is_refused(tmp_path: Path, number: int) -> None:
-    """In both of these the ONNX library's shape inference aborts, or asks for more memory than there is."""
-    from .loop import made
-
-    path = tmp_path / "m.onnx"
-    path.write_bytes(made("onnx", 1 if number == 7 else 2, number))
-    with pytest.raises(TraceError):
+@pytest.mark.parametrize("name", ["aborts", "memory", "endless"])
+def test_a_model_that_the_library_does_not_survive(name: str) -> None:
+    """Inferring its shapes, the ONNX library ends the process, asks for more memory than there is, or never ends."""
+    path = Path(__file__).parent / "cases" / f"{name}.onnx"
+    with pytest.raises(TraceError, match="shapes do not fit one another"):
         from_onnx(path, allow_unknown=True)
 
 
