@@ -25,12 +25,18 @@ from tests.fuzz.readers import READERS
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", choices=READERS, action="append", help="which; repeatable; all by default")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--reader", choices=READERS, action="append", help="which; repeatable; all by default"
+    )
     parser.add_argument("--count", type=int, default=1000, help="inputs of each reader (default 1000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first input (default 0)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="write the inputs at fault, and their tracebacks")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="write the inputs at fault, and their tracebacks"
+    )
     asked = parser.parse_args()
     faults = 0
     for name in asked.reader or READERS:
@@ -51,7 +57,9 @@ def run(name: str, seed: int, first: int, count: int, keep: Path | None) -> int:
             target.write_bytes(made(name, seed, fault.number))
             target.with_suffix(".txt").write_text(fault.about)
     took = time.monotonic() - begun
-    print(f"{name}: seed {seed}, inputs {first} to {first + count - 1}: {sum(kinds.values())} at fault, {took:.0f} s")
+    print(
+        f"{name}: seed {seed}, inputs {first} to {first + count - 1}: {sum(kinds.values())} at fault, {took:.0f} s"
+    )
     for what, times in kinds.most_common():
         print(f"  {times} x {what}")
     return sum(kinds.values())

@@ -104,7 +104,9 @@ class Trial:
             under_way = (entered >= 0) & (arrived < 0)
             # BookSim2 counts what is under way by flit, and what has come by packet.
             count = int(done.sum()) + self.size * int(under_way.sum())
-            ages = int((arrived - created)[done].sum()) + self.size * int((self.now - created[under_way]).sum())
+            ages = int((arrived - created)[done].sum()) + self.size * int(
+                (self.now - created[under_way]).sum()
+            )
             stable = stable and not (count and ages / count > self.limit)
             if not stable:
                 if phase + 1 >= WARM_UP + ALIKE:

@@ -86,12 +86,18 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("dynamic_mw", "tile_dynamic_mw", "firings_under_way"):
         counts = {len(series) for series in over_time[key].values()}
         if len(counts) > 1:
-            yield f"over_time.{key}", f"found series of {min(counts)} and {max(counts)} bins, expected as many in each"
+            yield (
+                f"over_time.{key}",
+                f"found series of {min(counts)} and {max(counts)} bins, expected as many in each",
+            )
     if (total := sum(row["aj"] for row in data["energy"]["rows"])) != data["energy"]["total_aj"]:
         yield "energy.total_aj", f"found {data['energy']['total_aj']}, expected the sum of the rows, {total}"
     for number, row in enumerate(data["network"]["links"]):
         if row["chip"] >= data["chips"]:
-            yield f"network.links.{number}.chip", f"found {row['chip']}, expected one of {data['chips']} chips"
+            yield (
+                f"network.links.{number}.chip",
+                f"found {row['chip']}, expected one of {data['chips']} chips",
+            )
     if "generation" in data:
         for key in ("first_token_fs", "tokens_per_s"):
             if data.get(key) is None:

@@ -39,6 +39,7 @@ TABLES = (
     "power",
 )
 
+
 def digest_of(about: dict[str, Any]) -> str:
     """Return the SHA-256 of plain data, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

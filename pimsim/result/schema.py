@@ -18,7 +18,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 By = dict[str, Whole]
 
 
-
 class Row(BaseModel):
     """Keys and values; more of them may come without a new version."""
 

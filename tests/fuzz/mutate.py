@@ -13,7 +13,18 @@ ODD_NUMBERS = (
 ODD_TEXTS = ("", " ", "\ud800", "\x00", "\x1b[31m", "é", "x" * 200, "[bold]", "1e5", "null", "-", "a.b", "\n")
 FRAGMENTS = (
     *(b"9" * 5000, b"1e999", b"NaN", b"-Infinity", b"null", b"{}", b"[]", b"[" * 2000, b"\\ud800", b"\x00"),
-    *(b"\xff\xfe", b"\xef\xbb\xbf", b'"' + b"a" * 140_000 + b'"', b",,,,", b"\t", b"\r", b": ", b"- ", b"&a ", b"*a"),
+    *(
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b'"' + b"a" * 140_000 + b'"',
+        b",,,,",
+        b"\t",
+        b"\r",
+        b": ",
+        b"- ",
+        b"&a ",
+        b"*a",
+    ),
 )
 
 
@@ -51,9 +62,21 @@ def changed_value(rng: Random, value: Any) -> Any:
     if isinstance(value, bool) or rng.random() < 0.4:
         return any_value(rng)
     if isinstance(value, int):
-        return rng.choice((value + 1, value - 1, -value, value * 1000, value // 2, float(max(min(value, 10**300), -(10**300))), 0))
+        return rng.choice(
+            (
+                value + 1,
+                value - 1,
+                -value,
+                value * 1000,
+                value // 2,
+                float(max(min(value, 10**300), -(10**300))),
+                0,
+            )
+        )
     if isinstance(value, float):
-        return rng.choice((-value, value * 1e6, value * 1e-6, value * rng.uniform(0, 4), round(value, 0), 0.0))
+        return rng.choice(
+            (-value, value * 1e6, value * 1e-6, value * rng.uniform(0, 4), round(value, 0), 0.0)
+        )
     if isinstance(value, str):
         return rng.choice((value[: len(value) // 2], value + rng.choice(ODD_TEXTS), value.upper()))
     return any_value(rng)

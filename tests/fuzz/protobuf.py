@@ -12,8 +12,33 @@ from .mutate import ODD_TEXTS
 
 NUMBERS = (0, -1, 1, 2, 3, 5, 8, 13, 14, 16, 17, 21, 23, 25, 30, 77, 1000, 2**31 - 1, -(2**31))
 LARGE = (2**33, 10**12, 2**62, 2**63 - 1, -(2**63))
-OPS = ("Relu", "Add", "MatMul", "Conv", "Odd", "Concat", "Split", "Reshape", "Expand", "Tile", "Loop", "Pad", "Range")
-OPS += ("ConstantOfShape", "Squeeze", "Unsqueeze", "TopK", "NonZero", "Einsum", "LSTM", "Where", "QLinearConv", "OneHot")
+OPS = (
+    "Relu",
+    "Add",
+    "MatMul",
+    "Conv",
+    "Odd",
+    "Concat",
+    "Split",
+    "Reshape",
+    "Expand",
+    "Tile",
+    "Loop",
+    "Pad",
+    "Range",
+)
+OPS += (
+    "ConstantOfShape",
+    "Squeeze",
+    "Unsqueeze",
+    "TopK",
+    "NonZero",
+    "Einsum",
+    "LSTM",
+    "Where",
+    "QLinearConv",
+    "OneHot",
+)
 
 
 def changed_model(rng: Random, raw: bytes) -> bytes:
@@ -81,7 +106,9 @@ def _scalar(rng: Random, field: Any, value: Any, model: Any) -> Any:
     if kind in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
         return rng.choice((0.0, -1.5, 1e30, 1e-30, float("nan"), float("inf")))
     if field.type == field.TYPE_BYTES:
-        return rng.choice((b"", b"\xff", value + b"\0" if isinstance(value, bytes) else b"x", rng.randbytes(9)))
+        return rng.choice(
+            (b"", b"\xff", value + b"\0" if isinstance(value, bytes) else b"x", rng.randbytes(9))
+        )
     texts = [text for text in ODD_TEXTS if text.isascii() or text == "é"]
     names = [name for node in model.graph.node for name in (*node.input, *node.output)] if model else []
     return rng.choice((*texts, *OPS, *names))

@@ -54,7 +54,8 @@ def _dumped(data: Any) -> bytes:
 @cache
 def _chips() -> list[bytes]:
     return [
-        (presets.folder("configs") / f"{name}.yaml").read_bytes() for name in presets.names("configs", ".yaml")
+        (presets.folder("configs") / f"{name}.yaml").read_bytes()
+        for name in presets.names("configs", ".yaml")
     ]
 
 
@@ -63,7 +64,9 @@ def _make_chip(rng: Random) -> bytes:
     if rng.random() < 0.3:
         return changed_bytes(rng, raw)
     made = changed_tree(rng, yaml.safe_load(raw))
-    return _dumped(made) if rng.random() < 0.5 else yaml.dump(made, allow_unicode=True).encode(errors="replace")
+    return (
+        _dumped(made) if rng.random() < 0.5 else yaml.dump(made, allow_unicode=True).encode(errors="replace")
+    )
 
 
 def _read_chip(path: Path) -> None:

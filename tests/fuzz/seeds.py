@@ -56,7 +56,9 @@ def results() -> list[dict[str, Any]]:
         ),
         generate(Chip.load("hermes_llm"), decoder(layers=1), 4, 3, requests=2, rate=2e5),
     ]
-    report_page(runs[:1])  # makes the pages' library, which takes long, here and not in each process of the loop
+    report_page(
+        runs[:1]
+    )  # makes the pages' library, which takes long, here and not in each process of the loop
     return [json.loads(run.to_json()) for run in runs]
 
 

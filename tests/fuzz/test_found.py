@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, helper
 
 from pimsim import Chip, Result, Trace, simulate
 from pimsim.analysis.compare import compare
@@ -19,7 +19,7 @@ from pimsim.report.terminal import to_text
 from pimsim.trace.onnx.export import from_onnx
 from pimsim.trace.tables.scalesim import from_scalesim
 
-from ..trace.builders import small_rows, small_trace, write_rows
+from ..trace.builders import model, small_rows, small_trace, write_rows
 from . import seeds
 from .mutate import at
 
@@ -77,29 +77,29 @@ def test_a_result_that_nobody_changed_is_read(tmp_path: Path, number: int) -> No
 
 
 def changed(tmp_path: Path, number: int, change: Any) -> Path:
-    model = ModelProto.FromString(seeds.models()[number])
-    change(model)
+    made = ModelProto.FromString(seeds.models()[number])
+    change(made)
     path = tmp_path / "m.onnx"
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(made.SerializeToString())
     return path
 
 
-def unknown_type(model: Any) -> None:
-    model.graph.initializer[1].data_type = 77
+def unknown_type(made: Any) -> None:
+    made.graph.initializer[1].data_type = 77
 
 
-def unknown_type_inside(model: Any) -> None:
-    attribute = model.graph.node[0].attribute.add(name="value", type=4)
+def unknown_type_inside(made: Any) -> None:
+    attribute = made.graph.node[0].attribute.add(name="value", type=4)
     attribute.t.data_type = -1
 
 
-def refers_to_no_function(model: Any) -> None:
-    model.graph.node[0].attribute[0].ref_attr_name = "pads"
+def refers_to_no_function(made: Any) -> None:
+    made.graph.node[0].attribute[0].ref_attr_name = "pads"
 
 
 @pytest.mark.parametrize("version", [0, -(2**63), 2**33, 2**63 - 1])
 def test_an_opset_out_of_range(tmp_path: Path, version: int) -> None:
-    path = changed(tmp_path, 0, lambda model: setattr(model.opset_import[0], "version", version))
+    path = changed(tmp_path, 0, lambda made: setattr(made.opset_import[0], "version", version))
     with pytest.raises(TraceError, match=f"found opset {version} of 'ai.onnx', expected a version from 1"):
         from_onnx(path)
 
@@ -125,6 +125,26 @@ def test_a_model_that_the_library_does_not_survive(name: str) -> None:
         from_onnx(path, allow_unknown=True)
 
 
+@pytest.mark.parametrize(
+    "shapes", [([7],), ([1, 4, 4, 4], [7]), ([1, 64], [2, 2, 4, 4, 1]), ([1, 4, 4, 4], [])]
+)
+@pytest.mark.parametrize("read", [(1, 4, 4, 4), (64,), ()])
+def test_an_unknown_op_may_put_out_any_rank(tmp_path: Path, shapes: Any, read: tuple[int, ...]) -> None:
+    names = [f"o{number}" for number in range(len(shapes))]
+    nodes = [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Odd", ["r"], names, domain="mine")]
+    nodes += [helper.make_node("Relu", [name], [f"y{name}"]) for name in names]
+    outputs = {f"y{name}": list(shape) for name, shape in zip(names, shapes, strict=True)}
+    path = model(tmp_path / "m.onnx", nodes, {"x": list(read)}, outputs, domains=("mine",))
+    told = ModelProto.FromString(path.read_bytes())
+    told.graph.value_info.extend(
+        helper.make_tensor_value_info(name, 1, shape) for name, shape in zip(names, shapes, strict=True)
+    )
+    path.write_bytes(told.SerializeToString())
+    trace = from_onnx(path, allow_unknown=True)
+    result = simulate(Chip.load("isaac"), trace)
+    assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+
+
 # -- texts and tables ----------------------------------------------------------------------------------------
 
 
@@ -141,7 +161,9 @@ def test_every_error_can_be_printed(kind: type[PimsimError]) -> None:
     str(kind("a\ud800", where="b\udc80", mend="c\udfff")).encode()
 
 
-@pytest.mark.parametrize(("field", "message"), [("x" * 140_000, "cannot be read as CSV"), ("9" * 5000, "found '999")])
+@pytest.mark.parametrize(
+    ("field", "message"), [("x" * 140_000, "cannot be read as CSV"), ("9" * 5000, "found '999")]
+)
 def test_a_long_field_of_a_table(tmp_path: Path, field: str, message: str) -> None:
     head = "Layer, M, N, K"
     (tmp_path / "t.csv").write_text(f"{head}\none, 1, 2, 3\ntwo, {field}, 2, 3\n")
@@ -158,7 +180,8 @@ def test_energies_and_areas_that_come_to_nothing_are_reported() -> None:
     least = {
         key: 1e-300
         for key, value in _flat(Chip.load("isaac").to_dict())
-        if isinstance(value, float) and key.rpartition(".")[2].startswith(("energy", "area_um2", "static_power"))
+        if isinstance(value, float)
+        and key.rpartition(".")[2].startswith(("energy", "area_um2", "static_power"))
     }
     assert len(least) > 20
     free, usual = simulate(Chip.load("isaac", least), small_trace()), Result(seeds.results()[0])

@@ -1,4 +1,4 @@
-"""What the ONNX library does not check itself, and would not survive: a model that is cut or made up may hold anything."""
+"""What the ONNX library does not check itself, and would not survive: a model that is cut may hold anything."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def inferred_shapes(model: ModelProto) -> ModelProto:
     if answer[:1] == b"!":
         raise ValueError(answer[1:].decode(errors="replace"))
     try:
-        return ModelProto.FromString(answer[1:])
+        made = ModelProto()
+        made.ParseFromString(answer[1:])
+        return made
     except DecodeError:
         raise ValueError("what the ONNX library made of them cannot be read") from None
 
