@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -106,6 +107,7 @@ def _inferred(model: ModelProto) -> ModelProto:
 def _infer_and_end(model: ModelProto, writing: int) -> None:
     """Write the inferred model, or what is wrong with it, and end the process."""
     try:
+        faulthandler.disable()  # it would tell of an end that is expected
         _limit(_seconds(model))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the library says when it ends
         try:
