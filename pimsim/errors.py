@@ -22,10 +22,10 @@ class PimsimError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, *, where: str = "", mend: str = "") -> None:
-        self.message = message
-        self.where = where
-        self.mend = mend
-        super().__init__(message, where, mend)
+        self.message = _printable(message)
+        self.where = _printable(where)
+        self.mend = _printable(mend)
+        super().__init__(self.message, self.where, self.mend)
 
     def __reduce__(self) -> tuple[partial[PimsimError], tuple[str]]:
         """Say how to make it again, in the process that gets it from one of a pool."""
@@ -80,6 +80,11 @@ class InterruptedRunError(SimulationError):
         """Say how to make it again, with what was done."""
         again: Any = partial(type(self), where=self.where, mend=self.mend, done=self.done)
         return again, (self.message,)
+
+
+def _printable(text: str) -> str:
+    """Write what UTF-8 cannot, half a character that a file holds, as its number."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def nearest(name: str, known: list[str]) -> str:

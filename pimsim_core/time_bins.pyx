@@ -61,7 +61,7 @@ cdef class TimeBins:
 
     def rebinned(self, int64_t width):
         """Return the sums in bins of a width that is a power of two times this one, float64, (rows, bins)."""
-        factor = width // self.width
+        factor = min(width // self.width, self.bins)  # what nothing was added to has bins of 1 fs for ever
         sums = np.asarray(self.sums)
         if factor >= self.bins:  # all of it lies in the first bin; nothing may have been added at all
             joined = np.zeros_like(sums)

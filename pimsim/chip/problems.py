@@ -72,12 +72,17 @@ def _describe(detail: Any, path: tuple[str, ...], data: Mapping[str, Any]) -> tu
         context = detail["ctx"]
         expected = context.get("expected_tags", "a 'kind'")
         return f"found kind {context.get('tag', 'missing')!r:.60}, expected one of: {expected}", ""
-    expected = message
+    return said(detail), ""
+
+
+def said(detail: Any) -> str:
+    """Return what was found and what was expected, of one of a validation's errors."""
+    expected = detail["msg"]
     for phrase, plain in _PLAIN_WORDS:
         expected = expected.replace(phrase, plain)
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         expected = "keys and values"
-    return f"found {_show(detail['input'])}, expected {expected}", ""
+    return f"found {_show(detail['input'])}, expected {expected}"
 
 
 def _show(value: Any) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pimsim.chip.router import Router
 from pimsim.chip.topology import Topology
 from pimsim.errors import ConfigError
+from pimsim.network.limits import check_buffers
 from pimsim_core.network import Network
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Fabric:
 
         Channel ``c`` of copy ``i`` is number ``i * len(channels) + c``; routers and terminals count likewise.
         """
+        check_buffers(copies * len(self.ports), self.router.vcs, self.router.buffer)
         ports = np.array(self.ports, dtype=np.int64).reshape(-1, 5)
         every = np.concatenate([ports] * copies)
         shift = np.repeat(np.arange(copies) * len(self.routers), len(ports))

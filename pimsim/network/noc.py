@@ -15,8 +15,10 @@ from pimsim.errors import ConfigError
 from pimsim.network.batch import run_batch, run_packets
 from pimsim.network.fabric import Fabric
 from pimsim.network.figures import Batch, Load
+from pimsim.network.limits import check_work
 from pimsim.network.measure import check_rate, curve
 from pimsim.network.traffic import packet_list, pattern
+from pimsim.network.trial import least_cycles
 
 if TYPE_CHECKING:
     import networkx
@@ -191,13 +193,19 @@ def noc(
     }
     if packets:
         columns = packet_list(Path(packets), made.places)
+        check_work(len(columns[0]), float(columns[3].sum()), "--packets")
         about["packet_size"] = None
         about["seeds"] = []
         return NocResult(about, fabric, [], run_packets(fabric, *columns))
     rule = pattern(pattern_name, made)
     if batch:
+        check_work(batch * made.places, batch * made.places * packet_size * len(chosen), "--batch")
         about["batch"] = batch
         return NocResult(about, fabric, [], run_batch(fabric, rule, batch, packet_size, chosen, on_progress))
+    for rate in rates:
+        cycles = least_cycles(made.places, rate, packet_size, period)
+        flits = cycles * rate * made.places
+        check_work(flits / packet_size, flits * len(chosen), "--rate")
     result = NocResult(about, fabric, [])
     for load in curve(fabric, rule, list(rates), packet_size, chosen, period, on_progress):
         result.loads.append(load)

@@ -39,6 +39,16 @@ class Sample:
     links: Links
 
 
+def least_cycles(terminals: int, rate: float, size: int, period: int | None) -> int:
+    """Return the cycles that a stable load is measured for at least; see `Trial` for what is given."""
+    return (WARM_UP + ALIKE) * (period or _period(terminals, rate, size))
+
+
+def _period(terminals: int, rate: float, size: int) -> int:
+    """Return the cycles of a period in which enough packets come."""
+    return max(PERIOD_CYCLES, math.ceil(PERIOD_PACKETS / (terminals * rate / size)))
+
+
 class Trial:
     """One network under one load with one seed; see the module for the procedure.
 
@@ -55,8 +65,7 @@ class Trial:
         self.clock = Clock(self.network)
         self.source = Source(fabric, self.network, pattern, size, seed)
         self.rate, self.size, self.terminals = rate, size, len(self.source.order)
-        packets = self.terminals * rate / size  # a cycle
-        self.period = period or max(PERIOD_CYCLES, math.ceil(PERIOD_PACKETS / packets))
+        self.period = period or _period(self.terminals, rate, size)
         self.began = WARM_UP * self.period
         self.limit = max(LATENCY_LIMIT, 20 * size)
         self.now = 0
@@ -94,10 +103,11 @@ class Trial:
             done = (arrived >= 0) & (arrived < self.now) & (entered >= since)
             under_way = (entered >= 0) & (arrived < 0)
             # BookSim2 counts what is under way by flit, and what has come by packet.
-            ages = np.concatenate(
-                [(arrived - created)[done], np.repeat(self.now - created[under_way], self.size)]
+            count = int(done.sum()) + self.size * int(under_way.sum())
+            ages = int((arrived - created)[done].sum()) + self.size * int(
+                (self.now - created[under_way]).sum()
             )
-            stable = stable and not (len(ages) and ages.mean() > self.limit)
+            stable = stable and not (count and ages / count > self.limit)
             if not stable:
                 if phase + 1 >= WARM_UP + ALIKE:
                     break

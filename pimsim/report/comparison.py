@@ -127,7 +127,7 @@ def movers_table(difference: Difference, keys: tuple[str, ...], top: int) -> Tab
         made.add_row(
             plain(name),
             _signed(amount, difference.unit),
-            f"{100 * amount / difference.a:+.1f} %",
+            f"{100 * amount / difference.a:+.1f} %" if difference.a else "",
             f"{amount:+,}",
         )
     return made

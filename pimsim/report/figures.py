@@ -107,7 +107,10 @@ def _costs(result: Result) -> Iterator[Figure]:
             )
         yield "power", format_si(mean_kw * 1e3, "W"), f"mean over the latency{at_peak}"
         at_peak = f"; {peak['tops'] / peak['watts']:.4g} at peak" if peak["watts"] else ""
-        yield "efficiency", f"{result.tops['per_watt']:.4g} TOPS/W", f"operations by energy{at_peak}"
+        if result.tops["per_watt"] is None:
+            yield "efficiency", "undefined", "the energy of all that is modelled is 0"
+        else:
+            yield "efficiency", f"{result.tops['per_watt']:.4g} TOPS/W", f"operations by energy{at_peak}"
     else:
         for name in ("energy", "power", "efficiency"):
             yield name, NOT_MODELLED, ""

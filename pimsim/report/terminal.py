@@ -242,7 +242,9 @@ def area_table(result: Result) -> Table:
     rows = sorted(result.rows("area"), key=lambda row: -(row["area_um2"] or 0))
     total = (area["total"] if area["by_part"] else None, "all that is modelled")
     for size, name, style in [*((row["area_um2"], row["part"], "") for row in rows), (*total, "bold")]:
-        cells = (NOT_MODELLED, "") if size is None else (f"{size * 1e-6:.4g}", share(size / area["total"]))
+        cells = (
+            (NOT_MODELLED, "") if size is None else (f"{size * 1e-6:.4g}", share(size / (area["total"] or 1)))
+        )
         made.add_row(plain(name), *cells, style=style)
     return made
 

@@ -136,7 +136,8 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     outputs = machine.host.outputs[begin.outputs - 1 : end.outputs]
     begun = int((end.begun - begin.begun)[: len(machine.net.actors)].sum())
     # In steady state as much is begun between two outputs as their inferences are.
-    errors = [_standard_errors(outputs), abs(mean - Fraction(time * whole, begun))]
+    errors = [_standard_errors(outputs)]
+    errors += [abs(mean - Fraction(time * whole, begun))] if begun else [mean]  # nothing begun: nothing known
     errors += [abs(each - mean) / count for each in takes]
     error = None if count == 1 and not takes else round(max(errors))
     return Interval(round(mean), error, _how(error, mean), count, len(machine.host.outputs), begin, end)

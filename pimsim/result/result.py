@@ -39,48 +39,6 @@ TABLES = (
     "power",
 )
 
-KEYS = (
-    "identity",
-    "model",
-    "chip",
-    "chips",
-    "chips_requested",
-    "batch",
-    "weight_bits",
-    "input_bits",
-    "latency_fs",
-    "first_output_fs",
-    "interval_fs",
-    "interval_error_fs",
-    "interval_how",
-    "interval_over",
-    "interval_batch",
-    "outputs_fs",
-    "inferences_per_s",
-    "macs",
-    "energy_pj",
-    "energy",
-    "area_um2",
-    "tops",
-    "peak",
-    "utilisation",
-    "bounds",
-    "attribution",
-    "interval_attribution",
-    "phases",
-    "ops",
-    "tiles",
-    "over_time",
-    "windows",
-    "resources",
-    "network",
-    "plan",
-    "engine",
-    "notes",
-    "config",
-    "trace",
-)
-
 
 def digest_of(about: dict[str, Any]) -> str:
     """Return the SHA-256 of plain data, independent of the order of its keys."""
@@ -244,20 +202,16 @@ class Result:
             if raw[:2] == b"\x1f\x8b":
                 raw = gzip.decompress(raw)
             data = json.loads(raw)
-        except (ValueError, OSError, EOFError, zlib.error, RecursionError):
+        except (ValueError, OSError, EOFError, zlib.error, RecursionError, MemoryError):
             raise ResultError("is not a pimsim result, or is cut short", where=str(path)) from None
         check_schema(data.get("schema") if isinstance(data, dict) else None, str(path))
         if "interrupted" in data:
-            raise ResultError(
-                f"is of a run that was interrupted: {data['interrupted'].get('message', '')}", where=str(path)
-            )
-        missing = [key for key in KEYS if key not in data]
-        if missing:
-            raise ResultError(
-                f"is not a whole result: it has no '{missing[0]}'",
-                where=str(path),
-                mend="it may be from an older pimsim: run it again",
-            )
+            about = data["interrupted"]
+            message = about.get("message", "") if isinstance(about, dict) else ""
+            raise ResultError(f"is of a run that was interrupted: {message!s:.1000}", where=str(path))
+        from pimsim.result.check import check_result
+
+        check_result(data, str(path))
         return cls(data)
 
 

@@ -54,7 +54,10 @@ def test_what_goes_wrong_is_one_message(saved, tmp_path, capsys, monkeypatch):
             [good, str(tmp_path / "old.json"), "-o", out],
             "old.json: is not a whole result: it has no 'identity'",
         ),
-        ([str(tmp_path / "odd.json"), "-o", out], "small on isaac: does not hold what a result holds"),
+        (
+            [str(tmp_path / "odd.json"), "-o", out],
+            "odd.json: is not a whole result: it has no 'tiles.0.chip'",
+        ),
         ([good, "-o", str(tmp_path)], "is a folder, expected a file"),
         ([good, "-o", str(tmp_path / "gone" / "page.html")], "there is no folder"),
         ([good, "-o", good], "is one of the results, which the page would replace"),

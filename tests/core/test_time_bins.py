@@ -54,6 +54,14 @@ def test_the_width_doubles_until_time_fits_and_more_than_half_of_the_bins_are_in
     assert bins.rebinned(bins.width).sum() == pytest.approx(999)
 
 
+def test_bins_that_are_wider_than_all_time_so_far_hold_everything_in_the_first():
+    """The widest of several tables says the width; one that nothing was added to has kept 1 fs: 2^50 is 18 minutes."""
+    empty, early = TimeBins(2, 8), TimeBins(2, 8)
+    early.spread(1, 3, 6, 2.0)
+    assert empty.rebinned(2**50).tolist() == [[0.0] * 8] * 2
+    assert early.rebinned(2**50).tolist() == [[0.0] * 8, [2.0] + [0.0] * 7]
+
+
 @pytest.mark.parametrize("bins", [0, 1, 3])
 def test_an_odd_number_of_bins_is_refused(bins):
     with pytest.raises(ValueError, match="expected an even number from 2"):

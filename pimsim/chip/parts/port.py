@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pimsim.chip.base import Count, EnergyPj, Part, Positive, Visit
+from pimsim.chip.base import EnergyPj, Part, Visit
 from pimsim.units import FS_PER_S, fs_from_ns
 
 
@@ -27,8 +27,8 @@ class Port(Part):
 
     action: ClassVar[str] = "energy_per_bit_pj"
 
-    count: Count
-    bandwidth_gb_per_s: Positive
+    count: Annotated[int, Field(ge=1, le=65_536)]
+    bandwidth_gb_per_s: Annotated[float, Field(ge=1e-9, le=1e12, allow_inf_nan=False)]
     latency_ns: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
     energy_per_bit_pj: EnergyPj | None = None
 

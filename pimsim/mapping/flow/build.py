@@ -50,7 +50,8 @@ def build(trace: Trace) -> list[Node]:
         for index, output in enumerate(op.outputs):
             features = math.prod(size for axis, size in enumerate(output.shape) if axis not in axes)
             # Outputs that are cut along positions come from tokens of the whole.
-            whole = op.type == "Input" or node.tokens == Layout(output.shape, axes).positions
+            fits = max(axes, default=-1) < len(output.shape)  # outputs of an unknown op may have any rank
+            whole = op.type == "Input" or (fits and node.tokens == Layout(output.shape, axes).positions)
             taken = divided(op, index, node.layout) if rule_of(op.type).divides and not whole else ()
             own = axes if whole or taken else None
             piece = (op.name, index) if len(op.outputs) > 1 else ()

@@ -148,11 +148,11 @@ def area_by_part(result: Result) -> Chart:
             part,
             "area",
             by_part[part] * 1e-6,
-            {"part": part, "area": words.area(by_part[part]), "share": share(by_part[part] / whole)},
+            {"part": part, "area": words.area(by_part[part]), "share": share(by_part[part] / (whole or 1))},
         )
         for part in order
     ]
-    cells = [[part, words.area(by_part[part]), share(by_part[part] / whole)] for part in order]
+    cells = [[part, words.area(by_part[part]), share(by_part[part] / (whole or 1))] for part in order]
     cells += [[part, NOT_MODELLED, ""] for part in missing]
     return Chart(
         "area",

@@ -47,7 +47,7 @@ def treemap(result: Result, tiles: int) -> Chart:
                 "te": spent,
             }
         )
-        cells.append([part, words.area(areas[part]), share(areas[part] / whole), busy, spent])
+        cells.append([part, words.area(areas[part]), share(areas[part] / (whole or 1)), busy, spent])
     missing = result.area_um2["not_modelled"]
     cells += [
         [

@@ -22,6 +22,7 @@ from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
 from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type, known
 from pimsim.trace.onnx.piece import Piece
+from pimsim.trace.onnx.soundness import check_sound, check_survived
 from pimsim.trace.onnx.values import Values
 from pimsim.trace.onnx.walk import Walk
 from pimsim.trace.tensor import Tensor
@@ -49,6 +50,7 @@ def read_model(path: Path) -> tuple[ModelProto, bytes]:
         raise TraceError("not an ONNX model: a name is not UTF-8 text", where=where)
     if not model.HasField("graph") or not model.graph.node or not model.opset_import:
         raise TraceError("not an ONNX model, or one without a graph", where=where)
+    check_sound(model, where)
     return model, data
 
 
@@ -240,6 +242,7 @@ class Graph(Values):
         TraceError
             If the graph is inconsistent, or a shape depends on data.
         """
+        check_survived(self.model, self.where)
         graph, constants = self.model.graph, self.constants
         constants.tensors = {name: as_tensor(tensor) for name, tensor in constants.stored.items()}
         for value in graph.input:

@@ -97,10 +97,7 @@ def _read(path: Path) -> tuple[str, list[Layer], list[str]]:
         raise TraceError("is not text in UTF-8", where=str(path)) from None
     lines = text.splitlines()
     delimiter = "\t" if "\t" in text and "," not in text else ","
-    rows = [
-        (number, [field.strip() for field in next(csv.reader(io.StringIO(line), delimiter=delimiter), [])])
-        for number, line in enumerate(lines, start=1)
-    ]
+    rows = [(number, _fields(path, number, line, delimiter)) for number, line in enumerate(lines, start=1)]
     rows = [(number, fields) for number, fields in rows if any(fields)]
     if not rows:
         raise TraceError("is empty, expected a line of headings and a line a layer", where=str(path))
@@ -119,6 +116,14 @@ def _read(path: Path) -> tuple[str, list[Layer], list[str]]:
     if not layers:
         raise TraceError("has no layers, expected a row for each", where=str(path))
     return kind, layers, notes
+
+
+def _fields(path: Path, number: int, line: str, delimiter: str) -> list[str]:
+    try:
+        row = next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    except csv.Error as error:  # a field longer than the library takes
+        raise TraceError(f"cannot be read as CSV: {error}", where=f"{path}:{number}") from None
+    return [field.strip() for field in row]
 
 
 def _layer(
@@ -142,7 +147,7 @@ def _layer(
 
 def _size(path: Path, number: int, text: str, column: int, name: str) -> int:
     """Read a size: a whole number from 1."""
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST:
+    if text.isascii() and text.isdigit() and len(text) <= 1000 and 1 <= int(text) <= MOST:
         return int(text)
     found = f"found {text!r:.40}" if text else "found nothing"
     raise TraceError(

@@ -1,0 +1,387 @@
+"""What a result file holds, key by key; ``docs/results.md`` says what each figure means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST = 10**30
+
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Few = Annotated[int, Field(ge=1, le=1_000_000)]
+Bits = Annotated[int, Field(ge=1, le=64)]
+Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=1e-30, le=1e30, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+By = dict[str, Whole]
+
+
+class Row(BaseModel):
+    """Keys and values; more of them may come without a new version."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class Identity(Row):
+    """What a run was made of."""
+
+    digest: str
+    pimsim: str
+    chip: str
+    trace: str
+    seed: int | None
+
+
+class Picojoules(Row):
+    """Sums of energy, pJ."""
+
+    total: Amount
+    on_chip: Amount = 0
+    off_chip: list[str] = []
+    by_part: dict[str, Amount]
+    dynamic: dict[str, Amount]
+    static: dict[str, Amount]
+    dynamic_by_op: dict[str, Amount]
+    not_modelled: list[str]
+
+
+class EnergyRow(Row):
+    """Energy of a part for an op, aJ."""
+
+    part: str
+    op: str | None
+    kind: Literal["dynamic", "static"]
+    aj: Whole
+
+
+class Energy(Row):
+    """Energy in whole attojoules."""
+
+    total_aj: Whole
+    rows: list[EnergyRow]
+
+
+class Area(Row):
+    """Areas, um2."""
+
+    total: Amount
+    by_part: dict[str, Amount]
+    not_modelled: list[str]
+
+
+class Tops(Row):
+    """Operations a second and by energy."""
+
+    achieved: Amount
+    steady: Amount
+    per_watt: Amount | None
+
+
+class Peak(Row):
+    """Every part at its highest rate."""
+
+    tops: Rate
+    watts: Amount
+
+
+class Utilisation(Row):
+    """Shares in use."""
+
+    arrays_mapped: Share | None
+    cells_mapped: Share | None
+    arrays_busy: Share | None
+    adcs_busy: Share | None
+
+
+class Bounds(Row):
+    """What no run is shorter than."""
+
+    resource_fs: Whole
+    resource: str
+    dependence_fs: Whole
+    latency_over_bound: Amount | None
+    interval_fs: Whole
+    interval_resource: str
+
+
+class Charge(Row):
+    """Time of the critical path, and what took it."""
+
+    cause: str
+    part: str
+    op: str
+    fs: Whole
+
+
+class Phase(Row):
+    """A part of the run, one after another."""
+
+    phase: str
+    begin_fs: Whole
+    end_fs: Whole
+    attribution: list[Charge]
+
+
+class OpRow(Row):
+    """What an op did."""
+
+    op: str
+    macs: Whole
+    elements: Amount
+    positions: Whole = 0
+    actors: Whole
+    firings: Whole
+    begin_fs: Whole
+    end_fs: Whole
+    done_fs: Whole = 0
+    critical_fs: Whole
+    working_fs: Whole
+    starved_fs: Whole
+    blocked_fs: Whole
+    denied_fs: Whole
+    over_fs: Whole
+    starved_by: By
+    blocked_by: By
+    waited_fs: Whole
+    waited_at: By
+    waited_for: By
+    energy_aj: Whole
+    bytes_out: Amount
+    bytes_in: Amount
+    network_bytes_out: Amount
+    network_bytes_in: Amount
+
+
+class TileRow(Row):
+    """What a tile did."""
+
+    tile: Whole
+    chip: Whole
+    ops: list[str]
+    busy: dict[str, Amount]
+    critical_fs: Whole
+    waited_fs: Whole
+    energy_pj: Amount
+    average_mw: Amount
+    peak_mw: Amount
+    buffer_peak_bytes: Amount
+    buffer_bytes: Amount
+
+
+class Power(Row):
+    """Power of everything."""
+
+    static_mw: Amount
+    average_mw: Amount
+    peak_mw: Amount
+    peak_at_fs: Whole
+
+
+class OverTime(Row):
+    """Figures in bins."""
+
+    bin_fs: Positive
+    power: Power
+    dynamic_mw: dict[str, list[Amount]]
+    tile_dynamic_mw: dict[str, list[Amount]]
+    firings_under_way: dict[str, list[Amount]]
+
+
+class WindowRow(Row):
+    """Where less may be under way than the way needs."""
+
+    window: str
+    what: str
+    size: Whole
+    needs: Whole
+    set_by: str
+    waited_fs: Whole
+
+
+class ResourceRow(Row):
+    """Use of a kind of part."""
+
+    instances: Whole
+    visits: Whole
+    busy_fs: Whole
+    waited_fs: Whole
+    busiest: str
+    busiest_fs: Whole
+
+
+class LinkRow(Row):
+    """Use of a channel."""
+
+    chip: Whole
+    begin: Annotated[str, Field(alias="from")]
+    end: Annotated[str, Field(alias="to")]
+    flits: Whole
+    busy_fs: Whole
+    utilisation: Share
+    waited_fs: Whole
+    critical_fs: Whole
+
+
+class NetworkFigures(Row):
+    """How the network was run, and its links."""
+
+    fidelity: str
+    approximate: bool
+    links: list[LinkRow]
+
+
+class PlanRow(Row):
+    """Where an op was put."""
+
+    op: str
+    type: str
+    on: str
+    arrays: Whole
+    utilisation: Share | None
+    replicas: Positive
+    firings: Positive
+    slices: Positive = 0
+    round: Whole
+    site: str | None = None
+    tiles: list[Whole]
+
+
+class Engine(Row):
+    """What the engine did."""
+
+    firings: Whole
+    packets: Whole
+    events: Whole
+    simpy_events: Whole = 0
+
+
+class Tokens(Row):
+    """Times from a token to the next."""
+
+    first: Whole
+    median: Whole
+    last: Whole
+
+
+class PromptRow(Row):
+    """A prompt and when its tokens came."""
+
+    arrival_fs: Whole
+    token_fs: list[Whole]
+
+
+class Percentiles(Row):
+    """Times that so many of a hundred stay below, fs."""
+
+    half: Annotated[Whole, Field(alias="50")]
+    most: Annotated[Whole, Field(alias="90")]
+    nearly_all: Annotated[Whole, Field(alias="95")]
+    all_but_one: Annotated[Whole, Field(alias="99")]
+
+
+class Generation(Row):
+    """What was asked for, and when it came."""
+
+    prompt: Positive
+    tokens: Positive
+    requests: Positive
+    energy_per_token_pj: Amount
+    first_token_percentiles_fs: Percentiles
+    token_percentiles_fs: Percentiles | None
+    sequences: list[PromptRow]
+
+
+class WearRow(Row):
+    """How often the cells of an op were written."""
+
+    op: str
+    what: str
+    writes: Whole
+    endurance: Amount | None
+    lifetime_s: Amount | None
+
+
+class ControllerRow(Row):
+    """What a controller did."""
+
+    controller: str
+    where: str
+    times: Whole
+    held_fs: Whole
+    energy_aj: Whole | None
+
+
+class Precision(Row):
+    """Of the chip's peak."""
+
+    weight_bits: Bits
+    input_bits: Bits
+
+
+class Config(Row):
+    """The chip file; `Chip.from_dict` checks the rest of it where it is used."""
+
+    description: str
+    precision: Precision
+
+
+class TraceHeader(Row):
+    """Where the trace comes from."""
+
+    ops: Whole
+    source: dict[str, Any]
+    symbols: dict[str, Any] = {}
+    defaults: list[str] = []
+
+
+class ResultFile(Row):
+    """A whole result; ``docs/results.md`` says what each figure means."""
+
+    warnings: list[str] = []
+    identity: Identity
+    model: str
+    chip: str
+    chips: Few
+    chips_requested: Few | None
+    batch: Few
+    weight_bits: Bits
+    input_bits: Bits
+    latency_fs: Positive
+    first_output_fs: Whole
+    interval_fs: Positive
+    interval_error_fs: Whole | None
+    interval_how: str
+    interval_over: Whole
+    interval_batch: Whole
+    outputs_fs: Annotated[list[Whole], Field(min_length=1)]
+    inferences_per_s: Rate
+    macs: Whole
+    energy_pj: Picojoules
+    energy: Energy
+    area_um2: Area
+    tops: Tops
+    peak: Peak
+    utilisation: Utilisation
+    bounds: Bounds
+    attribution: Annotated[list[Charge], Field(min_length=1)]
+    interval_attribution: list[Charge]
+    phases: list[Phase]
+    ops: list[OpRow]
+    tiles: list[TileRow]
+    over_time: OverTime
+    windows: list[WindowRow]
+    resources: dict[str, ResourceRow]
+    network: NetworkFigures
+    plan: list[PlanRow]
+    engine: Engine
+    notes: list[str]
+    config: Config
+    trace: TraceHeader
+    controllers: list[ControllerRow] = []
+    wear: list[WearRow] = []
+    generation: Generation | None = None
+    first_token_fs: Whole | None = None
+    token_fs: Tokens | None = None
+    tokens_per_s: Rate | None = None
