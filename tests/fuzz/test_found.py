@@ -121,7 +121,7 @@ def test_what_the_library_does_not_know(tmp_path: Path, change: Any, message: st
 def test_a_model_that_the_library_does_not_survive(name: str) -> None:
     """Inferring its shapes, the ONNX library ends the process, asks for more memory than there is, or never ends."""
     path = Path(__file__).parent / "cases" / f"{name}.onnx"
-    with pytest.raises(TraceError, match="shapes do not fit one another"):
+    with pytest.raises(TraceError, match="the ONNX library"):
         from_onnx(path, allow_unknown=True)
 
 
