@@ -31,6 +31,7 @@ class PeriodicController(Controller):
     def start(self) -> None:
         """A process for each site that has something to visit."""
         self.due = dict(self.visits())
+        self.env.prepare(([step], op) for visits in self.due.values() for step, op in visits)
         for rank, tile in enumerate(self.due):
             self.process(self._repeat(tile, self.control.interval_fs * (rank + 1) // len(self.due)))
 
