@@ -43,7 +43,7 @@ def lower_programs(programs: Sequence[Program]) -> Lowered:
     net = Netlist()
     lowered = Lowered(net, Transport(programs[0].plan.package, net), [], {})
     room: list[int] | None = None
-    for program in programs:
+    for net.program, program in enumerate(programs):
         first, lowering = len(net.actors), _Lowering(program, lowered)
         lowering.run()
         room = list(program.plan.slack.room) if room is None else room
