@@ -1,7 +1,7 @@
 """Causal attention: of its scores a row has those of the keys up to its own, so it waits for no later ones.
 
-The product that makes the scores says so (``causal``). What works on scores element by element puts out scores; a product
-whose left matrix is scores needs as many rows of its right one.
+The product that makes the scores says so (``causal``). What works on scores element by element puts out scores; a
+product whose left matrix is scores needs as many rows of its right one.
 """
 
 from __future__ import annotations
