@@ -339,7 +339,7 @@ cdef class Engine(Figures):
         costs = np.zeros(len(more), dtype=record_dtype("cost"))
         more["resource"], more["mvm"], more["route"], more["terminal"], more["cause"] = values[[0, 3, 4, 5, 8]]
         costs["occupancy"], costs["latency"], costs["flits"], costs["charge"] = values[[1, 2, 6, 7]]
-        costs["tally"] = values[9]
+        costs["tally"], costs["program"] = values[9], -1
         more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(more))
         more["argument"], more["arguments"], costs["op"] = -1, 1, np.repeat(np.asarray(ops), lengths)
         self.costs = joined(self.costs, costs)

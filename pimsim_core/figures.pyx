@@ -37,13 +37,17 @@ cdef class Figures(Kernel):
         return rows["visits"].copy(), rows["busy"].copy(), rows["waited"].copy()
 
     def visits_by_charge(self):
-        """Return how many visits are over, by what they cost: (kind of cost, op, visits) a row, int64."""
+        """Return how many visits are over, by what they cost: (kind of cost, op, program, visits) a row, int64.
+
+        The program is -1 where the visits are of jobs.
+        """
         rows = np.asarray(self.costs)
         rows = rows[(rows["charge"] >= 0) & (rows["op"] >= 0)]
-        keys, which = np.unique(rows["charge"].astype(np.int64) * self.n_ops + rows["op"], return_inverse=True)
+        keys = np.stack([rows[name].astype(np.int64) for name in ("charge", "op", "program")], axis=1)
+        keys, which = np.unique(keys, axis=0, return_inverse=True)
         sums = np.zeros(len(keys), dtype=np.int64)
-        np.add.at(sums, which, rows["visits"])
-        return np.stack([keys // self.n_ops, keys % self.n_ops, sums], axis=1)
+        np.add.at(sums, which.ravel(), rows["visits"])
+        return np.column_stack([keys, sums])
 
     def visits_by_tally(self):
         """Return how many visits are over, by what they are counted as beside energy: (number, visits) a row, int64."""

@@ -72,7 +72,9 @@ cdef struct Cost:  # of a visit
     int32_t flits
     int32_t charge  # its energy, or -1
     int32_t op  # that it counts for, or -1
+    int32_t program  # whose step it is, or -1 of a job
     int32_t tally  # what else it is counted as, or -1
+    int32_t unused
 
 cdef struct Step:
     int32_t resource

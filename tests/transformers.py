@@ -13,7 +13,8 @@ Size = int | str
 class Decoder:
     """Ops of a decoder, layer by layer; every method returns the name of the op that it added."""
 
-    def __init__(self) -> None:
+    def __init__(self, causal: bool = False) -> None:
+        self.causal = causal
         self.ops: list[Op] = []
         self.shapes: dict[str, tuple[Size, ...]] = {}
 
@@ -81,7 +82,8 @@ class Decoder:
             f"{name}.kt", "Transpose", (keys,), (batch, heads, depth, "kv+seq"), perm=(0, 1, 3, 2)
         )
         scores = (batch, heads, seq, "kv+seq")
-        s = self.add(f"{name}.scores", "MatMul", (q, flipped), scores)
+        causal = {"causal": 1} if self.causal else {}
+        s = self.add(f"{name}.scores", "MatMul", (q, flipped), scores, **causal)
         s = self.add(f"{name}.scaled", "Mul", (s,), scores, (("constant", ()),))
         s = self.add(f"{name}.masked", "Add", (s,), scores, (("constant", (1, 1, seq, "kv+seq")),))
         s = self.add(f"{name}.softmax", "Softmax", (s,), scores, axis=3)
@@ -154,9 +156,10 @@ def decoder(
     vocabulary: int = 100,
     kv_heads: int | None = None,
     routing: dict[str, Any] | None = None,
+    causal: bool = False,
 ) -> Trace:
     """Return a decoder with the symbols batch, seq and kv; with `routing` a mixture of experts."""
-    made = Decoder()
+    made = Decoder(causal)
     made.add("ids", "Input", (), ("batch", "seq"))
     table = (("constant", (vocabulary, width)),)
     x = made.add("embedding", "Gather", ("ids",), ("batch", "seq", width), table, first=True, axis=0)

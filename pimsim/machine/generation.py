@@ -48,6 +48,8 @@ class Sequence:
     """When the tokens of a request came, in fs from time 0."""
 
     arrival_fs: int
+    begin_fs: int = 0
+    """When it found a place."""
     token_fs: list[int] = field(default_factory=list)
 
     @property
@@ -103,7 +105,7 @@ class Generation:
         yield self.env.timeout(sequence.arrival_fs)
         free = bool(self.places.items)
         place: int = yield self.places.get()
-        begin = int(self.env.now)
+        sequence.begin_fs = int(self.env.now)
         yield from self._pass(PROMPT, sequence, after_output=not free)
         if requests.count == 1 and requests.tokens > 1:
             host.end_phase()
@@ -119,7 +121,9 @@ class Generation:
         if self.window is None:
             yield self.places.put(place)
         else:
-            self._give_back(place, self.window, (sequence.token_fs[-1] - begin) // requests.tokens)
+            self._give_back(
+                place, self.window, (sequence.token_fs[-1] - sequence.begin_fs) // requests.tokens
+            )
 
     def _give_back(self, place: int, window: Window, token_fs: int) -> None:
         """A sequence is over that has taken so long for a token: let as many go on as the window says."""

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from pimsim.chip.base import Energy
 from pimsim.netlist.netlist import Netlist
-from pimsim.netlist.rows import Growing, Step, Tree
+from pimsim.netlist.rows import Growing, Owner, Step, Tree
 from pimsim_core.kernel import record_dtype
 
 
 class Costs:
     """The rows of costs of a netlist, and where those of each step and tree begin.
 
-    A visit counts for the op that the step's path belongs to. Growing paths that cost the same and belong to one op
-    share their rows.
+    A visit counts for the op and the program that the step's path belongs to. Growing paths that cost the same and
+    have one owner share their rows.
 
     Parameters
     ----------
@@ -30,44 +30,43 @@ class Costs:
         self.net = net
         self.steps: list[tuple[int, int, int]] = []
         """Of each step, the first of its rows, the selector of its argument (-1 is none), and how many rows."""
-        self._rows: list[tuple[int, int, int, int, int, int]] = []
+        self._rows: list[tuple[int, ...]] = []
         self._part_id = {name: i for i, name in enumerate(net.energy_parts)}
         self._op_id = {name: i for i, name in enumerate(net.ops)}
         self._charges: dict[Energy, int] = {}
         self._known: list[list[tuple[int, float]]] = []
-        self._tables: dict[tuple[Hashable, int], int] = {}
+        self._tables: dict[tuple[Hashable, Owner | None], int] = {}
         self._grown: dict[Hashable, list[tuple[Step, ...]]] = {}
         growing = {row.path: row for row in net.growing}
         for number, path in enumerate(net.paths):
-            op = self._op_id.get(net.path_ops.get(number, ""), -1)
+            owner = net.path_owners.get(number)
             if number in growing:
-                self._add_growing(growing[number], op)
+                self._add_growing(growing[number], owner)
                 continue
             for step in path:
-                self.steps.append((self._add([step], op), -1, 1))
+                self.steps.append((self._add([step], owner), -1, 1))
         self.trees = [
-            self._add([tree], self._op_id[net.actors[cast.actor].op])
-            for cast in net.casts
-            for tree in cast.trees
+            self._add([tree], net.owner_of(cast.actor)) for cast in net.casts for tree in cast.trees
         ]
 
-    def _add(self, visits: list[Step] | list[Tree], op: int) -> int:
+    def _add(self, visits: list[Step] | list[Tree], owner: Owner | None) -> int:
         """Append a row for each visit, and return the first."""
         first = len(self._rows)
+        whose = (-1, -1) if owner is None else (self._op_id[owner.op], owner.program)
         for visit in visits:
             timed = (visit.occupancy, visit.latency, visit.flits) if isinstance(visit, Step) else (0, 0, 0)
-            self._rows.append((*timed, self._charge(visit.energy), op, self.net.add_tally(visit.tally)))
+            self._rows.append((*timed, self._charge(visit.energy), *whose, self.net.add_tally(visit.tally)))
         return first
 
-    def _add_growing(self, row: Growing, op: int) -> None:
-        key, number = (row.key, op), row.last - row.first + 1
+    def _add_growing(self, row: Growing, owner: Owner | None) -> None:
+        key, number = (row.key, owner), row.last - row.first + 1
         if row.key not in self._grown:
             self._grown[row.key] = [row.at(argument) for argument in range(row.first, row.last + 1)]
         grown = self._grown[row.key]
         if key not in self._tables:
             self._tables[key] = len(self._rows)
             for step in range(len(grown[0])):
-                self._add([path[step] for path in grown], op)
+                self._add([path[step] for path in grown], owner)
         first = self._tables[key]
         self.steps += [(first + step * number, row.selector, number) for step in range(len(grown[0]))]
 
@@ -83,7 +82,7 @@ class Costs:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return ``costs``, and the kinds of what visits cost: ``charge_…``."""
         rows = np.zeros(len(self._rows), dtype=record_dtype("cost"))
-        for column, name in enumerate(("occupancy", "latency", "flits", "charge", "op", "tally")):
+        for column, name in enumerate(("occupancy", "latency", "flits", "charge", "op", "program", "tally")):
             rows[name] = [row[column] for row in self._rows]
         return {
             "costs": rows,

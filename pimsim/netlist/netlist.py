@@ -16,6 +16,7 @@ from pimsim.netlist.rows import (
     Input,
     NetworkRows,
     Output,
+    Owner,
     Resource,
     Step,
     Stream,
@@ -52,8 +53,10 @@ class Netlist:
         self._path_ids: dict[tuple[Step, ...], int] = {}
         self._bypass_ids: dict[tuple[tuple[Step, ...], tuple[Step, ...]], int] = {}
         self._table_ids: dict[bytes, int] = {}
-        self.path_ops: dict[int, str] = {}  # whose each path is
-        self._copies: dict[tuple[int, str], int] = {}
+        self.program = 0
+        """Which data flow is being written down."""
+        self.path_owners: dict[int, Owner] = {}
+        self._copies: dict[tuple[int, Owner], int] = {}
 
     def add_resource(self, *args: Any, **kwargs: Any) -> int:
         """Append a `Resource`."""
@@ -68,11 +71,11 @@ class Netlist:
             self.paths.append(key)
         return self._path_ids[key]
 
-    def replace_path(self, number: int, steps: Sequence[Step], op: str) -> None:
-        """Let a path that belongs to an op have other steps; it is found by neither any more."""
+    def replace_path(self, number: int, steps: Sequence[Step], owner: Owner) -> None:
+        """Let a path that has an owner have other steps; it is found by neither any more."""
         if self._path_ids.get(self.paths[number]) == number:
             del self._path_ids[self.paths[number]]
-        self.paths[number], self.path_ops[number] = tuple(steps), op
+        self.paths[number], self.path_owners[number] = tuple(steps), owner
 
     def add_bypass(self, past: Sequence[Step], through: Sequence[Step]) -> int:
         """Append two paths for a selector to choose from, or find equal ones: past something, and through it."""
@@ -139,16 +142,21 @@ class Netlist:
         self.outputs.append(row)
 
     def _own(self, path: int, op: str, selector: int | None) -> int:
-        """Return an equal path of an op's own: visits are counted by step, and count for one op."""
-        if self.path_ops.get(path, op) != op:
-            if (path, op) not in self._copies:
-                self._copies[path, op] = len(self.paths)
+        """Return an equal path of an op's own in its program: visits are counted by step, and count for one owner."""
+        owner = Owner(op, self.program)
+        if self.path_owners.get(path, owner) != owner:
+            if (path, owner) not in self._copies:
+                self._copies[path, owner] = len(self.paths)
                 self.paths += self.paths[path : path + (1 if selector is None else 2)]
-            path = self._copies[path, op]
-        self.path_ops[path] = op
+            path = self._copies[path, owner]
+        self.path_owners[path] = owner
         if selector is not None:
-            self.path_ops[path + 1] = op
+            self.path_owners[path + 1] = owner
         return path
+
+    def owner_of(self, actor: int) -> Owner:
+        """Return whose visits those of an actor are."""
+        return self.path_owners[self.actors[actor].path]
 
     @property
     def links(self) -> int:

@@ -192,6 +192,13 @@ class Growing(NamedTuple):
     at: Callable[[int], tuple[Step, ...]]
 
 
+class Owner(NamedTuple):
+    """Whose visits those of a path are."""
+
+    op: str
+    program: int
+
+
 class Window(NamedTuple):
     """What may be under way somewhere is less than what its way takes at the pace of the busiest part."""
 

@@ -46,7 +46,24 @@ def _tokens(result: Result) -> Iterator[Figure]:
         else f"{result.tokens_per_s:.4g} a second",
         "of all prompts, over the latency",
     )
-    yield "energy a token", format_si(about["energy_per_token_pj"] * 1e-12, "J"), "of all that is modelled"
+    yield from _energy_of_tokens(about)
+
+
+def _energy_of_tokens(about: Mapping[str, Any]) -> Iterator[Figure]:
+    """The prompt's and the decode's apart, and both over all tokens."""
+    both = format_si(about["energy_over_tokens_pj"] * 1e-12, "J")
+    yield (
+        "energy a prompt",
+        format_si(about["energy_per_prompt_pj"] * 1e-12, "J"),
+        "of its pass, up to its first token",
+    )
+    if about["energy_per_token_pj"] is not None:
+        yield (
+            "energy a token",
+            format_si(about["energy_per_token_pj"] * 1e-12, "J"),
+            "of those after the first",
+        )
+    yield "  with prompts", both, "of all that is modelled, over all tokens"
 
 
 def _times(result: Result) -> Iterator[Figure]:

@@ -18,18 +18,25 @@ from pimsim.machine.machine import Machine
 AJ_PER_PJ = 1_000_000
 
 
-def dynamic_energy(machine: Machine) -> tuple[dict[tuple[str, str], float], list[str]]:
-    """Return the energy of a run by part and op, in pJ, and the parts that act but have no figure.
+Where = tuple[str, str, int]
+"""A part, an op and a program; the program is `JOBS` where it is none's."""
+
+JOBS = -1
+
+
+def dynamic_energy(machine: Machine) -> tuple[dict[Where, float], list[str]]:
+    """Return the energy of a run by part, op and program, in pJ, and the parts that act but have no figure.
 
     It is the engine's count of visits by step times what each costs. A visit is charged to the op whose actor or packet
     it is, or that a process submitted it for.
     """
     engine, net = machine.engine, machine.net
-    terms: dict[tuple[str, str], list[float]] = defaultdict(list)
+    terms: dict[Where, list[float]] = defaultdict(list)
     first, parts, picojoules = (figures.tolist() for figures in engine.charge_figures())
-    for charge, op, visits in engine.visits_by_charge().tolist():
+    for charge, op, program, visits in engine.visits_by_charge().tolist():
         for each in range(first[charge], first[charge + 1]):
-            terms[machine.energy_parts[parts[each]], machine.ops[op]].append(visits * picojoules[each])
+            key = machine.energy_parts[parts[each]], machine.ops[op], program
+            terms[key].append(visits * picojoules[each])
     costs = [step.energy for path in net.paths for step in path] + [tree.energy for tree in net.trees]
     unknown = {part for energy in costs for part, pj in energy if pj is None} | machine.env.unknown_parts
     return {key: math.fsum(values) for key, values in terms.items()}, sorted(unknown)
@@ -73,9 +80,11 @@ def energy_rows(machine: Machine, static_mw: dict[str, float], latency_fs: int) 
         are not in it.
     """
     dynamic, unknown = dynamic_energy(machine)
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for (part, op, _), pj in dynamic.items():
+        sums[part, op] += round(pj * AJ_PER_PJ)
     rows: list[dict[str, Any]] = [
-        {"part": part, "op": op, "kind": "dynamic", "aj": round(pj * AJ_PER_PJ)}
-        for (part, op), pj in dynamic.items()
+        {"part": part, "op": op, "kind": "dynamic", "aj": aj} for (part, op), aj in sums.items()
     ]
     rows += static_rows(machine, static_mw, latency_fs)
     rows.sort(key=lambda row: (-row["aj"], row["part"], row["op"] or "", row.get("state", "")))

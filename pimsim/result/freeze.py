@@ -17,6 +17,7 @@ from pimsim.result.cold import about_weights
 from pimsim.result.controllers import controller_notes, controller_rows
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, off_chip, static_power_mw
 from pimsim.result.interval import interval_of, least_interval_fs
+from pimsim.result.masks import mask_notes
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.result import SCHEMA, Result
@@ -124,6 +125,7 @@ def freeze(
             *([] if machine.network is not None else [BY_PACKET]),
             *controller_notes(machine),
             *window_notes(windows, latency),
+            *mask_notes(machine),
         ],
         "config": plan.chip.to_dict(),
         "trace": {

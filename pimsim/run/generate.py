@@ -14,7 +14,9 @@ from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.program import Program
 from pimsim.result.controllers import row_of
+from pimsim.result.energy import AJ_PER_PJ
 from pimsim.result.freeze import freeze
+from pimsim.result.passes import aj_by_program, energy_by_pass
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
 from pimsim.run.experiment import Experiment, experiment_of
@@ -113,7 +115,7 @@ def generate(
     result = freeze(machine, trace, machine, experiment.identity)
     about = {name: experiment.identity[name] for name in ("prompt", "tokens", "requests", "places")}
     about |= {"rate_per_s": asked.rate, "seed": experiment.identity["seed"]}
-    result.data.update(_figures(about, generation.sequences, result))
+    result.data.update(_figures(about, generation.sequences, result, aj_by_program(machine)))
     if trace.header.get("routing"):
         result.data["notes"].append(_on_routing(trace.header["routing"], asked.requests))
     pacing = generation.pacing()
@@ -176,12 +178,16 @@ def _arrivals(asked: Options) -> tuple[int, ...]:
     return tuple(int(time) for time in times - times[0])
 
 
-def _figures(about: dict[str, Any], sequences: list[Sequence], result: Result) -> dict[str, Any]:
+def _figures(
+    about: dict[str, Any], sequences: list[Sequence], result: Result, dynamic_aj: dict[int, int]
+) -> dict[str, Any]:
     """Return the figures of a run that generates."""
     first = [each.first_token_fs for each in sequences]
     between = [gap for each in sequences for gap in each.between_fs]
     steps = [each.between_fs for each in sequences]
-    tokens = about["requests"] * about["tokens"]
+    requests = about["requests"]
+    tokens = requests * about["tokens"]
+    spent = energy_by_pass(dynamic_aj, sequences, result)
     token_fs = None
     if about["tokens"] > 1:
         token_fs = {
@@ -195,7 +201,12 @@ def _figures(about: dict[str, Any], sequences: list[Sequence], result: Result) -
         "tokens_per_s": tokens / result.latency_fs * FS_PER_S,
         "generation": {
             **about,
-            "energy_per_token_pj": result.energy_pj["total"] / tokens,
+            "energy_aj": spent,
+            "energy_per_prompt_pj": spent["prompt"] / AJ_PER_PJ / requests,
+            "energy_per_token_pj": spent["decode"] / AJ_PER_PJ / (tokens - requests)
+            if tokens > requests
+            else None,
+            "energy_over_tokens_pj": result.energy_pj["total"] / tokens,
             "first_token_percentiles_fs": _percentiles(first),
             "token_percentiles_fs": _percentiles(between),
             "sequences": [

@@ -119,6 +119,8 @@ def _check_attributes(attributes: object, row: OpType, where: str) -> dict[str, 
     checked = {}
     for name, kind in row.attributes.items():
         if name not in attributes:
+            if kind.spare:
+                continue
             raise TraceError(f"attribute '{name}' is missing", where=where)
         checked[name] = _check_attribute(attributes[name], kind, f"{where}.{name}")
     return checked

@@ -29,12 +29,15 @@ class Attribute:
         Whether it may be null.
     choices : tuple of str
         The values of a ``str``.
+    spare : bool
+        Whether it may be left out; then it does not apply. ONNX's op has none of the name.
     """
 
     kind: Literal["int", "ints", "float", "str", "axis", "axes"]
     low: int | None = None
     optional: bool = False
     choices: tuple[str, ...] = ()
+    spare: bool = False
 
 
 OpClass = Literal["elementwise", "reduction", "normalization", "softmax", "pooling", "movement"]
@@ -52,7 +55,7 @@ class OpType:
     inputs : tuple of int
         Fewest and most operands.
     attributes : dict
-        All that it has; each must be given.
+        All that it has; each must be given, but the spare ones.
     macs : callable
         Op to its multiply-accumulates.
     weight_at : tuple of int
@@ -91,6 +94,8 @@ _FLAG = Attribute("int", low=0)
 _COUNT = Attribute("int", low=1)
 _AXIS = Attribute("axis")
 _AXES = Attribute("axes")
+_CAUSAL = Attribute("int", low=0, spare=True)
+"""1: of what it puts out, (…, rows, keys), a row is used up to its own key, the last row whole."""
 _SIZES = Attribute("ints", low=1)
 _PADS = Attribute("ints", low=0)
 _WORD = Attribute("str")
@@ -143,7 +148,7 @@ OP_TYPES: dict[str, OpType] = {
         _gemm_macs,
         weight_at=(0, 1),
     ),
-    "MatMul": OpType(products.matmul, (2, 2), {}, _matmul_macs, weight_at=(0, 1)),
+    "MatMul": OpType(products.matmul, (2, 2), {"causal": _CAUSAL}, _matmul_macs, weight_at=(0, 1)),
     # element by element
     **dict.fromkeys(
         ("Relu", "Sigmoid", "HardSwish", "Tanh", "Mish", "Softplus", "Softsign", "Erf", "Sqrt", "Reciprocal"),

@@ -51,7 +51,7 @@ def lines(trace: Model) -> Iterator[str]:
     """Yield the lines of the file, without their ends."""
     header = trace.header
     first = {
-        "schema": SCHEMAS[1] if _is_named(trace) or "defaults" in header else SCHEMAS[0],
+        "schema": SCHEMAS[1] if _is_new(trace) or "defaults" in header else SCHEMAS[0],
         "model": trace.model,
         "source": header["source"],
         "command": header["command"],
@@ -70,7 +70,7 @@ def lines(trace: Model) -> Iterator[str]:
 def digest(trace: Model) -> str:
     """Return the SHA-256 of everything that a simulation can depend on: not source, command and notes."""
     header = {
-        "schema": SCHEMAS[1] if _is_named(trace) else SCHEMAS[0],
+        "schema": SCHEMAS[1] if _is_new(trace) else SCHEMAS[0],
         "model": trace.model,
         "symbols": dict(sorted(trace.header["symbols"].items())),
         "weights": trace.header["weights"],
@@ -83,9 +83,12 @@ def digest(trace: Model) -> str:
     return content.hexdigest()
 
 
-def _is_named(trace: Model) -> bool:
-    """Whether weights or constants have names: then it takes a reader that knows of them."""
-    return any(operand.name is not None for op in trace.ops for operand in op.inputs)
+def _is_new(trace: Model) -> bool:
+    """Whether weights or constants have names, or attention is causal: then it takes a reader that knows of that."""
+    return any(
+        "causal" in op.attributes or any(operand.name is not None for operand in op.inputs)
+        for op in trace.ops
+    )
 
 
 def _dump(value: dict[str, Any]) -> str:

@@ -82,7 +82,9 @@ CHIPS: dict[str, tuple[str, Data]] = {
 }
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
 ONLY_WORDS = {"Murmann.force", "Cco.force"}  # and what is published
-DECODER = bind(decoder(1, 4, 32), {"batch": 1, "seq": 6, "kv": 0})
+DECODER, CAUSAL = (
+    bind(decoder(1, 4, 32, causal=causal), {"batch": 1, "seq": 6, "kv": 0}) for causal in (False, True)
+)
 
 
 def put(data: Data, path: Path, value: Any) -> Data:
@@ -207,6 +209,7 @@ RUNS = (
     Run({}, lambda chip: simulate(chip, DECODER)),
     Run(WRITTEN, lambda chip: simulate(chip, DECODER)),
     Run(CACHED, lambda chip: generate(chip, decoder(1, 4, 32), 48, 3, requests=2, places=2), "sites.memory."),
+    Run({}, lambda chip: simulate(chip, CAUSAL), "sites.tile.digital."),
 )
 
 

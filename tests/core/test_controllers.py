@@ -250,8 +250,8 @@ def test_the_energy_of_jobs_is_counted_and_spread_over_their_time():
     env.run()
     assert env.energy_parts == ["unit", "new"]
     assert env.engine.visits_by_charge().tolist() == [
-        [0, 0, 1],
-        [1, env.host, 3],
+        [0, 0, 0, 1],
+        [1, env.host, -1, 3],
     ]  # the actor's visit, and the jobs'
     assert env.unknown_parts == {"unknown"}
     _, parts, _, _, _, _ = env.engine.time_figures()

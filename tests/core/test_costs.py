@@ -42,7 +42,7 @@ def test_visits_are_counted_for_each_op_by_what_they_cost():
     first, _, picojoules = engine.charge_figures()
     counted = {
         (net.ops[op], picojoules[first[charge]]): visits
-        for charge, op, visits in engine.visits_by_charge().tolist()
+        for charge, op, _, visits in engine.visits_by_charge().tolist()
     }
     of_arguments = {("grows", 1.0 + argument): ARGUMENTS.count(argument) for argument in range(3)}
     assert counted == {**of_arguments, ("one", 1.0): 5, ("other", 1.0): 3}

@@ -39,6 +39,13 @@ def test_a_decoder_visit_by_visit(binding, kv_heads):
     compare(small_chip(), trace.bind(**binding), 1)
 
 
+@pytest.mark.parametrize("binding", BINDINGS, ids=str)
+@pytest.mark.parametrize("skips", [False, True])
+def test_causal_attention_visit_by_visit(binding, skips):
+    trace = decoder(1, heads=4, width=32, vocabulary=20, kv_heads=2, causal=True)
+    compare(small_chip(**{"tile.digital.matrix.skips_masked": skips}), trace.bind(**binding), 1)
+
+
 @pytest.mark.parametrize("seq", [1, 5])
 def test_a_cache_off_the_chip_visit_by_visit(seq):
     trace = decoder(1, heads=4, width=64, vocabulary=20).bind(batch=1, seq=seq, kv=200)

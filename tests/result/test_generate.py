@@ -80,3 +80,35 @@ def test_refuses_what_cannot_generate():
         generate(CHIP, Trace.load("squeezenet"), 4, 4)
     with pytest.raises(ConfigError, match="prompt"):
         generate(CHIP, decoder(), 0, 4)
+
+
+def test_the_energy_of_prompts_and_of_the_tokens_after_them_add_up():
+    for asked in ({}, {"requests": 3, "rate": 1e5, "places": 2}):
+        result = generate(CHIP, decoder(), 16, 4, **asked)
+        spent, requests = result.generation["energy_aj"], asked.get("requests", 1)
+        assert sum(spent.values()) == result.energy["total_aj"]
+        assert result.generation["energy_per_prompt_pj"] == spent["prompt"] / 1e6 / requests
+        assert result.generation["energy_per_token_pj"] == spent["decode"] / 1e6 / (3 * requests)
+    assert generate(CHIP, decoder(), 16, 1).generation["energy_per_token_pj"] is None
+
+
+def test_each_pass_is_told_what_it_read_and_its_share_of_the_time():
+    """By hand: a layer reads its arrays once a token, 16 in the prompt and 5 after it; the logits' once a pass."""
+    chip = Chip.from_dict(_only(CHIP.to_dict(), "energy_per_read_pj"), {"tile.buffer.static_power_mw": 2.0})
+    result = generate(chip, decoder(), 16, 6)
+    rows, share = result.energy["rows"], result.first_token_fs / result.latency_fs
+    reads = {row["op"]: row["aj"] for row in rows if row["kind"] == "dynamic"}
+    static = sum(row["aj"] for row in rows if row["kind"] == "static")
+    expected = sum(aj * (1 / 6 if op == "logits" else 16 / 21) for op, aj in reads.items())
+    assert "logits" in reads
+    assert static > 0
+    assert result.generation["energy_aj"]["prompt"] == pytest.approx(expected + share * static, rel=1e-9)
+    assert abs(result.generation["energy_aj"]["other"]) <= 1  # of rounding
+
+
+def _only(config, name):
+    """Return a chip file in which one figure of energy is left."""
+    if not isinstance(config, dict):
+        return config
+    costs = {key for key in config if key.startswith(("energy_per", "static_power")) and key != name}
+    return {key: _only(value, name) for key, value in config.items() if key not in costs}

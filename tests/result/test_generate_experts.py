@@ -73,7 +73,7 @@ def test_the_energy_of_the_plan_is_that_of_the_visits(chip):
         zip(machine.energy_parts, machine.engine.time_figures()[1].sum(axis=1).tolist(), strict=True)
     )
     planned: Counter[str] = Counter()
-    for (part, _), picojoules in dynamic_energy(machine)[0].items():
+    for (part, _, _), picojoules in dynamic_energy(machine)[0].items():
         planned[part] += picojoules
     assert planned["core.array"] > 0
     for part, picojoules in planned.items():

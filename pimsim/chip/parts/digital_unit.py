@@ -29,6 +29,9 @@ class DigitalUnit(Part):
     rows : int
         Rows of a left matrix that a product of two matrices (``MatMul``) works on at once: the right one is read once
         for so many, and each row has its share of the lanes. A unit of more than one row is a matrix unit.
+    skips_masked : bool
+        Whether it leaves out the scores that a causal mask hides, and the keys and values that would meet them; by
+        default it works on them like on others.
     latency_cycles : int
         Cycles from the last element in to the last result out.
     energy_per_element_pj : float, optional
@@ -54,6 +57,14 @@ class DigitalUnit(Part):
             json_schema_extra=no_effect("only products of two activations (MatMul) are shared among rows"),
         ),
     ] = 1
+    skips_masked: Annotated[
+        bool,
+        Field(
+            json_schema_extra=no_effect(
+                "only products of two activations that a causal mask follows, and their scores"
+            )
+        ),
+    ] = False
     clock: ClockName
     latency_cycles: Cycles
     energy_per_element_pj: EnergyPj | None = None

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pimsim.errors import MappingError
+from pimsim.mapping.flow.causal import Triangle, made_by, seen_in
 from pimsim.mapping.flow.cuts import leading
 from pimsim.mapping.flow.dataflow import Edge, Expert, Node
 from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
@@ -136,10 +137,16 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     node = Node(
         op.name, op.type, op, positions, layout.features, int((token >= 0).sum()), token, work, layout
     )
+    scores = [
+        seen_in(nodes[source.node].scores, source, shape)
+        for source, shape in zip(sources, shapes, strict=True)
+    ]
+    node.scores, read = made_by(op), scores[0] if rule.holds_right else None
+    left = node.scores or read
     for number, (source, shape, seen) in enumerate(zip(sources, shapes, views, strict=True)):
         filled_by = nodes[source.node]
         if rule.holds_right and number == 1:
-            node.edges.append(_right_matrix(filled_by, source, shape, layout))
+            node.edges.append(_right_matrix(filled_by, source, shape, layout, left))
             continue
         reads = seen.features if reducing else rule.reads(op, number, seen, layout, positions)
         window = window_of(op, layout, seen) if rule.window and not reducing else None
@@ -153,7 +160,12 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
         edge = _edge(filled_by, source, seen, need, low, reads)
         if seen.positions == filled_by.tokens and edge.need is need:
             edge.window = window
+        if (made := scores[number]) is not None:
+            edge.seen = made.share
+            if rule.elementwise and layout.shape[-2:] == shape[-2:] and edge.need is need:
+                left = node.scores = made
         node.edges.append(edge)
+    node.seen = left.share if left is not None else 1.0
     return node
 
 
@@ -182,8 +194,13 @@ def _edge(node: Node, source: Source, seen: Layout, need: Table, low: Table, rea
     return Edge(source.node, every, np.zeros_like(low), reads, features, piece=source.piece)
 
 
-def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layout) -> Edge:
-    """Return the edge of the right matrix of a product of two activations: all of its image's tokens, at every row."""
+def _right_matrix(
+    node: Node, source: Source, shape: tuple[int, ...], out: Layout, scores: Triangle | None
+) -> Edge:
+    """Return the edge of the right matrix of a product of two activations.
+
+    A row needs all of its image's tokens; of causal scores, those up to its own.
+    """
     features = node.features if node.type == "Input" else source.features
     images = (
         shape[0]
@@ -198,9 +215,17 @@ def _right_matrix(node: Node, source: Source, shape: tuple[int, ...], out: Layou
     held = tokens * features + cached
     ways = [axis - len(shape) for axis in source.axes or () if axis >= len(shape) - 2]
     across = ways == [-1] if len(ways) == 1 else None
+    need, rows = (image + 1) * tokens, out.positions // images
+    if (
+        scores is not None
+        and across is not None
+        and (scores.rows, scores.keys) == (rows, tokens + source.cached)
+    ):
+        need = scores.need(image, tokens, source.cached)
     return Edge(
-        source.node, (image + 1) * tokens, image * tokens, held, features,
-        piece=source.piece, held=held, cached=cached, rows=out.positions // images, across=across,
+        source.node, need, image * tokens, held, features,
+        piece=source.piece, held=held, cached=cached, rows=rows, across=across,
+        seen=scores.share if scores is not None else 1.0,
     )  # fmt: skip
 
 

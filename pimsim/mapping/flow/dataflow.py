@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.mapping.flow.causal import Triangle
 from pimsim.mapping.flow.layout import Layout, Table
 from pimsim.mapping.flow.windows import Window
 from pimsim.trace.op import Op
@@ -42,6 +43,8 @@ class Edge:
         How many firings use the same ones.
     across : bool or None
         Whether its tokens are columns of that matrix, or rows; None where it is cut otherwise.
+    seen : float
+        The share of what it reads that a causal mask leaves, over all positions.
     """
 
     source: int
@@ -55,6 +58,12 @@ class Edge:
     cached: int = 0
     rows: int = 1
     across: bool | None = None
+    seen: float = 1.0
+
+    @property
+    def at_once(self) -> Table:
+        """`need` if a right matrix must be there as a whole before its first row: that of its last row."""
+        return np.repeat(self.need[self.rows - 1 :: self.rows], self.rows) if self.held else self.need
 
     def wanted(self, positions: Table, tokens: int) -> npt.NDArray[np.bool_]:
         """Return which of the source's tokens some of the consumer's positions read."""
@@ -86,6 +95,10 @@ class Node:
         The token that a firing puts out, -1 for none.
     work : float
         Elements that one firing processes on a digital unit (before the unit's cost per element).
+    seen : float
+        The share of them that a causal mask leaves, over all positions: a unit may skip the rest.
+    scores : Triangle, optional
+        Which scores it puts out, if a causal mask follows or has been.
     layout : Layout
         Of the tensor that its tokens make up.
     edges : list of Edge
@@ -105,6 +118,8 @@ class Node:
     layout: Layout
     edges: list[Edge] = field(default_factory=list)
     expert: Expert | None = None
+    seen: float = 1.0
+    scores: Triangle | None = None
 
     @property
     def on_arrays(self) -> bool:

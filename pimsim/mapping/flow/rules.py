@@ -71,6 +71,11 @@ class OpRule:
     expert: Literal["begins", "ends"] | None = None
 
     @property
+    def elementwise(self) -> bool:
+        """Whether an element comes of those at its place, or of those of its position."""
+        return self.work is costs.elementwise
+
+    @property
     def multiplies(self) -> bool:
         """Whether its work is multiply-accumulates."""
         return self.matrix is not None

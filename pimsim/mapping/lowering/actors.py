@@ -150,18 +150,21 @@ class Actors:
     def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
         """The path of one firing on a digital unit."""
         right, path, site = node.right, [], self.plan.package.site(tile)
-        elements = sum(edge.reads for edge in node.edges if edge is not right) / op.slices
+        kind = self.plan.package.kind(tile)
+        elements = sum(edge.reads * kind.seen(node, edge.seen) for edge in node.edges if edge is not right)
+        elements /= op.slices
         rows, again = 1, 0
         if right is not None:  # read once for the rows that the unit works on together
             rows = right.rows
             assert op.unit is not None
-            again = math.ceil(right.held / min(rows, site.digital[op.unit].rows) / op.slices)
+            held = right.held * kind.seen(node, right.seen)
+            again = math.ceil(held / min(rows, site.digital[op.unit].rows) / op.slices)
         if not op.attached:
             elements += again if op.held_in != MEMORY else 0
             path = self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits)
         if op.held_in == MEMORY:
             path += self.transport.from_memory(tile, again * self.input_bits)
-        return [*path, self.transport.at_unit(tile, node.type, node.work / op.slices, rows)]
+        return [*path, self.transport.at_unit(tile, node.type, kind.work(node) / op.slices, rows)]
 
     def over_bus(self, tile: int, outputs: int) -> Step:
         """Sums leave what multiplies over the bus, through the registers."""

@@ -36,7 +36,7 @@ def note_carried(net: Netlist) -> None:
             if made[key] != out.path:
                 net.paths += net.paths[out.path : through(out) + 1]
             tallied = (*way[:-1], way[-1]._replace(tally=carried))
-            net.replace_path(made[key] + through(out) - out.path, tallied, net.actors[out.actor].op)
+            net.replace_path(made[key] + through(out) - out.path, tallied, net.owner_of(out.actor))
         net.outputs[number] = out._replace(path=made[key])
     _note_trees(net)
 
@@ -69,7 +69,7 @@ def _grow(net: Netlist, number: int, out: Output, carried: Carried) -> None:
         return (*others, last._replace(tally=carried._replace(bits=bits_at(count))))
 
     net.growing[number] = row._replace(key=(row.key, carried.reader), at=at)
-    net.replace_path(row.path, at(row.last), net.path_ops[row.path])
+    net.replace_path(row.path, at(row.last), net.path_owners[row.path])
 
 
 def _note_trees(net: Netlist) -> None:

@@ -43,7 +43,7 @@ def lower_programs(programs: Sequence[Program]) -> Lowered:
     net = Netlist()
     lowered = Lowered(net, Transport(programs[0].plan.package, net), [], {})
     room: list[int] | None = None
-    for program in programs:
+    for net.program, program in enumerate(programs):
         first, lowering = len(net.actors), _Lowering(program, lowered)
         lowering.run()
         room = list(program.plan.slack.room) if room is None else room
@@ -172,7 +172,7 @@ class _Lowering:
         source = self.plan.ops[edge.source]
         positions = {index: op.positions(index) for index, _, _ in readers}
         if edge.held and op.held_in == ARRAYS:  # who writes it takes it once an image
-            positions = {index: each[:: edge.rows] for index, each in positions.items()}
+            positions = {index: each[edge.rows - 1 :: edge.rows] for index, each in positions.items()}
         wanted = edge.wanted(np.concatenate(list(positions.values())), source.node.tokens)
         if not wanted.any():
             wanted[-1] = True  # a window that lies in the padding: it waits for the last token all the same

@@ -48,13 +48,22 @@ class Kind(ABC):
 
     # -- at what cost ------------------------------------------------------------------------------------------
 
+    def seen(self, node: Node, share: float) -> float:
+        """Return the share of something that an op works on: what a mask leaves if its unit skips the rest, or all."""
+        name = self.site.unit_of(node.type)
+        return share if name is not None and self.site.digital[name].skips_masked else 1.0
+
+    def work(self, node: Node) -> float:
+        """Return the elements that a firing processes on a digital unit, over all positions."""
+        return node.work * self.seen(node, node.seen)
+
     def service_fs(self, node: Node, slices: int = 1) -> float:
         """Return the time that one firing of a slice keeps a site's digital units busy, fs; several units share it."""
         rows = node.right.rows if node.right is not None else 1
         name = self.site.unit_of(node.type)
         assert name is not None
         unit = self.site.digital[name]
-        return unit.work(node.type, node.work / slices, rows, self.site.clocks).held / unit.count
+        return unit.work(node.type, self.work(node) / slices, rows, self.site.clocks).held / unit.count
 
     def predicted_fs(self, node: Node, weight_bits: int, input_bits: int) -> float:
         """Return how long an inference of an op keeps all sites of this name busy, shared out evenly, fs."""

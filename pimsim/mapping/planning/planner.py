@@ -13,8 +13,7 @@ from pimsim.chip import Chip, ChipConfig
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Node
-from pimsim.mapping.flow.heads import Group, eager, groups_of, slices_of
-from pimsim.mapping.flow.layout import Table
+from pimsim.mapping.flow.heads import Group, groups_of, slices_of
 from pimsim.mapping.planning.assign import Choice, assign
 from pimsim.mapping.planning.copies import Copies, choose_copies, own_token
 from pimsim.mapping.planning.kind import Kind, kinds_of
@@ -23,6 +22,7 @@ from pimsim.mapping.planning.operands import give_operands
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, stated_bits
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
+from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
@@ -127,7 +127,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
             mend=f"give --chips {fewest} or more{other}",
         )
     users = users_of(owners, tilings)
-    least = [_places(each, np.zeros(len(each), dtype=np.int64)) for each in flows.programs]
+    least = [places_of(each, np.zeros(len(each), dtype=np.int64), kinds) for each in flows.programs]
     least = [only_taken(*each, users) for each in zip(flows.programs, least, strict=True)]
     for each, places in zip(flows.programs, least, strict=True):
         _check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config)
@@ -241,7 +241,7 @@ class _Job:
         wanted = [
             [
                 [places + 2 * copies.of[edge.source] for places, edge in zip(row, node.edges, strict=True)]
-                for row, node in zip(_places(each, ahead), each, strict=True)
+                for row, node in zip(places_of(each, ahead, package.kinds), each, strict=True)
             ]
             for each in self.flows.programs
         ]
@@ -334,31 +334,6 @@ class _Job:
                     raise
             else:
                 return
-
-
-def _places(nodes: list[Node], ahead: Table) -> list[list[int]]:
-    """Return the places that each edge of each node needs, by the token game."""
-    from pimsim_core.token_game import play
-
-    edges = [edge for node in nodes for edge in node.edges]
-    sizes = [len(edge.need) for edge in edges]
-    emitted = [np.cumsum(node.token >= 0) for node in nodes]
-    most = play(
-        np.array([node.positions for node in nodes], dtype=np.int64),
-        np.cumsum([0, *(len(node.edges) for node in nodes)]).astype(np.int32),
-        np.array([edge.source for edge in edges], dtype=np.int32),
-        np.array([nodes[edge.source].tokens for edge in edges], dtype=np.int64),
-        np.concatenate([edge.need for edge in edges]),
-        np.concatenate([edge.low for edge in edges]),
-        np.cumsum([0, *sizes[:-1]]).astype(np.int64),
-        np.concatenate(emitted),
-        np.cumsum([0, *(len(each) for each in emitted[:-1])]).astype(np.int64),
-        ahead,
-        eager(nodes),
-        2,
-    )
-    found = iter(most.tolist())
-    return [[max(1, next(found)) for _ in node.edges] for node in nodes]
 
 
 def _check_buffers(

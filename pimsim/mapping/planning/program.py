@@ -42,9 +42,16 @@ class Program:
         cached : Counter of int
             How many inferences had so many tokens in their cache, where it grows.
         """
-        growth, node = self.plan.growth, self.plan.ops[number].node
+        growth, op = self.plan.growth, self.plan.ops[number]
+        node, kind = (
+            op.node,
+            self.plan.package.kind(op.replicas[0].home) if op.unit and not op.arrays else None,
+        )
         if growth is None or not growth.grows(number):
-            return node.work * node.positions * inferences
+            work = node.work if kind is None else kind.work(node)
+            return work * node.positions * inferences
+        grown = {count: growth.node(number, count) for count in cached}
         return sum(
-            growth.node(number, count).work * node.positions * times for count, times in cached.items()
+            (each.work if kind is None else kind.work(each)) * node.positions * cached[count]
+            for count, each in grown.items()
         )

@@ -8,7 +8,14 @@ from pimsim.trace.lower.maker import Maker, Term
 
 
 def attention(
-    m: Maker, queries: Term, keys: Term, values: Term, mask: Term | None = None, *, masked: bool = False
+    m: Maker,
+    queries: Term,
+    keys: Term,
+    values: Term,
+    mask: Term | None = None,
+    *,
+    masked: bool = False,
+    causal: bool = False,
 ) -> Any:
     """Return (batch, heads, rows, features of a value).
 
@@ -19,13 +26,15 @@ def attention(
     mask : Term, optional
         What is added to the scores; of type bool it chooses.
     masked : bool
-        Whether they are masked by position (causal, a window) though no mask is given.
+        Whether they are masked though no mask is given.
+    causal : bool
+        Whether a row uses the keys up to its own only, the last row all.
     """
     heads = queries.shape[1]
     keys, values = (shared(m, each, heads) for each in (keys, values))
-    scores = m.matmul(queries, m.turned(keys))
+    scores = _scores(m, queries, m.turned(keys), causal)
     scores = m.broadcast("Mul", scores, m.number((), queries.dtype))
-    if mask is None and masked:
+    if mask is None and (masked or causal):
         mask = m.number(scores.shape[-2:], queries.dtype)
     if mask is not None and mask.dtype == "bool":
         scores = m.op("Where", [mask, scores, m.number((), queries.dtype)], scores.shape, queries.dtype)
@@ -33,6 +42,14 @@ def attention(
         scores = m.broadcast("Add", scores, mask)
     weights = m.op("Softmax", [scores], axis=len(scores.shape) - 1)
     return m.matmul(weights, values)
+
+
+def _scores(m: Maker, queries: Term, keys: Term, causal: bool) -> Any:
+    """Multiply queries and turned keys; where each row uses the keys up to its own, the product says so."""
+    plain = queries.shape[-2] == 1 or queries.shape[:2] != keys.shape[:2]  # one row uses all keys
+    if not causal or plain or m.is_constant(queries) or m.is_constant(keys):
+        return m.matmul(queries, keys)
+    return m.op("MatMul", [queries, keys], (*queries.shape[:-1], keys.shape[-1]), causal=1)
 
 
 def shared(m: Maker, term: Term, heads: int) -> Any:

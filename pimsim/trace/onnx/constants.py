@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SMALL = 4096
 """Elements; a constant of more than that is not handed to ONNX's shape inference."""
 LARGEST = 1 << 20
-"""Elements; a constant of more than that is never computed."""
+"""Elements; a constant of more than that is computed for a mask of attention only."""
 _BITS = re.compile(r"(?:u?int|float)(2|4|8)(?:$|e)")  # element types of a few bits, by name
 _KEPT = (
     "Transpose",
@@ -175,8 +175,8 @@ class Constants:
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         return (self._folder / location).is_file()
 
-    def value(self, name: str) -> np.ndarray[Any, Any]:
-        """Compute a small constant.
+    def value(self, name: str, most: int = LARGEST) -> np.ndarray[Any, Any]:
+        """Compute a constant of at most so many elements, made of such.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class Constants:
             else:
                 last = todo.pop()
                 if last not in self._values:
-                    self._compute(last)
+                    self._compute(last, most)
         return self._values[name]
 
     def _waits_for(self, name: str) -> list[str]:
@@ -207,9 +207,9 @@ class Constants:
             return []
         return [value for value in self._maker[name].input if value and value not in self._values]
 
-    def _compute(self, name: str) -> None:
+    def _compute(self, name: str, most: int) -> None:
         if name in self.stored:
-            self._values[name] = self._stored_value(self.stored[name])
+            self._values[name] = self._stored_value(self.stored[name], most)
             return
         if name in self._derived:
             tensor = self.tensors[name]
@@ -219,7 +219,7 @@ class Constants:
             return
         node = self._maker[name]
         sizes = [self.tensors[value].elements for value in node.output if value in self.tensors]
-        if max(sizes, default=0) > LARGEST:
+        if max(sizes, default=0) > most:
             raise TraceError(f"the value of '{name}' is needed but is too big to compute", where=self.where)
         inputs = {value: self._values[value] for value in node.input if value and value in self._values}
         if node.op_type in _OF_SHAPE:
@@ -248,8 +248,8 @@ class Constants:
                 raise TraceError(f"the constant '{name}' ({node.op_type}) is no tensor", where=self.where)
         return {name: np.asarray(value) for name, value in found.items()}
 
-    def _stored_value(self, tensor: TensorProto) -> np.ndarray[Any, Any]:
-        if math.prod(tensor.dims) > LARGEST:
+    def _stored_value(self, tensor: TensorProto, most: int) -> np.ndarray[Any, Any]:
+        if math.prod(tensor.dims) > most:
             raise TraceError(f"the value of '{tensor.name}' is needed but is too big", where=self.where)
         try:
             return numpy_helper.to_array(tensor, str(self._folder))

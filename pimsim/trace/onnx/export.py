@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
+from pimsim.trace.causal import mark
 from pimsim.trace.fold import drop_unread, fold_scales_into
 from pimsim.trace.identity import only_shared
 from pimsim.trace.op import Op
@@ -137,7 +138,7 @@ def export(
         "notes": notes,
     }
     try:
-        kept = only_shared(drop_unread(ops, outputs))
+        kept = mark(only_shared(drop_unread(ops, outputs)), converter.masked)
         trace = Trace.from_ops(model or Path(path).stem, kept, outputs, header)
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
@@ -176,6 +177,7 @@ class _Converter:
 
     def __init__(self, graph: Graph) -> None:
         from pimsim.trace.onnx.identity import Identities
+        from pimsim.trace.onnx.masks import Masks
 
         self.graph = graph
         self.identities = Identities(graph.constants)
@@ -187,6 +189,8 @@ class _Converter:
         self.weights: dict[str, str] = {}  # op -> value name of its weight
         self.values: dict[str, str] = {}  # name of a constant -> a value that it is
         self.asked: dict[tuple[str, int], list[int | None]] = {}  # output -> bits that each reader has it in
+        self.masks = Masks(graph)
+        self.masked: set[str] = set()  # ops that apply a causal mask to scores of attention
 
     def convert(self) -> tuple[list[Op], list[str]]:
         """Return the ops, in the file's order, and the names of the output ops."""
@@ -299,6 +303,8 @@ class _Converter:
             tensors = tensors[:1]
         self.ops.append(Op(name, type_, inputs, tensors, attributes))
         self.nodes[name] = node
+        if self.masks.applied_by(self.ops[-1], operands):
+            self.masked.add(name)
         self.made.update({value: (name, index) for index, value in enumerate(outputs)})
 
     def _weight_position(self, type_: str, operands: list[str]) -> int | None:

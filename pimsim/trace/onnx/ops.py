@@ -80,6 +80,8 @@ def normalize(graph: Values, node: NodeProto | Piece) -> tuple[str, list[str], A
     rank = len(graph.tensor(node.input[0]).shape)
     attributes = {}
     for name, kind in OP_TYPES[type_].attributes.items():
+        if kind.spare:
+            continue
         value = given[name] if name in given else _default(graph, node, name)
         if kind.kind == "axis" and value is not None:
             value = value + rank + (type_ == "OneHot") if value < 0 else value

@@ -17,6 +17,7 @@ from pimsim.trace.op import Op
 from pimsim.trace.symbols import expert_of
 from pimsim.trace.tensor import Operand, Role, Tensor
 from pimsim.trace.torch.identity import Identities
+from pimsim.trace.torch.masks import Masks
 from pimsim.trace.unknown import is_matrix
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Builder:
         ATen ops without a handler; their nodes became DataMovement.
     with_weights : set of str
         Those of them that read a matrix of the model's.
+    masked : set of str
+        Ops that apply a causal mask to scores of attention.
     """
 
     def __init__(
@@ -114,6 +117,8 @@ class Builder:
         self.ops: dict[str, Op] = {}
         self.unknown: Counter[str] = Counter()
         self.with_weights: set[str] = set()
+        self.masked: set[str] = set()
+        self._masks = Masks(exported)
         self.zero_padded: set[str] = set()  # names of the Pad ops that add zeros
         self.values: dict[Node, Value | list[Value]] = {}
         children = [name for name, _ in exported.module.named_children()]
@@ -297,6 +302,8 @@ class Builder:
         name = self._unique(name)
         tensors = tuple(Tensor(shape, dtype) for shape, dtype in outputs)
         self.ops[name] = Op(name, type_, tuple(operands), tensors, dict(attributes or {}))
+        if self._masks.applied_by(self.ops[name], node, self.values):
+            self.masked.add(name)
         return [Made(name, index, (shape,), dtype) for index, (shape, dtype) in enumerate(outputs)]
 
     def one(

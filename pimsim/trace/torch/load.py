@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.causal import mark
 from pimsim.trace.experts import row_symbols
 from pimsim.trace.fold import drop_unread, fold_scales
 from pimsim.trace.identity import only_shared
@@ -93,7 +94,7 @@ def from_torch(
     if builder.unknown and not outputs:
         raise TraceError("no output is made of ops that a trace knows", where=name)
     ops, outputs = fold_scales(list(builder.ops.values()), outputs)
-    ops, outputs = only_shared(drop_unread(ops, outputs)), list(outputs)
+    ops, outputs = mark(only_shared(drop_unread(ops, outputs)), builder.masked), list(outputs)
     header: dict[str, Any] = {
         "source": {
             **(source or {"class": type(module).__name__}),

@@ -105,6 +105,10 @@ def _attention(b: Builder, node: Node) -> Value:
             scores = b.one(node, "Where", [b.operand(added), *rest], shape)
         else:
             scores = b.one(node, "Add", [b.operand(scores), b.operand(added)], shape)
+            if (
+                causal and shape[-2] == shape[-1]
+            ):  # torch counts from the first key, else it is no causal mask
+                b.masked.add(scores.op)
     weights = b.one(node, "Softmax", [b.operand(scores)], shape, {"axis": rank - 1})
     return product(b, node, weights, _repeated(b, node, values, head))
 

@@ -138,10 +138,13 @@ def _attention(m: OnnxMaker) -> list[Any]:
         if past is not None:
             joint = m.concat([past, (keys, values)[position]], 2)
             keys, values = (joint, values) if position == 0 else (keys, joint)
-    causal = bool(m.attribute("is_causal", 0))
+    first, masked = bool(m.attribute("is_causal", 0)), False
+    causal = first and (
+        m.given(4) is not None or queries.shape[2] == keys.shape[2]
+    )  # else counted from the first
     if mask is not None and mask.shape[-1] not in (1, keys.shape[2]):  # keys behind its end are left out
-        mask, causal = None, True
-    made = attention(m, queries, keys, values, mask, masked=causal)
+        mask, masked = None, True
+    made = attention(m, queries, keys, values, mask, masked=first or masked, causal=causal)
     m.puts_out(0, joined(m, made) if flat else made)
     m.puts_out(1, keys)
     m.puts_out(2, values)

@@ -144,8 +144,9 @@ def _attention(m: OnnxMaker) -> list[Any]:
     if len(m.node.output) > 1 and m.node.output[1]:
         wide = [m.reshape(each, (1, *each.shape)) for each in (keys, values)]
         m.puts_out(1, m.concat(wide, 0))
-    masked = bool(m.attribute("unidirectional", 0)) or mask is not None
-    m.puts_out(0, joined(m, attention(m, queries, keys, values, more, masked=masked)))
+    causal = bool(m.attribute("unidirectional", 0))
+    made = attention(m, queries, keys, values, more, masked=mask is not None, causal=causal)
+    m.puts_out(0, joined(m, made))
     return []
 
 
@@ -171,8 +172,9 @@ def _multi_head(m: OnnxMaker) -> list[Any]:
         ]
     queries, keys, values = (by_heads(m, t, heads) if len(t.shape) == 3 else t for t in terms)
     keys, values = _appended(m, keys, values, 6)
-    masked = bool(m.attribute("unidirectional", 0)) or m.given(4) is not None
-    m.puts_out(0, joined(m, attention(m, queries, keys, values, m.given(5), masked=masked)))
+    causal = bool(m.attribute("unidirectional", 0))
+    made = attention(m, queries, keys, values, m.given(5), masked=m.given(4) is not None, causal=causal)
+    m.puts_out(0, joined(m, made))
     return []
 
 
@@ -189,7 +191,7 @@ def _group_query(m: OnnxMaker) -> list[Any]:
     if m.attribute("do_rotary", 0) and tables[0] is not None and tables[1] is not None:
         queries, keys = (rotary(m, each, tables[0], tables[1], None, 0) for each in (queries, keys))
     keys, values = _appended(m, keys, values, 3)
-    m.puts_out(0, joined(m, attention(m, queries, keys, values, m.given(10), masked=True)))
+    m.puts_out(0, joined(m, attention(m, queries, keys, values, m.given(10), causal=True)))
     return []
 
 

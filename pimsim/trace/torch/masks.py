@@ -1,0 +1,161 @@
+"""Masks of attention in a graph of torch's: computed for the sizes of the example, to see whether they are causal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pimsim.trace.causal import OPPOSITE, Sense, is_causal, sense_of
+from pimsim.trace.op import Op
+from pimsim.trace.tensor import Tensor
+
+if TYPE_CHECKING:
+    from torch.fx import Node
+
+    from pimsim.trace.torch.export import Exported
+
+_LARGEST = 1 << 24  # elements
+_SAME = ("_to_copy", "to", "clone", "alias", "detach", "expand", "contiguous", "slice", "view", "reshape")
+_NOT = ("bitwise_not", "logical_not", "__invert__")
+_BOTH: dict[Sense, tuple[str, ...]] = {
+    "true keeps": ("bitwise_and", "logical_and", "__and__", "mul"),
+    "true hides": ("bitwise_or", "logical_or", "__or__"),
+    "added": ("add",),
+    "taken off": ("add",),
+}
+"""What hides all that one of its operands hides."""
+
+
+class _NotKnown(Exception):
+    """A value depends on the model's inputs, or is not stored."""
+
+
+class Masks:
+    """Says which nodes are causal masks.
+
+    Parameters
+    ----------
+    exported : Exported
+        The graph.
+    """
+
+    def __init__(self, exported: Exported) -> None:
+        self._exported = exported
+        self._values: dict[Node, Any] = {}
+        self._found: dict[tuple[Node, Sense], bool] = {}
+
+    def applied_by(self, op: Op, node: Node, values: Mapping[Node, Any]) -> bool:
+        """Return whether an op applies a causal mask to scores.
+
+        Parameters
+        ----------
+        op : Op
+            The op.
+        node : Node
+            What it is made of.
+        values : mapping of Node to Value
+            What is known of the nodes before.
+        """
+        scores = op.output.shape[-2:]
+        if op.type not in ("Add", "Sub", "Where") or len(scores) < 2:
+            return False
+        for each in node.all_input_nodes:
+            value = values.get(each)
+            if getattr(value, "shape", ())[-2:] != scores:
+                continue
+            form = Tensor(value.shape, value.dtype)  # type: ignore[union-attr]
+            senses = [sense_of(op, n) for n, operand in enumerate(op.inputs) if operand.tensor == form]
+            if value.dtype == "bool" and op.type == "Add":  # type: ignore[union-attr]
+                senses = ["true keeps"]  # as scaled_dot_product_attention takes it
+            if any(sense is not None and self.causal(each, sense) for sense in senses):
+                return True
+        return False
+
+    def causal(self, node: Node, sense: Sense) -> bool:
+        """Return whether a node hides the keys behind each row's own, whatever else it may hide."""
+        key = node, sense
+        if key not in self._found:
+            self._found[key] = self._is_causal(node, sense)
+        return self._found[key]
+
+    def _is_causal(self, node: Node, sense: Sense) -> bool:
+        import torch
+
+        try:
+            value = self._value(node)
+        except (_NotKnown, RuntimeError, TypeError, ValueError, NotImplementedError):
+            return self._in_parts(node, sense)
+        if not isinstance(value, torch.Tensor):
+            return False
+        plain = value if value.dtype == torch.bool else value.double()
+        return is_causal(plain.numpy(), sense)
+
+    def _in_parts(self, node: Node, sense: Sense) -> bool:
+        """Look at what a mask is made of that depends on the model's inputs, too."""
+        stem = str(getattr(node.target, "__name__", "")).partition(".")[0]
+        size = _shape(node)[-2:]
+        parts = [each for each in node.all_input_nodes if _shape(each)[-2:] == size]
+        if stem in _SAME or stem in _BOTH[sense]:
+            return any(self.causal(each, sense) for each in parts)
+        if stem in _NOT and sense in OPPOSITE:
+            return any(self.causal(each, OPPOSITE[sense]) for each in parts)
+        if stem in ("where", "masked_fill") and sense == "added" and parts:
+            hides: Sense = "true hides" if stem == "masked_fill" else "true keeps"
+            return self.causal(parts[0], hides)
+        return False
+
+    def _value(self, node: Node) -> Any:
+        """Compute what a node is, if it depends on sizes only."""
+        if node not in self._values:
+            self._values[node] = self._computed(node)
+        return self._values[node]
+
+    def _computed(self, node: Node) -> Any:
+        import torch
+
+        made = node.meta.get("val")
+        if isinstance(made, torch.SymInt | torch.SymFloat | torch.SymBool):
+            return made.node.hint
+        if node.op in ("placeholder", "get_attr"):
+            return self._stored(node)
+        if math.prod(_shape(node)) > _LARGEST:
+            raise _NotKnown
+        in_place = str(getattr(node.target, "__name__", "")).partition(".")[0].endswith("_")
+
+        def plain(argument: Any) -> Any:
+            if isinstance(argument, list | tuple):
+                return type(argument)(plain(each) for each in argument)
+            if isinstance(argument, torch.device):
+                return torch.device("cpu")
+            if hasattr(argument, "all_input_nodes"):
+                value = self._value(argument)
+                return value.clone() if in_place and isinstance(value, torch.Tensor) else value
+            return argument
+
+        assert callable(node.target)
+        kwargs = {name: plain(value) for name, value in node.kwargs.items()}
+        if "device" in kwargs or any(each.name == "device" for each in _schema(node)):
+            kwargs["device"] = torch.device("cpu")
+        with torch.no_grad(), torch.device("cpu"):
+            return node.target(*plain(tuple(node.args)), **kwargs)
+
+    def _stored(self, node: Node) -> Any:
+        """Return a parameter, buffer or constant, if the model has its values."""
+        import torch
+
+        name, program = self._exported.held.get(node.name, str(node.target)), self._exported.program
+        value = program.state_dict.get(name, program.constants.get(name))
+        if not isinstance(value, torch.Tensor) or value.is_meta or value.numel() > _LARGEST:
+            raise _NotKnown
+        return value.detach().cpu()
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    """Return a node's shape for the sizes of the example; () if it is no tensor."""
+    sizes = getattr(node.meta.get("val"), "shape", ())
+    return tuple(size if isinstance(size, int) else int(size.node.hint) for size in sizes)
+
+
+def _schema(node: Node) -> Any:
+    return getattr(getattr(node.target, "_schema", None), "arguments", ())
