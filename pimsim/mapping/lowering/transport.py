@@ -46,6 +46,12 @@ class Transport:
         other.net, other._made = Netlist(), {}
         return other
 
+    def over(self, net: Netlist) -> Transport:
+        """Return the same ways over a copy of the rows."""
+        other = copy(self)
+        other.net, other._made = net, self._made.copy()
+        return other
+
     def resource(
         self,
         key: Hashable,
