@@ -152,9 +152,12 @@ class Masks:
 
 
 def _shape(node: Node) -> tuple[int, ...]:
-    """Return a node's shape for the sizes of the example; () if it is no tensor."""
-    sizes = getattr(node.meta.get("val"), "shape", ())
-    return tuple(size if isinstance(size, int) else int(size.node.hint) for size in sizes)
+    """Return a node's shape for the sizes of the example; () if it is no tensor, or a size depends on values."""
+    sizes = [
+        size if isinstance(size, int) else size.node.hint
+        for size in getattr(node.meta.get("val"), "shape", ())
+    ]
+    return () if None in sizes else tuple(map(int, sizes))
 
 
 def _schema(node: Node) -> Any:
