@@ -231,17 +231,6 @@ cdef class Engine(Figures):
         self.noticed = False
         return found
 
-    def doing(self, int32_t resource):
-        """Return how many servers of a resource are held now, by the number of the cause that they are held for."""
-        holds = np.asarray(self.holds)
-        own = holds["cause"][(holds["resource"] == resource) & (holds["cause"] >= 0)]
-        causes, counts = np.unique(own, return_counts=True)
-        held = dict(zip(causes.tolist(), counts.tolist(), strict=True))
-        usual = self.resources[resource].servers - self.resources[resource].idle - len(own)
-        if usual:  # a multiplication holds its arrays before it is written down
-            held[self.resources[resource].cause] = held.get(self.resources[resource].cause, 0) + usual
-        return held
-
     def converting(self, int32_t resource, int64_t time):
         """Return whether conversions of what arrays have read are under way at a time, now or before the next event."""
         return self.crossbar.converting(resource, time)
@@ -290,18 +279,15 @@ cdef class Engine(Figures):
         self.selected[self.select_ptr[selector] + inference] = choice
 
     def add_resources(self, rows):
-        """Append resources for jobs, idle, and return the number of the first; the others follow it.
+        """Append idle resources for jobs, and return the number of the first; the others follow it.
 
-        Parameters
-        ----------
-        rows : sequence of rows of five
-            Period (fs), servers, link, cause and part, as in the netlist.
+        Each row is period (fs), servers, link, cause and part, as in the netlist.
         """
         cdef int64_t first = self.resources.shape[0]
         more = np.zeros(len(rows), dtype=record_dtype("resource"))
         more["period"], more["servers"], more["link"], more["cause"], more["part"] = np.array(rows, dtype=np.int64).T
-        more["idle"], more["tile"] = more["servers"], self.tile_fill.shape[0] - 1
-        more["place"] = self.first_resource + first + np.arange(len(rows))
+        more["idle"], more["place"] = more["servers"], self.first_resource + first + np.arange(len(rows))
+        more["tile"] = self.tile_fill.shape[0] - 1
         for name in ("head", "tail", "fresh", "release_node"):
             more[name] = -1
         self.path.add_places(len(rows))
