@@ -15,7 +15,7 @@ from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.lowered import Ends, Lowered
 from pimsim.mapping.lowering.reload import Rounds
 from pimsim.mapping.lowering.windows import Buffered, under_way
-from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.planning.stationary import MEMORY
 from pimsim.netlist.rows import HOST, Step
@@ -164,6 +164,8 @@ class Actors:
             path = self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits)
         if op.held_in == MEMORY:
             path += self.transport.from_memory(tile, again * self.input_bits)
+        if op.unit == IN_BUFFERS:
+            return path
         return [*path, self.transport.at_unit(tile, node.type, kind.work(node) / op.slices, rows)]
 
     def over_bus(self, tile: int, outputs: int) -> Step:

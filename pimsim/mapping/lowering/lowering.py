@@ -173,7 +173,9 @@ class _Lowering:
         positions = {index: op.positions(index) for index, _, _ in readers}
         if edge.held and op.held_in == ARRAYS:  # who writes it takes it once an image
             positions = {index: each[edge.rows - 1 :: edge.rows] for index, each in positions.items()}
-        wanted = edge.wanted(np.concatenate(list(positions.values())), source.node.tokens)
+        wanted = edge.wanted(
+            np.concatenate(list(positions.values())), source.node.tokens, dealt=bool(op.dealt)
+        )
         if not wanted.any():
             wanted[-1] = True  # a window that lies in the padding: it waits for the last token all the same
         seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
@@ -183,9 +185,8 @@ class _Lowering:
         places = self.plan.places.get(edge_key, 2 * len(source.replicas))
         share = 1.0
         if op.tiling is not None:
-            share = op.tiling.share(
-                block for _, _, chunk in readers if chunk is not None for block in chunk.blocks
-            )
+            blocks = [block for _, _, chunk in readers if chunk is not None for block in chunk.blocks]
+            share = op.tiling.share(blocks, unrolled=edge.unrolled)
         taken = edge.features * share / max(op.slices, source.slices)
         bits = int(np.ceil(taken)) * self.actors.input_bits
         off_chip = edge.held > 0 and op.held_in == MEMORY

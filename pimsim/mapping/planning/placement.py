@@ -11,9 +11,10 @@ from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.heads import Group
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies, own_token
+from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
-from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
 from pimsim.mapping.planning.tiling import Block
 
@@ -36,6 +37,8 @@ class Floor:
     least, wanted : sequence of sequence of sequence of int
         For each program, op and edge: the places without which the data flow can deadlock, and those that keep a
         pipeline going.
+    deals : mapping of int to Deal
+        Ops whose positions are dealt out so that their inputs fit.
     """
 
     def __init__(
@@ -45,10 +48,11 @@ class Floor:
         programs: Sequence[Sequence[Node]],
         least: Sequence[Sequence[Sequence[int]]],
         wanted: Sequence[Sequence[Sequence[int]]],
+        deals: Mapping[int, Deal],
     ) -> None:
         config, self.kinds = package.config, package.kinds
         self.package, self.config, self.input_bits = package, config, input_bits
-        self.programs, self.least, self.wanted = programs, least, wanted
+        self.programs, self.least, self.wanted, self.deals = programs, least, wanted, deals
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
         self.ranks = {
@@ -62,7 +66,7 @@ class Floor:
         self.load = {
             (name, unit): np.zeros(package.tiles)
             for name, kind in self.kinds.items()
-            for unit in kind.site.digital
+            for unit in (*kind.site.digital, IN_BUFFERS)
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
@@ -116,6 +120,10 @@ class Floor:
         """
         node = self.programs[program][number]
         least, wanted = list(self.least[program][number]), list(self.wanted[program][number])
+        if number in self.deals:
+            dealt = self.deals[number].places
+            more = (-(-(high - low) // copies) for low, high in zip(least, wanted, strict=True))
+            return [n * here for n in dealt], [(n + m) * here for n, m in zip(dealt, more, strict=True)]
         held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
         if copies == 1 or held <= capacity or not all(own_token(edge) for edge in node.edges):
             return least, wanted
@@ -138,12 +146,12 @@ class Floor:
         """
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
-        share = op.tiling.share(seated.values()) if op.tiling else 1.0
         here = self.copies_at.get(key, 0) + 1
         rows = []  # program, edge, least and wanted places, bytes of each
         for program, nodes in enumerate(self.programs):
             fewest, most = self.places(program, number, copies, here, self.capacity[tile])
             for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
+                share = op.tiling.share(seated.values(), unrolled=line.unrolled) if op.tiling else 1.0
                 rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
         least = sum(low * size for _, _, low, _, size in rows)
