@@ -23,9 +23,10 @@ from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import IN_BUFFERS, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
-from pimsim.mapping.planning.room import deals_of
+from pimsim.mapping.planning.room import deals_of, spread_of
 from pimsim.mapping.planning.shared import only_taken, owners_by_round, users_of
-from pimsim.mapping.planning.stationary import BUFFER, MEMORY
+from pimsim.mapping.planning.slices import place_group
+from pimsim.mapping.planning.stationary import BUFFER, MEMORY, SPREAD
 from pimsim.mapping.planning.tiling import Tiling
 
 
@@ -199,12 +200,14 @@ class Job:
             elif op.unit is None:
                 op.replicas = [Replica(HOST_TILE)]
             else:
+                right_in[n] = self._spread_product(floor, n)
                 floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
-                right_in[n] = BUFFER
         plans = []
         for program, each in enumerate(self.flows.programs):
             own = [
-                replace(op, node=node, product_fs=products[n].fs[program] if n in products else None)
+                replace(
+                    op, node=node, elsewhere={}, product_fs=products[n].fs[program] if n in products else None
+                )
                 for n, (op, node) in enumerate(zip(ops, each, strict=True))
             ]
             give_operands(own, package.kinds, right_in, written, self.weight_bits, self.input_bits)
@@ -215,12 +218,26 @@ class Job:
                     few = -(-self.least[program][n][0] // dealt) + more
                     places[n, 0, tile] = max(package.site(tile).in_flight, few)
             bits, slack = (self.weight_bits, self.input_bits), floor.slack(program)
+            for (n, edge, part), tiles in floor.elsewhere.items():
+                own[n].elsewhere[edge, part] = tiles
             plans.append(Plan(self.chip, package, own, places, *bits, copies.pace_fs, slack))
         if plans[0].rounds > 1:
             for chip, size in enumerate(floor.off_chip):
                 if max(bytes_in_memory(plan).get(chip, 0) for plan in plans) > size:
                     raise NoRoom("memory")
         return plans
+
+    def _spread_product(self, floor: Floor, number: int) -> str:
+        """Let what is too large of a product's inputs lie in several buffers; return where its right matrix is."""
+        capacity = floor.kinds[str(self.choices[number].site)].site.buffer.capacity_bytes / self.part
+        nodes = [each[number] for each in self.flows.programs]
+        if nodes[0].right is None:
+            return BUFFER
+        about = self.flows.programs, [number], self.least, self.input_bits, 1
+        if spread_of(*about, capacity):
+            floor.outside |= spread_of(*about, capacity / 4)
+        right = next(n for n, edge in enumerate(nodes[0].edges) if edge.held)
+        return SPREAD if (number, right) in floor.outside else BUFFER
 
     def _place_group(
         self,
@@ -249,9 +266,19 @@ class Job:
             # Between rounds others use a buffer.
             ways += [(BUFFER, {})] if not (in_turns and cached) else []
             ways += [(MEMORY, {})] if self.chip.config.memory is not None else []
+            ways += [(SPREAD, {})] if not in_turns else []
+        slices = copies.slices[group.members[0]]
+        about = self.flows.programs, group.members, self.least, self.input_bits, slices
+        capacity = floor.kinds[site].site.buffer.capacity_bytes / self.part
         for number, (right_in, arrays) in enumerate(ways):
             try:
-                floor.place_group(group, site, anchors, copies, right_in, self.flows.caches, arrays)
+                floor.outside |= spread_of(
+                    *about,
+                    capacity / (4 if right_in == SPREAD else 1),
+                    self.flows.caches,
+                    held=right_in == SPREAD,
+                )
+                place_group(floor, group, site, anchors, copies, right_in, self.flows.caches, arrays)
             except NoRoom:
                 if number == len(ways) - 1:
                     raise

@@ -72,6 +72,8 @@ class PlannedOp:
         Why there.
     shares : str or None
         The op before whose weight is its own, too, so that they take turns on the slots.
+    elsewhere : dict of (input, slice) to tuple of int
+        Inputs that do not fit the tile, and the tiles whose buffers they lie in, a token in each by turns.
     dealt : tuple of int64 arrays
         The positions of each replica, where they are not dealt out one by one.
     product_fs : (int, int), optional
@@ -90,6 +92,7 @@ class PlannedOp:
     site: str | None = None
     why: str = ""
     shares: str | None = None
+    elsewhere: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     dealt: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
 
@@ -117,7 +120,7 @@ class PlannedOp:
 
     @property
     def held_in(self) -> str | None:
-        """Where the right matrix is: `stationary.BUFFER`, `MEMORY` or `ARRAYS`; None where there is none."""
+        """Where the right matrix is: `stationary.BUFFER`, `SPREAD`, `MEMORY` or `ARRAYS`; None where there is none."""
         return None if self.right_matrix is None else self.right_matrix.home
 
     @property

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from pimsim.chip import ChipConfig
 from pimsim.errors import MappingError
@@ -103,6 +102,52 @@ def deals_of(
     return found
 
 
+def spread_of(
+    programs: Sequence[Sequence[Node]],
+    members: Iterable[int],
+    least: Sequence[Sequence[Sequence[int]]],
+    input_bits: int,
+    slices: int,
+    piece: float,
+    caches: int = 1,
+    *,
+    held: bool = True,
+) -> dict[tuple[int, int], int]:
+    """Return the inputs of products, and of ops around them, that take more than a piece: into how many they go.
+
+    Parameters
+    ----------
+    programs : sequence of sequence of Node
+        The data flows.
+    members : iterable of int
+        Numbers of the ops.
+    least : sequence of sequence of sequence of int
+        For each program, op and input: tokens that wait at once.
+    input_bits : int
+        Of an activation.
+    slices : int
+        Of heads that the ops are cut into.
+    piece : float
+        Bytes.
+    caches : int
+        How many sequences have a cache at once.
+    held : bool
+        Whether right matrices count, too.
+    """
+    found: dict[tuple[int, int], int] = {}
+    for n in members:
+        for number in range(len(programs[0][n].edges)):
+            size = 0.0
+            for nodes, places in zip(programs, least, strict=True):
+                edge = nodes[n].edges[number]
+                if held or not edge.held:
+                    elements = places[n][number] * edge.features + caches * edge.cached
+                    size = max(size, elements / slices * input_bits / 8)
+            if size > piece:
+                found[n, number] = math.ceil(size / piece)
+    return found
+
+
 def check_buffers(
     kinds: Mapping[str, Kind],
     nodes: list[Node],
@@ -118,29 +163,27 @@ def check_buffers(
 
     With `alone`, no other program has the same places, so ops may be dealt out to as many tiles as hold their inputs.
     """
-    slices = {n: group.slices for group in groups for n in group.members}
+    together = {n for group in groups for n in group.members}
+    together |= {n for n, node in enumerate(nodes) if node.right is not None}
     for number, (node, tiling, places) in enumerate(zip(nodes, tilings, least, strict=True)):
         name = choices[number].site
         if name is None:
             continue
         kind, capacity = kinds[name], kinds[name].site.buffer.capacity_kib * 1024
         need = 0.0
-        if tiling is None and node.right is None and node.tokens == node.positions and alone:
-            continue  # it is dealt out
+        if tiling is None and (number in together or (node.tokens == node.positions and alone)):
+            continue  # it is dealt out, or its inputs are spread
         for n, edge in zip(places, node.edges, strict=True):
-            share = 1 / slices.get(number, 1)
+            share = 1.0
             if tiling is not None:
                 share = tiling.share(tiling.blocks[: kind.slots], unrolled=edge.unrolled)
-            if edge.held and (config.memory is not None or kind.product_policy != "digital"):
-                continue  # it may lie off the chip, or in arrays
             dealt = tiling is None and all(own_token(each) for each in node.edges)  # copies share it out
-            tokens = min(n, 2) if dealt else n + edge.cached / edge.features
-            need += tokens * edge.features * share * input_bits / 8
+            need += (min(n, 2) if dealt else n) * edge.features * share * input_bits / 8
         if need > capacity:
             raise MappingError(
                 f"its inputs need {need / 1024:.1f} KiB of buffer in one tile, "
                 f"{config.name} has {capacity / 1024:g} KiB",
                 where=f"op '{node.name}' ({node.type})",
-                mend=f"give --set {name}.buffer.capacity_kib={2 ** int(np.ceil(np.log2(need / 1024)))}, "
+                mend=f"give --set {name}.buffer.capacity_kib={2 ** math.ceil(math.log2(need / 1024))}, "
                 "fewer --input-bits or a smaller input",
             )
