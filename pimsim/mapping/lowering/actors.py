@@ -169,10 +169,13 @@ class Actors:
             again = math.ceil(held / min(rows, site.digital[op.unit].rows) / op.slices)
             if op.held_in == MEMORY:
                 path += self.transport.from_memory(tile, again * self.input_bits)
-            elif op.held_in == SPREAD:
-                path += self.from_buffers(op.elsewhere[node.edges.index(right), part], tile, again)
             else:
                 elements += again
+            if op.held_in == SPREAD:  # fetched piece by piece, each for several rows
+                tiles = op.elsewhere[node.edges.index(right), part]
+                fetched = held / min(rows, op.rows_at_once) / op.slices
+                path += self.from_buffers(tiles, tile, fetched)
+                path.append(self.transport.write_buffer(tile, math.ceil(fetched) * self.input_bits))
         if not op.attached and (elements or not path):
             path = [*self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits), *path]
         if op.unit == IN_BUFFERS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import IN_BUFFERS, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
-from pimsim.mapping.planning.room import deals_of, spread_of
+from pimsim.mapping.planning.room import block_of, deals_of, spread_of
 from pimsim.mapping.planning.shared import only_taken, owners_by_round, users_of
 from pimsim.mapping.planning.slices import place_group
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY, SPREAD
@@ -220,6 +220,8 @@ class Job:
             bits, slack = (self.weight_bits, self.input_bits), floor.slack(program)
             for (n, edge, part), tiles in floor.elsewhere.items():
                 own[n].elsewhere[edge, part] = tiles
+            for n, (rows, _) in floor.blocks.items():
+                own[n].rows_at_once = rows
             plans.append(Plan(self.chip, package, own, places, *bits, copies.pace_fs, slack))
         if plans[0].rounds > 1:
             for chip, size in enumerate(floor.off_chip):
@@ -236,8 +238,21 @@ class Job:
         about = self.flows.programs, [number], self.least, self.input_bits, 1
         if spread_of(*about, capacity):
             floor.outside |= spread_of(*about, capacity / 4)
+            self._take_blocks(floor, [number], 1, capacity)
         right = next(n for n, edge in enumerate(nodes[0].edges) if edge.held)
         return SPREAD if (number, right) in floor.outside else BUFFER
+
+    def _take_blocks(self, floor: Floor, members: Iterable[int], slices: int, capacity: float) -> None:
+        """Set room aside for the rows of products for which a piece of a right matrix is fetched once."""
+        nodes = self.flows.programs[0]
+        apart = [
+            n
+            for n in members
+            if any(e.held and (n, k) in floor.outside for k, e in enumerate(nodes[n].edges))
+        ]
+        for n in apart:
+            each = [program[n] for program in self.flows.programs]
+            floor.blocks[n] = block_of(each, slices, self.input_bits, capacity / (2 * len(apart)))
 
     def _place_group(
         self,
@@ -278,6 +293,7 @@ class Job:
                     self.flows.caches,
                     held=right_in == SPREAD,
                 )
+                self._take_blocks(floor, group.members, slices, capacity)
                 place_group(floor, group, site, anchors, copies, right_in, self.flows.caches, arrays)
             except NoRoom:
                 if number == len(ways) - 1:

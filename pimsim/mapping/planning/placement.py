@@ -87,6 +87,9 @@ class Floor:
         self.left: list[list[int]] = []  # of each round that is over: bytes by tile
         self.outside: dict[tuple[int, int], int] = {}  # input of an op -> in how many buffers it lies
         self.elsewhere: dict[tuple[int, int, int], tuple[int, ...]] = {}  # and in which, by slice
+        self.blocks: dict[
+            int, tuple[int, int]
+        ] = {}  # product -> rows for which a piece is fetched once; their bytes
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and where right matrices are
@@ -157,15 +160,16 @@ class Floor:
                 share = op.tiling.share(seated.values(), unrolled=line.unrolled) if op.tiling else 1.0
                 rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
-        least = sum(low * size for _, _, low, _, size in rows)
-        wanted = sum(high * size for _, _, _, high, size in rows)
+        block = here * self.blocks.get(number, (1, 0))[1]
+        least = sum(low * size for _, _, low, _, size in rows) + block
+        wanted = sum(high * size for _, _, _, high, size in rows) + block
         if left and wanted * (left + 1) > free:
             wanted = least
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
         if least > free or (wanted > free and free < self.capacity[tile]):
             return False
         part = 0.0 if wanted == least else 1.0 if wanted <= free else (free - least) / (wanted - least)
-        used = 0
+        used = block
         for program, edge, low, high, size in rows:
             places = low + int((high - low) * part)
             self.granted[program][number, edge, tile] = places

@@ -74,6 +74,8 @@ class PlannedOp:
         The op before whose weight is its own, too, so that they take turns on the slots.
     elsewhere : dict of (input, slice) to tuple of int
         Inputs that do not fit the tile, and the tiles whose buffers they lie in, a token in each by turns.
+    rows_at_once : int
+        Rows of a product for which a piece of a right matrix that lies elsewhere is fetched once.
     dealt : tuple of int64 arrays
         The positions of each replica, where they are not dealt out one by one.
     product_fs : (int, int), optional
@@ -93,6 +95,7 @@ class PlannedOp:
     why: str = ""
     shares: str | None = None
     elsewhere: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    rows_at_once: int = 1
     dealt: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
 

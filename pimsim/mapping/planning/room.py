@@ -148,6 +148,30 @@ def spread_of(
     return found
 
 
+def block_of(nodes: Iterable[Node], slices: int, input_bits: int, room: float) -> tuple[int, int]:
+    """Return for how many rows of a product a piece of its right matrix is fetched once, and the bytes of these rows.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        The product, in each program.
+    slices : int
+        Of heads.
+    input_bits : int
+        Of an activation.
+    room : float
+        Bytes that the rows of the left matrix, or what comes of them, may take.
+    """
+    rows, width = 1, 1
+    for node in nodes:
+        if node.right is not None:
+            rows = max(rows, node.right.rows)
+            left = max(edge.features for edge in node.edges if not edge.held)
+            width = max(width, math.ceil(max(left, node.features) / slices * input_bits / 8))
+    rows = max(1, min(rows, int(room // width)))
+    return rows, rows * width
+
+
 def check_buffers(
     kinds: Mapping[str, Kind],
     nodes: list[Node],

@@ -99,7 +99,7 @@ def _reserve_slice(
     ]
     apart = [(n, number) for n, number in floor.outside if n in group.members and n not in attached]
     shared = len(floor.programs) > 1
-    used, granted, in_memory = 0, {}, 0
+    used, granted, in_memory = sum(floor.blocks.get(n, (1, 0))[1] for n in group.members), {}, 0
     for program, n, number, edge in lines:
         size = floor.bytes_per_token(edge, 1 / slices)
         places = granted[program, n, number] = floor.least[program][n][number]
