@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Unpack
 
 import numpy as np
@@ -17,13 +17,14 @@ from pimsim.mapping.flow.stores import with_stores
 from pimsim.mapping.planning.assign import assign
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
+from pimsim.mapping.planning.limits import Limits
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, stated_bits
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.placement import NoRoom
 from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.room import check_buffers, crowded
-from pimsim.mapping.planning.rounds import check_reload, chips_for, counted, largest, rounds_of, slots_of
+from pimsim.mapping.planning.rounds import counted, rounds_of
 from pimsim.mapping.planning.shared import only_taken, owners_of, users_of
 from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
@@ -70,7 +71,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
     """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
     options = options or PlanOptions()
     jobs = {1: _job(chip, trace, flows, options, 1)}
-    limits = _Limits.of(jobs[1], options)
+    limits = Limits.of(jobs[1], options)
     reason = ""
     for count in limits.chips:
         package = Package(chip.config, count)
@@ -82,8 +83,8 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 return _on(package, job, limits.needed)
             except NoRoom as failure:
                 reason = str(failure)
-            if reason == "arrays":
-                break  # smaller pieces of maps free none
+    if reason == "buffer":
+        _job(chip, trace, flows, options, 1, alone=False)  # says it if a buffer cannot hold an op's inputs
     names = chip.config.working
     raise MappingError(
         f"'{flows.model}' needs {counted(limits.needed)}, {count} x {chip.config.name} has "
@@ -97,12 +98,18 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
     )
 
 
-def _job(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, part: int) -> Job:
-    """Say what is to be planned, with stores before layers whose inputs need more than a part of the buffer there."""
+def _job(
+    chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, part: int, *, alone: bool = True
+) -> Job:
+    """Say what is to be planned, with stores before layers whose inputs need more than a part of the buffer there.
+
+    Not `alone`, or with several programs, nothing is dealt out and no store is there.
+    """
+    alone = alone and len(flows.programs) == 1
     config = chip.config
     weight_bits = options.weight_bits or stated_bits(trace, "weight") or config.precision.weight_bits
     input_bits = options.input_bits or stated_bits(trace, "activation") or config.precision.input_bits
-    kinds = kinds_of(config)
+    kinds, given = kinds_of(config), flows
     while True:
         nodes = flows.programs[0]
         groups = groups_of(nodes)
@@ -116,63 +123,18 @@ def _job(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, part: int
         users = users_of(owners, tilings)
         least = [places_of(each, np.zeros(len(each), dtype=np.int64), kinds) for each in flows.programs]
         least = [only_taken(*each, users) for each in zip(flows.programs, least, strict=True)]
-        alone = len(flows.programs) == 1
         apart = crowded(nodes, tilings, sites, least[0], kinds, input_bits, part) if alone else set()
         if not apart:
             break
         flows = replace(flows, programs=[with_stores(nodes, apart)])
-    for each, places in zip(flows.programs, least, strict=True):
-        check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config, alone)
+    try:
+        for each, places in zip(flows.programs, least, strict=True):
+            check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config, alone)
+    except MappingError:
+        if alone:
+            _job(chip, trace, given, options, part, alone=False)  # says what would do without a store
+        raise
     return Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits, part)
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """What a model needs and a chip has.
-
-    Parameters
-    ----------
-    needed, per_chip : mapping of str to int
-        Slots, by the name of the sites.
-    chips : sequence of int
-        How many chips are worth trying.
-    """
-
-    needed: Mapping[str, int]
-    per_chip: Mapping[str, int]
-    chips: Sequence[int]
-
-    @classmethod
-    def of(cls, job: Job, options: PlanOptions) -> _Limits:
-        """Return them, or refuse too few chips."""
-        config, nodes, sites = job.chip.config, job.flows.programs[0], job.sites
-        kinds, chips, reload, model = kinds_of(config), options.chips, options.reload, job.flows.model
-        needed = slots_of(range(len(nodes)), job.tilings, sites, job.owners)
-        per_chip = {name: kind.slots * kind.site.seats for name, kind in kinds.items()}
-        able = not reload and config.memory is not None and all(kinds[name].writable for name in needed)
-        fewest = chips_for(needed, per_chip)
-        need, most = f"the weights of '{model}' need", needed
-        if reload and any(needed[name] > per_chip[name] * (chips or 1) for name in needed):
-            check_reload(config, [kinds[name] for name in needed])
-            if any(kinds[name].product_policy == "write" for name in needed):
-                raise MappingError(
-                    "products of two activations are not written into arrays whose weights take turns",
-                    where=f"{config.name}: products",
-                    mend="set it to digital or auto, or leave --reload out",
-                )
-            most = largest(nodes, job.tilings, sites, job.groups, job.owners)
-            fewest, need = chips_for(most, per_chip), f"a part of '{model}' that cannot be cut needs"
-        if chips is not None and chips < fewest:
-            other = ", leave it out, or add --reload" if able else ", or leave it out"
-            raise MappingError(
-                f"{need} {counted(most)}, {chips} x {config.name} has {counted(per_chip, chips)}",
-                mend=f"give --chips {fewest} or more{other}",
-            )
-        if chips is not None:
-            return cls(needed, per_chip, [chips])
-        if not reload:
-            fewest = max(fewest, job.chips_for_maps())
-        return cls(needed, per_chip, range(fewest, 2 * fewest + 3))
 
 
 def _on(package: Package, job: Job, needed: Mapping[str, int]) -> list[Plan]:
