@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="Of random times and experts (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
+@click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
 @click.option(
@@ -102,6 +103,7 @@ def command(
     pace: int | None,
     seed: int,
     chips: int | None,
+    many: bool,
     weight_bits: int | None,
     input_bits: int | None,
     reload: bool,
@@ -168,6 +170,7 @@ def command(
                 pace=pace,
                 seed=seed,
                 chips=chips,
+                many=many,
                 weight_bits=weight_bits,
                 input_bits=input_bits,
                 reload=reload,

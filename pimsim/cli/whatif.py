@@ -21,6 +21,7 @@ from pimsim.errors import ConfigError
 )
 @click.option("--batch", type=int, default=1, metavar="N", help="Inferences, one after another (default 1).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
+@click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option(
     "--set",
     "overrides",
@@ -52,6 +53,7 @@ def command(
     binds: tuple[str, ...],
     batch: int,
     chips: int | None,
+    many: bool,
     overrides: tuple[str, ...],
     settings: tuple[str, ...],
     parts: tuple[str, ...],
@@ -87,7 +89,7 @@ def command(
             experiment = Experiment(
                 Chip.load(chip, overrides),
                 bind_text(Trace.load(trace), binds, partial=True),
-                Options(batch=batch, chips=chips),
+                Options(batch=batch, chips=chips, many=many),
             )
             say_of_trace(experiment.trace)
             result = whatif(

@@ -64,7 +64,7 @@ def simulate(
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
     **options
-        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``cold``, ``pace``: see `pimsim.Options`.
+        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``many``, ``cold``, ``pace``: see `pimsim.Options`.
 
     Returns
     -------

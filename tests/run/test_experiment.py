@@ -54,12 +54,18 @@ def test_a_result_has_the_identity_that_its_experiment_had_before_it_ran() -> No
         assert result.generation["places"] == 2
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(Options)])
+@pytest.mark.parametrize("name", [each.name for each in fields(Options) if each.name != "many"])
 def test_every_option_is_part_of_the_identity(name: str) -> None:
     """An option that is added needs a row in `OTHER`, or this fails."""
     asked = {} if name == "batch" else ASKED
     plain = Experiment(small_chip(), decoder(), Options(**asked))
     assert plain.with_(**{name: OTHER[name]}).digest != plain.digest
+
+
+def test_leave_for_many_chips_is_no_part_of_the_identity() -> None:
+    """It says whether to run, and nothing of what comes out."""
+    plain = Experiment(small_chip(), small_cnn())
+    assert plain.with_(many=True).digest == plain.digest
 
 
 def test_chip_and_trace_are_part_of_the_identity_and_what_they_are_called_is_not() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pimsim.errors import MappingError
+from pimsim.mapping.flow import costs
 from pimsim.mapping.flow.causal import Triangle, made_by, seen_in
 from pimsim.mapping.flow.cuts import leading
 from pimsim.mapping.flow.dataflow import Edge, Expert, Node
@@ -21,9 +22,12 @@ from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
 from pimsim.mapping.flow.needs import divided
 from pimsim.mapping.flow.rules import OpRule, rule_of
 from pimsim.mapping.flow.views import appended
-from pimsim.mapping.flow.windows import window_of
+from pimsim.mapping.flow.windows import Window, window_of
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
+
+BURST = 4096
+"""Elements that the host sends at once, at most, where it sends pixels."""
 
 
 def build(trace: Trace) -> list[Node]:
@@ -112,6 +116,14 @@ def _expert(op: Op, sources: Iterable[Node]) -> Expert | None:
     return found.pop() if len(found) == 1 and bound != "ends" else None
 
 
+def _bursts(layout: Layout) -> int:
+    """Return the bursts of a row of pixels: one, or as few equal ones as are not too long."""
+    pixels = max(1, BURST // layout.features)
+    return next(
+        n for n in range(1, layout.width + 1) if layout.width % n == 0 and layout.width // n <= pixels
+    )
+
+
 def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     rule = rule_of(op.type)
     shape = op.inputs[0].tensor.shape if rule.divides else op.output.shape
@@ -119,6 +131,7 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     if op.type == "Input":
         # The host sends a row at a time, of pixels or of features: one burst, not one packet a pixel.
         rows = layout.images * layout.height if layout.channels else layout.positions
+        rows *= _bursts(layout) if layout.channels else 1
         size = math.prod(layout.shape) // rows
         return Node(op.name, op.type, op, rows, size, rows, np.arange(rows), 0, layout)
     shapes = [o.tensor.shape for o in op.activations]
@@ -149,7 +162,7 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
             node.edges.append(_right_matrix(filled_by, source, shape, layout, left))
             continue
         reads = seen.features if reducing else rule.reads(op, number, seen, layout, positions)
-        window = window_of(op, layout, seen) if rule.window and not reducing else None
+        window = None if reducing else _window(rule, op, number, layout, seen)
         if window:
             need, low = window.tables()
         elif reducing:
@@ -160,6 +173,12 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
         edge = _edge(filled_by, source, seen, need, low, reads)
         if seen.positions == filled_by.tokens and edge.need is need:
             edge.window = window
+        elif window and _in_bursts(filled_by, source, seen) and seen.channels:
+            edge.window = window.in_bursts(seen.positions // filled_by.tokens)
+        matrix = rule.reads is costs.row_and_matrix and number > 0
+        edge.evenly = (
+            not matrix and not edge.window and bool((edge.need - edge.low == filled_by.tokens).all())
+        )
         if (made := scores[number]) is not None:
             edge.seen = made.share
             if rule.elementwise and layout.shape[-2:] == shape[-2:] and edge.need is need:
@@ -167,6 +186,18 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
         node.edges.append(edge)
     node.seen = left.share if left is not None else 1.0
     return node
+
+
+def _window(rule: OpRule, op: Op, operand: int, out: Layout, seen: Layout) -> Window | None:
+    """Return the pixels that each position reads, if it is an image that it looks at."""
+    if rule.window:
+        return window_of(op, out, seen)
+    return rule.span(op, operand, out, seen) if rule.span is not None else None
+
+
+def _in_bursts(node: Node, source: Source, seen: Layout) -> bool:
+    """Whether the host sends several positions at a time."""
+    return node.type == "Input" and seen.same_tokens(source.axes) and seen.positions != node.tokens
 
 
 def _reduces(rule: OpRule, op: Op, out: Layout) -> bool:
@@ -185,7 +216,7 @@ def _edge(node: Node, source: Source, seen: Layout, need: Table, low: Table, rea
             return Edge(source.node, need, low, reads, features, piece=source.piece)
         if seen.positions == node.tokens:
             return Edge(source.node, need, low, reads, features, piece=source.piece)
-        if node.type == "Input":  # a token is a row of positions
+        if _in_bursts(node, source, seen):
             grain = seen.positions // node.tokens
             return Edge(source.node, -(-need // grain), low // grain, reads, node.features)
     # A view has cut the tensor otherwise: every firing needs all of it.
@@ -231,12 +262,6 @@ def _right_matrix(
 
 def _tables(rule: OpRule, op: Op, operand: int, out: Layout, seen: Layout) -> tuple[Table, Table]:
     """Return `need` and `low` of an op over the positions of one of its activations."""
-    span = rule.span(op, operand, out, seen) if rule.span is not None else None
-    if span is not None:
-        return span
-    taken = rule.taken(op, seen) if rule.taken is not None else None
-    if taken is not None:
-        return taken + 1, taken
     steps = np.arange(out.positions, dtype=np.int64)
     if seen.positions == 1 and out.positions > 1:  # broadcast
         return np.ones_like(steps), np.zeros_like(steps)

@@ -32,6 +32,11 @@ class Edge:
         Elements of a token that are taken: all of the source's, or a slice.
     window : Window, optional
         Which tokens exactly, if they are the pixels under a window.
+    evenly : bool
+        Whether each position reads tokens of its own, if only all of them together say which: a part of the positions
+        is then taken to read an equal part of the tokens, one after another.
+    unrolled : bool
+        Whether a token is all that a firing reads, in the order of the rows of its matrix.
     piece : tuple
         Which slice of the source's features; empty for all.
     held : int
@@ -53,6 +58,8 @@ class Edge:
     reads: int
     features: int
     window: Window | None = None
+    evenly: bool = False
+    unrolled: bool = False
     piece: tuple[object, ...] = ()
     held: int = 0
     cached: int = 0
@@ -65,13 +72,20 @@ class Edge:
         """`need` if a right matrix must be there as a whole before its first row: that of its last row."""
         return np.repeat(self.need[self.rows - 1 :: self.rows], self.rows) if self.held else self.need
 
-    def wanted(self, positions: Table, tokens: int) -> npt.NDArray[np.bool_]:
-        """Return which of the source's tokens some of the consumer's positions read."""
+    def wanted(self, positions: Table, tokens: int, *, dealt: bool = False) -> npt.NDArray[np.bool_]:
+        """Return which of the source's tokens some of the consumer's positions read.
+
+        With `dealt`, other positions are done elsewhere, so that those that read `evenly` need no more than their part.
+        """
         if self.window is not None:
             return self.window.covered(positions, tokens)
+        first, behind = self.low[positions], self.need[positions]
+        if dealt and self.evenly:
+            first = positions * tokens // len(self.need)
+            behind = np.maximum((positions + 1) * tokens // len(self.need), first + 1)
         edges = np.zeros(tokens + 1, dtype=np.int64)
-        np.add.at(edges, self.low[positions], 1)
-        np.add.at(edges, self.need[positions], -1)
+        np.add.at(edges, first, 1)
+        np.add.at(edges, behind, -1)
         return np.cumsum(edges[:-1]) > 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimsim.mapping.flow.layout import Layout, Table
+from pimsim.mapping.flow.layout import Layout
 from pimsim.trace.op import Op
 
 
@@ -73,17 +73,6 @@ def padded(op: Op, operand: int, out: Layout) -> bool:
     """No position is added or cropped."""
     pads, rank = op.attributes["pads"], len(op.output.shape)
     return not any(pads[axis] or pads[axis + rank] for axis in out.axes)
-
-
-def cut_out(op: Op, seen: Layout) -> Table | None:
-    """Return the positions that a Slice takes, in order; None if a step goes backwards."""
-    attributes = op.attributes
-    if min(attributes["steps"]) < 0:
-        return None
-    bounds = zip(attributes["starts"], attributes["ends"], attributes["steps"], strict=True)
-    cut = {axis: slice(*each) for axis, each in zip(attributes["axes"], bounds, strict=True)}
-    grid = np.arange(seen.positions, dtype=np.int64).reshape([seen.shape[axis] for axis in seen.axes])
-    return grid[tuple(cut.get(axis, slice(None)) for axis in seen.axes)].ravel()
 
 
 def divided(op: Op, output: int, seen: Layout) -> tuple[int, ...]:

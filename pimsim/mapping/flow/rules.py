@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pimsim.mapping.flow import costs, cuts, needs, spans, views
-from pimsim.mapping.flow.layout import Axes, Layout, Shape, Source, Table
+from pimsim.mapping.flow.layout import Axes, Layout, Shape, Source
+from pimsim.mapping.flow.windows import Window
 from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES
 
@@ -28,10 +29,8 @@ class OpRule:
         Op, shape of an operand and layout of the output to the operand's layout (`cuts`).
     own_position : callable
         Whether a position needs but its own position of an operand (`needs`).
-    taken : callable, optional
-        Op and the operand's layout to the positions that it takes, in order, one each; None if it cannot say.
     span : callable, optional
-        From which to which position it reads (`spans`), where it lays out an image otherwise.
+        Which positions it reads (`spans`), where its own are laid out otherwise.
     window : bool
         Whether a window slides over the pixels of its operand (attributes of ONNX's Conv).
     pools : bool
@@ -57,8 +56,7 @@ class OpRule:
     cut: Callable[[Op, Axes | None], Axes] = cuts.like_operand
     seen: Callable[[Op, Shape, Layout], Layout] = cuts.seen_like_output
     own_position: Callable[[Op, int, Layout], bool] = needs.own_position
-    taken: Callable[[Op, Layout], Table | None] | None = None
-    span: Callable[[Op, int, Layout, Layout], tuple[Table, Table] | None] | None = None
+    span: Callable[[Op, int, Layout, Layout], Window | None] | None = None
     window: bool = False
     pools: bool = False
     reads: Callable[[Op, int, Layout, Layout, int], int] = costs.share
@@ -147,7 +145,7 @@ OP_RULES: dict[str, OpRule] = {
     "Dispatch": OpRule(reads=costs.one_row, expert="begins"),
     "Combine": OpRule(reads=costs.rows_of_experts, work=costs.combined, expert="ends"),
     # rearrangement
-    "Concat": OpRule(own_position=needs.along_axis, work=costs.moved),
+    "Concat": OpRule(own_position=needs.along_axis, span=spans.side_by_side, work=costs.moved),
     "Reshape": _VIEW,
     "Flatten": _VIEW,
     "Squeeze": _VIEW,
@@ -159,15 +157,13 @@ OP_RULES: dict[str, OpRule] = {
         work=costs.moved,
         carried=views.transposed,
     ),
-    "Pad": OpRule(own_position=needs.padded, work=costs.moved),
-    "Slice": OpRule(
-        own_position=needs.over_axes, taken=needs.cut_out, work=costs.moved, carried=views.sliced
-    ),
+    "Pad": OpRule(own_position=needs.padded, span=spans.padded, work=costs.moved),
+    "Slice": OpRule(own_position=needs.over_axes, span=spans.cut_out, work=costs.moved, carried=views.sliced),
     "Split": OpRule(own_position=needs.along_axis, work=costs.moved, divides=True, carried=views.divided),
     "Gather": OpRule(own_position=needs.everything, work=costs.moved),
     **dict.fromkeys(("GatherElements", "GatherND", "ScatterElements", "ScatterND", "OneHot"), _INDEXED),
     "ReverseSequence": OpRule(own_position=needs.everything, work=costs.moved),
-    "Tile": OpRule(own_position=needs.tiled, work=costs.moved),
+    "Tile": OpRule(own_position=needs.tiled, span=spans.tiled, work=costs.moved),
     "Expand": OpRule(work=costs.moved, carried=views.repeated),
     "Resize": OpRule(cut=cuts.pixels, own_position=needs.everything, span=spans.resized),
     "DepthToSpace": OpRule(

@@ -39,6 +39,10 @@ class Window:
         first = np.minimum.accumulate((self.top * self.width + self.left)[::-1])[::-1]
         return last, first
 
+    def in_bursts(self, pixels: int) -> Window:
+        """Return the same window over tokens of so many pixels in a row each, up to a row."""
+        return Window(self.top, self.bottom, self.left // pixels, self.right // pixels, self.width // pixels)
+
     def covered(self, positions: Table, pixels: int) -> npt.NDArray[np.bool_]:
         """Return which of the pixels lie under the window at some of the positions."""
         corners = np.zeros((pixels // self.width + 1, self.width + 1), dtype=np.int64)

@@ -15,9 +15,9 @@ from pimsim.mapping.lowering.choices import Choices
 from pimsim.mapping.lowering.lowered import Ends, Lowered
 from pimsim.mapping.lowering.reload import Rounds
 from pimsim.mapping.lowering.windows import Buffered, under_way
-from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.program import Program
-from pimsim.mapping.planning.stationary import MEMORY
+from pimsim.mapping.planning.stationary import MEMORY, SPREAD
 from pimsim.netlist.rows import HOST, Step
 
 Table = npt.NDArray[np.int64]
@@ -131,40 +131,68 @@ class Actors:
         """An op on a digital unit: read the inputs from the tile's buffer, unless they come straight, and work."""
         growth, home = self.growing(number), replica.home
         if growth is None:
-            actor = self.actor(op, index, "", self.unit_path(op, op.node, home))
+            actor = self.actor(op, index, "", self.unit_path(op, op.node, index))
             return [(actor, None)], actor
 
         def path_at(cached: int) -> list[Step]:
-            return self.unit_path(op, growth.node(number, cached), home)
+            return self.unit_path(op, growth.node(number, cached), index)
 
         alike = (
             figures(growth.low[number]),
             figures(growth.high[number]),
             (op.unit, op.node.type, op.slices, op.attached),
-            home if op.held_in == MEMORY else None,
+            (home, *op.elsewhere.items()) if op.held_in == MEMORY or op.elsewhere else None,
         )
         path = self.add_growing(path_at, alike, growth)
         actor = self.actor(op, index, "", path)
         return [(actor, None)], actor
 
-    def unit_path(self, op: PlannedOp, node: Node, tile: int) -> list[Step]:
-        """The path of one firing on a digital unit."""
-        right, path, site = node.right, [], self.plan.package.site(tile)
-        kind = self.plan.package.kind(tile)
-        elements = sum(edge.reads * kind.seen(node, edge.seen) for edge in node.edges if edge is not right)
-        elements /= op.slices
-        rows, again = 1, 0
+    def unit_path(self, op: PlannedOp, node: Node, index: int) -> list[Step]:
+        """The path of one firing of a replica on a digital unit."""
+        tile, part = op.replicas[index].home, index if op.slices > 1 else 0
+        right, site, kind = node.right, self.plan.package.site(tile), self.plan.package.kind(tile)
+        here = [
+            edge for n, edge in enumerate(node.edges) if edge is not right and (n, part) not in op.elsewhere
+        ]
+        elements = sum(edge.reads * kind.seen(node, edge.seen) for edge in here) / op.slices
+        path: list[Step] = []
+        for (number, which), tiles in op.elsewhere.items():
+            edge = node.edges[number]
+            if which == part and edge is not right:
+                reads = edge.reads * kind.seen(node, edge.seen) / op.slices
+                path += self.from_buffers(tiles, tile, reads)
+        rows = 1
         if right is not None:  # read once for the rows that the unit works on together
             rows = right.rows
             assert op.unit is not None
             held = right.held * kind.seen(node, right.seen)
             again = math.ceil(held / min(rows, site.digital[op.unit].rows) / op.slices)
-        if not op.attached:
-            elements += again if op.held_in != MEMORY else 0
-            path = self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits)
-        if op.held_in == MEMORY:
-            path += self.transport.from_memory(tile, again * self.input_bits)
+            if op.held_in == MEMORY:
+                path += self.transport.from_memory(tile, again * self.input_bits)
+            else:
+                elements += again
+            if op.held_in == SPREAD:  # fetched piece by piece, each for several rows
+                tiles = op.elsewhere[node.edges.index(right), part]
+                fetched = held / min(rows, op.rows_at_once) / op.slices
+                path += self.from_buffers(tiles, tile, fetched)
+                path.append(self.transport.write_buffer(tile, math.ceil(fetched) * self.input_bits))
+        if not op.attached and (elements or not path):
+            path = [*self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits), *path]
+        if op.unit == IN_BUFFERS:
+            return path
         return [*path, self.transport.at_unit(tile, node.type, kind.work(node) / op.slices, rows)]
+
+    def from_buffers(self, tiles: Sequence[int], target: int, elements: float) -> list[Step]:
+        """Read elements from the buffers of several tiles, an equal part of each, over a tile's bus."""
+        steps: list[Step] = []
+        bits = math.ceil(elements / len(tiles)) * self.input_bits
+        for tile in tiles:
+            steps += self.transport.read_buffer(tile, bits)
+            if tile != target:
+                choice = self.transport.next_choice()
+                steps += self.transport.way(tile, target, bits, choice, into_buffer=False)
+                steps.append(self.transport.over_bus(target, bits))
+        return steps
 
     def over_bus(self, tile: int, outputs: int) -> Step:
         """Sums leave what multiplies over the bus, through the registers."""

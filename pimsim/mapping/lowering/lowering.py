@@ -134,8 +134,11 @@ class _Lowering:
                     together = [[each] for each in producers]
                 else:
                     together = [[part]]
+                homes = op.elsewhere.get((position, part), (tile,))
                 for some in together:
-                    self.stream_into(number, op, position, some, tile, part, readers_here)
+                    for turn, home in enumerate(homes):
+                        turns = turn, len(homes)
+                        self.stream_into(number, op, position, some, home, turns, part, readers_here)
 
     def attach(self, number: int, op: PlannedOp, source: int) -> None:
         """Streams from each replica of the op before to the replica that sits beside it."""
@@ -154,6 +157,7 @@ class _Lowering:
         position: int,
         producers: list[int],
         tile: int,
+        turns: tuple[int, int],
         part: int,
         readers: list[tuple[int, int, Chunk | None]],
     ) -> None:
@@ -165,17 +169,26 @@ class _Lowering:
             The reading op, and which of its inputs.
         producers : list of int
             The replicas of the source that fill the stream.
-        tile, part, readers
-            Where the readers are, which slice of heads they do, and their replicas, actors and chunks.
+        tile : int
+            Where the tokens are: where the readers are, unless they lie elsewhere.
+        turns : (int, int)
+            Which of the tokens, where they lie in so many buffers by turns.
+        part, readers
+            Which slice of heads the readers do, and their replicas, actors and chunks.
         """
         node, edge = op.node, op.node.edges[position]
         source = self.plan.ops[edge.source]
         positions = {index: op.positions(index) for index, _, _ in readers}
         if edge.held and op.held_in == ARRAYS:  # who writes it takes it once an image
             positions = {index: each[edge.rows - 1 :: edge.rows] for index, each in positions.items()}
-        wanted = edge.wanted(np.concatenate(list(positions.values())), source.node.tokens)
+        wanted = edge.wanted(
+            np.concatenate(list(positions.values())), source.node.tokens, dealt=bool(op.dealt)
+        )
         if not wanted.any():
             wanted[-1] = True  # a window that lies in the padding: it waits for the last token all the same
+        wanted = wanted & ((np.cumsum(wanted) - 1) % turns[1] == turns[0])
+        if not wanted.any():
+            return  # there are more buffers than tokens
         seen = np.concatenate([[0], np.cumsum(wanted)])  # tokens wanted below each token
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
@@ -183,9 +196,8 @@ class _Lowering:
         places = self.plan.places.get(edge_key, 2 * len(source.replicas))
         share = 1.0
         if op.tiling is not None:
-            share = op.tiling.share(
-                block for _, _, chunk in readers if chunk is not None for block in chunk.blocks
-            )
+            blocks = [block for _, _, chunk in readers if chunk is not None for block in chunk.blocks]
+            share = op.tiling.share(blocks, unrolled=edge.unrolled)
         taken = edge.features * share / max(op.slices, source.slices)
         bits = int(np.ceil(taken)) * self.actors.input_bits
         off_chip = edge.held > 0 and op.held_in == MEMORY

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pimsim.chip import ChipConfig
 from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import MappingError, nearest
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group
+from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.planning.kind import Kind
 from pimsim.units import format_time
 
@@ -53,7 +54,12 @@ def assign(
     group_of = {n: group for group in groups for n in group.members}
     choices: list[Choice] = []
     settled: dict[int, Choice] = {}
+    stores: list[int] = []
     for n, node in enumerate(nodes):
+        if node.type == STORE:  # settled when what it is for is
+            stores.append(n)
+            choices.append(Choice(None, "the buffers beside the op are too small"))
+            continue
         if node.type in HOST_OPS:
             choices.append(Choice(None, "the host's"))
             continue
@@ -70,6 +76,8 @@ def assign(
             choice = _best(members, nodes, choices, able, kinds, config, weight_bits, input_bits)
         settled.update(dict.fromkeys(members, choice))
         choices.append(choice)
+    for n in stores:
+        choices[n] = replace(choices[n], site=choices[n + 1].site)
     return choices
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.heads import Group, slices_of
+from pimsim.mapping.flow.stores import STORE
+from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.replication import balance, pace_fs
 from pimsim.mapping.planning.shared import users_of
@@ -32,6 +34,8 @@ class Copies:
         Share of a tile's units, or of its link, that a copy keeps busy at the pipeline's pace.
     pace_fs : int
         Time an inference of the slowest layer on arrays; 0 if there is none.
+    deals : dict of int to Deal
+        Ops whose copies are as many as hold their inputs together.
     """
 
     of: dict[int, int]
@@ -40,6 +44,7 @@ class Copies:
     attached: set[int] = field(default_factory=set)
     demand: dict[int, float] = field(default_factory=dict)
     pace_fs: int = 0
+    deals: dict[int, Deal] = field(default_factory=dict)
 
 
 def choose_copies(
@@ -53,6 +58,7 @@ def choose_copies(
     least: Sequence[Sequence[int]],
     rounds: Sequence[int],
     owners: Sequence[int],
+    deals: Mapping[int, Deal],
 ) -> Copies:
     """Choose copies so that the pipeline is balanced.
 
@@ -74,11 +80,15 @@ def choose_copies(
         When each op is done, where weights are reloaded.
     owners : sequence of int
         For each op, the first one whose weight is its own, too.
+    deals : mapping of int to Deal
+        Ops whose inputs do not fit one tile: how they fit several.
     """
     config, kinds = package.config, package.kinds
     # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
-    edges = [edge for node in nodes for edge in node.edges if not own_token(edge)]
+    edges = [
+        edge for n, node in enumerate(nodes) for edge in node.edges if n not in deals and not own_token(edge)
+    ]
     fed = max((nodes[edge.source].features * nodes[edge.source].tokens for edge in edges), default=0)
     users = users_of(owners, tilings)
     layers = {n: tiling for n in users if (tiling := tilings[n]) is not None}
@@ -104,6 +114,10 @@ def choose_copies(
             copies.of[n] = 1
             continue
         kind, tiles = kinds[name], len(package.seats_of(name))
+        if node.type == STORE:
+            copies.of[n], copies.demand[n] = len(deals[n].parts), 0.0
+            copies.deals[n] = deals[n]
+            continue
         unit = kind.site.unit_of(node.type)
         assert unit is not None
         group = group_of.get(n)
@@ -124,6 +138,8 @@ def choose_copies(
             if copies.pace_fs == 0 or busy <= copies.pace_fs:
                 copies.attached.add(n)
                 copies.of[n] = copies.of[source]
+                if source in copies.deals:
+                    copies.deals[n] = copies.deals[source]
                 continue
         # Copies share the outputs, and the inputs too unless each needs its neighbours' positions.
         elements = [node.features * node.tokens * spread[n]]
@@ -132,7 +148,10 @@ def choose_copies(
         pace = copies.pace_fs or service * node.positions
         one_sees_all = node.tokens != node.positions  # it reduces over positions
         wanted = 1 if one_sees_all else math.ceil(node.positions * service / pace)
-        if not one_sees_all and all(
+        if n in deals:
+            wanted = len(deals[n].parts)
+            copies.deals[n] = deals[n]
+        elif not one_sees_all and all(
             own_token(edge) for edge in node.edges
         ):  # copies share what must be held, too
             held = sum(
@@ -142,7 +161,9 @@ def choose_copies(
             capacity = kind.site.buffer.capacity_kib * 1024
             if held > capacity:
                 wanted = max(wanted, math.ceil(2 * held / capacity))
-        copies.of[n] = max(1, min(node.positions, wanted, tiles * kind.site.digital[unit].count))
+        if n not in deals:
+            wanted = min(wanted, tiles * kind.site.digital[unit].count)
+        copies.of[n] = max(1, min(node.positions, wanted))
         copies.demand[n] = -(-node.positions // copies.of[n]) * service / pace
     return copies
 

@@ -14,8 +14,9 @@ from pimsim.mapping.flow.dataflow import Expert, Node
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.flow.rules import rule_of
+from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions
-from pimsim.mapping.planning.planner import Flows, plan_flows
+from pimsim.mapping.planning.planner import plan_flows
 from pimsim.mapping.planning.program import Program
 from pimsim.trace.bind import bind
 from pimsim.trace.routing import routed

@@ -60,7 +60,7 @@ def right_of(op: PlannedOp, home: str, slots: int, kind: Kind, bits: int) -> Sta
     op : PlannedOp
         The product.
     home : str
-        `BUFFER`, `MEMORY` or `ARRAYS`.
+        `BUFFER`, `SPREAD`, `MEMORY` or `ARRAYS`.
     slots : int
         Arrays of each slice that it is written into.
     kind : Kind

@@ -18,6 +18,7 @@ class PlanKeywords(TypedDict, total=False):
     weight_bits: int | None
     input_bits: int | None
     reload: bool
+    many: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class PlanOptions:
     reload : bool
         Where the weights exceed all arrays, write them anew from the off-chip memory in the course of each inference,
         part by part.
+    many : bool
+        Take as many chips as it needs, were it hundreds: without it, or `chips`, that is an error that says how many.
 
     Raises
     ------
@@ -44,12 +47,14 @@ class PlanOptions:
     weight_bits: int | None = None
     input_bits: int | None = None
     reload: bool = False
+    many: bool = False
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), most)
         check_flag("reload", self.reload)
+        check_flag("many", self.many)
 
 
 def check_count(name: str, value: object, most: int) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from pimsim.mapping.flow.dataflow import Edge, Node
-from pimsim.mapping.flow.heads import Group
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies, own_token
+from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
-from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
-from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
+from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.tiling import Block
 
 
@@ -36,6 +35,8 @@ class Floor:
     least, wanted : sequence of sequence of sequence of int
         For each program, op and edge: the places without which the data flow can deadlock, and those that keep a
         pipeline going.
+    deals : mapping of int to Deal
+        Ops whose positions are dealt out so that their inputs fit.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class Floor:
         programs: Sequence[Sequence[Node]],
         least: Sequence[Sequence[Sequence[int]]],
         wanted: Sequence[Sequence[Sequence[int]]],
+        deals: Mapping[int, Deal],
     ) -> None:
         config, self.kinds = package.config, package.kinds
         self.package, self.config, self.input_bits = package, config, input_bits
-        self.programs, self.least, self.wanted = programs, least, wanted
+        self.programs, self.least, self.wanted, self.deals = programs, least, wanted, deals
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
         self.ranks = {
@@ -62,7 +64,7 @@ class Floor:
         self.load = {
             (name, unit): np.zeros(package.tiles)
             for name, kind in self.kinds.items()
-            for unit in kind.site.digital
+            for unit in (*kind.site.digital, IN_BUFFERS)
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
@@ -83,6 +85,11 @@ class Floor:
             {} for _ in programs
         ]  # likewise, without which it stops
         self.left: list[list[int]] = []  # of each round that is over: bytes by tile
+        self.outside: dict[tuple[int, int], int] = {}  # input of an op -> in how many buffers it lies
+        self.elsewhere: dict[tuple[int, int, int], tuple[int, ...]] = {}  # and in which, by slice
+        self.blocks: dict[
+            int, tuple[int, int]
+        ] = {}  # product -> rows for which a piece is fetched once; their bytes
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and where right matrices are
@@ -116,8 +123,13 @@ class Floor:
         """
         node = self.programs[program][number]
         least, wanted = list(self.least[program][number]), list(self.wanted[program][number])
-        held = sum(n * self.bytes_per_token(edge, 1.0) for n, edge in zip(least, node.edges, strict=True))
-        if copies == 1 or held <= capacity or not all(own_token(edge) for edge in node.edges):
+        if number in self.deals:
+            dealt = self.deals[number].places
+            more = (-(-(high - low) // copies) for low, high in zip(least, wanted, strict=True))
+            return [n * here for n in dealt], [(n + m) * here for n, m in zip(dealt, more, strict=True)]
+        here_only = [n for n in range(len(node.edges)) if (number, n) not in self.outside]
+        held = sum(least[n] * self.bytes_per_token(node.edges[n], 1.0) for n in here_only)
+        if copies == 1 or held <= capacity or not all(own_token(node.edges[n]) for n in here_only):
             return least, wanted
         least, wanted = ([-(-places * here // copies) + here for places in row] for row in (least, wanted))
         return least, wanted
@@ -138,23 +150,26 @@ class Floor:
         """
         key = (number, tile)
         seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
-        share = op.tiling.share(seated.values()) if op.tiling else 1.0
         here = self.copies_at.get(key, 0) + 1
         rows = []  # program, edge, least and wanted places, bytes of each
         for program, nodes in enumerate(self.programs):
             fewest, most = self.places(program, number, copies, here, self.capacity[tile])
             for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
+                if (number, edge) in self.outside:
+                    continue
+                share = op.tiling.share(seated.values(), unrolled=line.unrolled) if op.tiling else 1.0
                 rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
-        least = sum(low * size for _, _, low, _, size in rows)
-        wanted = sum(high * size for _, _, _, high, size in rows)
+        block = here * self.blocks.get(number, (1, 0))[1]
+        least = sum(low * size for _, _, low, _, size in rows) + block
+        wanted = sum(high * size for _, _, _, high, size in rows) + block
         if left and wanted * (left + 1) > free:
             wanted = least
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
         if least > free or (wanted > free and free < self.capacity[tile]):
             return False
         part = 0.0 if wanted == least else 1.0 if wanted <= free else (free - least) / (wanted - least)
-        used = 0
+        used = block
         for program, edge, low, high, size in rows:
             places = low + int((high - low) * part)
             self.granted[program][number, edge, tile] = places
@@ -164,6 +179,45 @@ class Floor:
         self.taken[key] = used
         self.seats[key] = seated
         self.copies_at[key] = here
+        return True
+
+    def lay_out(
+        self, number: int, edge: int, part: int, anchor: int, share: float = 1.0, caches: int = 1
+    ) -> bool:
+        """Make room for an input in buffers near a tile, a token in each by turns; False if there is not enough.
+
+        Parameters
+        ----------
+        number, edge, part
+            Which input of which op, and which slice of heads.
+        anchor : int
+            The tile that reads it.
+        share : float
+            Of its features, that this slice reads.
+        caches : int
+            How many sequences have a cache at once.
+        """
+        count, size = self.outside[number, edge], 0
+        shared = len(self.programs) > 1
+        for program, nodes in enumerate(self.programs):
+            line = nodes[number].edges[edge]
+            if line.held and shared and not line.cached:
+                continue  # it goes into the other program's cache
+            cached = caches * math.ceil(line.cached * share * self.input_bits / 8)
+            places = -(-self.least[program][number][edge] // count)
+            size += places * self.bytes_per_token(line, share) + -(-cached // count)
+        site = self.package.site(anchor).name
+        near = [self.order[rank] for rank in self.around(anchor, site)]
+        chosen = [tile for tile in near if self.room[tile] >= size][:count]
+        if len(chosen) < count:
+            return False
+        for tile in chosen:
+            self.room[tile] -= size
+            for program, least in enumerate(self.least):
+                places = -(-least[number][edge] // count)
+                self.granted[program][number, edge, tile] = places
+                self.needed[program][number, edge, tile] = places
+        self.elsewhere[number, edge, part] = tuple(chosen)
         return True
 
     # -- arrays ------------------------------------------------------------------------------------------------
@@ -265,7 +319,7 @@ class Floor:
         anchors = anchors or [self.orders[op.site][0]]
         for n in range(replicas):
             load = self.load[op.site, op.unit]
-            near = self._around(anchors[(n * len(anchors)) // replicas], op.site)
+            near = self.around(anchors[(n * len(anchors)) // replicas], op.site)
             free = near[(load[near] == 0) | (load[near] + demand <= 1.0)]
             # Where all units are busy all the time, they set the pace: take the one with least to do.
             for rank in free if len(free) else near[np.argsort(load[near], kind="stable")]:
@@ -276,121 +330,11 @@ class Floor:
                     break
             else:
                 raise NoRoom("buffer")
+        for at, edge in self.outside:
+            if at == number and not self.lay_out(number, edge, 0, op.replicas[0].home):
+                raise NoRoom("buffer")
 
-    def place_group(
-        self,
-        group: Group,
-        site: str,
-        anchors: Sequence[int],
-        copies: Copies,
-        right_in: str,
-        caches: int,
-        written: Mapping[int, int],
-    ) -> None:
-        """Put each slice of heads of a group on the nearest tile with room for all that it holds, or raise `NoRoom`.
-
-        Parameters
-        ----------
-        group, site, copies
-            What to place, and at the sites of which name.
-        anchors : sequence of int
-            Tiles where its inputs come from.
-        right_in : str
-            `BUFFER` or `MEMORY`: where the right matrices of its products are, with the caches before them.
-        caches : int
-            How many sequences have a cache at once.
-        written : mapping of int to int
-            Those of its products whose right matrices are written into arrays instead, and how many a slice needs.
-        """
-        slices = copies.slices[group.members[0]]
-        before = (
-            list(self.room),
-            {unit: load.copy() for unit, load in self.load.items()},
-            list(self.off_chip),
-            list(self.set_aside),
-        )
-        demand: dict[tuple[str, str], list[float]] = {}
-        for n in group.members:
-            unit = self.kinds[site].site.unit_of(self.programs[0][n].type)
-            demand.setdefault((site, str(unit)), []).append(0.0 if n in written else copies.demand[n])
-        homes: list[int] = []
-        for part in range(slices):
-            near = self._around(anchors[part * len(anchors) // slices], site)
-            busy = np.max([self.load[key] + max(shares) for key, shares in demand.items()], axis=0)[near]
-            # As with other units: the nearest that is not overloaded, or else the one with least to do.
-            idle = (busy <= 1.0) & ~np.isin(near, [self.rank[tile] for tile in homes])
-            rest = near[~idle][np.argsort(busy[~idle], kind="stable")]
-            for rank in (*near[idle], *rest):
-                tile = self.order[rank]
-                if self._reserve_slice(group, tile, slices, copies.attached, right_in, caches, written):
-                    homes.append(tile)
-                    for key, shares in demand.items():
-                        self.load[key][rank] += sum(shares)
-                    break
-            else:
-                self.room, self.load, self.off_chip, self.set_aside = before
-                raise NoRoom("buffer, or arrays to write products into" if written else "buffer")
-        for n in group.members:
-            self.grouped[n] = [Replica(tile) for tile in homes], ARRAYS if n in written else right_in
-
-    def _reserve_slice(
-        self,
-        group: Group,
-        tile: int,
-        slices: int,
-        attached: set[int],
-        right_in: str,
-        caches: int,
-        written: Mapping[int, int],
-    ) -> bool:
-        """Make room for one slice of heads; False, and nothing changed, if there is not enough.
-
-        A cache holds what the passes before have put into it: where one program reads it, another that only fills it
-        needs no room of its own for that.
-        """
-        lines = [
-            (program, n, number, edge)
-            for program, nodes in enumerate(self.programs)
-            for n in group.members
-            if n not in attached
-            for number, edge in enumerate(nodes[n].edges)
-        ]
-        shared = len(self.programs) > 1
-        used, granted, in_memory = 0, {}, 0
-        for program, n, number, edge in lines:
-            size = self.bytes_per_token(edge, 1 / slices)
-            places = granted[program, n, number] = self.least[program][n][number]
-            in_arrays = edge.held > 0 and n in written  # only what is to be written waits in the buffer
-            if edge.held and shared and not edge.cached and not in_arrays:
-                continue
-            cache = math.ceil(edge.cached / slices * self.input_bits / 8)
-            here = places * size + (caches * cache if edge.held and not in_arrays else 0)
-            if edge.held and not in_arrays and right_in == MEMORY:
-                in_memory += here
-            else:
-                used += here
-        chip, rank = tile // self.config.tiles, self.rank[tile]
-        kind = self.package.kind(tile)
-        in_bank = kind.bank_slots
-        banks = sum(-(-arrays // in_bank) for n, arrays in written.items() if n in group.members)
-        free = (kind.slots - self.set_aside[rank]) // in_bank - -(-self.filled[rank] // in_bank)
-        if used > self.room[tile] or in_memory > self.off_chip[chip] or banks > free:
-            return False
-        self.set_aside[rank] += banks * in_bank
-        self.off_chip[chip] -= in_memory
-        for program, n, number, edge in lines:  # what keeps things going, as far as there is room
-            more = max(0, self.wanted[program][n][number] - granted[program, n, number])
-            size = 0 if edge.held else self.bytes_per_token(edge, 1 / slices)
-            if used + more * size <= self.room[tile]:
-                granted[program, n, number] += more
-                used += more * size
-        self.room[tile] -= used
-        for (program, n, number), places in granted.items():
-            self.granted[program][n, number, tile] = places
-            self.needed[program][n, number, tile] = self.least[program][n][number]
-        return True
-
-    def _around(self, anchor: int, site: str) -> Table:
+    def around(self, anchor: int, site: str) -> Table:
         """Return the ranks of a name's tiles by their distance from a tile; of two as far, the later first."""
         away = self.ranks[site] - self.rank[anchor]
         found: Table = self.ranks[site][np.argsort(2 * np.abs(away) - (away > 0), kind="stable")]

@@ -11,6 +11,9 @@ from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.stationary import Share, Stationary
 from pimsim.mapping.planning.tiling import Block, Tiling
 
+IN_BUFFERS = "buffers"
+"""The unit of an op that does nothing but keep a map in buffers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -69,6 +72,12 @@ class PlannedOp:
         Why there.
     shares : str or None
         The op before whose weight is its own, too, so that they take turns on the slots.
+    elsewhere : dict of (input, slice) to tuple of int
+        Inputs that do not fit the tile, and the tiles whose buffers they lie in, a token in each by turns.
+    rows_at_once : int
+        Rows of a product for which a piece of a right matrix that lies elsewhere is fetched once.
+    dealt : tuple of int64 arrays
+        The positions of each replica, where they are not dealt out one by one.
     product_fs : (int, int), optional
         Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
         its arrays.
@@ -85,6 +94,9 @@ class PlannedOp:
     site: str | None = None
     why: str = ""
     shares: str | None = None
+    elsewhere: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    rows_at_once: int = 1
+    dealt: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
 
     def positions(self, index: int) -> Table:
@@ -92,6 +104,8 @@ class PlannedOp:
 
         A slice of heads sees every position.
         """
+        if self.dealt:
+            return self.dealt[index]
         if self.slices > 1:
             return np.arange(self.node.positions, dtype=np.int64)
         return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
@@ -109,7 +123,7 @@ class PlannedOp:
 
     @property
     def held_in(self) -> str | None:
-        """Where the right matrix is: `stationary.BUFFER`, `MEMORY` or `ARRAYS`; None where there is none."""
+        """Where the right matrix is: `stationary.BUFFER`, `SPREAD`, `MEMORY` or `ARRAYS`; None where there is none."""
         return None if self.right_matrix is None else self.right_matrix.home
 
     @property

@@ -86,11 +86,11 @@ def only_taken(
         for at, edge in enumerate(nodes[n].edges):
             taken = edge.wanted(positions, nodes[edge.source].tokens)
             if not taken.all():
-                places[n][at] = max(1, _most_within(taken, places[n][at])) + spare
+                places[n][at] = max(1, most_within(taken, places[n][at])) + spare
     return places
 
 
-def _most_within(taken: npt.NDArray[np.bool_], window: int) -> int:
+def most_within(taken: npt.NDArray[np.bool_], window: int) -> int:
     """Return how many of so many tokens in a row are taken at most, inference after inference."""
     whole, rest = divmod(window, len(taken))
     seen = np.concatenate([[0], np.cumsum(np.concatenate([taken, taken]))])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-BUFFER, MEMORY, ARRAYS = "tile.buffer", "memory", "core.array"
+BUFFER, SPREAD, MEMORY, ARRAYS = "tile.buffer", "several tiles' buffers", "memory", "core.array"
 
 When = Literal["before", "round", "image", "step"]
 """Before the run; in each round of weights, anew in every inference; for each image; for each step, beside a cache."""
@@ -52,7 +52,7 @@ class Stationary:
     what : str
         ``weights``; or ``activations``, the right matrix of a product; or ``cache``, one that grows by each step.
     home : str
-        `BUFFER`, `MEMORY` or `ARRAYS`; the last stands for banks of weights, too.
+        `BUFFER`, `SPREAD`, `MEMORY` or `ARRAYS`; the last stands for banks of weights, too.
     shares : tuple of Share
         By replica, and by core within it.
     times : int

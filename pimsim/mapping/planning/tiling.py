@@ -58,12 +58,12 @@ class Tiling:
         """Slots of one replica."""
         return len(self.blocks)
 
-    def share(self, blocks: Iterable[Block]) -> float:
-        """Return the share of the input channels that some of the blocks read, between 0 and 1."""
+    def share(self, blocks: Iterable[Block], *, unrolled: bool = False) -> float:
+        """Return the share of the input channels that some of the blocks read, between 0 and 1; or of all rows."""
         lengths = {block.row: block.rows for block in blocks}
         if len(lengths) == self.down * self.groups:
             return 1.0
-        if self.down == 0:
+        if self.down == 0 or unrolled:
             return sum(lengths.values()) / self.rows
         everything = (1 << self.depth) - 1
         covered: dict[int, int] = {}  # group -> a bit for each of its channels

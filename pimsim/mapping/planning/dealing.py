@@ -1,0 +1,97 @@
+"""Positions dealt out to tiles so that each buffer holds a part of a map: what one tile cannot hold, several can.
+
+An op that works position by position holds, at each tile, only what its positions there read. Dealt out one by one,
+as copies of layers are, neighbours lie in different tiles. Where positions look at their neighbourhood they are dealt
+out by columns instead, each tile a stripe, so that the rows that wait are spread evenly at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.layout import Table
+from pimsim.mapping.planning.shared import most_within
+
+Parts = tuple[Table, ...]
+"""The positions of each copy, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """How the positions of an op are dealt out.
+
+    Parameters
+    ----------
+    parts : tuple of int64 arrays
+        The positions of each copy, in order.
+    places : tuple of int
+        Tokens of each input that a copy has to have room for.
+    """
+
+    parts: Parts
+    places: tuple[int, ...]
+
+
+def deal(
+    node: Node, tokens: Sequence[int], least: Sequence[int], sizes: Sequence[int], capacity: float, most: int
+) -> Deal | None:
+    """Return the fewest copies of an op whose inputs fit a buffer each; None if no number up to the most does.
+
+    Parameters
+    ----------
+    node : Node
+        What works position by position: it puts out a token at each.
+    tokens : sequence of int
+        Of the source of each input.
+    least : sequence of int
+        Tokens of each input that all copies together must have room for.
+    sizes : sequence of int
+        Bytes of one.
+    capacity : float
+        Bytes that a copy may take.
+    most : int
+        Copies.
+    """
+
+    def places(parts: Sequence[Table]) -> tuple[int, ...]:
+        rows = zip(node.edges, tokens, least, strict=True)
+        return tuple(max(_places(*row, part) for part in parts) for row in rows)
+
+    def fits(found: tuple[int, ...]) -> bool:
+        return sum(count * size for count, size in zip(found, sizes, strict=True)) <= capacity
+
+    held = sum(count * size for count, size in zip(least, sizes, strict=True))
+    most = min(most, node.positions)
+    count = min(most, max(2, int(held // capacity)))
+    while count >= 2:
+        for parts in _ways(node, count):
+            # Most copies hold about as much: a few tell whether it is worth looking at all.
+            if fits(places([parts[n] for n in {0, 1, count // 2, count - 1}])):
+                found = places(parts)
+                if fits(found):
+                    return Deal(parts, found)
+        if count == most:
+            break
+        count = min(most, count + max(1, count // 4))
+    return None
+
+
+def _ways(node: Node, count: int) -> Iterator[Parts]:
+    """Yield ways to deal positions out to so many copies."""
+    yield tuple(np.arange(n, node.positions, count, dtype=np.int64) for n in range(count))
+    for edge in node.edges:
+        if edge.window is not None and edge.window.width >= count:
+            stripe = edge.window.left * count // edge.window.width
+            parts = tuple(np.flatnonzero(stripe == n) for n in range(count))
+            if all(len(part) for part in parts):
+                yield parts
+
+
+def _places(edge: Edge, tokens: int, least: int, part: Table) -> int:
+    """Return the places that some positions need: as many tokens in a row as wait at once, those that they read."""
+    wanted = edge.wanted(part, tokens, dealt=True)
+    return max(1, most_within(wanted, least))
