@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pimsim.errors import TraceError
+from pimsim.trace.canonical import canonical
 from pimsim.trace.causal import mark
 from pimsim.trace.fold import drop_unread, fold_scales_into
 from pimsim.trace.identity import only_shared
@@ -117,7 +118,6 @@ def export(
     if importlib.util.find_spec("onnx") is None:
         message = "reading ONNX files needs the package 'onnx'"
         raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
-    from pimsim.trace.onnx.fuse import fused
     from pimsim.trace.onnx.graph import Graph
 
     graph = Graph(Path(path), dict(bindings or {}))
@@ -127,7 +127,7 @@ def export(
     graph.check_shapes()
     converter = _Converter(graph)
     converted, outputs = converter.convert()
-    converted = fused(converted, converter.number)
+    converted, outputs = canonical(converted, outputs, converter.number)
     ops, outputs, folded = fold_scales_into(converted, outputs)
     header = {
         "source": graph.source,
@@ -301,6 +301,7 @@ class _Converter:
         if not OP_TYPES[type_].many_outputs:
             self._refuse_side_outputs(node, outputs[1:])
             tensors = tensors[:1]
+        attributes = {key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()}
         self.ops.append(Op(name, type_, inputs, tensors, attributes))
         self.nodes[name] = node
         if self.masks.applied_by(self.ops[-1], operands):

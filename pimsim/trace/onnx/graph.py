@@ -18,6 +18,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, he
 from pimsim.errors import TraceError
 from pimsim.trace.batch import is_batch, is_named
 from pimsim.trace.found import MAX_SIZE, closest
+from pimsim.trace.onnx.biases import restore
 from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
 from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type, known
@@ -117,6 +118,7 @@ class Graph(Values):
 
     def _parse(self, path: Path) -> ModelProto:
         model, data = read_model(path)
+        restore(model)
         self.source = {
             "file": "".join(letter if letter.isprintable() else "_" for letter in path.name),
             "sha256": hashlib.sha256(data).hexdigest(),

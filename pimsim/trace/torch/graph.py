@@ -16,8 +16,9 @@ from pimsim.errors import TraceError
 from pimsim.trace.op import Op
 from pimsim.trace.symbols import expert_of
 from pimsim.trace.tensor import Operand, Role, Tensor
-from pimsim.trace.torch.identity import Identities
+from pimsim.trace.torch.identity import UNNAMED, Identities
 from pimsim.trace.torch.masks import Masks
+from pimsim.trace.torch.naming import called, free, scope_of
 from pimsim.trace.unknown import is_matrix
 
 if TYPE_CHECKING:
@@ -88,8 +89,6 @@ class Builder:
         Name of an ATen op to what makes ops of its nodes.
     caches : sequence of str
         Arguments of the model that are caches.
-    fused : mapping
-        Nodes that stand for more than they are: the last of a pattern (`pimsim.trace.torch.fuse`).
 
     Attributes
     ----------
@@ -101,6 +100,10 @@ class Builder:
         Those of them that read a matrix of the model's.
     masked : set of str
         Ops that apply a causal mask to scores of attention.
+    scopes : dict
+        Op to the module that it comes from.
+    numbers : dict
+        Name of a constant to the number that a node has as an argument.
     """
 
     def __init__(
@@ -108,12 +111,10 @@ class Builder:
         exported: Exported,
         handlers: Mapping[str, Handler],
         caches: Sequence[str],
-        fused: Mapping[Node, Handler],
     ) -> None:
         self.exported = exported
         self.handlers = handlers
         self.caches = caches
-        self.fused = fused
         self.ops: dict[str, Op] = {}
         self.unknown: Counter[str] = Counter()
         self.with_weights: set[str] = set()
@@ -125,6 +126,8 @@ class Builder:
         self._wrapper = f"{children[0]}." if len(children) == 1 else ""
         self._identities = Identities()
         self._reshaped: dict[tuple[str, int, tuple[Shape, ...]], Made] = {}
+        self.scopes: dict[str, str] = {}
+        self.numbers: dict[str, float] = {}
 
     def run(self) -> list[str]:
         """Go through all nodes and return the names of the output ops."""
@@ -160,7 +163,7 @@ class Builder:
             return  # numbers, sizes, assertions
         inputs = [self.values[each] for each in node.all_input_nodes if each in self.values]
         depends = any(not isinstance(value, Const) for group in inputs for value in _flat(group))
-        handler = self.fused.get(node) or self.handlers.get(name) or self._in_place(node, name)
+        handler = self.handlers.get(name) or self._in_place(node, name)
         if name == "getitem":
             source = self.values.get(node.args[0])
             if isinstance(source, list) and node.args[1] < len(source):
@@ -250,7 +253,14 @@ class Builder:
         found = self.values.get(argument) if hasattr(argument, "all_input_nodes") else None
         if isinstance(found, list):
             found = found[0]
-        return found if found is not None else Const((), like.dtype if like else "float32")
+        if found is not None:
+            return found
+        dtype = like.dtype if like else "float32"
+        if not isinstance(argument, int | float):
+            return Const((), dtype)
+        name = f"{UNNAMED}{float(argument)!r} {dtype}"  # no parameter is called that
+        self.numbers[name] = float(argument)
+        return Const((), dtype, name)
 
     def form(self, node: Node, index: int = 0) -> tuple[Shape, str]:
         """Return shape and element type of one of a node's outputs."""
@@ -292,14 +302,11 @@ class Builder:
     ) -> list[Value]:
         """Add an op and return its outputs; by default it has the node's first."""
         outputs = [self.form(node)] if outputs is None else outputs
-        scope = _scope(node).removeprefix(self._wrapper)
+        scope = scope_of(node).removeprefix(self._wrapper)
         expert = expert_of(outputs[0][0][0]) if outputs[0][0] else None
         scope = scope if expert is None else f"{scope}.{expert}"
-        has_own_name = type_ in ("LayerNormalization", "RMSNormalization", "BatchNormalization") or any(
-            operand.role == "weight" for operand in operands
-        )
-        name = scope if has_own_name and scope else "/".join(part for part in (scope, type_) if part)
-        name = self._unique(name)
+        name = self._unique(called(scope, type_, operands))
+        self.scopes[name] = scope
         tensors = tuple(Tensor(shape, dtype) for shape, dtype in outputs)
         self.ops[name] = Op(name, type_, tuple(operands), tensors, dict(attributes or {}))
         if self._masks.applied_by(self.ops[name], node, self.values):
@@ -321,11 +328,7 @@ class Builder:
         return made
 
     def _unique(self, name: str) -> str:
-        number, found = 1, name
-        while found in self.ops:
-            number += 1
-            found = f"{name}#{number}"
-        return found
+        return free(name, self.ops)
 
 
 def registrar(table: dict[str, Handler]) -> Callable[..., Callable[[Handler], Handler]]:
@@ -369,11 +372,3 @@ def _may_alias(node: Any) -> bool:
     if _name(node) == "getitem":
         return _may_alias(node.args[0])
     return schema is not None and any(each.alias_info is not None for each in schema.returns)
-
-
-def _scope(node: Node) -> str:
-    """Return the path of the module that a node comes from."""
-    stack = node.meta.get("nn_module_stack") or {}
-    path = next(reversed([path for path, _ in stack.values()]), "") if stack else ""
-    path = path.removeprefix("L['self']").removeprefix(".")
-    return "".join(letter if letter.isprintable() else "_" for letter in path)[:500]

@@ -12,6 +12,9 @@ _SAME = (
     *("clone.default", "detach.default", "alias.default", "contiguous.default", "lift_fresh_copy.default"),
     *("_to_copy.default", "to.dtype", "to.dtype_layout", "to.device", "dropout.default"),
 )
+UNNAMED = "\0"
+"""What names begin with of what is no parameter and made of none: it is known by them here, and a trace has no name."""
+_RANDOM = ("rand", "normal", "bernoulli", "multinomial", "uniform", "exponential", "empty")
 _SWAPS = ("t.default", "numpy_T.default", "transpose.int", "permute.default")
 
 
@@ -21,8 +24,10 @@ class Identities:
     def __init__(self) -> None:
         self._first: dict[Hashable, str] = {}  # what computes a constant -> the first node that does
 
-    def of(self, node: Node, index: int, values: Mapping[Node, Any]) -> tuple[str | None, bool]:
+    def of(self, node: Node, index: int, values: Mapping[Node, Any]) -> tuple[str, bool]:
         """Return the name of an output of a node that reads constants only, and whether it is that turned.
+
+        What is made of no parameter has a name that begins with `UNNAMED`.
 
         Parameters
         ----------
@@ -35,16 +40,18 @@ class Identities:
         """
         kind = str(getattr(node.target, "__name__", node.target))
         read: list[Any] = [values.get(each) for each in node.all_input_nodes]
-        if not read or any(getattr(each, "name", None) is None for each in read):
-            return None, False  # made of nothing that has a name: like no other
-        source, shape = read[0], getattr(node.meta.get("val"), "shape", ())
+        if any(getattr(each, "name", None) is None for each in read) or any(w in kind for w in _RANDOM):
+            return f"{UNNAMED}{node.name}.{index}", False  # like no other
+        source, shape = read[0] if read else None, getattr(node.meta.get("val"), "shape", ())
         of_one = len(read) == 1
         if of_one and kind in _SAME and str(node.meta["val"].dtype).endswith(source.dtype):
             return source.name, source.turned
         if of_one and kind in _SWAPS and len(shape) == 2 and _is_swap(node, kind):
             return source.name, not source.turned
         arguments = tuple(_told(each, values) for each in (*node.args, *sorted(node.kwargs.items())))
-        return self._first.setdefault((kind, index, arguments), f"{node.name}.{index}"), False
+        from_model = bool(read) and not any(each.name.startswith(UNNAMED) for each in read)
+        name = f"{'' if from_model else UNNAMED}{node.name}.{index}"
+        return self._first.setdefault((kind, index, arguments), name), False
 
 
 def _is_swap(node: Node, kind: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pimsim.trace.lower.maker import elements
 from pimsim.trace.torch.graph import Builder, Const, Handler, Made, Shape, Value, arguments, registrar
+from pimsim.trace.torch.identity import UNNAMED
 from pimsim.trace.torch.maker import TorchMaker
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def _stacked(m: TorchMaker, b: Builder, lists: list[Any]) -> Any:
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     head: Shape = tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))
     if all(isinstance(each, Const) for each in terms):
-        return Const((*head, len(terms)), "int64")
+        names = [each.name for each in terms if isinstance(each, Const) and each.name]
+        name = UNNAMED + ", ".join(names) if len(names) == len(terms) else None
+        return Const((*head, len(terms)), "int64", name)
     columns = []
     for term, shape in zip(terms, padded, strict=True):
         one = m.reshape(term, shape)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.canonical import canonical
 from pimsim.trace.causal import mark
 from pimsim.trace.experts import row_symbols
 from pimsim.trace.fold import drop_unread, fold_scales
@@ -75,26 +76,32 @@ def from_torch(
 
     from pimsim.trace.torch.caches import without_caches
     from pimsim.trace.torch.export import Exported
-    from pimsim.trace.torch.fuse import find
     from pimsim.trace.torch.graph import Builder
     from pimsim.trace.torch.moe import explicit_experts
+    from pimsim.trace.torch.naming import finished
     from pimsim.trace.torch.ops import HANDLERS
 
     name = model or type(module).__name__
     with explicit_experts(module), without_caches(module):
         exported = Exported(module, inputs, dynamic or {}, name)
-    builder = Builder(exported, HANDLERS, caches, find(exported.nodes))
+    builder = Builder(exported, HANDLERS, caches)
     outputs = builder.run()
     if builder.unknown:
         exported.take_apart()
-        builder = Builder(exported, HANDLERS, caches, find(exported.nodes))
+        builder = Builder(exported, HANDLERS, caches)
         outputs = builder.run()
     notes = list(notes)
     notes += pass_unknown(builder.unknown, builder.with_weights, allow_unknown, name)
     if builder.unknown and not outputs:
         raise TraceError("no output is made of ops that a trace knows", where=name)
-    ops, outputs = fold_scales(list(builder.ops.values()), outputs)
-    ops, outputs = mark(only_shared(drop_unread(ops, outputs)), builder.masked), list(outputs)
+    numbers = builder.numbers
+    ops, outputs = canonical(
+        list(builder.ops.values()), outputs, lambda operand: numbers.get(operand.name or "")
+    )
+    ops, outputs = fold_scales(ops, outputs)
+    ops = mark(drop_unread(ops, outputs), builder.masked)
+    ops, outputs = finished(ops, outputs, builder.ops, builder.scopes)
+    ops = only_shared(ops)
     header: dict[str, Any] = {
         "source": {
             **(source or {"class": type(module).__name__}),

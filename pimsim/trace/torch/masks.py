@@ -43,6 +43,11 @@ class Masks:
     def __init__(self, exported: Exported) -> None:
         self._exported = exported
         self._values: dict[Node, Any] = {}
+        self._fixed: set[Node] = set()  # nodes that depend on no input's values
+        for node in exported.nodes:
+            fed = node.op == "placeholder" and node.name in exported.arguments
+            if not fed and all(each in self._fixed for each in _read(node)):
+                self._fixed.add(node)
         self._found: dict[tuple[Node, Sense], bool] = {}
 
     def applied_by(self, op: Op, node: Node, values: Mapping[Node, Any]) -> bool:
@@ -107,8 +112,17 @@ class Masks:
 
     def _value(self, node: Node) -> Any:
         """Compute what a node is, if it depends on sizes only."""
-        if node not in self._values:
-            self._values[node] = self._computed(node)
+        todo = [node]
+        while todo:  # without recursion: a chain of constants may be long
+            waits = [each for each in _read(todo[-1]) if each not in self._values]
+            if not waits:
+                last = todo.pop()
+                if last not in self._values:
+                    self._values[last] = self._computed(last)
+            elif self._fixed.issuperset(waits):
+                todo += waits
+            else:
+                raise _NotKnown
         return self._values[node]
 
     def _computed(self, node: Node) -> Any:
@@ -116,10 +130,13 @@ class Masks:
 
         made = node.meta.get("val")
         if isinstance(made, torch.SymInt | torch.SymFloat | torch.SymBool):
+            if made.node.hint is None:
+                raise _NotKnown
             return made.node.hint
         if node.op in ("placeholder", "get_attr"):
             return self._stored(node)
-        if math.prod(_shape(node)) > _LARGEST:
+        shape = _shape(node)
+        if -1 in shape or math.prod(shape) > _LARGEST:
             raise _NotKnown
         in_place = str(getattr(node.target, "__name__", "")).partition(".")[0].endswith("_")
 
@@ -129,7 +146,7 @@ class Masks:
             if isinstance(argument, torch.device):
                 return torch.device("cpu")
             if hasattr(argument, "all_input_nodes"):
-                value = self._value(argument)
+                value = self._values[argument]
                 return value.clone() if in_place and isinstance(value, torch.Tensor) else value
             return argument
 
@@ -149,6 +166,14 @@ class Masks:
         if not isinstance(value, torch.Tensor) or value.is_meta or value.numel() > _LARGEST:
             raise _NotKnown
         return value.detach().cpu()
+
+
+def _read(node: Node) -> list[Node]:
+    """Return what a node is computed of; nothing of a size, which is known without."""
+    import torch
+
+    known = isinstance(node.meta.get("val"), torch.SymInt | torch.SymFloat | torch.SymBool)
+    return [] if known else node.all_input_nodes
 
 
 def _shape(node: Node) -> tuple[int, ...]:

@@ -96,19 +96,19 @@ def _attention(b: Builder, node: Node) -> Value:
     shape = (*head, keys.shape[-2])
     turned = transposed(b, node, _repeated(b, node, keys, head), perm)
     scores = product(b, node, queries, turned, shape)
-    scale = b.operand(Const((), queries.dtype))
-    scores = b.one(node, "Mul", [b.operand(scores), scale], shape)
+    scale = node.kwargs.get("scale")
+    fixed = isinstance(queries, Const) or isinstance(keys, Const)  # scaled once and for all
+    if scale != 1.0 and not fixed:
+        number = b.value(scale) if scale is not None else Const((), queries.dtype)
+        scores = b.one(node, "Mul", [b.operand(scores), b.operand(number)], shape)
     if mask is not None or causal:
         added = b.value(mask) if mask is not None else Const((shape[-2], shape[-1]), queries.dtype)
-        if isinstance(added, Made) and added.dtype == "bool":
-            rest = [b.operand(scores), b.operand(Const((), queries.dtype))]
-            scores = b.one(node, "Where", [b.operand(added), *rest], shape)
-        else:
-            scores = b.one(node, "Add", [b.operand(scores), b.operand(added)], shape)
-            if (
-                causal and shape[-2] == shape[-1]
-            ):  # torch counts from the first key, else it is no causal mask
-                b.masked.add(scores.op)
+        if isinstance(added, Made) and added.dtype == "bool":  # once for all layers that have it
+            numbers = [b.operand(b.value(each, queries)) for each in (0.0, float("-inf"))]
+            added = b.one(node, "Where", [b.operand(added), *numbers], added.shape)
+        scores = b.one(node, "Add", [b.operand(scores), b.operand(added)], shape)
+        if causal and shape[-2] == shape[-1]:  # torch counts from the first key, else it is no causal mask
+            b.masked.add(scores.op)
     weights = b.one(node, "Softmax", [b.operand(scores)], shape, {"axis": rank - 1})
     return product(b, node, weights, _repeated(b, node, values, head))
 

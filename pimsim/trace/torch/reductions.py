@@ -64,8 +64,6 @@ def _reduce(b: Builder, node: Node) -> Value:
     axes = [axes] if isinstance(axes, int) else axes
     chosen = sorted(_axis(axis, rank) for axis in axes) if axes else list(range(rank))
     type_ = _REDUCTIONS[name]
-    if type_ == "ReduceMean" and keep and rank > 2 and chosen == list(range(2, rank)):
-        return b.one(node, "GlobalAveragePool", [source])
     attributes = {"axes": tuple(chosen), "keepdims": int(bool(keep))}
     return b.one(node, type_, [source], None, attributes)
 
