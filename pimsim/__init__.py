@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pimsim.errors import ResultError as ResultError
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
-    from pimsim.mapping.planning.planner import make_plan as make_plan
+    from pimsim.mapping.mapper import make_plan as make_plan
     from pimsim.network.noc import NocResult as NocResult
     from pimsim.network.noc import noc as noc
     from pimsim.report.html.page import write_report as write_report
@@ -64,7 +64,7 @@ _HOMES = {
     "WhatIf": "pimsim.analysis.whatif",
     "breakdown": "pimsim.analysis.breakdown",
     "compare": "pimsim.analysis.compare",
-    "make_plan": "pimsim.mapping.planning.planner",
+    "make_plan": "pimsim.mapping.mapper",
     "noc": "pimsim.network.noc",
     "roofline": "pimsim.analysis.roofline",
     "generate": "pimsim.run.generate",

@@ -24,9 +24,9 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError, PimsimError, ResultError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.lowering.lowering import lower
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.options import PlanKeywords
 from pimsim.mapping.planning.plan import Plan
-from pimsim.mapping.planning.planner import make_plan
 from pimsim.netlist.rows import HOST
 from pimsim.result.attribution import rows_of
 from pimsim.result.interval import interval_of, least_interval_fs

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pimsim.cli import INTERRUPTED
+from pimsim.cli import INTERRUPTED, options
 from pimsim.cli.output import print_bytes, print_pieces, say_of_trace
 from pimsim.cli.progress import Progress
 from pimsim.errors import ConfigError, InterruptedRunError, PimsimError
 
 if TYPE_CHECKING:
     from pimsim.chip import Chip
+    from pimsim.mapping.planning.options import Effort
     from pimsim.result.result import Result
     from pimsim.run.experiment import Experiment
     from pimsim.trace import Trace
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="Of random times and experts (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
+@options.effort
 @click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
@@ -104,6 +106,7 @@ def command(
     seed: int,
     chips: int | None,
     many: bool,
+    effort: Effort,
     weight_bits: int | None,
     input_bits: int | None,
     reload: bool,
@@ -171,6 +174,7 @@ def command(
                 seed=seed,
                 chips=chips,
                 many=many,
+                effort=effort,
                 weight_bits=weight_bits,
                 input_bits=input_bits,
                 reload=reload,
@@ -260,7 +264,7 @@ def _show_plan(experiment: Experiment, as_json: bool) -> None:
 
         plan = programs_of(experiment)[-1].plan
     else:
-        from pimsim.mapping.planning.planner import make_plan
+        from pimsim.mapping.mapper import make_plan
 
         plan = make_plan(experiment.chip, experiment.trace, experiment.options)
     if as_json:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from pimsim.cli import INTERRUPTED
+from pimsim.cli import INTERRUPTED, options
 from pimsim.cli.output import print_bytes, print_pieces, say_of_trace
 from pimsim.cli.progress import Progress
 from pimsim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pimsim.mapping.planning.options import Effort
 
 
 @click.command("whatif", context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +25,7 @@ from pimsim.errors import ConfigError
 )
 @click.option("--batch", type=int, default=1, metavar="N", help="Inferences, one after another (default 1).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
+@options.effort
 @click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option(
     "--set",
@@ -54,6 +59,7 @@ def command(
     batch: int,
     chips: int | None,
     many: bool,
+    effort: Effort,
     overrides: tuple[str, ...],
     settings: tuple[str, ...],
     parts: tuple[str, ...],
@@ -89,7 +95,7 @@ def command(
             experiment = Experiment(
                 Chip.load(chip, overrides),
                 bind_text(Trace.load(trace), binds, partial=True),
-                Options(batch=batch, chips=chips, many=many),
+                Options(batch=batch, chips=chips, many=many, effort=effort),
             )
             say_of_trace(experiment.trace)
             result = whatif(

@@ -76,6 +76,8 @@ class Experiment:
         about["seed"] = self.options.seed if self.draws else None
         about["places"] = self.options.sequences if self.options.generates else None
         del about["many"]  # it is asked whether to run, not what
+        if self.options.effort == "quick":
+            del about["effort"]
         if not self.options.cold:
             del about["cold"]
         if self.options.pace is None:

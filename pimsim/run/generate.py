@@ -13,6 +13,7 @@ from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.program import Program
+from pimsim.mapping.seating.seating import seated
 from pimsim.result.controllers import row_of
 from pimsim.result.energy import AJ_PER_PJ
 from pimsim.result.freeze import freeze
@@ -137,7 +138,7 @@ def programs_of(experiment: Experiment) -> list[Program]:
     asked = experiment.options
     assert asked.prompt is not None
     assert asked.tokens is not None
-    return plan_generation(
+    programs = plan_generation(
         experiment.chip,
         experiment.trace,
         asked.prompt,
@@ -147,6 +148,7 @@ def programs_of(experiment: Experiment) -> list[Program]:
         routing_seed=_routing_seed(experiment),
         options=asked,
     )
+    return seated(programs, asked.effort)
 
 
 def _routing_seed(experiment: Experiment) -> int | None:

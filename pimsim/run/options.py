@@ -41,7 +41,7 @@ class Options(PlanOptions):
 
     Parameters
     ----------
-    chips, weight_bits, input_bits, reload, many
+    chips, weight_bits, input_bits, reload, many, effort
         As for a plan.
     batch : int
         Inferences, all requested at time 0; they follow one another through the pipeline.

@@ -7,7 +7,7 @@ from typing import Any, Unpack, overload
 
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.result.recording import MOST_RECORDS, recording_of
 from pimsim.result.result import Result
@@ -64,7 +64,8 @@ def simulate(
     on_progress : callable, optional
         Called now and then with the firings done, the firings in all, and the simulated time in fs.
     **options
-        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``many``, ``cold``, ``pace``: see `pimsim.Options`.
+        ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``many``, ``effort``, ``cold``, ``pace``: see
+        `pimsim.Options`.
 
     Returns
     -------

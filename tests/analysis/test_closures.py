@@ -15,7 +15,7 @@ from pimsim.analysis.compare import compare
 from pimsim.analysis.roofline import roofline
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.report.breakdown import breakdown_text
 from pimsim.report.comparison import comparison_text
 from pimsim.result.freeze import freeze

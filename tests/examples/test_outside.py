@@ -21,7 +21,7 @@ import pytest
 from pimsim import registry
 from pimsim.chip import Chip
 from pimsim.chip.topology.deadlock import circle
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.trace import Trace
 from tests.oracle.test_lowered import agree, small_cnn
 

@@ -6,7 +6,7 @@ import pytest
 import simpy
 
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from tests.random_models import Builder, small_chip
 
 LATE = 10**15

@@ -18,7 +18,7 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError, InterruptedRunError, MappingError, ResultError
 from pimsim.machine.controllers.faults import LOOK_FS
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.netlist.rows import Written
 from pimsim.result.result import Result
 from pimsim.run.simulate import simulate

@@ -8,7 +8,7 @@ import pytest
 
 from pimsim.errors import SimulationError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim_core.kernel import CAUSES
 from tests.random_models import Builder, small_chip
 

@@ -94,7 +94,7 @@ def test_a_window_of_one_runs_one_inference_after_another():
 def test_a_paced_machine_agrees_with_the_twin():
     """The same host in plain SimPy over the twin: every start and end."""
     from pimsim.machine.machine import Machine
-    from pimsim.mapping.planning.planner import make_plan
+    from pimsim.mapping.mapper import make_plan
 
     machine = Machine(make_plan(small_chip(), deep()), 6, record=True, pace=3)
     machine.run()

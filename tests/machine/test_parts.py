@@ -6,8 +6,8 @@ import pytest
 
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.generation import plan_generation
-from pimsim.mapping.planning.planner import make_plan
 from pimsim_core.kernel import CAUSES
 from tests.random_models import Builder, small_chip
 from tests.transformers import decoder

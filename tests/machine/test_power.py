@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.run.simulate import simulate
 from tests.oracle.twin_processes import ServingTwin
 from tests.random_models import Builder, chips, small_chip, traces

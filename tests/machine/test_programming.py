@@ -10,7 +10,7 @@ import pytest
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.result.cold import cold_start
 from pimsim.run.simulate import simulate
 from pimsim.trace import Trace

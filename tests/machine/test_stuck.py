@@ -6,7 +6,7 @@ import pytest
 
 from pimsim.errors import SimulationError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from tests.random_models import Builder, small_chip
 
 UPKEEP = {"core.adc.calibration": {"interval_us": 2, "duration_ns": 50}}

@@ -12,7 +12,7 @@ from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.causal import Triangle
 from pimsim.mapping.flow.dataflow import Node
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import ARRAYS
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.options import PlanOptions
-from pimsim.mapping.planning.planner import make_plan
 from pimsim.mapping.planning.program import Program
 from pimsim.netlist.netlist import Netlist
 from pimsim.trace import Trace

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.lowering.lowering import lower
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.plan import Plan
-from pimsim.mapping.planning.planner import make_plan
 from pimsim.trace import Trace
 from tests.random_models import Builder, chips, small_chip, traces
 
@@ -164,7 +164,7 @@ SHOW = """
 import json
 from pimsim.chip import Chip
 from pimsim.trace import Trace
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 plan = make_plan(Chip.load("isaac"), Trace.load("squeezenet"))
 print(json.dumps([plan.rows(), sorted(map(repr, plan.places.items())), [repr(op.replicas) for op in plan.ops]]))
 """

@@ -7,7 +7,7 @@ import pytest
 from pimsim.chip import Chip
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.crossbar.written import Matrix
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import ARRAYS, BUFFER
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate

@@ -9,9 +9,9 @@ from pimsim.errors import MappingError
 from pimsim.kinds.crossbar.tiling import tile_op
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.heads import groups_of
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.options import PlanOptions
-from pimsim.mapping.planning.planner import make_plan
 from pimsim.mapping.planning.rounds import pieces, rounds_of
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate

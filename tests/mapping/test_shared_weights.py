@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.report.plan_table import plan_report
 from pimsim.report.tables import to_plain_text
 from pimsim.run.simulate import simulate

@@ -9,7 +9,7 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import ARRAYS, BUFFER
 from pimsim.result.energy import dynamic_energy
 from pimsim.result.wear import wear_rows

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from pimsim.errors import MappingError
 from pimsim.mapping.lowering.lowering import lower
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from tests.oracle.machines import engine_of
 from tests.oracle.test_twin import check_closure
 from tests.oracle.twin import run_twin

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.machine.environment import Environment
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Step
 from pimsim.trace import Trace

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.run.experiment import Experiment
 from pimsim.run.options import Options

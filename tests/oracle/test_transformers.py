@@ -11,8 +11,8 @@ from pimsim.machine.generation import STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.lowering.lowering import lower
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.generation import plan_generation
-from pimsim.mapping.planning.planner import make_plan
 from pimsim.mapping.planning.stationary import MEMORY
 from tests.oracle.test_lowered import compare
 from tests.oracle.twin import run_twin

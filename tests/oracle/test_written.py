@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import ARRAYS
 from tests.oracle.test_lowered import agree
 from tests.oracle.test_transformers import small_chip

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from tests.random_models import Builder, changed
 
 PAGE = Path(__file__).parents[2] / "docs" / "isaac-cycle.md"

@@ -12,7 +12,7 @@ import pytest
 
 from pimsim.chip import Chip
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.netlist.rows import HOST, Carried
 from pimsim.result.ops import WAYS, op_rows
 from pimsim.trace import Trace

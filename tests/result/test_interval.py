@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.run.simulate import simulate
 from pimsim.run.steady import FEW_EVENTS, LOOKS, MEASURED, steady_machine
 from pimsim.trace import Trace

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.result.freeze import freeze
 from pimsim.result.result import Result
 from pimsim.run.experiment import Experiment

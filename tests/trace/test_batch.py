@@ -10,7 +10,7 @@ from onnx import helper
 
 from pimsim.chip import Chip
 from pimsim.errors import TraceError
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.report.terminal import headline
 from pimsim.run.experiment import Experiment
 from pimsim.run.simulate import simulate

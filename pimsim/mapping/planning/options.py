@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict, get_args
 
 from pimsim.errors import ConfigError
 from pimsim.trace.model import Model
 
+Effort = Literal["quick", "normal", "thorough"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 MOST = {"chips": 100_000, "weight_bits": 64, "input_bits": 64}
 
 
@@ -19,6 +21,7 @@ class PlanKeywords(TypedDict, total=False):
     input_bits: int | None
     reload: bool
     many: bool
+    effort: Effort
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,10 @@ class PlanOptions:
     many : bool
         Take as many chips as it needs, were it hundreds: without it, or `chips`, that is an error that says how many.
 
+    effort : str
+        What is done so that no link of the network carries much more than it must: ``quick`` is nothing; ``normal`` and
+        ``thorough`` try tiles that are alike in each other's places, for about half a second or twenty a chip.
+
     Raises
     ------
     ConfigError
@@ -48,6 +55,7 @@ class PlanOptions:
     input_bits: int | None = None
     reload: bool = False
     many: bool = False
+    effort: Effort = "quick"
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
@@ -55,6 +63,9 @@ class PlanOptions:
                 check_count(name, getattr(self, name), most)
         check_flag("reload", self.reload)
         check_flag("many", self.many)
+        if self.effort not in EFFORTS:
+            mend = f"expected one of: {', '.join(EFFORTS)}"
+            raise ConfigError(f"found {self.effort!r:.30}", where="effort", mend=mend)
 
 
 def check_count(name: str, value: object, most: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Unpack
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from pimsim.mapping.planning.assign import assign
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, stated_bits
+from pimsim.mapping.planning.options import PlanOptions, stated_bits
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.placement import NoRoom
 from pimsim.mapping.planning.places import places_of
@@ -36,39 +35,15 @@ PARTS = (1, 4, 16)
 """Inputs that need more than such a part of a buffer lie in several, the smaller the parts, the better they fit in."""
 
 
-def make_plan(
-    chip: Chip, trace: Trace, options: PlanOptions | None = None, **changes: Unpack[PlanKeywords]
-) -> Plan:
-    """Map a trace on a chip.
-
-    Parameters
-    ----------
-    chip : Chip
-        What to map on.
-    trace : Trace
-        What to map.
-    options : PlanOptions, optional
-        What is asked.
-    **changes
-        Options by name: ``chips``, ``weight_bits``, ``input_bits``, ``reload``.
-
-    Raises
-    ------
-    ConfigError
-        If an option is wrong.
-    MappingError
-        If the model does not fit; says what is needed and what there is.
-    TraceError
-        If a symbol of the trace has no value.
-    """
+def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
+    """Map a trace on a chip, each tile where it comes; `pimsim.make_plan` goes on from there."""
     trace = bind_batch(trace)
     trace.require_bound()
-    flows = Flows(trace.model, [build(trace)])
-    return plan_flows(chip, trace, flows, replace(options or PlanOptions(), **changes))[0]
+    return plan_flows(chip, trace, Flows(trace.model, [build(trace)]), options)[0]
 
 
 def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None) -> list[Plan]:
-    """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
+    """Map data flows of a trace on a chip together; return a plan for each. See `plan_trace`."""
     options = options or PlanOptions()
     jobs = {1: _job(chip, trace, flows, options, 1)}
     limits = Limits.of(jobs[1], options)

@@ -1,0 +1,13 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+import click
+
+effort = click.option(
+    "--effort",
+    default="quick",
+    metavar="quick|normal|thorough",
+    help="How long tiles that are alike change places, so that no link of the network carries much more than it must: "
+    "not at all (the default), about half a second a chip, or twenty.",
+)

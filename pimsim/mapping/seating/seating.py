@@ -1,0 +1,91 @@
+"""Change the places of tiles that are alike until the busiest links of the network carry little more than they must.
+
+A plan says what each tile does; which of the tiles that are alike does it changes nothing but the ways of data. Pairs
+of tiles change places at random while the search cools (simulated annealing; Kirkpatrick, Gelatt and Vecchi, Science
+220, 1983). What counts is what each channel carries in a run, from the plan's rows. The outcome is lowered again and
+taken only if it is no worse by the same measure. Equal inputs give equal plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pimsim.mapping.lowering.lowering import lower_programs
+from pimsim.mapping.planning.options import Effort
+from pimsim.mapping.planning.package import Package
+from pimsim.mapping.planning.program import Program
+from pimsim.mapping.seating.moved import moved
+from pimsim.mapping.seating.routes import Routes
+from pimsim.netlist.loads import loads_of, traffic_of
+from pimsim.netlist.netlist import Netlist
+from pimsim_core.annealing import Annealing
+
+SWAPS: dict[Effort, int] = {"quick": 0, "normal": 300_000, "thorough": 10_000_000}
+"""Swaps tried for each chip, by effort: half a second and twenty for a chip of 168 tiles that runs ResNet-50."""
+MOST_SITES = 400
+"""Of a chip: the routes between all pairs of more would take longer to find than all else."""
+FAR = 0.2  # what a flit's way over one more channel is worth, as a share of the busiest channel's load
+HOT, COLD = 0.3, 1e-4  # the busiest channel at first counts 1
+WORSE = 1.02  # flits' ways in all may be so much longer
+
+
+def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
+    """Return programs that share their tiles with these changed for others that are alike.
+
+    Parameters
+    ----------
+    programs : sequence of Program
+        Of one package; each counts as often as it runs.
+    effort : str
+        ``quick`` changes nothing; ``normal`` and ``thorough`` search so long.
+    """
+    package = programs[0].plan.package
+    if not SWAPS[effort] or package.config.tiles > MOST_SITES:
+        return list(programs)
+    net = lower_programs(programs).net
+    if net.network is None or not net.network.by_flit:
+        return list(programs)
+    to = _places(package, net, SWAPS[effort])
+    found = [replace(each, plan=moved(each.plan, to)) for each in programs]
+    return found if _is_no_worse(lower_programs(found).net, net) else list(programs)
+
+
+def _places(package: Package, net: Netlist, swaps: int) -> list[int]:
+    """Return the tile that each tile's work goes to."""
+    assert net.network is not None
+    to, tiles = list(range(package.tiles)), package.config.tiles
+    traffic = traffic_of(net)
+    ends = {node for _, source, target in traffic for node in (source, target)}
+    routes = Routes(net.network.fabric, tiles, ends)
+    group = np.full(len(routes.nodes), -1, dtype=np.int32)
+    for number, name in enumerate(package.config.working):
+        group[[tile for tile in package.seats_of(name) if tile < tiles]] = number
+    for chip in range(package.chips):
+        sent = {
+            (source, target): flits for (where, source, target), flits in traffic.items() if where == chip
+        }
+        if not sent:
+            continue
+        search = Annealing(
+            np.arange(len(routes.nodes)),
+            group,
+            [[routes.number[node] for node in pair] for pair in sent],
+            list(sent.values()),
+            routes.first,
+            routes.channels,
+            len(net.network.fabric.channels),
+            FAR,
+            seed=1 + chip,
+        )
+        search.run(swaps, HOT, COLD)
+        to[chip * tiles : (chip + 1) * tiles] = (chip * tiles + search.seats[:tiles]).tolist()
+    return to
+
+
+def _is_no_worse(new: Netlist, old: Netlist) -> bool:
+    """Whether the busiest channel carries no more, and all together little more."""
+    a, b = loads_of(new), loads_of(old)
+    return bool(a.max(initial=0) <= b.max(initial=0) and a.sum() <= WORSE * b.sum())

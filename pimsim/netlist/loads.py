@@ -1,0 +1,81 @@
+"""What a run sends over the network, from the machine's rows alone: nothing is simulated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from pimsim.netlist.netlist import Netlist
+from pimsim.netlist.rows import Step, Tree
+
+Table = npt.NDArray[np.int64]
+
+
+def loads_of(net: Netlist) -> Table:
+    """Return the flits that a run sends over each channel of the network, int64, shape (links,).
+
+    Of experts, and of what grows with a cache, the last path counts: the most that can be.
+    """
+    flits = np.zeros(net.links, dtype=np.int64)
+    held: Table = np.zeros(len(net.resources), dtype=np.int64)  # fs
+    for steps, times in _visits(net):
+        for step in steps:
+            held[step.resource] += step.occupancy * times
+            for channel, _ in net.routes[step.route] if step.route is not None else ():
+                flits[channel] += step.flits * times
+    for tree, times in _trees(net):
+        assert net.network is not None
+        size = sum(tree.pieces)
+        held[tree.resource] += size * net.network.period_fs * times
+        for channel in {channel for leaf in tree.leaves for channel, _ in leaf.way}:
+            flits[channel] += size * times
+    for number, row in enumerate(net.resources):  # entrances, and by packet all links, are resources
+        if row.link is not None:
+            flits[row.link] += held[number] // row.period_fs
+    return flits
+
+
+def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:
+    """Return the flits that a run sends between nodes of a chip, by chip, source and target; by flit only."""
+    assert net.network is not None
+    fabric, found = net.network.fabric, Counter[tuple[int, str, str]]()
+
+    def note(terminal: int, last: int, flits: int) -> None:
+        chip, number = divmod(terminal, len(fabric.terminals))
+        target = fabric.channels[last % len(fabric.channels)][1]
+        found[chip, fabric.terminals[number], target] += flits
+
+    for steps, times in _visits(net):
+        for step in steps:
+            if step.route is not None:
+                note(step.terminal, net.routes[step.route][-1][0], step.flits * times)
+    for tree, times in _trees(net):
+        for leaf in tree.leaves:
+            note(tree.terminal, leaf.way[-1][0], sum(tree.pieces) * times)
+    return dict(found)
+
+
+def _visits(net: Netlist) -> Iterator[tuple[tuple[Step, ...], int]]:
+    """Yield the paths of firings and tokens, and how often the run takes each."""
+    times = Counter[int]()
+    for actor in net.actors:
+        times[actor.path + (actor.selector is not None)] += actor.firings
+    for output in net.outputs:
+        if output.path is not None:
+            sent, actor = int((net.tables[output.token] >= 0).sum()), net.actors[output.actor]
+            times[output.path + (output.selector is not None)] += sent * (actor.firings // actor.period)
+    for path, count in times.items():
+        yield net.paths[path], count
+
+
+def _trees(net: Netlist) -> Iterator[tuple[Tree, int]]:
+    """Yield the trees that packets branch in, and how often the run takes each."""
+    for cast in net.casts:
+        actor = net.actors[cast.actor]
+        which, counts = np.unique(net.tables[cast.tree], return_counts=True)
+        for tree, count in zip(which.tolist(), counts.tolist(), strict=True):
+            if tree >= 0:
+                yield cast.trees[tree], count * (actor.firings // actor.period)
