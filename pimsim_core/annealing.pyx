@@ -30,6 +30,7 @@ cdef class Annealing:
     """
 
     cdef int32_t[::1] seat
+    cdef int32_t[::1] best  # seats that cost least so far
     cdef int32_t[::1] group
     cdef int32_t[:, ::1] pairs
     cdef double[::1] flits
@@ -46,6 +47,7 @@ cdef class Annealing:
 
     def __init__(self, seats, group, pairs, flits, route_ptr, channels, count, far, seed):
         self.seat, self.group = np.array(seats, dtype=np.int32), np.array(group, dtype=np.int32)
+        self.best = np.array(self.seat)
         self.pairs = np.ascontiguousarray(pairs, dtype=np.int32)
         self.flits = np.ascontiguousarray(flits, dtype=np.float64)
         self.route_ptr = np.ascontiguousarray(route_ptr, dtype=np.int64)
@@ -124,7 +126,7 @@ cdef class Annealing:
         return self.pairs[p, 0] == unit or self.pairs[p, 1] == unit
 
     def run(self, int64_t moves, double hot, double cold):
-        """Try so many swaps while it cools.
+        """Try so many swaps while it cools, and end where it cost least.
 
         Parameters
         ----------
@@ -140,7 +142,7 @@ cdef class Annealing:
         """
         cdef int64_t n, kept = 0
         cdef int32_t a, b, count = <int32_t>self.movable.shape[0]
-        cdef double change, heat = hot, factor = (cold / hot) ** (1.0 / max(1, moves))
+        cdef double change, cost = 0.0, least = 0.0, heat = hot, factor = (cold / hot) ** (1.0 / max(1, moves))
         if count < 2:
             return 0
         with nogil:
@@ -153,6 +155,20 @@ cdef class Annealing:
                 change = self.swap(a, b)
                 if change <= 0 or exp(-change / heat) * 18446744073709551616.0 > <double>self.draw():
                     kept += 1
+                    cost += change
+                    if cost < least - 1e-9:
+                        least = cost
+                        self.best[:] = self.seat
                 else:
                     self.swap(a, b)
+        self.settle()
         return kept
+
+    cdef void settle(self) noexcept:
+        """Take the best places."""
+        cdef int32_t p
+        for p in range(self.pairs.shape[0]):
+            self.send(p, -1.0)
+        self.seat[:] = self.best
+        for p in range(self.pairs.shape[0]):
+            self.send(p, 1.0)
