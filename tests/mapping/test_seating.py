@@ -70,7 +70,7 @@ def test_the_busiest_link_carries_less(trace: str) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chips(), traces(), st.integers(0, 2**32))
 def test_a_plan_in_other_tiles_keeps_its_promises(chip: Chip, trace: Trace, seed: int) -> None:
-    """Any places of tiles of a chip that are alike: buffers and arrays hold what they can, and as many visits are made."""
+    """Any places of alike tiles of a chip: buffers and arrays hold what they can, and as many visits are made."""
     try:
         plan = make_plan(chip, trace)
     except MappingError:

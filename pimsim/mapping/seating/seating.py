@@ -24,10 +24,10 @@ from pimsim.netlist.netlist import Netlist
 from pimsim_core.annealing import Annealing
 
 SWAPS: dict[Effort, int] = {"quick": 0, "normal": 300_000, "thorough": 10_000_000}
-"""Swaps tried for each chip, by effort: half a second and twenty for a chip of 168 tiles that runs ResNet-50."""
+"""Swaps tried for each chip, by effort: about half a second and twenty for one of 168 tiles that runs ResNet-50."""
 MOST_SITES = 400
 """Of a chip: the routes between all pairs of more would take longer to find than all else."""
-FAR = 0.02  # what a flit's way over one more channel is worth, as a share of the busiest channel's load
+FAR = 0.1  # what a flit's way over one more channel is worth, as a share of the busiest channel's load
 HOT, COLD = 0.3, 1e-4  # the busiest channel at first counts 1
 WORSE = 1.1  # flits' ways in all may be so much longer
 
