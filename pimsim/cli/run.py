@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pimsim.trace import Trace
 
 
+SHOWN = 5  # of what an inference keeps busy the longest, in a plan
+
+
 @click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("chip")
 @click.argument("trace")
@@ -270,9 +273,12 @@ def _show_plan(experiment: Experiment, as_json: bool) -> None:
     if as_json:
         print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return
+    from pimsim.mapping.lowering.lowering import lower
+    from pimsim.netlist.loads import busiest_of
     from pimsim.report.plan_table import plan_report
 
-    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips))
+    busiest = busiest_of(lower(plan, 1).net, SHOWN)
+    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips, busiest))
 
 
 def _hand_over(

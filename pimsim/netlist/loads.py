@@ -1,4 +1,4 @@
-"""What a run sends over the network, from the machine's rows alone: nothing is simulated."""
+"""What a run asks of the parts of a machine, and sends over its network, from the rows alone: nothing is simulated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Step, Tree
+from pimsim.netlist.times import step_held_fs
 
 Table = npt.NDArray[np.int64]
 
@@ -19,23 +20,57 @@ def loads_of(net: Netlist) -> Table:
 
     Of experts, and of what grows with a cache, the last path counts: the most that can be.
     """
-    flits = np.zeros(net.links, dtype=np.int64)
-    held: Table = np.zeros(len(net.resources), dtype=np.int64)  # fs
+    flits, held = np.zeros(net.links, dtype=np.int64), held_by(net)
     for steps, times in _visits(net):
         for step in steps:
-            held[step.resource] += step.occupancy * times
             for channel, _ in net.routes[step.route] if step.route is not None else ():
                 flits[channel] += step.flits * times
     for tree, times in _trees(net):
-        assert net.network is not None
         size = sum(tree.pieces)
-        held[tree.resource] += size * net.network.period_fs * times
         for channel in {channel for leaf in tree.leaves for channel, _ in leaf.way}:
             flits[channel] += size * times
     for number, row in enumerate(net.resources):  # entrances, and by packet all links, are resources
         if row.link is not None:
             flits[row.link] += held[number] // row.period_fs
     return flits
+
+
+def held_by(net: Netlist) -> Table:
+    """Return how long the visits of a run hold each resource if nothing holds them up, fs, int64, shape (resources,).
+
+    Of experts, and of what grows with a cache, the last path counts: the most that can be.
+    """
+    held: Table = np.zeros(len(net.resources), dtype=np.int64)
+    for steps, times in _visits(net):
+        for step in steps:
+            held[step.resource] += step_held_fs(step) * times
+            if step.mvm is not None:
+                held[step.mvm.bank] += step.mvm.phases * step.mvm.convert * times
+    for tree, times in _trees(net):
+        assert net.network is not None
+        held[tree.resource] += sum(tree.pieces) * net.network.period_fs * times
+    return held
+
+
+def busiest_of(net: Netlist, most: int) -> list[tuple[int, str]]:
+    """Return the resources and channels that a run keeps busy the longest, fs and names: no pace is faster.
+
+    Parameters
+    ----------
+    net : Netlist
+        The machine.
+    most : int
+        How many.
+    """
+    work = [
+        (-(-held // row.servers), row.name)
+        for held, row in zip(held_by(net).tolist(), net.resources, strict=True)
+        if row.link is None
+    ]
+    if net.network is not None:
+        fs = (loads_of(net) * net.network.period_fs).tolist()
+        work += zip(fs, net.link_names, strict=True)
+    return sorted(work, key=lambda each: (-each[0], each[1]))[:most]
 
 
 def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:

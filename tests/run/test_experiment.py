@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {  # another value of every option
     "weight_bits": 4,
     "input_bits": 4,
     "reload": True,
+    "effort": "normal",
     "batch": 2,
     "prompt": 7,
     "tokens": 5,
