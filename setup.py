@@ -30,11 +30,7 @@ modules = [
 setup(
     ext_modules=cythonize(
         [
-            Extension(
-                f"pimsim_core.{name}",
-                [f"pimsim_core/{name}.pyx"],
-                extra_compile_args=["-O1" if checked else "-O3"],
-            )
+            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=[level])
             for name in modules
         ],
         compiler_directives={
