@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pimsim.mapping.planning.apart import apart_notes
 from pimsim.report.tables import heading, plain, printable, share, table
 from pimsim.units import format_time
 
@@ -78,6 +79,8 @@ def plan_report(
     held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
     for place, count in held.items():
         yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
+    for line in apart_notes(plan):
+        yield plain(line)
     kinds = plan.package.kinds
     policies = {op.node.name: kinds[op.site].product_policy for op in plan.ops if op.site is not None}
     alike: dict[tuple[Any, ...], list[str]] = {}

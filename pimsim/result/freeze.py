@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.machine.machine import Machine
+from pimsim.mapping.planning.apart import apart_notes
 from pimsim.mapping.planning.plan import Plan
 from pimsim.result.attribution import interval_rows, phases_of, rows_of
 from pimsim.result.bounds import busiest, chain_fs, link_busy_fs, work_fs
@@ -126,6 +127,7 @@ def freeze(
             *controller_notes(machine),
             *window_notes(windows, latency),
             *mask_notes(machine),
+            *apart_notes(plan),
         ],
         "config": plan.chip.to_dict(),
         "trace": {

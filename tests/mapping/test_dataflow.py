@@ -41,6 +41,11 @@ def fresh(model: Builder, *shape: int) -> str:
     return model.relu(model.input(*shape))
 
 
+def move(model: Builder, x: str) -> str:
+    """Add an op that reads position by position: one that works element by element goes by its source's tokens."""
+    return model.add("DataMovement", (x,), model.shapes[x], onnx_type="Move")
+
+
 def check(edge: Edge, reads: Reads, exact: bool = False) -> None:
     """Compare tables with the tokens that each position reads."""
     assert len(edge.need) == len(edge.low) == len(reads)
@@ -239,8 +244,8 @@ def test_a_product_of_two_activations_needs_a_row_of_one_and_all_of_the_other(le
     assert node.positions == math.prod(out[:-1])  # a firing is a row of the result
     for edge, shape, read in zip(node.edges, (left, right), (rows, columns), strict=True):
         reads = reads_of(shape, read, out, tuple(range(len(shape) - 1)))
-        if len(shape) >= 4:  # it comes as N, C, H, W, so that a row is not complete before the last pixel
-            reads = [set(range(math.prod(shape[-2:]))) for _ in reads]
+        if len(shape) >= 4:  # it comes pixel by pixel, a column of a row in each
+            reads = reads_of(shape, read, out, (0, 2, 3), tuple(range(len(out) - 1)))
         check(edge, reads)
 
 
@@ -306,7 +311,7 @@ def test_rearranging_needs_the_position_it_copies(kind, shape, attributes):
         chosen = list(range(attributes["starts"][0], attributes["ends"][0], step))
         read = np.take(source, chosen, axis=axis)
     model = Builder()
-    model.relu(model.add(kind, (fresh(model, *shape),), read.shape, **attributes))
+    move(model, model.add(kind, (fresh(model, *shape),), read.shape, **attributes))
     nodes = {node.name: node for node in build(model.trace())}
     moved = nodes.get(model.ops[-2].name)  # what only addresses its input otherwise is no node
     node = moved or nodes[model.ops[-1].name]
@@ -332,7 +337,7 @@ def test_a_view_reads_the_tokens_that_hold_its_elements(before, after, at_input)
     x = model.input(*before)
     x = x if at_input else model.relu(x)
     x = model.add("Reshape", (x,), after)
-    model.relu(x)
+    move(model, x)
     # Position by position of the new shape: which positions of the old one hold its elements.
     where = position_of(before)
     if at_input:
@@ -348,7 +353,7 @@ def test_an_input_of_rows_comes_row_by_row_and_a_slice_waits_for_the_rows_it_tak
     """By ONNX's definition, output row k of the slice is input row 1 + 2 k."""
     model = Builder()
     x = model.input(1, 6, 8)
-    model.add("Slice", (x,), (1, 3, 8), starts=(1,), ends=(6,), axes=(1,), steps=(2,))
+    move(model, model.add("Slice", (x,), (1, 3, 8), starts=(1,), ends=(6,), axes=(1,), steps=(2,)))
     nodes = {node.name: node for node in build(model.trace())}
     assert (nodes[x].tokens, nodes[x].features) == (6, 8)
     check(last_edges(model)[0], [{1}, {3}, {5}], exact=True)

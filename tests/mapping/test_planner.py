@@ -54,7 +54,8 @@ def check_buffers(plan: Plan) -> None:
         here = {
             block for r in op.replicas for chunk in r.chunks if chunk.tile == tile for block in chunk.blocks
         }
-        share = op.tiling.share(here) if op.tiling else 1.0
+        unrolled = op.node.edges[edge].unrolled
+        share = op.tiling.share(here, unrolled=unrolled) if op.tiling else 1.0
         source = plan.ops[op.node.edges[edge].source].node
         used[tile] = used.get(tile, 0) + places * math.ceil(source.features * share * plan.input_bits / 8)
     capacity = plan.chip.config.sites["tile"].buffer.capacity_kib * 1024

@@ -14,20 +14,18 @@ from collections.abc import Iterable
 import numpy as np
 
 from pimsim.errors import MappingError
-from pimsim.mapping.flow import costs
+from pimsim.mapping.flow import addressing, costs
 from pimsim.mapping.flow.causal import Triangle, made_by, seen_in
 from pimsim.mapping.flow.cuts import leading
 from pimsim.mapping.flow.dataflow import Edge, Expert, Node
+from pimsim.mapping.flow.follow import followed, takes_all_in
+from pimsim.mapping.flow.inputs import input_axes, input_node
 from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
-from pimsim.mapping.flow.needs import divided
 from pimsim.mapping.flow.rules import OpRule, rule_of
 from pimsim.mapping.flow.views import appended
 from pimsim.mapping.flow.windows import Window, window_of
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
-
-BURST = 4096
-"""Elements that the host sends at once, at most, where it sends pixels."""
 
 
 def build(trace: Trace) -> list[Node]:
@@ -40,6 +38,10 @@ def build(trace: Trace) -> list[Node]:
     """
     nodes: list[Node] = []
     found: dict[tuple[str, int], Source] = {}  # tensor -> the node that computes it
+    readers: dict[str, list[Op]] = {}
+    for op in trace.ops:
+        for operand in op.activations:
+            readers.setdefault(str(operand.source), []).append(op)
     for op in trace.ops:
         sources = [found[o.source, o.index] for o in op.activations if o.source is not None]
         if len(sources) == 1:
@@ -48,8 +50,18 @@ def build(trace: Trace) -> list[Node]:
                 found.update(((op.name, index), source) for index, source in enumerate(kept) if source)
                 continue
         _check_caches(op, sources)
-        axes = rule_of(op.type).cut(op, sources[leading(op)].axes if sources else None)
-        node = _node(op, nodes, sources, axes)
+        follows = followed(op, nodes, sources)
+        if follows is not None:
+            node, found[op.name, 0] = follows
+            node.expert = _expert(op, [nodes[source.node] for source in sources])
+            nodes.append(node)
+            continue
+        if op.type == "Input":
+            axes = input_axes(op, readers)
+            node = input_node(op, axes)
+        else:
+            axes = rule_of(op.type).cut(op, sources[leading(op)].axes if sources else None)
+            node = _node(op, nodes, sources, axes)
         node.expert = _expert(op, [nodes[source.node] for source in sources])
         nodes.append(node)
         for index, output in enumerate(op.outputs):
@@ -57,11 +69,11 @@ def build(trace: Trace) -> list[Node]:
             # Outputs that are cut along positions come from tokens of the whole.
             fits = max(axes, default=-1) < len(output.shape)  # outputs of an unknown op may have any rank
             whole = op.type == "Input" or (fits and node.tokens == Layout(output.shape, axes).positions)
-            taken = divided(op, index, node.layout) if rule_of(op.type).divides and not whole else ()
-            own = axes if whole or taken else None
+            own = axes if whole else None
             piece = (op.name, index) if len(op.outputs) > 1 else ()
+            grid = addressing.in_order(Layout(output.shape, axes), node.tokens) if whole else None
             found[op.name, index] = Source(
-                len(nodes) - 1, own, features if own is not None else node.features, piece, taken=taken
+                len(nodes) - 1, own, features if own is not None else node.features, piece, grid=grid
             )
     for name in trace.outputs:
         source = found[name, 0]
@@ -71,7 +83,7 @@ def build(trace: Trace) -> list[Node]:
 
 def _output(name: str, source: Source, made_by: Node) -> Node:
     """Return the node that takes one of the model's outputs to the host, token by token."""
-    steps = np.array(source.taken or range(made_by.tokens), dtype=np.int64)
+    steps = np.arange(made_by.tokens, dtype=np.int64) if source.grid is None else np.unique(source.grid)
     count = len(steps)
     taken = source.features if source.piece else made_by.features
     return Node(
@@ -116,29 +128,21 @@ def _expert(op: Op, sources: Iterable[Node]) -> Expert | None:
     return found.pop() if len(found) == 1 and bound != "ends" else None
 
 
-def _bursts(layout: Layout) -> int:
-    """Return the bursts of a row of pixels: one, or as few equal ones as are not too long."""
-    pixels = max(1, BURST // layout.features)
-    return next(
-        n for n in range(1, layout.width + 1) if layout.width % n == 0 and layout.width // n <= pixels
-    )
-
-
 def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
     rule = rule_of(op.type)
-    shape = op.inputs[0].tensor.shape if rule.divides else op.output.shape
+    shape = op.output.shape
     layout = Layout((*shape[:-1], shape[-1] * len(op.outputs)) if rule.joins else shape, axes)
-    if op.type == "Input":
-        # The host sends a row at a time, of pixels or of features: one burst, not one packet a pixel.
-        rows = layout.images * layout.height if layout.channels else layout.positions
-        rows *= _bursts(layout) if layout.channels else 1
-        size = math.prod(layout.shape) // rows
-        return Node(op.name, op.type, op, rows, size, rows, np.arange(rows), 0, layout)
     shapes = [o.tensor.shape for o in op.activations]
     views = [rule.seen(op, shape, layout) for shape in shapes]
     positions, token = layout.positions, np.arange(layout.positions, dtype=np.int64)
-    reducing = _reduces(rule, op, layout)
-    if reducing:  # fires as its input comes and puts out a token at the end of each image
+    reducing, all_in = _reduces(rule, op, layout), False
+    if sources and takes_all_in(op, rule, nodes[sources[0].node], sources[0], layout):
+        reducing = all_in = True
+        positions = nodes[sources[0].node].tokens
+        views = [Layout((positions, sources[0].features), (0,))]
+        token = np.append(np.full(positions - 1, -1, dtype=np.int64), 0)
+        work = float(layout.features)
+    elif reducing:  # fires as its input comes and puts out a token at the end of each image
         before = Layout(shapes[0], axes)
         each = before.height * before.width
         positions = before.positions
@@ -170,11 +174,10 @@ def _node(op: Op, nodes: list[Node], sources: list[Source], axes: Axes) -> Node:
             need = low + 1
         else:
             need, low = _tables(rule, op, number, layout, seen)
-        edge = _edge(filled_by, source, seen, need, low, reads)
-        if seen.positions == filled_by.tokens and edge.need is need:
-            edge.window = window
-        elif window and _in_bursts(filled_by, source, seen) and seen.channels:
-            edge.window = window.in_bursts(seen.positions // filled_by.tokens)
+        if all_in:
+            edge = Edge(source.node, need, low, reads, source.features, piece=source.piece)
+        else:
+            edge = _edge(filled_by, source, seen, need, low, reads, window)
         matrix = rule.reads is costs.row_and_matrix and number > 0
         edge.evenly = (
             not matrix and not edge.window and bool((edge.need - edge.low == filled_by.tokens).all())
@@ -195,34 +198,34 @@ def _window(rule: OpRule, op: Op, operand: int, out: Layout, seen: Layout) -> Wi
     return rule.span(op, operand, out, seen) if rule.span is not None else None
 
 
-def _in_bursts(node: Node, source: Source, seen: Layout) -> bool:
-    """Whether the host sends several positions at a time."""
-    return node.type == "Input" and seen.same_tokens(source.axes) and seen.positions != node.tokens
-
-
 def _reduces(rule: OpRule, op: Op, out: Layout) -> bool:
     """Whether an op takes in all positions of an image, each once, and leaves one."""
     images = out.channels and len(op.inputs[0].tensor.shape) in (4, 5)
     return rule.pools and images and out.positions == out.images
 
 
-def _edge(node: Node, source: Source, seen: Layout, need: Table, low: Table, reads: int) -> Edge:
+def _edge(
+    node: Node, source: Source, seen: Layout, need: Table, low: Table, reads: int, window: Window | None
+) -> Edge:
     """Turn tables over the positions of an operand into tables over its source's tokens."""
-    features, grain = source.features, 1
-    if seen.same_tokens(source.axes):
-        if source.taken and seen.positions == len(source.taken):
-            those = np.array(source.taken)
-            need, low = those[np.maximum(need, 1) - 1] + 1, those[np.minimum(low, len(those) - 1)]
-            return Edge(source.node, need, low, reads, features, piece=source.piece)
-        if seen.positions == node.tokens:
-            return Edge(source.node, need, low, reads, features, piece=source.piece)
-        if _in_bursts(node, source, seen):
-            grain = seen.positions // node.tokens
-            return Edge(source.node, -(-need // grain), low // grain, reads, node.features)
-    # A view has cut the tensor otherwise: every firing needs all of it.
-    features = node.features if node.type == "Input" else features
-    every = np.full_like(need, node.tokens)
-    return Edge(source.node, every, np.zeros_like(low), reads, features, piece=source.piece)
+    features = node.features if node.type == "Input" else source.features
+    table = None
+    if source.grid is not None:
+        table = addressing.looked_up(source.grid, seen)
+    elif seen.same_tokens(source.axes) and seen.positions == node.tokens:
+        table = np.arange(node.tokens, dtype=np.int64)[:, None]
+    if table is None:  # a view has cut the tensor otherwise: every firing needs all of it
+        every = np.full_like(need, node.tokens)
+        return Edge(source.node, every, np.zeros_like(low), reads, features, piece=source.piece)
+    if table.shape[1] == 1 and addressing.is_in_order(table, node.tokens):
+        return Edge(source.node, need, low, reads, features, window=window, piece=source.piece)
+    if window is None and np.array_equal(need, np.arange(1, seen.positions + 1)) and (need - low == 1).all():
+        window = Window.own(seen.positions)
+    order = table if window is not None else None
+    return Edge(
+        source.node, *addressing.through(table, node.tokens, need, low), reads, features,
+        window=window, order=order, piece=source.piece,
+    )  # fmt: skip
 
 
 def _right_matrix(
@@ -241,20 +244,28 @@ def _right_matrix(
     if node.tokens % images or out.positions % images:
         images = 1
     image = np.arange(out.positions, dtype=np.int64) * images // out.positions
-    tokens = node.tokens // images
+    tokens, first, last = node.tokens // images, None, None
+    if source.grid is not None and not addressing.is_in_order(source.grid, node.tokens):
+        table = (
+            source.grid.reshape(images, -1) if source.grid.size % images == 0 else source.grid.reshape(1, -1)
+        )
+        one = np.zeros_like(image) if len(table) == 1 else image
+        last, first = addressing.through(table, node.tokens, one + 1, one)
+        tokens = len(np.unique(table[0]))
     cached = source.cached * source.features
     held = tokens * features + cached
     ways = [axis - len(shape) for axis in source.axes or () if axis >= len(shape) - 2]
     across = ways == [-1] if len(ways) == 1 else None
-    need, rows = (image + 1) * tokens, out.positions // images
+    need, rows = (image + 1) * tokens if last is None else last, out.positions // images
     if (
         scores is not None
+        and last is None
         and across is not None
         and (scores.rows, scores.keys) == (rows, tokens + source.cached)
     ):
         need = scores.need(image, tokens, source.cached)
     return Edge(
-        source.node, need, image * tokens, held, features,
+        source.node, need, image * tokens if first is None else first, held, features,
         piece=source.piece, held=held, cached=cached, rows=rows, across=across,
         seen=scores.share if scores is not None else 1.0,
     )  # fmt: skip

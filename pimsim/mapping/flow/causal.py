@@ -57,8 +57,10 @@ def made_by(op: Op) -> Triangle | None:
 
 def seen_in(scores: Triangle | None, source: Source, shape: Shape) -> Triangle | None:
     """Return the scores that a source puts out if an operand of this shape still has them row by row."""
-    if scores is None or shape[-2:] != (scores.rows, scores.keys) or source.piece or source.taken:
+    if scores is None or shape[-2:] != (scores.rows, scores.keys) or source.piece:
         return None
+    if source.grid is not None and not (np.diff(source.grid.ravel()) == 1).all():
+        return None  # other rows than it has, or in another order
     rank = len(shape)
     turned = source.axes is None or rank - 1 in source.axes
     return None if turned else scores

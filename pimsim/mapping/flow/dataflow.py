@@ -31,7 +31,9 @@ class Edge:
     features : int
         Elements of a token that are taken: all of the source's, or a slice.
     window : Window, optional
-        Which tokens exactly, if they are the pixels under a window.
+        Which positions of the operand exactly: its tokens, unless `order` says otherwise.
+    order : int64, shape (positions of the operand, some), optional
+        The tokens of each, where they are not one each in order.
     evenly : bool
         Whether each position reads tokens of its own, if only all of them together say which: a part of the positions
         is then taken to read an equal part of the tokens, one after another.
@@ -58,6 +60,7 @@ class Edge:
     reads: int
     features: int
     window: Window | None = None
+    order: Table | None = None
     evenly: bool = False
     unrolled: bool = False
     piece: tuple[object, ...] = ()
@@ -77,6 +80,10 @@ class Edge:
 
         With `dealt`, other positions are done elsewhere, so that those that read `evenly` need no more than their part.
         """
+        if self.window is not None and self.order is not None:
+            read = np.zeros(tokens, dtype=np.bool_)
+            read[self.order[self.window.covered(positions, len(self.order))].ravel()] = True
+            return read
         if self.window is not None:
             return self.window.covered(positions, tokens)
         first, behind = self.low[positions], self.need[positions]

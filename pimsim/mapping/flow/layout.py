@@ -100,8 +100,8 @@ class Source:
         Which slice of the node's features they are; empty for all.
     cached : int
         Tokens of each image that a cache holds before them.
-    taken : tuple of int
-        Those of the node's tokens that the tensor is made of, in order; empty for all.
+    grid : int64, optional
+        Which of the node's tokens each element is in (`pimsim.mapping.flow.addressing`); None where nobody knows.
     """
 
     node: int
@@ -109,4 +109,4 @@ class Source:
     features: int
     piece: tuple[object, ...] = ()
     cached: int = 0
-    taken: tuple[int, ...] = ()
+    grid: Table | None = None

@@ -6,8 +6,6 @@ position, so that positions do not wait for one another.
 
 from __future__ import annotations
 
-import numpy as np
-
 from pimsim.mapping.flow.layout import Layout
 from pimsim.trace.op import Op
 
@@ -73,12 +71,3 @@ def padded(op: Op, operand: int, out: Layout) -> bool:
     """No position is added or cropped."""
     pads, rank = op.attributes["pads"], len(op.output.shape)
     return not any(pads[axis] or pads[axis + rank] for axis in out.axes)
-
-
-def divided(op: Op, output: int, seen: Layout) -> tuple[int, ...]:
-    """Return the positions of a Split's input that one of its outputs is made of, in order."""
-    axis = op.attributes["axis"]
-    begin = sum(each.shape[axis] for each in op.outputs[:output])
-    part = slice(begin, begin + op.outputs[output].shape[axis])
-    grid = np.arange(seen.positions, dtype=np.int64).reshape([seen.shape[each] for each in seen.axes])
-    return tuple(grid[tuple(part if each == axis else slice(None) for each in seen.axes)].ravel().tolist())

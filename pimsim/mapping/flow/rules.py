@@ -43,10 +43,10 @@ class OpRule:
         Op and the shape of its weight to rows, outputs and groups of the matrix; given if it multiplies (`costs`).
     holds_right : bool
         Whether its second operand, if it is an activation, is a matrix that stays while the first one's rows pass.
-    divides : bool
-        Whether its outputs are pieces of its input's positions, so that its tokens are the input's.
     joins : bool
         Whether its outputs, of one form, stand side by side in its tokens.
+    follows : bool
+        Whether it may take its elements in whatever order they come.
     carried : callable, optional
         Op, source and which output to that output's source if no data move (`views`).
     expert : {"begins", "ends"}, optional
@@ -63,8 +63,8 @@ class OpRule:
     work: Callable[[Op, Layout, Sequence[int]], float] = costs.elementwise
     matrix: Callable[[Op, Shape], tuple[int, int, int]] | None = None
     holds_right: bool = False
-    divides: bool = False
     joins: bool = False
+    follows: bool = False
     carried: Callable[[Op, Source, int], Source | None] | None = None
     expert: Literal["begins", "ends"] | None = None
 
@@ -79,16 +79,16 @@ class OpRule:
         return self.matrix is not None
 
 
-_ELEMENTWISE = OpRule()
+_ELEMENTWISE = OpRule(follows=True)
 _VIEW = OpRule(carried=views.view)
 _WINDOW_POOL = OpRule(
     cut=cuts.pixels, window=True, pools=True, reads=costs.under_window, work=costs.pooled
 )  # a single window sees each pixel once
 _GLOBAL_POOL = OpRule(cut=cuts.pixels, pools=True)
 _PIXELWISE = OpRule(cut=cuts.pixels)
-_NORMALIZATION = OpRule(own_position=needs.from_axis_on)
-_OVER_IMAGE = OpRule(cut=cuts.pixels, own_position=needs.everything)
-_ALONG_AXIS = OpRule(own_position=needs.along_axis_or_alone)
+_NORMALIZATION = OpRule(own_position=needs.from_axis_on, follows=True)
+_OVER_IMAGE = OpRule(cut=cuts.pixels, own_position=needs.everything, follows=True)
+_ALONG_AXIS = OpRule(own_position=needs.along_axis_or_alone, follows=True)
 _REDUCTION = OpRule(cut=cuts.reduced, seen=cuts.seen_before_reduction, own_position=needs.reduced, pools=True)
 _INDEXED = OpRule(cut=cuts.rows, own_position=needs.everything, work=costs.moved)
 
@@ -159,7 +159,7 @@ OP_RULES: dict[str, OpRule] = {
     ),
     "Pad": OpRule(own_position=needs.padded, span=spans.padded, work=costs.moved),
     "Slice": OpRule(own_position=needs.over_axes, span=spans.cut_out, work=costs.moved, carried=views.sliced),
-    "Split": OpRule(own_position=needs.along_axis, work=costs.moved, divides=True, carried=views.divided),
+    "Split": OpRule(own_position=needs.along_axis, work=costs.moved, carried=views.divided),
     "Gather": OpRule(own_position=needs.everything, work=costs.moved),
     **dict.fromkeys(("GatherElements", "GatherND", "ScatterElements", "ScatterND", "OneHot"), _INDEXED),
     "ReverseSequence": OpRule(own_position=needs.everything, work=costs.moved),

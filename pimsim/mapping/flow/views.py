@@ -1,36 +1,43 @@
 """Which ops move no data: they only address the tokens of their input otherwise, and vanish.
 
-A view, a transposition that keeps the order of positions and of features, a slice of the features or a repetition of
-them. Each rule takes an op, the source of its input and which output is meant, and returns that output's source; None
-if data move.
+A view, a transposition, a slice, or a repetition of the features. Each rule takes an op, the source of its input and
+which output is meant, and returns that output's source; None if data move.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import replace
 
-from pimsim.mapping.flow.layout import Axes, Shape, Source
+import numpy as np
+
+from pimsim.mapping.flow import addressing
+from pimsim.mapping.flow.layout import Axes, Shape, Source, Table
 from pimsim.trace.op import Op
 
 
 def view(op: Op, source: Source, index: int) -> Source:
     """The same elements in the same order, counted otherwise."""
-    if source.axes is None:
-        return source
-    return replace(source, axes=_reshaped(op.inputs[0].tensor.shape, op.outputs[index].shape, source.axes))
+    before, after = op.inputs[0].tensor.shape, op.outputs[index].shape
+    axes = _reshaped(before, after, source.axes) if source.axes is not None else None
+    if source.grid is None:
+        return replace(source, axes=axes)
+    return _on(source, addressing.reshaped(source.grid, before, after, axes), after, axes)
 
 
 def transposed(op: Op, source: Source, index: int) -> Source | None:
-    """Neither the order of positions changes nor that of features."""
+    """The same elements in another order; without a grid neither that of positions nor that of features changes."""
     shape, axes, perm = op.inputs[0].tensor.shape, source.axes, op.attributes["perm"]
+    moved = None if axes is None else tuple(n for n, axis in enumerate(perm) if axis in axes)
+    if source.grid is not None:
+        return replace(source, axes=moved, grid=source.grid.transpose(perm))
     if axes is None:
         return None
     tokens = [axis for axis in perm if axis in axes and shape[axis] > 1]
     features = [axis for axis in perm if axis not in axes and shape[axis] > 1]
     if tokens != sorted(tokens) or features != sorted(features):
         return None
-    return replace(source, axes=tuple(n for n, axis in enumerate(perm) if axis in axes))
+    return replace(source, axes=moved)
 
 
 def repeated(op: Op, source: Source, index: int) -> Source | None:
@@ -42,20 +49,43 @@ def repeated(op: Op, source: Source, index: int) -> Source | None:
 
 
 def divided(op: Op, source: Source, index: int) -> Source | None:
-    """Each output is a slice of the features (Split)."""
-    shape, axis = op.inputs[0].tensor.shape, op.attributes["axis"]
-    if source.axes is None or axis in source.axes:
-        return None
-    part = source.features * op.outputs[index].shape[axis] // shape[axis]
-    return replace(source, features=part, piece=(*source.piece, op.name, index))
+    """Each output is a slice (Split)."""
+    axis, sizes = op.attributes["axis"], [each.shape[op.attributes["axis"]] for each in op.outputs]
+    begin = sum(sizes[:index])
+    places = {axis: np.arange(begin, begin + sizes[index])}
+    return _cut(source, op.inputs[0].tensor.shape, op.outputs[index].shape, places, (op.name, index))
 
 
 def sliced(op: Op, source: Source, index: int) -> Source | None:
-    """A slice of the features."""
-    if source.axes is None or set(op.attributes["axes"]) & set(source.axes):
+    """A slice."""
+    about = op.attributes
+    rows = zip(about["axes"], about["starts"], about["ends"], about["steps"], strict=True)
+    places = {axis: np.arange(*each) for axis, *each in rows}
+    return _cut(source, op.inputs[0].tensor.shape, op.outputs[index].shape, places, (op.name,))
+
+
+def _cut(
+    source: Source, shape: Shape, after: Shape, places: Mapping[int, Table], name: tuple[object, ...]
+) -> Source | None:
+    """Return the source of a slice: some of the tokens where its axes count them, some of their features elsewhere."""
+    grid, axes = source.grid, source.axes
+    if grid is None and (axes is None or set(places) & set(axes)):
         return None
-    part = source.features * math.prod(op.outputs[index].shape) // math.prod(op.inputs[0].tensor.shape)
-    return replace(source, features=max(1, part), piece=(*source.piece, op.name))
+    features = source.features
+    for axis, those in places.items():
+        if grid is not None and grid.shape[axis] > 1:
+            grid = grid.take(those, axis=axis)
+        elif (axes is None or axis not in axes) and after[axis] < shape[axis]:
+            features = max(1, features * after[axis] // shape[axis])
+    piece = source.piece if features == source.features else (*source.piece, *name)
+    return replace(source, features=features, piece=piece, grid=grid)
+
+
+def _on(source: Source, grid: Table | None, shape: Shape, axes: Axes | None) -> Source:
+    """Return a source with another grid, and the axes that count its tokens if these are not given."""
+    if axes is None and grid is not None:
+        axes = addressing.counting(grid, shape, source.features)
+    return replace(source, axes=axes, grid=grid)
 
 
 def appended(op: Op, source: Source) -> Source | None:
@@ -65,7 +95,7 @@ def appended(op: Op, source: Source) -> Source | None:
         return None
     cached = sum(o.tensor.shape[axis] for o in op.inputs if o.role == "cache")
     axes = tuple(sorted({*source.axes, axis}))  # an axis of size 1 may not have been among them
-    return replace(source, axes=axes, cached=source.cached + cached)
+    return replace(source, axes=axes, cached=source.cached + cached, grid=None)
 
 
 def _reshaped(before: Shape, after: Shape, axes: Axes) -> Axes | None:

@@ -33,15 +33,17 @@ class Window:
     right: Table
     width: int
 
+    @classmethod
+    def own(cls, positions: int) -> Window:
+        """Return one over a position's own place."""
+        at, first = np.arange(positions, dtype=np.int64), np.zeros(positions, dtype=np.int64)
+        return cls(first, first, at, at, positions)
+
     def tables(self) -> tuple[Table, Table]:
         """Return `need` and `low` over the pixels, row by row: behind the last, and at the first one needed."""
         last = np.maximum.accumulate(self.bottom * self.width + self.right) + 1
         first = np.minimum.accumulate((self.top * self.width + self.left)[::-1])[::-1]
         return last, first
-
-    def in_bursts(self, pixels: int) -> Window:
-        """Return the same window over tokens of so many pixels in a row each, up to a row."""
-        return Window(self.top, self.bottom, self.left // pixels, self.right // pixels, self.width // pixels)
 
     def covered(self, positions: Table, pixels: int) -> npt.NDArray[np.bool_]:
         """Return which of the pixels lie under the window at some of the positions."""

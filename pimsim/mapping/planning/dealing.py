@@ -2,11 +2,13 @@
 
 An op that works position by position holds, at each tile, only what its positions there read. Dealt out one by one,
 as copies of layers are, neighbours lie in different tiles. Where positions look at their neighbourhood they are dealt
-out by columns instead, each tile a stripe, so that the rows that wait are spread evenly at any time.
+out by columns instead, each tile a stripe, so that the rows that wait are spread evenly at any time; or by squares,
+where a whole map waits.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.layout import Table
+from pimsim.mapping.flow.windows import Window
 from pimsim.mapping.planning.shared import most_within
 
 Parts = tuple[Table, ...]
@@ -89,6 +92,19 @@ def _ways(node: Node, count: int) -> Iterator[Parts]:
             parts = tuple(np.flatnonzero(stripe == n) for n in range(count))
             if all(len(part) for part in parts):
                 yield parts
+        if edge.window is not None:
+            yield from _by_squares(edge.window, count)
+
+
+def _by_squares(window: Window, count: int) -> Iterator[Parts]:
+    """Yield squares of positions, of which as few as can be look beyond their edges: for maps that wait as a whole."""
+    high, wide = int(window.bottom.max()) + 1, window.width
+    down = next((n for n in range(math.isqrt(count), 1, -1) if count % n == 0), 1)
+    if 1 < down <= high and count // down <= wide:
+        square = window.top * down // high * (count // down) + window.left * (count // down) // wide
+        parts = tuple(np.flatnonzero(square == n) for n in range(count))
+        if all(len(part) for part in parts):
+            yield parts
 
 
 def _places(edge: Edge, tokens: int, least: int, part: Table) -> int:

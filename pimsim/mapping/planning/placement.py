@@ -85,6 +85,7 @@ class Floor:
             {} for _ in programs
         ]  # likewise, without which it stops
         self.left: list[list[int]] = []  # of each round that is over: bytes by tile
+        self._own: dict[tuple[int, int, int], bool] = {}
         self.outside: dict[tuple[int, int], int] = {}  # input of an op -> in how many buffers it lies
         self.elsewhere: dict[tuple[int, int, int], tuple[int, ...]] = {}  # and in which, by slice
         self.blocks: dict[
@@ -129,10 +130,16 @@ class Floor:
             return [n * here for n in dealt], [(n + m) * here for n, m in zip(dealt, more, strict=True)]
         here_only = [n for n in range(len(node.edges)) if (number, n) not in self.outside]
         held = sum(least[n] * self.bytes_per_token(node.edges[n], 1.0) for n in here_only)
-        if copies == 1 or held <= capacity or not all(own_token(node.edges[n]) for n in here_only):
+        if copies == 1 or held <= capacity or not all(self._own_token(program, number, n) for n in here_only):
             return least, wanted
         least, wanted = ([-(-places * here // copies) + here for places in row] for row in (least, wanted))
         return least, wanted
+
+    def _own_token(self, program: int, number: int, edge: int) -> bool:
+        key = program, number, edge
+        if key not in self._own:
+            self._own[key] = own_token(self.programs[program][number].edges[edge])
+        return self._own[key]
 
     def reserve(
         self,
