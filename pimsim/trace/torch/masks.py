@@ -77,6 +77,17 @@ class Masks:
                 return True
         return False
 
+    def known(self, node: Any) -> list[int] | None:
+        """Return the whole numbers that a node is, as far as they depend on no input; None if they do."""
+        import torch
+
+        try:
+            value = self._value(node)
+        except (_NotKnown, RuntimeError, TypeError, ValueError, NotImplementedError):
+            return None
+        whole = isinstance(value, torch.Tensor) and value.dtype in (torch.int32, torch.int64)
+        return value.flatten().tolist() if whole else None
+
     def causal(self, node: Node, sense: Sense) -> bool:
         """Return whether a node hides the keys behind each row's own, whatever else it may hide."""
         key = node, sense
