@@ -29,7 +29,7 @@ modules = [
 setup(
     ext_modules=cythonize(
         [
-            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=["-O3"])
+            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=["-O1" if checked else "-O3"])
             for name in modules
         ],
         compiler_directives={

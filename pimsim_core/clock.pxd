@@ -30,6 +30,7 @@ cdef class Clock:
     cdef int look(self, int64_t until) except -1
     cdef bint has_room(self, int64_t until) noexcept nogil
     cdef int keep(self) except -1
+    cdef void keep_busy(self) noexcept nogil
     cdef bint same(self) noexcept nogil
     cdef bint same_lists(self) noexcept nogil
     cdef bint same_wheel(self) noexcept nogil

@@ -112,8 +112,7 @@ cdef class Clock:
             self.wheel = np.array(network.wheel)
         memcpy(&self.channels[0], &network.channels[0], self.channels.shape[0] * sizeof(Channel))
         memcpy(&self.lanes[0], &network.lanes[0], self.lanes.shape[0] * sizeof(Lane))
-        memcpy(&self.flits[0], &network.flits[0], self.flits.shape[0] * sizeof(Flit))
-        memcpy(&self.branches[0], &network.branches[0], self.branches.shape[0] * sizeof(Branch))
+        self.keep_busy()
         memcpy(&self.routers[0], &network.routers[0], self.routers.shape[0] * sizeof(Router))
         memcpy(&self.terminals[0], &network.terminals[0], self.terminals.shape[0] * sizeof(Terminal))
         memcpy(&self.active[0], &network.active[0], network.n_active * sizeof(int32_t))
@@ -126,6 +125,17 @@ cdef class Clock:
             network.free_packet, network.free_wait, network.free_branch
         )
         return 0
+
+    cdef void keep_busy(self) noexcept nogil:
+        """Copy the flits and branches of the lanes that have any: most have none, and nothing else is compared."""
+        cdef int32_t l, b, room = self.network.buffer
+        for l in range(self.lanes.shape[0]):
+            if self.lanes[l].flits:
+                memcpy(&self.flits[l * room], &self.network.flits[l * room], room * sizeof(Flit))
+            b = l if self.lanes[l].branches else -1
+            while b >= 0:
+                self.branches[b] = self.network.branches[b]
+                b = self.network.branches[b].sibling
 
     cdef bint same(self) noexcept nogil:
         """Whether the network is as it was when it was copied, apart from counters and times."""

@@ -160,9 +160,9 @@ cdef class CriticalPath:
         totals[last] = 0
         self.phase_begin[last] = time
 
-    def add_place(self):
+    def add_places(self, count):
         """Make room for one more place."""
-        self.place_totals = np.append(np.asarray(self.place_totals), np.int64(0))
+        self.place_totals = np.append(np.asarray(self.place_totals), np.zeros(count, dtype=np.int64))
 
     def stretches(self, int32_t node=-1):
         """Return the way from time 0 to a node, one stretch after another; without `record`, only what is not folded.

@@ -11,7 +11,7 @@ from pimsim_core.figures cimport Figures
 from pimsim_core.network cimport Network
 from pimsim_core.ports cimport Ports
 from pimsim_core.queue cimport Queue
-from pimsim_core.records cimport CROSSBAR, KICK, LET_GO, PORTS, QUEUE, SUBMIT, TIMELINE, VISITS, joined
+from pimsim_core.records cimport CROSSBAR, KICK, LET_GO, PORTS, QUEUE, SUBMIT, TIMELINE, VISITS, as_rows, joined
 from pimsim_core.time_bins cimport TimeBins
 
 from pimsim_core.records import CAUSES, record_dtype
@@ -231,17 +231,6 @@ cdef class Engine(Figures):
         self.noticed = False
         return found
 
-    def doing(self, int32_t resource):
-        """Return how many servers of a resource are held now, by the number of the cause that they are held for."""
-        holds = np.asarray(self.holds)
-        own = holds["cause"][(holds["resource"] == resource) & (holds["cause"] >= 0)]
-        causes, counts = np.unique(own, return_counts=True)
-        held = dict(zip(causes.tolist(), counts.tolist(), strict=True))
-        usual = self.resources[resource].servers - self.resources[resource].idle - len(own)
-        if usual:  # a multiplication holds its arrays before it is written down
-            held[self.resources[resource].cause] = held.get(self.resources[resource].cause, 0) + usual
-        return held
-
     def converting(self, int32_t resource, int64_t time):
         """Return whether conversions of what arrays have read are under way at a time, now or before the next event."""
         return self.crossbar.converting(resource, time)
@@ -260,14 +249,14 @@ cdef class Engine(Figures):
         resource, route, terminal, occupancy, latency, flits, mvm, tally : int, optional
             As in the netlist, times in fs, `mvm` as from `add_mvm`; what is not given stays.
         """
-        rows = np.asarray(self.steps)
-        visitors = np.asarray(self.walkers)["visit"]
+        rows = as_rows(self.steps, "step")
+        visitors = as_rows(self.walkers, "walker")["visit"]
         if (visitors == step).any():
             self._append_paths(rows[step : step + 1].copy(), [1])
-            rows = np.asarray(self.steps)
+            rows = as_rows(self.steps, "step")
             visitors[visitors == step] = len(rows) - 1
         first = rows["cost"][step]
-        costs = np.asarray(self.costs)[first : first + rows["arguments"][step]].copy()
+        costs = as_rows(self.costs, "cost")[first : first + rows["arguments"][step]].copy()
         costs["visits"] = 0
         rows["cost"][step] = self.costs.shape[0]
         for name, value in (("occupancy", occupancy), ("latency", latency), ("flits", flits), ("tally", tally)):
@@ -281,7 +270,7 @@ cdef class Engine(Figures):
 
     def _assign_services(self, int64_t first, last=None):
         """Let steps be served as their rows say, unless they name a service of their own."""
-        rows = np.asarray(self.steps)[first:last]
+        rows = as_rows(self.steps, "step")[first:last]
         usual = np.where(rows["mvm"] >= 0, CROSSBAR, np.where(rows["route"] >= 0, PORTS, QUEUE))
         rows["service"] = np.where(rows["service"] > PORTS, rows["service"], usual)
 
@@ -289,20 +278,24 @@ cdef class Engine(Figures):
         """Let an inference take the `choice`-th, from 0, of the paths, or of the costs, that a selector chooses from."""
         self.selected[self.select_ptr[selector] + inference] = choice
 
-    def add_resource(self, int64_t period, int32_t servers, int32_t link, int32_t cause, int32_t part):
-        """Append a resource for jobs, idle, and return its number; the arguments are as in the netlist."""
-        more = np.zeros(1, dtype=record_dtype("resource"))
-        more["period"], more["servers"], more["idle"], more["link"] = period, servers, servers, link
-        more["cause"], more["part"] = cause, part
-        more["place"], more["tile"] = self.first_resource + self.resources.shape[0], self.tile_fill.shape[0] - 1
+    def add_resources(self, rows):
+        """Append idle resources for jobs, and return the number of the first; the others follow it.
+
+        Each row is period (fs), servers, link, cause and part, as in the netlist.
+        """
+        cdef int64_t first = self.resources.shape[0]
+        more = np.zeros(len(rows), dtype=record_dtype("resource"))
+        more["period"], more["servers"], more["link"], more["cause"], more["part"] = np.array(rows, dtype=np.int64).T
+        more["idle"], more["place"] = more["servers"], self.first_resource + first + np.arange(len(rows))
+        more["tile"] = self.tile_fill.shape[0] - 1
         for name in ("head", "tail", "fresh", "release_node"):
             more[name] = -1
-        self.path.add_place()
+        self.path.add_places(len(rows))
         self.resources = joined(self.resources, more)
-        self.hot_resources = np.concatenate([np.asarray(self.hot_resources), np.zeros(1, dtype=np.int32)])
+        self.hot_resources = np.append(np.asarray(self.hot_resources), np.zeros(len(rows), dtype=np.int32))
         for service in self.services:
             service.extend()
-        return self.resources.shape[0] - 1
+        return first
 
     def add_mvm(self, phases, setup, read, convert, tail, bank, shared):
         """Append a kind of multiplication for jobs and return its number; see `pimsim.netlist.rows.Mvm`."""

@@ -36,6 +36,17 @@ cdef class Figures(Kernel):
         rows = np.asarray(self.resources)
         return rows["visits"].copy(), rows["busy"].copy(), rows["waited"].copy()
 
+    def doing(self, int32_t resource):
+        """Return how many servers of a resource are held now, by the number of the cause that they are held for."""
+        holds = np.asarray(self.holds)
+        own = holds["cause"][(holds["resource"] == resource) & (holds["cause"] >= 0)]
+        causes, counts = np.unique(own, return_counts=True)
+        held = dict(zip(causes.tolist(), counts.tolist(), strict=True))
+        usual = self.resources[resource].servers - self.resources[resource].idle - len(own)
+        if usual:  # a multiplication holds its arrays before it is written down
+            held[self.resources[resource].cause] = held.get(self.resources[resource].cause, 0) + usual
+        return held
+
     def visits_by_charge(self):
         """Return how many visits are over, by what they cost: (kind of cost, op, program, visits) a row, int64.
 

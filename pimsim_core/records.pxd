@@ -268,5 +268,6 @@ cdef inline int64_t full_sum(int64_t a, int64_t b) noexcept nogil:
     cdef int64_t most = 0x7FFFFFFFFFFFFFFF
     return a + b if a < most - b else most
 
+cdef object as_rows(object rows, str name)
 cdef object grown(object rows)
 cdef object joined(object rows, object more)

@@ -35,6 +35,11 @@ def record_dtype(name):
     return _DTYPES[name]
 
 
+cdef object as_rows(object rows, str name):
+    """Return a view of records; `numpy.asarray` would read what a structure looks like again each time."""
+    return np.frombuffer(rows, dtype=_DTYPES[name])
+
+
 cdef object grown(object rows):
     """Return a copy of an array of records with as much room again."""
     old = np.asarray(rows)
@@ -45,8 +50,8 @@ cdef object grown(object rows):
 
 cdef object joined(object rows, object more):
     """Return an array of records with more at its end; `numpy.concatenate` would drop the padding of the structure."""
-    old = np.asarray(rows)
-    both = np.zeros(len(old) + len(more), dtype=old.dtype)
+    old = np.frombuffer(rows, dtype=more.dtype)
+    both = np.zeros(len(old) + len(more), dtype=more.dtype)
     both[: len(old)] = old
     both[len(old) :] = more
     return both

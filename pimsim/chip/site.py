@@ -166,8 +166,10 @@ class Site(Sourced, ABC):
     @property
     def place(self) -> Place:
         """What it knows of its chip."""
-        assert self._place is not None, "a site is part of a chip"
-        return self._place
+        # As self._place, ten times as fast: planning and lowering ask a hundred thousand times.
+        place: Place | None = (self.__pydantic_private__ or {}).get("_place")
+        assert place is not None, "a site is part of a chip"
+        return place
 
     @property
     def name(self) -> str:

@@ -238,26 +238,29 @@ class Environment(simpy.Environment):
         after : int, optional
             A closed actor that could start: the job answers that, and the critical path goes on there.
         """
+        return self.send(self.path_of(steps, op), op, keep=keep, after=after)
+
+    def send(self, path: int, op: int, *, keep: bool = False, after: int | None = None) -> Job:
+        """Send a job along a path that `paths_of` has returned; else as `submit`."""
         self._next_job += 1
         job = self._jobs[self._next_job] = Job(self)
         job.number = self._next_job
-        path, now = self.path_of(steps, op), math.ceil(self.now)
-        self.engine.submit(path, job.number, now, op, keep, -1 if after is None else after)
+        self.engine.submit(path, job.number, math.ceil(self.now), op, keep, -1 if after is None else after)
         return job
 
     def path_of(self, steps: Sequence[Step], op: int) -> int:
         """Return the engine's path for a job of an op; equal jobs take the same one."""
-        self.prepare([(steps, op)])
-        return self._paths[tuple(steps), op]
+        return self.paths_of([(steps, op)])[0]
 
-    def prepare(self, jobs: Iterable[tuple[Sequence[Step], int]]) -> None:
-        """Give the engine the paths of jobs (steps and an op each) that will be submitted: many at once cost less."""
-        keys = dict.fromkeys((tuple(steps), op) for steps, op in jobs)
-        missing = [key for key in keys if key not in self._paths]
+    def paths_of(self, jobs: Iterable[tuple[Sequence[Step], int]]) -> list[int]:
+        """Return the engine's paths for jobs (steps and an op each): many at once cost less."""
+        keys = [(tuple(steps), op) for steps, op in jobs]
+        missing = [key for key in dict.fromkeys(keys) if key not in self._paths]
         if missing:
             rows = [[self._row(step) for step in steps] for steps, _ in missing]
             first = self.engine.add_paths(rows, [op for _, op in missing])
             self._paths.update({key: first + number for number, key in enumerate(missing)})
+        return [self._paths[key] for key in keys]
 
     def _row(self, step: Step) -> tuple[int, ...]:
         """A step as `pimsim_core.engine.Engine.add_paths` takes it."""
@@ -291,8 +294,17 @@ class Environment(simpy.Environment):
             self.engine.add_energy_part()
         return self.energy_parts.index(part)
 
-    def add_resource(self, row: Resource, part: int) -> int:
-        """Give the engine a resource that its machine did not use so far."""
-        return self.engine.add_resource(
-            row.period_fs, row.servers, -1 if row.link is None else row.link, CAUSES.index(row.cause), part
+    def add_resources(self, rows: Iterable[tuple[Resource, int]]) -> None:
+        """Give the engine resources that its machine did not use so far, each with the number of its part."""
+        self.engine.add_resources(
+            [
+                (
+                    row.period_fs,
+                    row.servers,
+                    -1 if row.link is None else row.link,
+                    CAUSES.index(row.cause),
+                    part,
+                )
+                for row, part in rows
+            ]
         )

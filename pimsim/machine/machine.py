@@ -23,6 +23,7 @@ from pimsim.machine.residents import Resident, residents_of
 from pimsim.machine.substrate import Substrate
 from pimsim.machine.tile import Tile
 from pimsim.mapping.flow.dataflow import Expert
+from pimsim.mapping.lowering.lowered import Lowered
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.program import Program
@@ -56,6 +57,8 @@ class Machine:
         Weights are not there at time 0: they are brought and written before what works with them begins.
     pace : int, optional
         Inferences under way at once, at most: the host adapts how many; by default it lets all in at once.
+    lowered : Lowered, optional
+        The programs as rows, if they are at hand.
 
     Raises
     ------
@@ -73,11 +76,14 @@ class Machine:
         programs: Sequence[Program] = (),
         cold: bool = False,
         pace: int | None = None,
+        lowered: Lowered | None = None,
     ) -> None:
         self.plan, self.batch = plan, batch
         self.cold, self.pace = cold, pace
         self.programs = tuple(programs) or (Program(plan, batch),)
-        lowered = lower_programs(self.programs)
+        self.lowered = lower_programs(self.programs) if lowered is None else lowered
+        """As it was before processes appended rows."""
+        lowered = self.lowered.copy()
         self.net, self.transport = lowered.net, lowered.transport
         self.ends, self.instances = lowered.ends, lowered.instances
         self.parts, self.ops, self.energy_parts = self.net.parts, self.net.ops, self.net.energy_parts
@@ -227,13 +233,15 @@ class Machine:
         for controller in self.controllers:
             controller.finish(self.host.outputs[-1])
 
-    def run_full(self, most_events: int, every: int, enough: Callable[[], bool]) -> None:
+    def run_full(self, inferences: int, few_events: int, every: int, enough: Callable[[], bool]) -> None:
         """Run while the host keeps the machine full; leave what is under way as it is.
 
         Parameters
         ----------
-        most_events : int
-            Of the engine: it stops when so many have happened.
+        inferences : int
+            It stops when as many firings have begun as so many of them take.
+        few_events : int
+            Of the engine: it does not stop for that before so many have happened.
         every : int
             Events between two entries of `work`.
         enough : callable
@@ -247,11 +255,15 @@ class Machine:
         everything = self.host.request(self.batch)
         self.controllers = start_controllers(self)
         self.env.on_idle, self.env.most_events = self.check_alive, every
-        while not everything.triggered and self.engine.events < most_events and not enough():
+        most, begun = inferences * sum(actor.period for actor in self.net.actors), 0
+        while not everything.triggered and not enough():
             self.env.step()
             if self.engine.events >= self.env.most_events:
-                self.work.append((self.engine.now, int(self.engine.firings_begun().sum())))
+                begun = int(self.engine.firings_begun().sum())
+                self.work.append((self.engine.now, begun))
                 self.env.most_events = self.engine.events + every
+            if begun >= most and self.engine.events >= few_events:
+                return
 
     def check_alive(self, host_is_done: bool = True) -> None:
         """Raise if the engine has nothing left to do, but firings to go, and nothing that the host does can help.

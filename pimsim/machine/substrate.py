@@ -55,10 +55,11 @@ class Substrate:
 
     def sync(self) -> None:
         """Hand the engine the resources and routes that a process is the first to use."""
-        for row in self.net.resources[self._resources :]:
-            part = self.parts.index(row.part) if row.part in self.parts else len(self.parts) - 1
-            self.env.add_resource(row, part)
-        self._resources = len(self.net.resources)
+        new, last = self.net.resources[self._resources :], len(self.parts) - 1
+        if new:
+            numbers = {part: number for number, part in enumerate(self.parts)}
+            self.env.add_resources((row, numbers.get(row.part, last)) for row in new)
+            self._resources = len(self.net.resources)
         if self.network is not None and self._routes < len(self.net.routes):
             add_ways(self.network, self.net.routes[self._routes :])
             self._routes = len(self.net.routes)

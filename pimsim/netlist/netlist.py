@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,14 @@ class Netlist:
         """Which data flow is being written down."""
         self.path_owners: dict[int, Owner] = {}
         self._copies: dict[tuple[int, Owner], int] = {}
+
+    def copy(self) -> Netlist:
+        """Return the same rows; what is appended to one of both is not in the other."""
+        other = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, list | dict):
+                setattr(other, name, value.copy())
+        return other
 
     def add_resource(self, *args: Any, **kwargs: Any) -> int:
         """Append a `Resource`."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pimsim.errors import ConfigError
 from pimsim.machine.machine import Machine
+from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Step
 from pimsim.units import format_si, format_time
 
@@ -52,7 +53,7 @@ def cold_start(machine: Machine) -> ColdStart:
     ConfigError
         If the chip file does not say how long writing takes.
     """
-    ways, bits_each = machine.transport.apart(), machine.plan.weight_bits
+    ways, bits_each = machine.transport.over(Netlist()), machine.plan.weight_bits
     period = machine.net.network.period_fs if machine.net.network is not None else 0
     held: Counter[int] = Counter()
     flits: Counter[int] = Counter()

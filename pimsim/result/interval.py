@@ -20,7 +20,7 @@ from pimsim.result.bounds import busiest
 
 SETTLED = Fraction(1, 100)
 """An interval is taken to have settled if it is known to such a share of itself."""
-EXACT = Fraction(1, 1000)
+EXACT = Fraction(1, 200)
 """A share that is not worth going on for."""
 
 

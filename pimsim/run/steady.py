@@ -11,7 +11,7 @@ from pimsim.machine.machine import Machine
 from pimsim.result.interval import is_exact
 from pimsim.units import MAX_FS
 
-MEASURED = 3  # inferences whose work may be done for it
+MEASURED = 3  # inferences, as many firings as which may be begun for it
 LOOKS = 16  # at an inference's work
 FEW_EVENTS = 50_000  # of the engine: not worth saving
 SENT = 64  # inferences that there are to be sent, at most
@@ -36,7 +36,8 @@ def steady_machine(machine: Machine) -> Machine:
         return machine
     each_fs = max(1, machine.host.outputs[-1] // machine.batch)
     sent = max(MEASURED, min(SENT, MAX_FS // 4 // each_fs))  # all of them must fit into what can be counted
-    again = Machine(machine.plan, sent)  # its weights are there: writing them does not change a steady pace
+    # Its weights are there: writing them does not change a steady pace.
+    again = Machine(machine.plan, sent, lowered=machine.lowered.of(sent, machine.batch))
     each, seen = machine.engine.events // machine.batch, 0
 
     def enough() -> bool:
@@ -47,7 +48,7 @@ def steady_machine(machine: Machine) -> Machine:
         return is_exact(again)
 
     try:
-        again.run_full(max(FEW_EVENTS, MEASURED * each), 1 + each // LOOKS, enough)
+        again.run_full(MEASURED, FEW_EVENTS, 1 + each // LOOKS, enough)
     except InterruptedRunError:  # so many inferences do not come to an end before a part fails for good
         return machine
     return again

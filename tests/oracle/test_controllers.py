@@ -46,14 +46,14 @@ def two_layers():
 def recorded(plan, batch, cold=False):
     """Run a machine; return it, and its log with steps of jobs counted from the first."""
     machine = Machine(plan, batch, record=True, cold=cold)
-    first, submit = {}, machine.env.submit
+    first, send = {}, machine.env.send
 
-    def noted(steps, op, **more):
-        job = submit(steps, op, **more)
-        first[job.number] = machine.engine.first_step(machine.env.path_of(steps, op))
+    def noted(path, op, **more):
+        job = send(path, op, **more)
+        first[job.number] = machine.engine.first_step(path)
         return job
 
-    machine.env.submit = noted
+    machine.env.send = noted
     machine.run()
     log = []
     for actor, firing, output, step, grant, leave in machine.engine.visit_log:

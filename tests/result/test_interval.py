@@ -13,7 +13,7 @@ from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.planner import make_plan
 from pimsim.run.simulate import simulate
-from pimsim.run.steady import FEW_EVENTS, MEASURED, steady_machine
+from pimsim.run.steady import FEW_EVENTS, LOOKS, MEASURED, steady_machine
 from pimsim.trace import Trace
 from tests.oracle.test_lowered import small_cnn
 from tests.random_models import Builder, chips, small_chip, traces
@@ -93,8 +93,9 @@ def test_the_second_run_costs_no_more_than_three_inferences() -> None:
     machine = Machine(make_plan(Chip.load("hermes64"), Trace.load("squeezenet")), 1)
     machine.run()
     again = steady_machine(machine)
-    enough = max(FEW_EVENTS, MEASURED * machine.engine.events)
-    assert again.engine.events <= 1.001 * enough  # it goes on to the end of an instant
+    assert again.engine.events > FEW_EVENTS
+    most = (MEASURED + 1 / LOOKS) * machine.firings  # it looks so often
+    assert again.engine.firings_begun().sum() <= 1.05 * most  # it goes on to the end of an instant
 
 
 def test_writing_weights_first_is_no_part_of_the_interval() -> None:

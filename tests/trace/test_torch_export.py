@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -269,8 +270,10 @@ def test_gpt2_s_decode_step_is_that_exported_at_its_length() -> None:
     bound = Trace.load("gpt2").bind(batch=1, seq=1, kv=511)
     assert bound.outputs == exported.outputs
     for ours, theirs in zip(bound.ops, exported.ops, strict=True):
-        assert ours == theirs
-        assert ours.attributes == theirs.attributes
+        # That a product is causal says nothing of one row, and cannot be seen in one.
+        plain = {name: value for name, value in ours.attributes.items() if name != "causal"}
+        assert replace(ours, attributes=plain) == theirs
+        assert plain == theirs.attributes
 
 
 def test_experts_of_other_models() -> None:

@@ -28,6 +28,11 @@ class CrossbarKind(Kind):
 
     site: Crossbar
 
+    def __init__(self, site: Crossbar) -> None:
+        super().__init__(site)
+        self._writing: dict[tuple[int, float], Step] = {}
+        """What writes so many rows and cells; many ops write as much as each other."""
+
     @property
     def slots(self) -> int:
         """Arrays of a tile, without those of spare cores."""
@@ -124,6 +129,11 @@ class CrossbarKind(Kind):
 
     def write_step(self, resource: int, rows: int, cells: float) -> Step:
         """Write rows in all of some arrays at once."""
+        if (rows, cells) not in self._writing:
+            self._writing[rows, cells] = self._write(rows, cells)
+        return self._writing[rows, cells]._replace(resource=resource)
+
+    def _write(self, rows: int, cells: float) -> Step:
         if not self.writable:
             key = self.site.label("core.array.write_ns")
             raise ConfigError(
@@ -131,7 +141,7 @@ class CrossbarKind(Kind):
                 where=key,
                 mend=f"give one with --set {key}=…",
             )
-        return write_rows(self.site, resource, rows, cells)
+        return write_rows(self.site, -1, rows, cells)
 
     def product_rows(
         self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica

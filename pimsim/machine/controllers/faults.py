@@ -205,10 +205,11 @@ class Faults(Controller):
         steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), writing]
         machine.substrate.sync()
         op = machine.ops.index(resident.op)
+        path = self.env.path_of(steps, op)
         each_pj = sum(pj for step in steps for _, pj in step.energy if pj is not None)
         for _ in range(share.rows):
             self.spent_pj += each_pj
-            yield self.env.submit(steps, op)
+            yield self.env.send(path, op)
 
     # -- a link ------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,11 @@ class Gates:
 
     def are_held(self, holder: Hashable, actors: Iterable[int]) -> bool:
         """Whether others than this holder keep an actor closed."""
-        return any(self._holders.get(actor, set()) - {holder} for actor in actors)
+        for actor in actors:
+            holders = self._holders.get(actor)
+            if holders and (len(holders) > 1 or holder not in holders):
+                return True
+        return False
 
     def let_go(self, holder: Hashable, actors: Iterable[int]) -> simpy.Event:
         """Return an event that happens when no other than this holder keeps any of these actors closed."""

@@ -31,13 +31,20 @@ class PeriodicController(Controller):
     def start(self) -> None:
         """A process for each site that has something to visit."""
         self.due = dict(self.visits())
-        self.env.prepare(([step], op) for visits in self.due.values() for step, op in visits)
+        self._find_paths()
         for rank, tile in enumerate(self.due):
             self.process(self._repeat(tile, self.control.interval_fs * (rank + 1) // len(self.due)))
 
     def moved(self, change: Change) -> None:
         """Visit the parts that took over."""
         self.due = {tile: [(change(step), op) for step, op in visits] for tile, visits in self.due.items()}
+        self._find_paths()
+
+    def _find_paths(self) -> None:
+        """Have the paths of all visits at hand."""
+        self.machine.substrate.sync()
+        found = iter(self.env.paths_of(([step], op) for visits in self.due.values() for step, op in visits))
+        self._paths = {tile: [(next(found), op) for _, op in visits] for tile, visits in self.due.items()}
 
     def _repeat(self, tile: int, first_fs: int) -> Generator[simpy.Event, Any, None]:
         """One site: all its parts at once, then wait."""
@@ -46,7 +53,7 @@ class PeriodicController(Controller):
             yield env.tick(wait)
             begin, visits = int(env.now), self.due[tile]
             self.note(visits)
-            yield env.all_of([env.submit([step], op) for step, op in visits])
+            yield env.all_of([env.send(path, op) for path, op in self._paths[tile]])
             where = self.machine.net.resources[visits[0][0].resource].tile
             self.deeds.spans.append(Span(begin, int(env.now), self.name, where))
             wait = max(0, begin + self.control.interval_fs - int(env.now))

@@ -29,6 +29,15 @@ class Power(Controller):
         """A process for each site, whether something runs there or not."""
         self.changes: dict[int, list[tuple[int, str]]] = {}
         """When each site went into which state, fs."""
+        working = {row.site for row in self.machine.net.actors}
+        waking = {
+            tile: self._waking(tile)
+            for tile in self.machine.plan.package.tiles_of(self.site.name)
+            if tile in working
+        }
+        self.machine.substrate.sync()
+        paths = self.env.paths_of(([step], self.machine.host_op) for step in waking.values())
+        self._paths = dict(zip(waking, paths, strict=True))
         for tile in self.machine.plan.package.tiles_of(self.site.name):
             self.changes[tile] = [(0, "active")]
             self.process(self._sleep(tile, self.actors_at(tile)))
@@ -53,7 +62,7 @@ class Power(Controller):
             if self.changes[tile][-1][1] == "gated":
                 self._enter(tile, "waking")
                 self.deeds.times += 1
-                self._pay(tile)
+                self.env.send(self._paths[tile], self.machine.host_op)
                 yield env.timeout(self.control.wake_fs)
             self._enter(tile, "active")
             awake = int(env.now)
@@ -84,17 +93,16 @@ class Power(Controller):
     def _enter(self, tile: int, state: str) -> None:
         self.changes[tile].append((int(self.env.now), state))
 
-    def _pay(self, tile: int) -> None:
-        """Spend the energy of waking, spread over its time."""
+    def _waking(self, tile: int) -> Step:
+        """Return the visit that spends the energy of waking, spread over its time."""
         part, energy = f"{self.site.name}.power", self.control.wake_energy_pj
         site = self.machine.plan.package.site(tile)
         period = site.clocks[site.bus.clock].period_fs
         resource = self.machine.transport.resource(
             ("power", tile), f"tile{tile}.power", part, period, cause="waking", tile=tile
         )
-        self.machine.substrate.sync()
         held = self.control.wake_fs
-        self.env.submit([Step(resource, held, held, energy=((part, energy),))], self.machine.host_op)
+        return Step(resource, held, held, energy=((part, energy),))
 
     def finish(self, end_fs: int) -> None:
         """Sum up the time in each state, by site."""

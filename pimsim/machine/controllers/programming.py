@@ -56,12 +56,15 @@ class Programming(Controller):
             )
         users = users_of(machine.residents, machine.net.actors, machine.net.paths)
         order = list(in_turns(list(by_tile.values()), machine.transport.sources))
+        self._ways: dict[tuple[int, int, int], list[Step]] = {}
         visits = [self._visits(rank, each) for rank, each in order]
         ops = [machine.ops.index(each.op) for _, each in order]
-        self.env.prepare(zip(visits, ops, strict=True))
+        machine.substrate.sync()
+        paths = self.env.paths_of(zip(visits, ops, strict=True))
         jobs: dict[int, list[Job]] = {tile: [] for tile in by_tile}
-        for (_, each), steps, op in zip(order, visits, ops, strict=True):
-            jobs[each.share.tile].append(self._write(each, steps, op))
+        for (_, each), steps, path, op in zip(order, visits, paths, ops, strict=True):
+            jobs[each.share.tile].append(self.env.send(path, op, keep=True))
+            self._note(each, steps)
         for tile, here in by_tile.items():
             actors = sorted({actor for each in here for actor in users[each.resource]})
             self.close(actors)
@@ -78,24 +81,21 @@ class Programming(Controller):
 
     def _visits(self, rank: int, resident: Resident) -> list[Step]:
         """The way of what an op has in a core: from where it comes, and into its arrays."""
-        machine = self.machine
-        return [
-            *machine.transport.weights(resident.share.tile, self._bits(resident), rank),
-            resident.writing(),
-        ]
+        way = resident.share.tile, self._bits(resident), rank
+        if way not in self._ways:
+            self._ways[way] = self.machine.transport.weights(*way)
+        return [*self._ways[way], resident.writing()]
 
     def _bits(self, resident: Resident) -> int:
         return resident.share.elements * self.machine.plan.weight_bits
 
-    def _write(self, resident: Resident, steps: Sequence[Step], op: int) -> Job:
-        self.machine.substrate.sync()
+    def _note(self, resident: Resident, steps: Sequence[Step]) -> None:
         deeds = self.deeds
         deeds.times += 1
         deeds.held_fs += steps[-1].occupancy
         self.spend(steps)
         deeds.figures["rows"] = deeds.figures.get("rows", 0) + resident.share.rows
         deeds.figures["bytes"] = deeds.figures.get("bytes", 0) + -(-self._bits(resident) // 8)
-        return self.env.submit(steps, op, keep=True)
 
 
 def in_turns(tiles: Sequence[Sequence[Resident]], sources: int) -> Iterator[tuple[int, Resident]]:

@@ -50,3 +50,17 @@ class Lowered:
     transport: Transport
     ends: list[Ends]
     instances: dict[int, int]
+
+    def copy(self) -> Lowered:
+        """Return the same, for a machine of its own: processes append rows."""
+        net = self.net.copy()
+        return Lowered(net, self.transport.over(net), self.ends, self.instances.copy())
+
+    def of(self, inferences: int, instead_of: int) -> Lowered:
+        """Return the same for another number of inferences of each program than it was made for."""
+        other = self.copy()
+        other.net.actors = [
+            row._replace(firings=row.firings // instead_of * inferences) for row in self.net.actors
+        ]
+        other.net.selectors = [count // instead_of * inferences for count in self.net.selectors]
+        return other

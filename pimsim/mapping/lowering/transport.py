@@ -40,10 +40,10 @@ class Transport:
             network.fidelity == "flit",
         )
 
-    def apart(self) -> Transport:
-        """Return the same ways with rows of their own, to ask what something would take."""
+    def over(self, net: Netlist) -> Transport:
+        """Return the same ways over a copy of the rows, or over none yet, to ask what something would take."""
         other = copy(self)
-        other.net, other._made = Netlist(), {}
+        other.net, other._made = net, self._made.copy() if net.resources else {}
         return other
 
     def resource(
