@@ -56,7 +56,7 @@ def _settle(graph: Rewriting, duplicates: Duplicates, op: Op) -> None:
         graph.vanish(op, found)
         return
     for one in found:
-        if one.name != op.name:
+        if one.name != op.name or one.type != op.type:
             _settle(graph, duplicates, one)
             continue
         one = graph.redirected(one)

@@ -123,6 +123,16 @@ def softplus(graph: Rewriting, op: Op) -> list[Op] | None:
     return _of(op, "Softplus", exp.inputs[0]) if exp is not None else None
 
 
+def straight(graph: Rewriting, op: Op) -> Operand | None:
+    """``x`` itself where it is so large that its softplus is the same: the softplus will do."""
+    chosen, large, soft = op.inputs
+    greater, maker = graph.maker(chosen, "Greater"), graph.maker(soft, "Softplus")
+    if greater is None or maker is None or not same(maker.inputs[0], large):
+        return None
+    limit = graph.number(greater.inputs[1]) if greater.inputs[1].source is None else None
+    return soft if same(greater.inputs[0], large) and limit is not None and limit >= 10 else None
+
+
 def _tried(*rules: Rule) -> Rule:
     """Return a rule that sees an op among those that have their form, as it is for now."""
 
@@ -142,4 +152,5 @@ FORMULAS: dict[str, tuple[Rule, ...]] = {
     "Add": (nothing,),
     "Sub": (nothing,),
     "Log": (softplus,),
+    "Where": (straight,),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pimsim.trace.canonical.axes import Axes
-from pimsim.trace.canonical.rewriting import VIEWS, Rewriting, Rule
+from pimsim.trace.canonical.rewriting import VIEWS, Rewriting, Rule, is_one, same
 from pimsim.trace.op import Op
 from pimsim.trace.tensor import Operand, Shape
 
@@ -89,4 +89,98 @@ def _laid(graph: Rewriting, op: Op, source: Operand, axes: Axes) -> list[Op] | O
     return [*made[:-1], replace(made[-1], name=op.name)]
 
 
-LAYOUT: dict[str, tuple[Rule, ...]] = {**dict.fromkeys(VIEWS, (joined, view)), "Transpose": (joined,)}
+def unmoved(graph: Rewriting, op: Op) -> Operand | None:
+    """Padding by nothing, all of a value, a value of its own size, a join of one."""
+    source, about = op.inputs[0], op.attributes
+    if source.source is None or source.tensor.shape != op.output.shape:
+        return None
+    if op.type == "Pad":
+        return None if any(about["pads"]) else source
+    if op.type == "Slice":
+        return None if any(about["starts"]) or any(step != 1 for step in about["steps"]) else source
+    return source if len(op.inputs) == 1 and len(op.outputs) == 1 else None
+
+
+def only_row(graph: Rewriting, op: Op) -> list[Op] | None:
+    """One index, where there is no other, takes all there is."""
+    source, index = op.inputs
+    axis, shape = op.attributes["axis"], source.tensor.shape
+    if source.source is None or index.source is not None or not is_one(index) or shape[axis] != 1:
+        return None
+    return [replace(op, type="Reshape", inputs=(source,), attributes={})]
+
+
+def pooled_view(graph: Rewriting, op: Op) -> list[Op] | None:
+    """A pool over all of an image does not see dimensions of one."""
+    view_ = graph.maker(op.inputs[0], *VIEWS)
+    if view_ is None:
+        return None
+    source, seen = view_.inputs[0], view_.output.shape
+    shape = source.tensor.shape
+    rest, others = ([size for size in each[2:] if size != 1] for each in (shape, seen))
+    if len(shape) < 3 or shape[:2] != seen[:2] or rest != others:
+        return None
+    tensor = replace(op.output, shape=(*shape[:2], *(1 for _ in shape[2:])))
+    pool = replace(op, name=graph.part(op, "pool"), inputs=(source,), outputs=(tensor,))
+    return [pool, Op(op.name, "Reshape", (Operand("activation", tensor, pool.name),), op.outputs)]
+
+
+def cut_before(graph: Rewriting, op: Op) -> list[Op] | None:
+    """What is transposed only to be cut is cut before: less to move."""
+    turn = graph.maker(op.inputs[0], "Transpose")
+    if turn is None or turn.name in graph.outputs or any(r.type != "Slice" for r in graph.readers(turn)):
+        return None
+    perm, (source,), about = turn.attributes["perm"], turn.inputs, op.attributes
+    shape = list(source.tensor.shape)
+    for axis in about["axes"]:
+        shape[perm[axis]] = op.output.shape[axis]
+    tensor = replace(op.output, shape=tuple(shape))
+    axes = {"axes": tuple(perm[axis] for axis in about["axes"])}
+    part = Op(graph.part(op, "Slice"), "Slice", (source,), (tensor,), {**about, **axes})
+    last = Operand("activation", tensor, part.name)
+    return [part, Op(op.name, "Transpose", (last,), op.outputs, {"perm": perm})]
+
+
+def of_ones(graph: Rewriting, op: Op) -> Operand | None:
+    """A transposition of dimensions of one moves nothing."""
+    (source,), perm = op.inputs, op.attributes["perm"]
+    kept = [axis for axis in perm if source.tensor.shape[axis] != 1]
+    still = kept == sorted(kept) and source.tensor.shape == op.output.shape
+    return source if still and source.source is not None else None
+
+
+def rolled(graph: Rewriting, op: Op) -> list[Op] | None:
+    """Slices that make up a value, joined in another order, are one cut."""
+    cuts = [graph.maker(operand, "Slice") for operand in op.inputs]
+    axis = op.attributes["axis"]
+    parts = []
+    for cut in cuts:
+        about = cut.attributes if cut is not None else {}
+        if cut is None or about["axes"] != (axis,) or about["steps"] != (1,) or not graph.read_once(cut):
+            return None
+        if not same(cut.inputs[0], cuts[0].inputs[0]):  # type: ignore[union-attr]
+            return None
+        parts.append((about["starts"][0], about["ends"][0], cut.output))
+    if any(isinstance(size, str) for part in parts for size in part[:2]):
+        return None
+    order = sorted(range(len(parts)), key=lambda n: parts[n][0])
+    ends = [0, *(parts[n][1] for n in order)]
+    source = cuts[0].inputs[0]  # type: ignore[union-attr]
+    if len(parts) < 2 or [parts[n][0] for n in order] != ends[:-1] or ends[-1] != source.tensor.shape[axis]:
+        return None
+    split = Op(graph.part(op, "Split"), "Split", (source,), tuple(parts[n][2] for n in order), {"axis": axis})
+    pieces = {n: place for place, n in enumerate(order)}
+    inputs = [Operand("activation", parts[n][2], split.name, pieces[n]) for n in range(len(parts))]
+    return [split, replace(op, inputs=tuple(inputs))]
+
+
+_STILL = ("Pad", "Expand", "Tile", "Split", "Sum", "Max", "Min", "Mean")
+LAYOUT: dict[str, tuple[Rule, ...]] = {
+    **dict.fromkeys(VIEWS, (joined, view)),
+    **dict.fromkeys(_STILL, (unmoved,)),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), (pooled_view,)),
+    "Transpose": (joined, of_ones),
+    "Slice": (unmoved, cut_before),
+    "Concat": (unmoved, rolled),
+    "Gather": (only_row,),
+}

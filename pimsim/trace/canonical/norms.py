@@ -88,8 +88,10 @@ def by_groups(graph: Rewriting, op: Op) -> list[Op] | None:
 def scaled(graph: Rewriting, op: Op) -> list[Op] | None:
     """What a normalization by formula is multiplied with, and what is added, are its own."""
     for constant, other in pairs(op):
-        norm = graph.maker(other, *_ROWS, "GroupNormalization")
-        if norm is None or constant.source is not None or norm.name not in graph.plain:
+        norm = graph.maker(other, *_ROWS, "GroupNormalization", "InstanceNormalization")
+        if norm is None or constant.source is not None or len(norm.inputs) < 3 - (norm.type in _ROWS):
+            continue
+        if norm.type != "InstanceNormalization" and norm.name not in graph.plain:
             continue
         form = _form(norm, constant.tensor.shape)
         if form is None or op.output.shape != norm.output.shape or not graph.read_once(norm):
@@ -122,10 +124,19 @@ def _form(norm: Op, shape: Shape) -> Shape | None:
     return (full[1],) if fits else None
 
 
+def by_channel(graph: Rewriting, op: Op) -> list[Op] | None:
+    """As many groups as channels: each by itself."""
+    if op.attributes["num_groups"] != op.output.shape[1]:
+        return None
+    about = {"epsilon": op.attributes["epsilon"]}
+    return [replace(op, type="InstanceNormalization", attributes=about)]
+
+
 NORMS: dict[str, tuple[Rule, ...]] = {
     "Mul": (by_formula, scaled),
     "Div": (by_formula,),
     "Add": (scaled,),
     "Reshape": (by_groups,),
     "ReduceMean": (pooled,),
+    "GroupNormalization": (by_channel,),
 }

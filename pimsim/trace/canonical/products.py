@@ -100,6 +100,30 @@ def lifted(graph: Rewriting, op: Op) -> list[Op] | None:
     return [product, Op(op.name, "Reshape", (Operand("activation", tensor, product.name),), op.outputs)]
 
 
+def by_one_head(graph: Rewriting, op: Op) -> list[Op] | None:
+    """Keys or values of one head, read by all of several, are shared by them."""
+    shapes = [operand.tensor.shape for operand in op.inputs]
+    rank = len(op.output.shape)
+    if rank < 4 or any(len(shape) != rank for shape in shapes) or len(op.activations) != 2:
+        return None
+    heads = op.output.shape[-3]
+    at = next((n for n, shape in enumerate(shapes) if shape[-3] == 1 != heads), None)
+    if at is None or shapes[at][:-3] != op.output.shape[:-3] or shapes[1 - at][:-2] != op.output.shape[:-2]:
+        return None
+    made: list[Op] = []
+    last, (*batch, one, rows, columns) = op.inputs[at], shapes[at]
+    for type_, shape in (
+        ("Reshape", (*batch, one, 1, rows, columns)),
+        ("Expand", (*batch, one, heads, rows, columns)),
+        ("Reshape", (*batch, heads, rows, columns)),
+    ):
+        tensor = replace(last.tensor, shape=shape)
+        made.append(Op(graph.part(op, f"{type_}{len(made)}"), type_, (last,), (tensor,)))
+        last = Operand("activation", tensor, made[-1].name)
+    inputs = (last, op.inputs[1]) if at == 0 else (op.inputs[0], last)
+    return [*made, replace(op, inputs=inputs)]
+
+
 def held_by_weights(graph: Rewriting, op: Op) -> Operand | None:
     """A number that scales what only weights by head multiply is theirs."""
     other = next((each for each, _ in graph.numbered(op)), None)
@@ -119,7 +143,7 @@ def held_by_weights(graph: Rewriting, op: Op) -> Operand | None:
 
 PRODUCTS: dict[str, tuple[Rule, ...]] = {
     "Gemm": (stacked,),
-    "MatMul": (scaled, lifted),
+    "MatMul": (scaled, lifted, by_one_head),
     "Mul": (held_by_weights,),
     "Div": (held_by_weights,),
 }

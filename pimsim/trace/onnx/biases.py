@@ -33,7 +33,7 @@ def restore(model: ModelProto) -> None:
 
 def _features(node: NodeProto, dims: list[int]) -> int | None:
     """Return how many biases a product has; None for ops that have none as a third operand."""
-    number = {attribute.name: attribute.i for attribute in node.attribute}
+    number: dict[str, int] = {attribute.name: attribute.i for attribute in node.attribute}
     if node.op_type == "Gemm" and len(dims) == 2:
         return dims[0 if number.get("transB") else 1]
     if node.op_type == "Conv" and dims:

@@ -44,14 +44,9 @@ _LISTS = (
     "SplitToSequence",
     "ConcatFromSequence",
 )
-_RANDOM = (
-    "RandomNormal",
-    "RandomUniform",
-    "RandomNormalLike",
-    "RandomUniformLike",
-    "Multinomial",
-    "Bernoulli",
-)
+GENERATORS = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike")
+"""What puts out random numbers that depend on no input: constants whose values are not known."""
+_RANDOM = (*GENERATORS, "Multinomial", "Bernoulli")
 
 
 class Constants:
@@ -70,6 +65,8 @@ class Constants:
         All constants.
     stored : dict
         Those that are initializers.
+    folder : Path
+        Where the file is.
     tensors : dict
         The forms of the graph's values as far as they are known; the owner keeps it up to date, since the
         shape of an activation is a constant too.
@@ -81,7 +78,7 @@ class Constants:
         self.stored = {tensor.name: tensor for tensor in model.graph.initializer}
         self.names = set(self.stored)
         self.tensors: dict[str, Tensor] = {}
-        self._folder = Path(where).parent
+        self.folder = Path(where).parent
         self._opsets = [o for o in model.opset_import if o.domain in ("", "ai.onnx")]
         self._maker: dict[str, NodeProto] = {}
         self._derived: dict[str, str] = {}  # what is known by its form alone -> what it is a part of
@@ -173,7 +170,7 @@ class Constants:
         if tensor.data_location != TensorProto.EXTERNAL:
             return True
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        return (self._folder / location).is_file()
+        return (self.folder / location).is_file()
 
     def value(self, name: str, most: int = LARGEST) -> np.ndarray[Any, Any]:
         """Compute a constant of at most so many elements, made of such.
@@ -252,7 +249,7 @@ class Constants:
         if math.prod(tensor.dims) > most:
             raise TraceError(f"the value of '{tensor.name}' is needed but is too big", where=self.where)
         try:
-            return numpy_helper.to_array(tensor, str(self._folder))
+            return numpy_helper.to_array(tensor, str(self.folder))
         except (ValueError, TypeError, OSError, checker.ValidationError) as error:
             message = f"the value of '{tensor.name}' cannot be read: {first_line(error)}"
             raise TraceError(message, where=self.where) from None

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from pimsim.trace.onnx.constants import Constants
+from pimsim.trace.onnx.twins import twins
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -26,6 +27,7 @@ class Identities:
     def __init__(self, constants: Constants) -> None:
         self._constants = constants
         self._found: dict[str, tuple[str, bool]] = {}
+        self._twins = twins(constants.stored, constants.folder)
         self._first: dict[Hashable, str] = {}  # what computes a constant -> the first that it computes
 
     def of(self, value: str) -> tuple[str, bool]:
@@ -50,7 +52,7 @@ class Identities:
     def _name(self, value: str) -> tuple[str, bool]:
         node = self._constants.maker(value)
         if node is None or node.op_type in _OWN or not any(node.input):
-            return value, False
+            return self._twins.get(value, value), False
         if node.op_type in _SAME:
             return self._found[node.input[0]]
         if node.op_type == "Transpose" and _swaps(node):

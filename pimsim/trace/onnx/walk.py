@@ -25,7 +25,7 @@ from onnx import (
 
 from pimsim.errors import TraceError
 from pimsim.trace.onnx.bodies import MOST_NODES, captured
-from pimsim.trace.onnx.constants import SMALL, dtype_name, first_line, type_of
+from pimsim.trace.onnx.constants import GENERATORS, SMALL, dtype_name, first_line, type_of
 from pimsim.trace.onnx.lowered import FREE, free_dtype, lowered
 from pimsim.trace.onnx.ops import full_type, known, pooled_shape
 from pimsim.trace.onnx.piece import Piece
@@ -92,6 +92,10 @@ class Walk:
         missing = next((v for v in (*node.input, *captured(node)) if v and not self._has(v)), None)
         if missing is not None:
             return self._unshaped(node, missing)
+        if node.op_type in GENERATORS and not node.domain:
+            self._infer(node)
+            graph.constants.add_filled(node.output[0], graph.tensor(node.output[0]))
+            return []
         instead = lowered(graph, node)
         if instead is not None:
             return instead

@@ -102,6 +102,8 @@ class Builder:
         Ops that apply a causal mask to scores of attention.
     scopes : dict
         Op to the module that it comes from.
+    masks : Masks
+        Knows the values of constants, as far as the model has them.
     numbers : dict
         Name of a constant to the number that a node has as an argument.
     """
@@ -119,7 +121,7 @@ class Builder:
         self.unknown: Counter[str] = Counter()
         self.with_weights: set[str] = set()
         self.masked: set[str] = set()
-        self._masks = Masks(exported)
+        self.masks = Masks(exported)
         self.zero_padded: set[str] = set()  # names of the Pad ops that add zeros
         self.values: dict[Node, Value | list[Value]] = {}
         children = [name for name, _ in exported.module.named_children()]
@@ -309,7 +311,7 @@ class Builder:
         self.scopes[name] = scope
         tensors = tuple(Tensor(shape, dtype) for shape, dtype in outputs)
         self.ops[name] = Op(name, type_, tuple(operands), tensors, dict(attributes or {}))
-        if self._masks.applied_by(self.ops[name], node, self.values):
+        if self.masks.applied_by(self.ops[name], node, self.values):
             self.masked.add(name)
         return [Made(name, index, (shape,), dtype) for index, (shape, dtype) in enumerate(outputs)]
 

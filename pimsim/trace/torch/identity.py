@@ -42,11 +42,11 @@ class Identities:
         read: list[Any] = [values.get(each) for each in node.all_input_nodes]
         if any(getattr(each, "name", None) is None for each in read) or any(w in kind for w in _RANDOM):
             return f"{UNNAMED}{node.name}.{index}", False  # like no other
-        source, shape = read[0] if read else None, getattr(node.meta.get("val"), "shape", ())
-        of_one = len(read) == 1
-        if of_one and kind in _SAME and str(node.meta["val"].dtype).endswith(source.dtype):
+        source: Any = read[0] if len(read) == 1 else None
+        shape = getattr(node.meta.get("val"), "shape", ())
+        if source and kind in _SAME and str(node.meta["val"].dtype).endswith(source.dtype):
             return source.name, source.turned
-        if of_one and kind in _SWAPS and len(shape) == 2 and _is_swap(node, kind):
+        if source and kind in _SWAPS and len(shape) == 2 and _is_swap(node, kind):
             return source.name, not source.turned
         arguments = tuple(_told(each, values) for each in (*node.args, *sorted(node.kwargs.items())))
         from_model = bool(read) and not any(each.name.startswith(UNNAMED) for each in read)

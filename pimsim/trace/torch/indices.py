@@ -26,8 +26,22 @@ def _rows(b: Builder, node: Node) -> Value:
     table, *rest = node.args
     value = b.value(table)
     axis, indices = (0, rest[0]) if "embedding" in str(node.target) else rest[:2]
-    operands = [b.operand(value), b.operand(b.value(indices))]
-    return b.one(node, "Gather", operands, None, {"axis": _axis(axis, value)})
+    return _taken(b, node, value, indices, _axis(axis, value))
+
+
+def _taken(b: Builder, node: Node, value: Value, indices: Any, axis: int) -> Value:
+    """Take what indices name along an axis; those that are known, one after another, are a slice."""
+    chosen = b.value(indices)
+    size = value.shape[axis]
+    places = b.masks.known(indices) if isinstance(chosen, Const) and isinstance(size, int) else None
+    if places and isinstance(value, Made):
+        start = places[0] % size
+        if [place % size for place in places] == list(range(start, start + len(places))):
+            m = TorchMaker(b, node)
+            made = m.cut(value, axis, start, start + len(places))
+            return m.reshape(made, (*value.shape[:axis], *chosen.shape, *value.shape[axis + 1 :]))  # type: ignore[no-any-return]
+    operands = [b.operand(value), b.operand(chosen)]
+    return b.one(node, "Gather", operands, None, {"axis": axis})
 
 
 @_handles("index.Tensor", "_unsafe_index.Tensor")
@@ -37,8 +51,7 @@ def _index(b: Builder, node: Node) -> Value:
     given: list[Any] = list(cast(Any, node.args[1]))
     at = [place for place, each in enumerate(given) if each is not None]
     if len(at) == 1:
-        operands = [b.operand(value), b.operand(b.value(given[at[0]]))]
-        return b.one(node, "Gather", operands, None, {"axis": at[0]})
+        return _taken(b, node, value, given[at[0]], at[0])
     m = TorchMaker(b, node)
     rest = [axis for axis in range(len(value.shape)) if axis not in at]
     front = m.transpose(value, [*at, *rest])

@@ -77,6 +77,17 @@ class Masks:
                 return True
         return False
 
+    def known(self, node: Any) -> list[int] | None:
+        """Return the whole numbers that a node is, as far as they depend on no input; None if they do."""
+        import torch
+
+        try:
+            value = self._value(node)
+        except (_NotKnown, RuntimeError, TypeError, ValueError, NotImplementedError):
+            return None
+        whole = isinstance(value, torch.Tensor) and value.dtype in (torch.int32, torch.int64)
+        return value.flatten().tolist() if whole else None
+
     def causal(self, node: Node, sense: Sense) -> bool:
         """Return whether a node hides the keys behind each row's own, whatever else it may hide."""
         key = node, sense
@@ -177,12 +188,10 @@ def _read(node: Node) -> list[Node]:
 
 
 def _shape(node: Node) -> tuple[int, ...]:
-    """Return a node's shape for the sizes of the example; () if it is no tensor, or a size depends on values."""
-    sizes = [
-        size if isinstance(size, int) else size.node.hint
-        for size in getattr(node.meta.get("val"), "shape", ())
-    ]
-    return () if None in sizes else tuple(map(int, sizes))
+    """Return a node's shape for the sizes of the example, -1 for what data decide; () if it is no tensor."""
+    sizes = getattr(node.meta.get("val"), "shape", ())
+    hints = [size if isinstance(size, int) else size.node.hint for size in sizes]
+    return tuple(-1 if hint is None else int(hint) for hint in hints)
 
 
 def _schema(node: Node) -> Any:

@@ -74,7 +74,9 @@ def finished(
     def told(operand: Operand) -> Operand:
         source = new.get(operand.source or "", operand.source)
         unnamed = operand.name is None or operand.name.startswith(UNNAMED)
-        return replace(operand, source=source, name=None if unnamed else operand.name)
+        if unnamed:
+            return replace(operand, source=source, name=None, turned=False)
+        return replace(operand, source=source)
 
     made = [replace(op, name=new.get(op.name, op.name), inputs=tuple(map(told, op.inputs))) for op in ops]
     return made, [new.get(name, name) for name in outputs]

@@ -6,8 +6,11 @@ from typing import Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.lower.einsum import einsum
+from pimsim.trace.lower.maker import elements
+from pimsim.trace.onnx.constants import SMALL
 from pimsim.trace.onnx.lowering.table import expands
 from pimsim.trace.onnx.piece import OnnxMaker
+from pimsim.trace.tensor import Shape
 
 
 @expands("MatMul")
@@ -61,14 +64,31 @@ def _clip(m: OnnxMaker) -> list[Any] | None:
 
 @expands("Gather")
 def _gather(m: OnnxMaker) -> list[Any] | None:
-    """One index that is known is a slice."""
+    """Indices that are known, one after another, are a slice."""
+    return _rows(m, m.attribute("axis", 0), m.needed(1).shape)
+
+
+@expands("GatherND")
+def _gather_rows(m: OnnxMaker) -> list[Any] | None:
+    """Indices into the first dimension alone take rows as Gather does."""
+    *shape, wide = m.needed(1).shape
+    return None if wide != 1 or m.attribute("batch_dims", 0) else _rows(m, 0, tuple(shape))
+
+
+def _rows(m: OnnxMaker, axis: int, shape: Shape) -> list[Any] | None:
     source, index = m.needed(0), m.needed(1)
-    if m.is_constant(source) or not m.is_constant(index) or index.shape not in ((), (1,)):
+    if m.is_constant(source) or not m.is_constant(index) or elements(shape) > SMALL:
         return None
-    axis = m.attribute("axis", 0) % len(source.shape)
-    (place,) = m.value(1) or [0]
-    part = m.cut(source, axis, int(place) % source.shape[axis], int(place) % source.shape[axis] + 1)
-    m.puts_out(0, m.reshape(part, (*source.shape[:axis], *index.shape, *source.shape[axis + 1 :])))
+    try:
+        places = [int(place) for place in m.value(1) or []]
+    except TraceError:  # it waits for a value that the file does not have
+        return None
+    axis %= len(source.shape)
+    start = places[0] % source.shape[axis] if places else 0
+    if [place % source.shape[axis] for place in places] != list(range(start, start + len(places))):
+        return None
+    part = m.cut(source, axis, start, start + len(places))
+    m.puts_out(0, m.reshape(part, (*source.shape[:axis], *shape, *source.shape[axis + 1 :])))
     return []
 
 
