@@ -17,7 +17,7 @@ from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.planning.apart import apart_notes
 from pimsim.mapping.planning.dealing import deal
-from pimsim.mapping.planning.planner import make_plan
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import SPREAD
 from pimsim.run.simulate import simulate
 from tests.oracle.test_lowered import agree
