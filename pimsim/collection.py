@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def uncollected() -> Iterator[None]:
     """Let Python's collector rest, for a block or, as a decorator, a function.
 
-    Plans and rows are hundreds of thousands of objects that stay; each time some more are made, the collector would look
-    through them for circles that are not there.
+    Plans and rows are hundreds of thousands of objects that stay; each time some more are made, the collector would
+    look through them for circles that are not there.
     """
     was = gc.isenabled()
     gc.disable()
