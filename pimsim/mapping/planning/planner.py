@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from pimsim.chip import Chip
+from pimsim.collection import uncollected
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.heads import groups_of
@@ -42,6 +43,7 @@ def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
     return plan_flows(chip, trace, Flows(trace.model, [build(trace)]), options)[0]
 
 
+@uncollected()
 def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None) -> list[Plan]:
     """Map data flows of a trace on a chip together; return a plan for each. See `plan_trace`."""
     options = options or PlanOptions()
