@@ -386,3 +386,40 @@ def test_a_run_is_of_one_inference_unless_it_is_said(capsys, monkeypatch):
     assert done.code == 0
     assert done.err == "note: batch=1 by default: a run is of one inference\n"
     assert done.out.startswith("Plan of resnet18 on isaac")
+
+
+ONE_ARRAY = (
+    "--set",
+    "tile.count=1",
+    "--set",
+    "tile.cores=1",
+    "--set",
+    "core.arrays=1",
+    "--set",
+    "core.adc.banks=1",
+)
+SMALL = (
+    "--set",
+    "core.array.rows=8",
+    "--set",
+    "core.array.columns=8",
+    "--set",
+    "tile.buffer.capacity_kib=4096",
+)
+
+
+def test_a_chip_far_too_small_says_so_before_it_starts_and_asks(capsys, monkeypatch):
+    """An array of 8 x 8 cells holds 8 weights: the CNN on digits needs hundreds of chips of one."""
+    chip = (*ONE_ARRAY, *SMALL, "--set", "network.topology={kind: mesh, width: 1, height: 1}")
+    run = ("run", "isaac", "digits_cnn", *chip, "--plan")
+    done = call(capsys, monkeypatch, *run)
+    assert done.code == 2
+    assert done.out == ""
+    found = re.search(
+        r"(\d+) chips or more are needed.* takes about .*give --chips (\d+) or more, or --yes", done.err
+    )
+    assert found, done.err
+    assert int(found[1]) == int(found[2]) > 100
+    told = call(capsys, monkeypatch, *run, "--yes")
+    assert told.code == 0, told.err
+    assert f"{found[1]} chips (chosen automatically)" in told.out

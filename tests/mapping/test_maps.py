@@ -20,7 +20,9 @@ from pimsim.mapping.planning.dealing import deal
 from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import SPREAD
 from pimsim.run.simulate import simulate
+from tests.oracle.machines import engine_of
 from tests.oracle.test_lowered import agree
+from tests.oracle.test_twin import check_closure
 from tests.random_models import Builder, chips, small_chip
 
 Numbers = np.ndarray[Any, Any]
@@ -180,6 +182,19 @@ def padded(model: Builder) -> str:
     return model.conv(x, 4, (3, 3))
 
 
+def heads_side_by_side(model: Builder) -> str:
+    """As a detector ends: boxes and classes of all places of two maps, one after another."""
+    x = model.conv(model.input(1, 3, 8, 8), 6, (1, 1))
+    maps = [x, model.conv(x, 6, (2, 2), (2, 2))]
+    rows = [view(model, "Reshape", each, (1, 6, math.prod(model.shapes[each][2:]))) for each in maps]
+    joined = model.concat(*rows, axis=2)
+    whole = model.shapes[joined][2]
+    boxes = view(model, "Slice", joined, (1, 2, whole), starts=(0,), ends=(2,), axes=(1,), steps=(1,))
+    classes = view(model, "Slice", joined, (1, 4, whole), starts=(2,), ends=(6,), axes=(1,), steps=(1,))
+    box = model.conv(view(model, "Reshape", boxes, (1, 1, 2, whole)), 1, (1, 1))
+    return model.concat(view(model, "Reshape", box, (1, 2, whole)), model.relu(classes), axis=1)
+
+
 def attention(model: Builder) -> str:
     """Over the pixels of a map: its right matrices fit no buffer."""
     x = model.conv(model.input(1, 3, 6, 6), 8, (1, 1))
@@ -193,7 +208,7 @@ KINDS: dict[str, Callable[[Builder], str]] = {
     each.__name__: each
     for each in (
         from_channels_last, resized, skip, wide_layer, turned_map, windows_of_attention, group_norm, pixel_shuffle,
-        columns_as_a_sequence, rolled, scaled_by_its_mean, padded, attention,
+        columns_as_a_sequence, rolled, scaled_by_its_mean, padded, heads_side_by_side, attention,
     )
 }  # fmt: skip
 
@@ -267,11 +282,18 @@ def test_on_random_chips_all_that_is_planned_runs(chip, kind: str, batch: int) -
         plan = make_plan(chip, made(kind).trace())
     except MappingError:
         assume(False)
-    assert agree(plan, batch).finished
+    net = lower(plan, batch).net
+    engine = engine_of(net)
+    while engine.next_time is not None:
+        engine.run(deaf=True)
+    assert engine.finished
+    check_closure(engine, net)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-@pytest.mark.parametrize("kind", ["wide_layer", "resized", "group_norm", "padded"])
+@pytest.mark.parametrize(
+    "kind", ["wide_layer", "resized", "group_norm", "padded", "rolled", "heads_side_by_side"]
+)
 def test_dealt_positions_are_all_positions_once_and_have_all_that_they_read(kind: str, count: int) -> None:
     nodes = build(made(kind).trace())
     for node in nodes:

@@ -88,7 +88,9 @@ def _ways(node: Node, count: int) -> Iterator[Parts]:
     yield tuple(np.arange(n, node.positions, count, dtype=np.int64) for n in range(count))
     for edge in node.edges:
         if edge.window is not None and edge.window.width >= count:
-            stripe = edge.window.left * count // edge.window.width
+            # What reads nothing of this input may stand behind its last column.
+            left = np.minimum(edge.window.left, edge.window.width - 1)
+            stripe = left * count // edge.window.width
             parts = tuple(np.flatnonzero(stripe == n) for n in range(count))
             if all(len(part) for part in parts):
                 yield parts
@@ -101,7 +103,8 @@ def _by_squares(window: Window, count: int) -> Iterator[Parts]:
     high, wide = int(window.bottom.max()) + 1, window.width
     down = next((n for n in range(math.isqrt(count), 1, -1) if count % n == 0), 1)
     if 1 < down <= high and count // down <= wide:
-        square = window.top * down // high * (count // down) + window.left * (count // down) // wide
+        left = np.minimum(window.left, wide - 1)
+        square = window.top * down // high * (count // down) + left * (count // down) // wide
         parts = tuple(np.flatnonzero(square == n) for n in range(count))
         if all(len(part) for part in parts):
             yield parts
