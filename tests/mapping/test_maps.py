@@ -15,9 +15,9 @@ from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.lowering.lowering import lower
+from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.apart import apart_notes
 from pimsim.mapping.planning.dealing import deal
-from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import SPREAD
 from pimsim.run.simulate import simulate
 from tests.oracle.machines import engine_of
