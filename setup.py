@@ -9,6 +9,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 checked = os.environ.get("PIMSIM_BOUNDS_CHECKS") == "1"
+level = "-O1" if checked else "-O3"
 modules = [
     *("event_queue", "critical_path", "time_bins", "network", "clock", "token_game"),
     *(
@@ -29,7 +30,7 @@ modules = [
 setup(
     ext_modules=cythonize(
         [
-            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=["-O1" if checked else "-O3"])
+            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=[level])
             for name in modules
         ],
         compiler_directives={

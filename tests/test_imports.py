@@ -20,7 +20,7 @@ PACKAGE = Path(pimsim.__file__).parent
 CORE = Path(pimsim_core.__file__).parent
 
 LINE = [
-    {"errors", "units", "presets"},
+    {"errors", "units", "presets", "collection"},
     {"registry"},
     {"trace", "chip"},
     {"network"},

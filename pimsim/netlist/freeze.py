@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.collection import uncollected
 from pimsim.netlist.costs import Costs
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Cast, Input, Mvm, Output
@@ -53,6 +54,7 @@ def _freeze_casts(net: Netlist, costs: Costs) -> dict[str, npt.NDArray[Any]]:
     }
 
 
+@uncollected()
 def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays that `pimsim_core.engine.Engine` takes."""
     part_id = {name: i for i, name in enumerate(net.parts)}

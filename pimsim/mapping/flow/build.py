@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from pimsim.collection import uncollected
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.causal import Triangle, made_by, seen_in
 from pimsim.mapping.flow.cuts import leading
@@ -26,6 +27,7 @@ from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 
 
+@uncollected()
 def build(trace: Trace) -> list[Node]:
     """Return the nodes of a trace in topological order, the model's outputs last.
 

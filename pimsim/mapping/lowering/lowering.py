@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimsim.collection import uncollected
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Expert, Node
 from pimsim.mapping.flow.growth import Growth
@@ -38,6 +39,7 @@ def lower(plan: Plan, batch: int) -> Lowered:
     return lower_programs([Program(plan, batch)])
 
 
+@uncollected()
 def lower_programs(programs: Sequence[Program]) -> Lowered:
     """Turn programs that share their parts into one machine."""
     net = Netlist()

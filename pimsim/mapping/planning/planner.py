@@ -10,6 +10,7 @@ from typing import Unpack
 import numpy as np
 
 from pimsim.chip import Chip, ChipConfig
+from pimsim.collection import uncollected
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Node
@@ -90,6 +91,7 @@ class Flows:
     runs: tuple[int, ...] = (1,)
 
 
+@uncollected()
 def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None) -> list[Plan]:
     """Map data flows of a trace on a chip together; return a plan for each. See `make_plan`."""
     config, options = chip.config, options or PlanOptions()
