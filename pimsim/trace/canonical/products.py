@@ -28,6 +28,7 @@ def stacked(graph: Rewriting, op: Op) -> list[Op] | None:
         tensor = replace(rows.tensor, shape=(*head, inner))
         made.append(Op(graph.part(op, "rows"), "Reshape", (rows,), (tensor,)))
         rows = Operand("activation", tensor, made[-1].name)
+    rows = replace(rows, tensor=replace(rows.tensor, bits=op.inputs[0].tensor.bits))
     tensor = replace(op.output, shape=(*head, features))
     made.append(Op(graph.part(op, "product"), "MatMul", (rows, weight), (tensor,)))
     if len(op.inputs) > 2:
@@ -92,7 +93,7 @@ def lifted(graph: Rewriting, op: Op) -> list[Op] | None:
         if source.tensor.shape[-2:] != operand.tensor.shape[-2:]:
             return None
         heads.append(source.tensor.shape[:-2])
-        sources.append(source)
+        sources.append(replace(source, tensor=replace(source.tensor, bits=operand.tensor.bits)))
     if heads[0] != heads[1]:
         return None
     tensor = replace(op.output, shape=(*heads[0], *op.output.shape[-2:]))

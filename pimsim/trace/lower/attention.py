@@ -16,6 +16,7 @@ def attention(
     *,
     masked: bool = False,
     causal: bool = False,
+    scale: float | None = None,
 ) -> Any:
     """Return (batch, heads, rows, features of a value).
 
@@ -29,16 +30,19 @@ def attention(
         Whether they are masked though no mask is given.
     causal : bool
         Whether a row uses the keys up to its own only, the last row all.
+    scale : float, optional
+        What scores are multiplied with, if it is said.
     """
     heads = queries.shape[1]
     keys, values = (shared(m, each, heads) for each in (keys, values))
     scores = _scores(m, queries, m.turned(keys), causal)
-    scores = m.broadcast("Mul", scores, m.number((), queries.dtype))
+    scores = m.broadcast("Mul", scores, m.number((), queries.dtype, scale or None))
     if mask is None and (masked or causal):
         mask = m.number(scores.shape[-2:], queries.dtype)
     if mask is not None and mask.dtype == "bool":
-        scores = m.op("Where", [mask, scores, m.number((), queries.dtype)], scores.shape, queries.dtype)
-    elif mask is not None:
+        numbers = [m.number((), queries.dtype, each) for each in (0.0, float("-inf"))]
+        mask = m.op("Where", [mask, *numbers], mask.shape, queries.dtype)
+    if mask is not None:
         scores = m.broadcast("Add", scores, mask)
     weights = m.op("Softmax", [scores], axis=len(scores.shape) - 1)
     return m.matmul(weights, values)

@@ -48,8 +48,8 @@ class Maker(ABC):
         """Return a constant's elements in another order or shape, or those of them that the label names."""
 
     @abstractmethod
-    def number(self, shape: Shape, dtype: str) -> Any:
-        """Return a constant of which nothing is known but its form."""
+    def number(self, shape: Shape, dtype: str, value: float | None = None) -> Any:
+        """Return a constant of which nothing is known but its form, or that all of it is one number."""
 
     def op(
         self,

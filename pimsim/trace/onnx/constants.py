@@ -105,8 +105,12 @@ class Constants:
         self.names.add(tensor.name)
         self.tensors[tensor.name] = as_tensor(tensor)
 
-    def add_filled(self, name: str, tensor: Tensor) -> None:
-        """Add a constant of which only the form is known: a number that an op needs, or nothing at all."""
+    def add_filled(self, name: str, tensor: Tensor, value: float | None = None) -> None:
+        """Add a constant of which only the form is known, or one number: what an op needs, or nothing at all."""
+        if value is not None:
+            import numpy as np
+
+            self._values[name] = np.full(tensor.shape, value)
         self.names.add(name)
         self._derived[name] = ""
         self.tensors[name] = tensor

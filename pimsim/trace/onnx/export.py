@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +129,7 @@ def export(
     converted, outputs = converter.convert()
     converted, outputs = canonical(converted, outputs, converter.number)
     ops, outputs, folded = fold_scales_into(converted, outputs)
+    ops = _quantized(drop_unread(ops, outputs))
     header = {
         "source": graph.source,
         "command": command,
@@ -138,7 +139,7 @@ def export(
         "notes": notes,
     }
     try:
-        kept = mark(only_shared(drop_unread(ops, outputs)), converter.masked)
+        kept = mark(only_shared(ops), converter.masked)
         trace = Trace.from_ops(model or Path(path).stem, kept, outputs, header)
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
@@ -162,6 +163,28 @@ def _with_weights(graph: Graph, unknown: Mapping[str, int]) -> set[str]:
         and full_type(node) in unknown
         and any(name in forms and is_matrix(forms[name]) for name in node.input)
     }
+
+
+def _quantized(ops: Sequence[Op]) -> list[Op]:
+    """Return ops with the bits of their outputs: those that all readers have them in."""
+    asked: dict[tuple[str | None, int], set[int | None]] = {}
+    for op in ops:
+        for each in op.activations:
+            asked.setdefault((each.source, each.index), set()).add(each.tensor.bits)
+
+    def told(tensor: Tensor, source: str | None, index: int) -> Tensor:
+        found = asked.get((source, index), {None})
+        return replace(tensor, bits=next(iter(found)) if len(found) == 1 else None)
+
+    made = []
+    for op in ops:
+        inputs = (
+            replace(each, tensor=told(each.tensor, each.source, each.index)) if each.source else each
+            for each in op.inputs
+        )
+        outputs = (told(each, op.name, index) for index, each in enumerate(op.outputs))
+        made.append(replace(op, inputs=tuple(inputs), outputs=tuple(outputs)))
+    return made
 
 
 def _weights(graph: Graph, ops: list[Op]) -> str:
@@ -188,7 +211,6 @@ class _Converter:
         self.nodes: dict[str, NodeProto | Piece] = {}  # op -> the node that it was
         self.weights: dict[str, str] = {}  # op -> value name of its weight
         self.values: dict[str, str] = {}  # name of a constant -> a value that it is
-        self.asked: dict[tuple[str, int], list[int | None]] = {}  # output -> bits that each reader has it in
         self.masks = Masks(graph)
         self.masked: set[str] = set()  # ops that apply a causal mask to scores of attention
 
@@ -207,7 +229,7 @@ class _Converter:
         outputs = list(dict.fromkeys(outputs))
         if not outputs:
             raise TraceError("no output depends on an input: there is nothing to run", where=self.graph.where)
-        return [self._quantized(op) for op in self.ops], outputs
+        return self.ops, outputs
 
     def number(self, operand: Operand) -> float | None:
         """Return the value of a constant of one element; None if it is not known."""
@@ -216,22 +238,6 @@ class _Converter:
             return None if value is None else float(self.graph.constants.value(value).ravel()[0])
         except (TraceError, ValueError, IndexError):
             return None
-
-    def _quantized(self, op: Op) -> Op:
-        """Return an op with the bits of its outputs and operands: those that all readers have them in."""
-
-        def bits(key: tuple[str, int]) -> int | None:
-            found = set(self.asked.get(key, [None]))
-            return found.pop() if len(found) == 1 else None
-
-        inputs = tuple(
-            replace(each, tensor=replace(each.tensor, bits=bits((each.source, each.index))))
-            if each.source
-            else each
-            for each in op.inputs
-        )
-        outputs = tuple(replace(t, bits=bits((op.name, index))) for index, t in enumerate(op.outputs))
-        return replace(op, inputs=inputs, outputs=outputs)
 
     def exported(self, trace: Trace, folded: Mapping[str, str]) -> Exported:
         """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did."""
@@ -322,7 +328,7 @@ class _Converter:
         value = self.graph.own(value)
         tensor = self.graph.tensor(value)
         if value in self.graph.constants.names:
-            few = self.graph.constants.bits(value) if weight else None
+            few = self.graph.constants.bits(value) if weight or is_matrix(tensor) else None
             name, turned = self.identities.of(value)
             self.values.setdefault(name, value)
             turned = turned and len(tensor.shape) == 2
@@ -330,8 +336,7 @@ class _Converter:
                 "weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned
             )
         source, index = self.made[value]
-        self.asked.setdefault((source, index), []).append(bits)
-        return Operand("activation", tensor, source, index)
+        return Operand("activation", replace(tensor, bits=bits), source, index)
 
     def _refuse_side_outputs(self, node: NodeProto | Piece, values: list[str]) -> None:
         """Side outputs (a pool's indices, an inference's masks) may stand there, but nobody may read them."""

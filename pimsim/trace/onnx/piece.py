@@ -143,8 +143,8 @@ class OnnxMaker(Maker):
         name = self.graph.constants.derive(constant.name, Tensor(shape, constant.dtype, bits), label)
         return Named(name, shape, constant.dtype)
 
-    def number(self, shape: Shape, dtype: str) -> Any:
+    def number(self, shape: Shape, dtype: str, value: float | None = None) -> Any:
         """As of `Maker`."""
-        name = self.graph.unnamed()
-        self.graph.constants.add_filled(name, Tensor(shape, dtype))
+        name = self.graph.unnamed() if value is None else f"\x00{value!r} {dtype} {shape}"
+        self.graph.constants.add_filled(name, Tensor(shape, dtype), value)
         return Named(name, shape, dtype)

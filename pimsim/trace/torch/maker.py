@@ -50,9 +50,10 @@ class TorchMaker(Maker):
         form = "x".join(map(str, shape))
         return Const(shape, constant.dtype, f"{constant.name}{label} as {form}")
 
-    def number(self, shape: Shape, dtype: str) -> Const:
+    def number(self, shape: Shape, dtype: str, value: float | None = None) -> Const:
         """As of `Maker`."""
-        return Const(shape, dtype)
+        found = Const(shape, dtype) if value is None else self.builder.value(value, Const(shape, dtype))
+        return Const(shape, dtype, found.name if isinstance(found, Const) else None)
 
     def reshape(self, term: Any, shape: Shape) -> Any:
         """As of `Maker`; a view makes no op."""

@@ -144,7 +144,9 @@ def _attention(m: OnnxMaker) -> list[Any]:
     )  # else counted from the first
     if mask is not None and mask.shape[-1] not in (1, keys.shape[2]):  # keys behind its end are left out
         mask, masked = None, True
-    made = attention(m, queries, keys, values, mask, masked=first or masked, causal=causal)
+    made = attention(
+        m, queries, keys, values, mask, masked=first or masked, causal=causal, scale=m.attribute("scale")
+    )
     m.puts_out(0, joined(m, made) if flat else made)
     m.puts_out(1, keys)
     m.puts_out(2, values)
