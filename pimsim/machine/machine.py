@@ -233,12 +233,12 @@ class Machine:
         for controller in self.controllers:
             controller.finish(self.host.outputs[-1])
 
-    def run_full(self, inferences: int, few_events: int, every: int, enough: Callable[[], bool]) -> None:
+    def run_full(self, inferences: float, few_events: int, every: int, enough: Callable[[], bool]) -> None:
         """Run while the host keeps the machine full; leave what is under way as it is.
 
         Parameters
         ----------
-        inferences : int
+        inferences : float
             It stops when as many firings have begun as so many of them take.
         few_events : int
             Of the engine: it does not stop for that before so many have happened.

@@ -95,7 +95,7 @@ def is_exact(machine: Machine) -> bool:
     return (
         found is not None
         and found.error_fs is not None
-        and found.outputs > 1
+        and found.outputs > 0
         and found.error_fs <= EXACT * found.fs
     )
 

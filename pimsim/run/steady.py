@@ -1,17 +1,19 @@
 """The interval of a run: from its own outputs, or else from a second run of its plan that is kept full.
 
 For the second run the host has more inferences to send than are waited for, and it stops as soon as the interval is
-known. It does no more work than so many inferences do from their first input to their last output.
+known, or when it has begun as many firings as `MEASURED` inferences take.
 """
 
 from __future__ import annotations
+
+import math
 
 from pimsim.errors import InterruptedRunError
 from pimsim.machine.machine import Machine
 from pimsim.result.interval import is_exact
 from pimsim.units import MAX_FS
 
-MEASURED = 3  # inferences, as many firings as which may be begun for it
+MEASURED = 3.5  # inferences, as many firings as which may be begun for it
 LOOKS = 16  # at an inference's work
 FEW_EVENTS = 50_000  # of the engine: not worth saving
 SENT = 64  # inferences that there are to be sent, at most
@@ -35,7 +37,9 @@ def steady_machine(machine: Machine) -> Machine:
     if marks and marks[-1].outputs >= ENOUGH:
         return machine
     each_fs = max(1, machine.host.outputs[-1] // machine.batch)
-    sent = max(MEASURED, min(SENT, MAX_FS // 4 // each_fs))  # all of them must fit into what can be counted
+    sent = max(
+        math.ceil(MEASURED), min(SENT, MAX_FS // 4 // each_fs)
+    )  # all of them must fit into what can be counted
     # Its weights are there: writing them does not change a steady pace.
     again = Machine(machine.plan, sent, lowered=machine.lowered.of(sent, machine.batch))
     each, seen = machine.engine.events // machine.batch, 0

@@ -89,7 +89,7 @@ def test_the_last_outputs_of_a_batch_do_not_count() -> None:
     assert names[-2:] == ["steady", "drain"]
 
 
-def test_the_second_run_costs_no_more_than_three_inferences() -> None:
+def test_the_second_run_costs_no_more_than_some_inferences() -> None:
     machine = Machine(make_plan(Chip.load("hermes64"), Trace.load("squeezenet")), 1)
     machine.run()
     again = steady_machine(machine)
