@@ -29,22 +29,6 @@ cdef class Annealing:
         What a flit's way over one channel more is worth, as a share of the busiest channel's load at first.
     """
 
-    cdef int32_t[::1] seat
-    cdef int32_t[::1] best  # seats that cost least so far
-    cdef int32_t[::1] group
-    cdef int32_t[:, ::1] pairs
-    cdef double[::1] flits
-    cdef int64_t[::1] route_ptr
-    cdef int32_t[::1] channels
-    cdef int32_t[::1] first  # of a unit among `own`
-    cdef int32_t[::1] own  # pairs of each unit
-    cdef double[::1] load
-    cdef int32_t[::1] movable
-    cdef double scale
-    cdef double far
-    cdef int64_t n_seats
-    cdef uint64_t state
-
     def __init__(self, seats, group, pairs, flits, route_ptr, channels, count, far, seed):
         self.seat, self.group = np.array(seats, dtype=np.int32), np.array(group, dtype=np.int32)
         self.best = np.array(self.seat)

@@ -51,8 +51,14 @@ def refused(*args: str | Path) -> str:
 
 def tiny(path: Path) -> Path:
     """Write a model with a symbolic batch and an op that nobody knows."""
-    nodes = [helper.make_node("RandomUniformLike", ["x"], ["s"]), helper.make_node("Relu", ["s"], ["y"])]
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy")
+    nodes = [
+        helper.make_node("Multinomial", ["x"], ["s"], sample_size=3),
+        helper.make_node("Relu", ["s"], ["y"]),
+    ]
+    x, y = (
+        helper.make_tensor_value_info(name, kind, ["N", 3])
+        for name, kind in (("x", TensorProto.FLOAT), ("y", TensorProto.INT32))
+    )
     made = helper.make_model(
         helper.make_graph(nodes, "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
     )
@@ -71,13 +77,13 @@ def test_export_writes_what_is_shipped(tmp_path: Path) -> None:
 
 def test_export_says_what_it_decided(tmp_path: Path) -> None:
     out = tmp_path / "t.jsonl"
-    assert "RandomUniformLike (1); --allow-unknown" in refused("export", tiny(tmp_path / "m.onnx"), "-o", out)
+    assert "Multinomial (1); --allow-unknown" in refused("export", tiny(tmp_path / "m.onnx"), "-o", out)
     assert not out.exists()
     done = pimsim("export", tmp_path / "m.onnx", "-o", out, "--allow-unknown")
     assert done.returncode == 0
     assert "note: symbolic dimension 'N' of 'x' bound to 1 by default" in done.stderr
     assert "note: unknown ops treated as data movement" in done.stderr
-    assert "RandomUniformLike (1)" in done.stderr
+    assert "Multinomial (1)" in done.stderr
     assert Trace.load(out).header["command"] == "pimsim trace export m.onnx -o t.jsonl --allow-unknown"
     assert "unknown ops treated as data movement" in pimsim("show", out).stdout
 
