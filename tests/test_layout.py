@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,11 @@ def test_what_is_skipped_without_torch_is_marked(path):
     source = path.read_text(encoding="utf-8")
     skips = re.search(r"importorskip\(\s*\"(torch|transformers)|PACKAGES = .*torch|NEEDS_TORCH =", source)
     assert not skips or path == Path(__file__) or "mark.torch" in source, f"mark the tests in {path.name}"
+
+
+def test_a_wheel_holds_every_folder_of_the_package():
+    """They are listed one by one, and an editable install does not notice that one is missing."""
+    root = Path(__file__).parents[1]
+    listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {name.rpartition("/")[0].replace("/", ".") for name in FILES if name.endswith("__init__.py")}
+    assert folders <= set(listed)
