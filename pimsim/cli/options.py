@@ -9,5 +9,5 @@ effort = click.option(
     default="quick",
     metavar="quick|normal|thorough",
     help="How long tiles that are alike change places, so that no link of the network carries much more than it must: "
-    "not at all (the default), about half a second a chip, or twenty.",
+    "not at all (the default), a second or two a chip, or about fifteen.",
 )

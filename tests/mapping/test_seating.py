@@ -184,6 +184,20 @@ def test_an_effort_that_is_none() -> None:
         make_plan(Chip.load("isaac"), Trace.load("squeezenet"), effort="hard")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"network.fidelity": "packet"}, "the network is by packet"),
+        ({"tile.count": 441, "network.topology.width": 21, "network.topology.height": 21}, "441 sites"),
+    ],
+)
+def test_where_it_would_change_nothing_it_is_refused(changes: dict[str, object], why: str) -> None:
+    chip = Chip.load("hermes64", changes)
+    with pytest.raises(ConfigError, match=f"effort: normal has no effect.*{why}.*leave it out"):
+        make_plan(chip, Trace.load("squeezenet"), effort="normal")
+    make_plan(chip, Trace.load("squeezenet"))
+
+
 def test_routes_lead_from_each_node_to_each() -> None:
     net = lower(make_plan(Chip.load("hermes64"), Trace.load("squeezenet")), 1).net
     assert net.network is not None

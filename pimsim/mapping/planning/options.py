@@ -39,10 +39,9 @@ class PlanOptions:
         part by part.
     many : bool
         Take as many chips as it needs, were it hundreds: without it, or `chips`, that is an error that says how many.
-
     effort : str
         What is done so that no link of the network carries much more than it must: ``quick`` is nothing; ``normal`` and
-        ``thorough`` try tiles that are alike in each other's places, for about half a second or twenty a chip.
+        ``thorough`` try tiles that are alike in each other's places, for a second or two, or about fifteen, a chip.
 
     Raises
     ------

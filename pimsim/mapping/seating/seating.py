@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pimsim.errors import ConfigError
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.options import Effort
 from pimsim.mapping.planning.package import Package
@@ -24,7 +25,7 @@ from pimsim.netlist.netlist import Netlist
 from pimsim_core.annealing import Annealing
 
 SWAPS: dict[Effort, int] = {"quick": 0, "normal": 300_000, "thorough": 10_000_000}
-"""Swaps tried for each chip, by effort: about half a second and twenty for one of 168 tiles that runs ResNet-50."""
+"""Swaps tried for each chip, by effort."""
 MOST_SITES = 400
 """Of a chip: the routes between all pairs of more would take longer to find than all else."""
 FAR = 0.1  # what a flit's way over one more channel is worth, as a share of the busiest channel's load
@@ -41,16 +42,32 @@ def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
         Of one package; each counts as often as it runs.
     effort : str
         ``quick`` changes nothing; ``normal`` and ``thorough`` search so long.
+
+    Raises
+    ------
+    ConfigError
+        If there is an effort that would have no effect: the network is by packet, or has too many sites.
     """
     package = programs[0].plan.package
-    if not SWAPS[effort] or package.config.tiles > MOST_SITES:
+    if not SWAPS[effort]:
         return list(programs)
+    _check(package, effort)
     net = lower_programs(programs).net
-    if net.network is None or not net.network.by_flit:
-        return list(programs)
     to = _places(package, net, SWAPS[effort])
     found = [replace(each, plan=moved(each.plan, to)) for each in programs]
     return found if _is_no_worse(lower_programs(found).net, net) else list(programs)
+
+
+def _check(package: Package, effort: Effort) -> None:
+    """Refuse where nothing could be done: an effort that changes nothing would go unnoticed."""
+    config, reason = package.config, ""
+    if config.network.fidelity != "flit":
+        reason = f"the network is by {config.network.fidelity}, expected flit (network.fidelity)"
+    elif config.tiles > MOST_SITES:
+        reason = f"a chip has {config.tiles} sites, expected up to {MOST_SITES}"
+    if reason:
+        message = f"{effort} has no effect on {config.name}: {reason}"
+        raise ConfigError(message, where="effort", mend="leave it out")
 
 
 def _places(package: Package, net: Netlist, swaps: int) -> list[int]:

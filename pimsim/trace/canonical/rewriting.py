@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from pimsim.trace.names import free
 from pimsim.trace.op import Op
 from pimsim.trace.tensor import Operand
 
@@ -72,11 +73,7 @@ class Rewriting:
 
     def part(self, op: Op, what: str) -> str:
         """Return a name for a part of an op."""
-        number, name = 1, f"{op.name}/{what}"
-        while name in self._names or name in self.ops:
-            number += 1
-            name = f"{op.name}/{what}#{number}"
-        return name
+        return free(f"{op.name}/{what}", self._names, self.ops)
 
     def may_vanish(self, op: Op, to: Operand) -> bool:
         """Whether an op can go; a model's output must stay a first output, and be no input."""

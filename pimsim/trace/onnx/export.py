@@ -13,6 +13,7 @@ from pimsim.trace.canonical import canonical
 from pimsim.trace.causal import mark
 from pimsim.trace.fold import drop_unread, fold_scales_into
 from pimsim.trace.identity import only_shared
+from pimsim.trace.names import free
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 from pimsim.trace.tensor import Operand, Tensor
@@ -283,11 +284,7 @@ class _Converter:
         return name
 
     def _unique(self, name: str) -> str:
-        name = "".join(letter if letter.isprintable() else "_" for letter in name)[:900]
-        number, found = 1, name
-        while found in self.names:
-            number += 1
-            found = f"{name}#{number}"
+        found = free("".join(letter if letter.isprintable() else "_" for letter in name)[:900], self.names)
         self.names.add(found)
         return found
 

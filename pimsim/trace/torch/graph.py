@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
+from pimsim.trace.names import free
 from pimsim.trace.op import Op
 from pimsim.trace.symbols import expert_of
 from pimsim.trace.tensor import Operand, Role, Tensor
 from pimsim.trace.torch.identity import UNNAMED, Identities
 from pimsim.trace.torch.masks import Masks
-from pimsim.trace.torch.naming import called, free, scope_of
+from pimsim.trace.torch.naming import called, scope_of
 from pimsim.trace.unknown import is_matrix
 
 if TYPE_CHECKING:

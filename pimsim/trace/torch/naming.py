@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pimsim.trace.names import free
 from pimsim.trace.op import Op
 from pimsim.trace.tensor import Operand
 from pimsim.trace.torch.identity import UNNAMED
@@ -28,15 +29,6 @@ def called(scope: str, type_: str, operands: Sequence[Operand]) -> str:
     """Return what an op is called: as its module, if that has one such op, or with its type."""
     has_own_name = type_ in _OWN_NAME or any(operand.role == "weight" for operand in operands)
     return scope if has_own_name and scope else "/".join(part for part in (scope, type_) if part)
-
-
-def free(name: str, taken: Collection[str]) -> str:
-    """Return a name that is not taken, with a number if need be."""
-    number, found = 1, name
-    while found in taken:
-        number += 1
-        found = f"{name}#{number}"
-    return found
 
 
 def finished(
