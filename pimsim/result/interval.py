@@ -134,12 +134,18 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     count, time = end.outputs - begin.outputs, end.fs - begin.fs
     mean = Fraction(time, count)
     outputs = machine.host.outputs[begin.outputs - 1 : end.outputs]
-    begun = int((end.begun - begin.begun)[: len(machine.net.actors)].sum())
+    each = (end.begun - begin.begun)[: len(machine.net.actors)]
+    begun = int(each.sum())
     # In steady state as much is begun between two outputs as their inferences are.
     errors = [_standard_errors(outputs)]
     errors += [abs(mean - Fraction(time * whole, begun))] if begun else [mean]  # nothing begun: nothing known
-    errors += [abs(each - mean) / count for each in takes]
-    error = None if count == 1 and not takes else round(max(errors))
+    errors += [abs(take - mean) / count for take in takes]
+    if count == 1 and not takes:  # one gap alone, known to a cycle, if every actor is as far on as before it
+        periods = np.fromiter((actor.period for actor in machine.net.actors), np.int64)
+        errors += [2 * mean * int(np.abs(each - periods).sum()) / whole]
+        clocks = machine.plan.chip.config.clocks
+        errors += [Fraction(max(clock.period_fs for clock in clocks.values()))]
+    error = round(max(errors))
     return Interval(round(mean), error, _how(error, mean), count, len(machine.host.outputs), begin, end)
 
 
