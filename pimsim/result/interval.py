@@ -33,10 +33,9 @@ class Interval:
     fs : int
         In fs, rounded.
     error_fs : int or None
-        How far it may be off: two standard errors of the mean, or by how much longer or shorter it took to do the work
-        of one inference. None where there is too little to tell.
+        How far it may be off, as docs/results.md says. None where it was not measured.
     how : str
-        ``settled``; ``not settled``: measured, but the error is more than `SETTLED` or not known; ``bound``: it may be
+        ``settled``; ``not settled``: measured, but the error is more than `SETTLED`; ``bound``: it may be
         longer, since too little came while the machine was full; ``mean``: of the whole run, filling and draining
         included.
     outputs : int
@@ -92,12 +91,7 @@ def interval_of(machine: Machine, least_fs: int = 0) -> Interval:
 def is_exact(machine: Machine) -> bool:
     """Whether the outputs of a run show its interval well enough to stop."""
     found = _measured(machine)
-    return (
-        found is not None
-        and found.error_fs is not None
-        and found.outputs > 0
-        and found.error_fs <= EXACT * found.fs
-    )
+    return found is not None and found.outputs > 0 and (found.error_fs or 0) <= EXACT * found.fs
 
 
 def _measured(machine: Machine) -> Interval | None:
@@ -111,7 +105,7 @@ def _measured(machine: Machine) -> Interval | None:
         _between(machine, mark, marks[-1], whole, takes) for mark in marks[:-1] if mark.fs < marks[-1].fs
     ]
     if windows:
-        return min(windows, key=lambda each: (each.error_fs is None, each.error_fs or 0, -each.outputs))
+        return min(windows, key=lambda each: (each.outputs == 1, each.error_fs or 0, -each.outputs))
     if not takes:
         return None
     mean = sum(takes, Fraction(0)) / len(takes)
@@ -134,15 +128,15 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     count, time = end.outputs - begin.outputs, end.fs - begin.fs
     mean = Fraction(time, count)
     outputs = machine.host.outputs[begin.outputs - 1 : end.outputs]
-    each = (end.begun - begin.begun)[: len(machine.net.actors)]
-    begun = int(each.sum())
+    by_actor = (end.begun - begin.begun)[: len(machine.net.actors)]
+    begun = int(by_actor.sum())
     # In steady state as much is begun between two outputs as their inferences are.
     errors = [_standard_errors(outputs)]
     errors += [abs(mean - Fraction(time * whole, begun))] if begun else [mean]  # nothing begun: nothing known
-    errors += [abs(take - mean) / count for take in takes]
+    errors += [abs(each - mean) / count for each in takes]
     if count == 1 and not takes:  # one gap alone, known to a cycle, if every actor is as far on as before it
         periods = np.fromiter((actor.period for actor in machine.net.actors), np.int64)
-        errors += [2 * mean * int(np.abs(each - periods).sum()) / whole]
+        errors += [2 * mean * int(np.abs(by_actor - periods).sum()) / whole]
         clocks = machine.plan.chip.config.clocks
         errors += [Fraction(max(clock.period_fs for clock in clocks.values()))]
     error = round(max(errors))
@@ -158,8 +152,8 @@ def _standard_errors(outputs: Sequence[int]) -> Fraction:
     return Fraction(math.isqrt(4 * squares // (count**3 * (count - 1))))
 
 
-def _how(error: int | None, mean: Fraction) -> str:
-    return "settled" if error is not None and error <= SETTLED * mean else "not settled"
+def _how(error: int, mean: Fraction) -> str:
+    return "settled" if error <= SETTLED * mean else "not settled"
 
 
 def _times_of_work(work: Sequence[tuple[int, int]], whole: int) -> list[Fraction]:

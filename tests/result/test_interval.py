@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.machine.machine import Machine
 from pimsim.mapping.mapper import make_plan
+from pimsim.result.interval import interval_of, is_exact
 from pimsim.run.simulate import simulate
 from pimsim.run.steady import FEW_EVENTS, LOOKS, MEASURED, steady_machine
 from pimsim.trace import Trace
@@ -77,6 +80,27 @@ def test_the_mean_of_a_long_batch_is_within_what_one_inference_says(name: str) -
     outputs = simulate(Chip.load(name), Trace.load("digits_cnn"), LONG).outputs_fs
     mean = Fraction(outputs[LONG // 2] - outputs[2], LONG // 2 - 2)
     assert abs(mean - one.interval_fs) <= max(1, one.interval_error_fs)
+
+
+def test_one_gap_is_as_sure_as_its_actors_are_steady() -> None:
+    """As many firings in all, but one actor is ahead and another behind: the machine is not as it was a gap before."""
+    machine = Machine(make_plan(Chip.load("puma"), Trace.load("digits_cnn")), 1)
+    machine.run()
+    full = steady_machine(machine)
+    steady = interval_of(full)
+    assert (steady.outputs, len(full.host.marks)) == (1, 2)
+    assert is_exact(full)
+    cycle = max(clock.period_fs for clock in full.plan.chip.config.clocks.values())
+    assert steady.error_fs == cycle
+    begin, end = full.host.marks
+    moved, whole = begin.begun.copy(), sum(actor.period for actor in full.net.actors)
+    most, other = np.argsort(moved)[-2:]
+    by = -(-whole // 100)
+    moved[most] -= by
+    moved[other] += by
+    full.host.marks[0] = replace(begin, begun=moved)
+    assert interval_of(full).error_fs == round(Fraction(2 * 2 * by * (end.fs - begin.fs), whole))
+    assert not is_exact(full)
 
 
 def test_the_last_outputs_of_a_batch_do_not_count() -> None:
