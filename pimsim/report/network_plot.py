@@ -59,9 +59,10 @@ def plot_curve(result: NocResult, path: Path) -> None:
     latency = [row["latency_cycles"] for row in rows]
     width = [row["latency_ci95"] or 0.0 for row in rows]
     axes.plot(rates, latency, "o-", color="#1f5a96", label="packet latency")
-    low = [a - b for a, b in zip(latency, width, strict=True)]
-    high = [a + b for a, b in zip(latency, width, strict=True)]
-    axes.fill_between(rates, low, high, color="#1f5a96", alpha=0.2, label="95 % interval")
+    if any(width):  # of one seed there is none
+        low = [a - b for a, b in zip(latency, width, strict=True)]
+        high = [a + b for a, b in zip(latency, width, strict=True)]
+        axes.fill_between(rates, low, high, color="#1f5a96", alpha=0.2, label="95 % interval")
     axes.plot(
         rates, [row["network_latency_cycles"] for row in rows], "s--", color="#b05a1e", label="in the network"
     )
@@ -69,7 +70,7 @@ def plot_curve(result: NocResult, path: Path) -> None:
         axes.axvline(row["rate"], color="#a02020", linestyle=":", label="unstable" if position == 0 else None)
     axes.set_xlabel("offered load, flits a terminal and cycle")
     axes.set_ylabel("latency, cycles")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])  # from 0, and a margin over the highest point
     about = result.about
     axes.set_title(
         f"{about['topology']['kind']} of {about['terminals']}, {about['pattern']}, "
