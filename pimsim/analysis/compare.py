@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pimsim.analysis.causes import phrase
+from pimsim.analysis.caveats import assumed, uncertain
 from pimsim.analysis.controllers import side_by_side
 from pimsim.analysis.sums import differences, sum_by
 from pimsim.errors import ResultError
@@ -115,6 +116,8 @@ class Comparison:
         Each of the others against the first.
     assumed : list of str
         Differences that are assumptions of the chip files and none of the designs, in words.
+    uncertain : list of str
+        Intervals that are not known to 1 %, and how far they are, in words.
     """
 
     results: tuple[Result, ...]
@@ -122,6 +125,12 @@ class Comparison:
     normalised: list[str]
     pairs: list[Pair] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
+    uncertain: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before the figures are read side by side."""
+        return [*self.normalised, *self.assumed, *self.uncertain]
 
     @property
     def sentence(self) -> str:
@@ -153,6 +162,7 @@ class Comparison:
             "labels": list(self.labels),
             "normalised": self.normalised,
             "assumed": self.assumed,
+            "uncertain": self.uncertain,
             "figures": self.figures,
             **({"controllers": self.controllers} if self.controllers else {}),
         }
@@ -231,26 +241,9 @@ def compare(*results: Result, labels: tuple[str, ...] | None = None) -> Comparis
         _pair(first, other, names[0], name, per_inference)
         for name, other in zip(names[1:], results[1:], strict=True)
     ]
-    return Comparison(results, names, normalised, pairs, list(_assumed(results, names)))
-
-
-def _assumed(results: tuple[Result, ...], names: tuple[str, ...]) -> Iterator[str]:
-    """Say which parts off the chips have an energy in some of the runs and none in others."""
-    parts = dict.fromkeys(part for result in results for part in result.energy_pj.get("off_chip", ()))
-    for part in parts:
-        shares = [result.energy_pj["by_part"].get(part) for result in results]
-        counted = [
-            f"{name} ({energy / result.energy_pj['total']:.0%})"
-            for name, result, energy in zip(names, results, shares, strict=True)
-            if energy and result.energy_pj["total"]
-        ]
-        left = [name for name, energy in zip(names, shares, strict=True) if not energy]
-        if counted and left:
-            yield (
-                f"The energy of {part}, which stands beside the arrays' chip, is counted on {', '.join(counted)} and "
-                f"not modelled on {', '.join(left)}: that difference is an assumption of the chip files, not of the "
-                "designs; 'on the chip' leaves it out."
-            )
+    return Comparison(
+        results, names, normalised, pairs, list(assumed(results, names)), list(uncertain(results, names))
+    )
 
 
 def label(results: tuple[Result, ...]) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def comparison_report(comparison: Comparison, top: int = TOP) -> Iterator[Render
     yield from warnings(*comparison.results, labels=comparison.labels)
     for pair in comparison.pairs:
         yield plain(pair.sentence)
-    for line in [*comparison.normalised, *comparison.assumed]:
+    for line in comparison.notes:
         yield plain(f"note: {line}")
     if any(result.network["approximate"] for result in comparison.results):
         yield plain(

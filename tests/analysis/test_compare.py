@@ -62,6 +62,26 @@ def test_batches_that_differ_are_compared_by_inference_and_it_says_so(base):
     assert figures["latency"] == [base.latency_fs, many.latency_fs / 5]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"interval_how": "settled"}, None),
+        ({"interval_how": "not settled", "interval_error_fs": 250, "interval_fs": 1000}, "known within 25 %"),
+        ({"interval_how": "bound", "interval_error_fs": None}, "may be longer"),
+        ({"interval_how": "mean", "interval_error_fs": None}, "filling and draining included"),
+    ],
+)
+def test_an_interval_that_has_not_settled_is_said_to_be_so(base, values, said):
+    settled = changed(base, interval_how="settled")
+    comparison = compare(settled, changed(base, **values), labels=("A", "B"))
+    assert comparison.to_dict()["uncertain"] == comparison.uncertain
+    assert len(comparison.uncertain) == (said is not None)
+    if said:
+        assert comparison.uncertain[0].startswith("The interval of B ")
+        assert said in comparison.uncertain[0]
+        assert said in " ".join(str(comparison).split())
+
+
 def test_the_json_has_the_difference_at_the_top_and_of_more_runs_a_list(base):
     slow = simulated({"clocks.adc": {"period_ns": 10.0}})
     two = json.loads(json.dumps(compare(base, slow).to_dict()))

@@ -32,9 +32,7 @@ def comparison(results: Sequence[Result]) -> Part:
         If they cannot be compared.
     """
     found = compare(*results)
-    verdict: list[Piece] = [
-        Text(line) for line in [*found.sentence.splitlines(), *found.normalised, *found.assumed]
-    ]
+    verdict: list[Piece] = [Text(line) for line in [*found.sentence.splitlines(), *found.notes]]
     verdict += [
         Text(f"Warning: {label}: {text}")
         for label, result in zip(found.labels, results, strict=True)
