@@ -22,6 +22,7 @@ class Builder:
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.shapes: dict[str, Shape] = {}
+        self.weight_bits: int | None = None  # that the next weights state
 
     def add(
         self,
@@ -35,7 +36,10 @@ class Builder:
         """Add an op of any type; `params` are its weights and constants, `more` its further outputs."""
         name = f"{kind.lower()}{len(self.ops)}"
         inputs = [Operand("activation", Tensor(self.shapes[s]), s) for s in sources]
-        inputs += [Operand(role, Tensor(size)) for role, size in params]  # type: ignore[arg-type]
+        inputs += [
+            Operand(role, Tensor(size, bits=self.weight_bits if role == "weight" else None))  # type: ignore[arg-type]
+            for role, size in params
+        ]
         outputs = tuple(Tensor(each) for each in (shape, *more))
         self.ops.append(Op(name, kind, tuple(inputs), outputs, attributes))
         self.shapes[name] = shape
@@ -274,6 +278,7 @@ def traces(draw: st.DrawFn) -> Trace:
     for _ in range(draw(st.sampled_from([1, 1, 2]))):
         model.input(images, draw(number(1, 6)), draw(number(1, 7)), draw(number(1, 7)))
     for _ in range(draw(number(1, 8))):
+        model.weight_bits = draw(st.sampled_from([None, None, 1, 3]))
         draw_op(draw, model)
     read = {source for op in model.ops for source in op.deps}
     for name in [op.name for op in model.ops if op.type == "Input" and op.name not in read]:

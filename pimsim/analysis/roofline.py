@@ -95,7 +95,7 @@ class _Rates:
         gops: dict[str, float] = defaultdict(float)
         moved: dict[str, float] = defaultdict(float)
         for site in config.working.values():
-            for name, rate in site.ceilings(self.result.weight_bits, self.result.input_bits).items():
+            for name, rate in site.ceilings(self.result.weight_widths[0], self.result.input_bits).items():
                 gops[name] += rate * chips
             for name, rate in self._ways(site).items():
                 moved[name] += rate * site.count * chips

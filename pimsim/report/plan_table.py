@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.mapping.planning.apart import apart_notes
 from pimsim.report.tables import heading, plain, printable, share, table
+from pimsim.result.precision import precision_text
 from pimsim.units import format_time
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ def plan_report(
     """
     config, chips = plan.chip.config, plan.package.chips
     how = "chosen automatically" if chips_requested is None else "as asked for"
+    widths = {op.weight_bits for op in plan.ops if op.weight_bits is not None}
     yield heading(
-        f"Plan of {printable(model)} on {printable(config.name)}\n{plan.weight_bits}-bit weights, "
-        f"{plan.input_bits}-bit inputs, {chips} chip{'s' if chips > 1 else ''} ({how})\n",
+        f"Plan of {printable(model)} on {printable(config.name)}\n"
+        f"{precision_text(widths or [plan.weight_bits], plan.input_bits)}, "
+        f"{chips} chip{'s' if chips > 1 else ''} ({how})\n",
         first=True,
     )
     yield plan_table(plan.rows())
@@ -76,6 +79,8 @@ def plan_report(
                 f"{used} of {there} arrays ({share(used / there)}). Cells: in use, of the op's arrays."
             )
     yield from _shared(plan)
+    if len(widths) > 1:
+        yield plain(_by_width(plan, widths))
     held = Counter(op.held_in for op in plan.ops if op.held_in is not None)
     for place, count in held.items():
         yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
@@ -125,6 +130,16 @@ def _shared(plan: Plan) -> Iterator[Any]:
             why += f", {further} of them where the buffers beside the others are full"
         more = ops[1].node.name if len(ops) == 2 else f"{len(ops) - 1} others"
         yield plain(f"{first} and {more} read one weight and take turns on {one} of it{why}.")
+
+
+def _by_width(plan: Plan, widths: Iterable[int]) -> str:
+    """Say which weights have how many bits."""
+    said = []
+    for bits in sorted(widths):
+        names = [op.node.name for op in plan.ops if op.weight_bits == bits]
+        more = f" and {len(names) - 2} others" if len(names) > 2 else ""
+        said.append(f"{bits} bits: {printable(', '.join(names[:2]))}{more}")
+    return f"Weights of {'; of '.join(said)}."
 
 
 def _by_site(plan: Plan) -> Iterator[Any]:

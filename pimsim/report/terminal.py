@@ -10,6 +10,7 @@ from pimsim.analysis.causes import MEANINGS
 from pimsim.report.controllers import controllers_table
 from pimsim.report.figures import figures
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
+from pimsim.result.precision import precision_text
 from pimsim.result.warnings import bound_text, warned
 from pimsim.units import format_si, format_time
 
@@ -82,7 +83,7 @@ def headline(result: Result) -> str:
     rounds = 1 + max((row["round"] for row in result.plan), default=0)
     turns = f"weights written anew in {rounds} rounds of each inference\n" if rounds > 1 else ""
     network = "" if not result.network["approximate"] else "network by packet: approximate\n"
-    bits = f"{result.weight_bits}-bit weights, {result.input_bits}-bit inputs"
+    bits = precision_text(result.weight_widths, result.input_bits)
     bound = bound_text(result.trace)
     symbols = f"with {printable(bound)}\n" if bound else ""
     return (

@@ -53,7 +53,7 @@ def cold_start(machine: Machine) -> ColdStart:
     ConfigError
         If the chip file does not say how long writing takes.
     """
-    ways, bits_each = machine.transport.over(Netlist()), machine.plan.weight_bits
+    ways = machine.transport.over(Netlist())
     period = machine.net.network.period_fs if machine.net.network is not None else 0
     held: Counter[int] = Counter()
     flits: Counter[int] = Counter()
@@ -61,7 +61,7 @@ def cold_start(machine: Machine) -> ColdStart:
     bits: Counter[int] = Counter()  # by tile: as if they came in one piece
     residents = [each for each in machine.residents if each.share.when == "before"]
     for each in residents:
-        bits[each.share.tile] += each.share.elements * bits_each
+        bits[each.share.tile] += each.share.elements * each.share.width
         steps.append(each.writing())
     write_fs = max((step.occupancy for step in steps), default=0)
     for rank, tile in enumerate(bits):

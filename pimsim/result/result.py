@@ -87,6 +87,12 @@ class Result:
 
     # -- tables ------------------------------------------------------------------------------------------------
 
+    @property
+    def weight_widths(self) -> list[int]:
+        """Widths of the weights, bits, in ascending order."""
+        found = {row["weight_bits"] for row in self.data["plan"] if row.get("weight_bits") is not None}
+        return sorted(found) or [self.data["weight_bits"]]
+
     def rows(self, table: str = "attribution") -> list[dict[str, Any]]:
         """Return a table as a list of rows.
 

@@ -239,6 +239,7 @@ class PlanRow(Row):
     type: str
     on: str
     arrays: Whole
+    weight_bits: Bits | None = None
     utilisation: Share | None
     replicas: Positive
     firings: Positive

@@ -77,8 +77,8 @@ def twin_of(plan, batch, cold=False):
     if cold:
         ranks = {tile: rank for rank, tile in enumerate(dict.fromkeys(tile for tile, *_ in held))}
         rows = []
-        for tile, elements, rows_here, _, resource, actors in held:
-            way = transport.weights(tile, elements * plan.weight_bits, ranks[tile])
+        for tile, bits, rows_here, _, resource, actors in held:
+            way = transport.weights(tile, bits, ranks[tile])
             rows.append(
                 (tile, [*way, write(resource, rows_here, whole(site.core.array.write_ns, clock))], actors)
             )

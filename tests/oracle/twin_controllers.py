@@ -54,7 +54,7 @@ class ControlledTwin(ServingTwin):
 
 
 def held_weights(plan, net):
-    """Where weights are: (tile, elements, rows, cells, resource, actors) of each chunk, in the plan's order."""
+    """Where weights are: (tile, bits, rows, cells, resource, actors) of each chunk, in the plan's order."""
     by_name = {row.name: number for number, row in enumerate(net.resources)}
     users = {}
     for number, actor in enumerate(net.actors):
@@ -70,9 +70,10 @@ def held_weights(plan, net):
                 where += f".bank{chunk.bank}" if core.arrays > core.adc.banks > 1 else ""
                 resource = by_name[f"{where}.arrays {op.node.name}.{index}"]
                 elements = sum(block.rows * block.outputs for block in chunk.blocks)
-                cells = elements * -(-plan.weight_bits // core.array.bits_per_cell)
+                width = op.node.op.weight.tensor.bits or plan.chip.config.precision.weight_bits
+                cells = elements * -(-width // core.array.bits_per_cell)
                 rows = max(block.rows for block in chunk.blocks)
-                found.append((chunk.tile, elements, rows, cells, resource, users[resource]))
+                found.append((chunk.tile, elements * width, rows, cells, resource, users[resource]))
     return found
 
 

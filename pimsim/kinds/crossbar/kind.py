@@ -121,7 +121,7 @@ class CrossbarKind(Kind):
         weights = sum(block.rows * block.outputs for block in chunk.blocks)
         rows = max(block.rows for block in chunk.blocks)
         cells = weights * self.site.weight_slices(bits)
-        return Share(chunk.tile, chunk.core, len(chunk.blocks), rows, weights, cells, when)
+        return Share(chunk.tile, chunk.core, len(chunk.blocks), rows, weights, bits, cells, when)
 
     def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int:
         """The arrays of a chunk."""

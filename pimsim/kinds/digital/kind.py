@@ -95,7 +95,7 @@ class DigitalKind(Kind):
         """All banks of a chunk are written at once, so as many words as the fullest one has."""
         sizes = [block.rows * block.outputs for block in chunk.blocks]
         words = self._banks.words(max(sizes) * bits)
-        return Share(chunk.tile, chunk.core, len(sizes), words, sum(sizes), sum(sizes) * bits, when)
+        return Share(chunk.tile, chunk.core, len(sizes), words, sum(sizes), bits, sum(sizes) * bits, when)
 
     def write_step(self, resource: int, rows: int, cells: float) -> Step:
         """Write words in all of some banks at once; a cell is a bit."""
@@ -121,7 +121,7 @@ class DigitalKind(Kind):
         assert op.node.op is not None
         inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
         rows, _, _ = matrix_of(op.node.op)
-        bits = actors.plan.weight_bits
+        bits = op.share_of(index, chunk).width
         each = [banks.read(self._macs([block], rows) * bits, site.clocks) for block in chunk.blocks]
         slowest = max(each)  # banks are read side by side
         resource = self.home(transport, op, index, chunk)

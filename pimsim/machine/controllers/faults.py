@@ -200,7 +200,7 @@ class Faults(Controller):
         new = self.home[number] = transport.moved(self.home[number], failed, spare, cores)
         if not resident.kind.writable:
             return
-        bits = -(-share.elements // share.rows) * machine.plan.weight_bits
+        bits = -(-share.elements // share.rows) * share.width
         writing = resident._replace(resource=new).writing(1)._replace(tally=resident.written(new))
         steps: list[Step] = [*transport.weights(spare, bits, transport.next_choice()), writing]
         machine.substrate.sync()

@@ -87,7 +87,7 @@ class Programming(Controller):
         return [*self._ways[way], resident.writing()]
 
     def _bits(self, resident: Resident) -> int:
-        return resident.share.elements * self.machine.plan.weight_bits
+        return resident.share.elements * resident.share.width
 
     def _note(self, resident: Resident, steps: Sequence[Step]) -> None:
         deeds = self.deeds

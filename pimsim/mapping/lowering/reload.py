@@ -66,7 +66,7 @@ class Rounds:
         if share.when != "round":
             return  # nobody else uses these arrays: the weights stay
         kind, rows = self.plan.package.kind(chunk.tile), share.rows
-        bits = -(-share.elements // rows) * self.plan.weight_bits
+        bits = -(-share.elements // rows) * share.width
         home = kind.home(self.transport, op, index, chunk)
         assert home is not None
         if (op.round, home) in self.ready:

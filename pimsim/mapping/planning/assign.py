@@ -38,7 +38,7 @@ def assign(
     groups: Sequence[Group],
     kinds: Mapping[str, Kind],
     config: ChipConfig,
-    weight_bits: int,
+    weight_bits: Sequence[int],
     input_bits: int,
 ) -> list[Choice]:
     """Choose the sites of each op; ops of a group of heads go to the same.
@@ -119,7 +119,7 @@ def _best(
     able: Sequence[str],
     kinds: Mapping[str, Kind],
     config: ChipConfig,
-    weight_bits: int,
+    weight_bits: Sequence[int],
     input_bits: int,
 ) -> Choice:
     """Return the site with the least time, the first of equals."""
@@ -127,7 +127,7 @@ def _best(
     flit_fs = period_fs(config.clocks, network.clock)
     times: dict[str, float] = {}
     for name in able:
-        work = sum(kinds[name].predicted_fs(nodes[m], weight_bits, input_bits) for m in members)
+        work = sum(kinds[name].predicted_fs(nodes[m], weight_bits[m], input_bits) for m in members)
         moved = 0
         for m in members:
             for edge in nodes[m].edges:

@@ -62,8 +62,10 @@ class Job:
         The ops, where they are done, and which of them have one weight.
     least : list of list of list of int
         For each program, op and input: tokens without whose places it can deadlock.
-    weight_bits, input_bits : int
-        Precision.
+    weight_bits : sequence of int
+        Of each op, the width of its weights.
+    input_bits : int
+        Of an activation.
     part : int
         Inputs that take more than such a part of a buffer are shared out over several.
     """
@@ -75,7 +77,7 @@ class Job:
     groups: Sequence[Group]
     owners: Sequence[int]
     least: list[list[list[int]]]
-    weight_bits: int
+    weight_bits: Sequence[int]
     input_bits: int
     part: int
     _deals: dict[int, dict[int, Deal]] = field(default_factory=dict)
@@ -217,12 +219,12 @@ class Job:
                 for tile in own[n].buffer_tiles:
                     few = -(-self.least[program][n][0] // dealt) + more
                     places[n, 0, tile] = max(package.site(tile).in_flight, few)
-            bits, slack = (self.weight_bits, self.input_bits), floor.slack(program)
+            slack = floor.slack(program)
             for (n, edge, part), tiles in floor.elsewhere.items():
                 own[n].elsewhere[edge, part] = tiles
             for n, (rows, _) in floor.blocks.items():
                 own[n].rows_at_once = rows
-            plans.append(Plan(self.chip, package, own, places, *bits, copies.pace_fs, slack))
+            plans.append(Plan(self.chip, package, own, places, self.input_bits, copies.pace_fs, slack))
         if plans[0].rounds > 1:
             for chip, size in enumerate(floor.off_chip):
                 if max(bytes_in_memory(plan).get(chip, 0) for plan in plans) > size:

@@ -126,7 +126,7 @@ class Kind(ABC):
         """Return what of an op's weights, of so many bits each, is in one place, and when it is written there."""
         weights = sum(block.rows * block.outputs for block in chunk.blocks)
         rows = max(block.rows for block in chunk.blocks)
-        return Share(chunk.tile, chunk.core, len(chunk.blocks), rows, weights, weights * bits, when)
+        return Share(chunk.tile, chunk.core, len(chunk.blocks), rows, weights, bits, weights * bits, when)
 
     @property
     def endurance(self) -> float | None:

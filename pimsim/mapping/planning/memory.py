@@ -14,7 +14,7 @@ def bytes_in_memory(plan: Plan) -> dict[int, int]:
     for op, index, replica in plan.sets():
         for share in (op.share_of(index, chunk) for chunk in replica.chunks):
             if share.when == "round":
-                found[share.tile // tiles] += -(-share.elements * plan.weight_bits // 8)
+                found[share.tile // tiles] += -(-share.elements * share.width // 8)
     crossing = {
         (edge.source, edge.piece, tile // tiles): edge.features
         for op in plan.ops

@@ -15,7 +15,7 @@ def give_operands(
     kinds: Mapping[str, Kind],
     right_in: Mapping[int, str],
     written: Mapping[int, int],
-    weight_bits: int,
+    weight_bits: Sequence[int],
     input_bits: int,
 ) -> None:
     """Give each op of a program its stationary operand.
@@ -30,13 +30,15 @@ def give_operands(
         Where the right matrix of an op is, should it have one.
     written : mapping of int to int
         Arrays of each slice that right matrices are written into.
-    weight_bits, input_bits : int
-        Of a weight and an activation.
+    weight_bits : sequence of int
+        Of each op, the width of its weights.
+    input_bits : int
+        Of an activation.
     """
     turns = in_turn(ops)
     for n, op in enumerate(ops):
         if op.tiling is not None:
-            op.operand = weights_of(op, kinds[str(op.site)], weight_bits, turns)
+            op.operand = weights_of(op, kinds[str(op.site)], weight_bits[n], turns)
         elif op.node.right is not None and n in right_in:
             slots = written[n] if right_in[n] == ARRAYS else 0
             op.operand = right_of(op, right_in[n], slots, kinds[str(op.site)], input_bits)
@@ -76,6 +78,8 @@ def right_of(op: PlannedOp, home: str, slots: int, kind: Kind, bits: int) -> Sta
     else:
         rows = (right.held - right.cached) // right.features
         elements = cells = -(-rows * right.features // op.slices)
-    shares = tuple(Share(replica.home, -1, slots, rows, elements, cells, when) for replica in op.replicas)
+    shares = tuple(
+        Share(replica.home, -1, slots, rows, elements, bits, cells, when) for replica in op.replicas
+    )
     times = 1 if right.cached else node.positions // right.rows
     return Stationary("cache" if right.cached else "activations", home, shares, times)

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict, get_args
 
 from pimsim.errors import ConfigError
 from pimsim.trace.model import Model
+from pimsim.trace.op import Op
 
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
@@ -33,7 +34,8 @@ class PlanOptions:
     chips : int, optional
         How many chips; by default as few as hold the model.
     weight_bits, input_bits : int, optional
-        Precision; by default the trace's where it states one, else the chip's.
+        Precision; by default the trace's where it states one, else the chip's: of each weight its own, of activations
+        the widest.
     reload : bool
         Where the weights exceed all arrays, write them anew from the off-chip memory in the course of each inference,
         part by part.
@@ -91,9 +93,19 @@ def check_flag(name: str, value: object) -> None:
         raise ConfigError(f"found {value!r:.30}, expected True or False", where=name)
 
 
-def stated_bits(trace: Model, role: str) -> int | None:
-    """Return the bits that a trace states for its weights or activations, None if it leaves them to the chip."""
-    bits = {
-        o.tensor.bits for op in trace.ops for o in op.inputs if o.role == role and o.tensor.bits is not None
-    }
-    return max(bits) if bits else None
+def input_bits_of(trace: Model, options: PlanOptions, native: int) -> int:
+    """Return the width of activations: one for all, the widest that a trace states where it states any."""
+    stated = [
+        each.tensor.bits
+        for op in trace.ops
+        for each in op.inputs
+        if each.role == "activation" and each.tensor.bits is not None
+    ]
+    return options.input_bits or max(stated, default=native)
+
+
+def weight_bits_of(op: Op | None, options: PlanOptions, native: int) -> int:
+    """Return the width of an op's weights: each its own where the trace states one."""
+    weight = None if op is None else op.weight
+    stated = None if weight is None else weight.tensor.bits
+    return options.weight_bits or stated or native

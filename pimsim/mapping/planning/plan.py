@@ -41,8 +41,8 @@ class Plan:
         In topological order, the model's outputs last.
     places : dict of (op, edge, tile) to int
         Tokens that the buffer of an input has room for, as the source counts them.
-    weight_bits, input_bits : int
-        Precision of the run.
+    input_bits : int
+        Of an activation.
     pace_fs : int
         The time an inference takes the slowest layer on arrays if nothing else holds it up.
     slack : Slack
@@ -55,7 +55,6 @@ class Plan:
     package: Package
     ops: list[PlannedOp]
     places: dict[tuple[int, int, int], int]
-    weight_bits: int
     input_bits: int
     pace_fs: int
     slack: Slack
@@ -64,6 +63,12 @@ class Plan:
     def retimed(self, chip: Chip) -> Plan:
         """Return the same plan on a chip of the same shape whose parts are faster or slower."""
         return replace(self, chip=chip, package=Package(chip.config, self.package.chips))
+
+    @property
+    def weight_bits(self) -> int:
+        """Width of the widest weights; the chip's own where there are none."""
+        widths = (bits for op in self.ops if (bits := op.weight_bits) is not None)
+        return max(widths, default=self.chip.config.precision.weight_bits)
 
     @property
     def arrays(self) -> int:
@@ -107,6 +112,7 @@ class Plan:
                 "type": op.node.type,
                 "on": self.package.kinds[str(op.site)].slots_are if op.arrays else op.unit or "host",
                 "arrays": op.arrays,
+                "weight_bits": op.weight_bits,
                 "utilisation": op.tiling.utilisation if op.tiling else None,
                 "replicas": len(op.replicas),
                 "firings": op.node.positions,

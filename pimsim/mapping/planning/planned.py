@@ -117,6 +117,11 @@ class PlannedOp:
         return self.operand.shares[before + self.replicas[index].chunks.index(chunk)]
 
     @property
+    def weight_bits(self) -> int | None:
+        """Width of its weights; None where it has none on slots."""
+        return self.operand.shares[0].width if self.operand is not None and self.tiling is not None else None
+
+    @property
     def right_matrix(self) -> Stationary | None:
         """The right matrix of a product of two activations, with the cache before it."""
         return self.operand if self.operand is not None and self.operand.what != "weights" else None

@@ -18,7 +18,7 @@ from pimsim.mapping.planning.assign import assign
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
-from pimsim.mapping.planning.options import PlanOptions, stated_bits
+from pimsim.mapping.planning.options import PlanOptions, input_bits_of, weight_bits_of
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.placement import NoRoom
 from pimsim.mapping.planning.places import places_of
@@ -84,17 +84,18 @@ def _job(
     """
     alone = alone and len(flows.programs) == 1
     config = chip.config
-    weight_bits = options.weight_bits or stated_bits(trace, "weight") or config.precision.weight_bits
-    input_bits = options.input_bits or stated_bits(trace, "activation") or config.precision.input_bits
+    native = config.precision
+    input_bits = input_bits_of(trace, options, native.input_bits)
     kinds, given = kinds_of(config), flows
     while True:
         nodes = flows.programs[0]
         groups = groups_of(nodes)
+        weight_bits = [weight_bits_of(node.op, options, native.weight_bits) for node in nodes]
         choices = assign(nodes, groups, kinds, config, weight_bits, input_bits)
         sites = [choice.site for choice in choices]
         tilings = [
-            kinds[site].tiling(node.op, weight_bits) if site and node.on_arrays and node.op else None
-            for node, site in zip(nodes, sites, strict=True)
+            kinds[site].tiling(node.op, bits) if site and node.on_arrays and node.op else None
+            for node, site, bits in zip(nodes, sites, weight_bits, strict=True)
         ]
         owners = owners_of(nodes, tilings, sites)
         users = users_of(owners, tilings)

@@ -28,6 +28,8 @@ class Share(NamedTuple):
         Written one after another each time: rows of arrays, words of banks, tokens in a buffer or memory.
     elements : int
         Written each time.
+    width : int
+        Bits of an element.
     cells : int
         That these take: cells of arrays, bits of banks, elements elsewhere.
     when : str
@@ -39,6 +41,7 @@ class Share(NamedTuple):
     slots: int
     rows: int
     elements: int
+    width: int
     cells: int
     when: When
 

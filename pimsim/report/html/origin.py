@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pimsim.report.html.pieces import Section, Table, Text, Tree
+from pimsim.result.precision import precision_text
 
 if TYPE_CHECKING:
     from pimsim.result.result import Result
@@ -20,7 +21,7 @@ def origin(result: Result) -> Section:
         ["trace (SHA-256)", identity["trace"]],
         ["batch", f"{result.batch:,}"],
         ["chips", f"{result.chips:,}"],
-        ["precision", f"{result.weight_bits}-bit weights, {result.input_bits}-bit inputs"],
+        ["precision", precision_text(result.weight_widths, result.input_bits)],
         ["network", f"by {result.network['fidelity']}"],
         ["seed", "none: nothing is drawn at random" if identity["seed"] is None else str(identity["seed"])],
         [

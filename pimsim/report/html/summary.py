@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pimsim.report.figures import figures
 from pimsim.report.html import words
 from pimsim.report.html.pieces import Figure, Figures, Piece, Points, Section, Table, Text
+from pimsim.result.precision import precision_text
 from pimsim.result.warnings import bound_text, warned
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def made_of(result: Result) -> str:
     bound = bound_text(result.trace)
     runs += f" with {bound}" if bound else ""
     return (
-        f"{result.model} on {result.chip}: {runs}, {result.weight_bits}-bit weights, {result.input_bits}-bit inputs, "
+        f"{result.model} on {result.chip}: {runs}, {precision_text(result.weight_widths, result.input_bits)}, "
         f"{words.count(result.chips, 'chip')} ({how}), {result.macs:,} multiply-accumulates (MACs). "
         f"1 TOPS is 10¹² operations a second, and 1 MAC is 2 operations.{approximate}"
     )
