@@ -400,16 +400,16 @@ ONE_ARRAY = (
 )
 SMALL = (
     "--set",
-    "core.array.rows=8",
+    "core.array.rows=32",
     "--set",
-    "core.array.columns=8",
+    "core.array.columns=32",
     "--set",
     "tile.buffer.capacity_kib=4096",
 )
 
 
 def test_a_chip_far_too_small_says_so_before_it_starts_and_asks(capsys, monkeypatch):
-    """An array of 8 x 8 cells holds 8 weights: the CNN on digits needs hundreds of chips of one."""
+    """An array of 32 x 32 cells holds 128 weights: the CNN on digits needs more than a hundred chips of one."""
     chip = (*ONE_ARRAY, *SMALL, "--set", "network.topology={kind: mesh, width: 1, height: 1}")
     run = ("run", "isaac", "digits_cnn", *chip, "--plan")
     done = call(capsys, monkeypatch, *run)
