@@ -200,11 +200,11 @@ def test_rounds_write_it_once_a_round():
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chips(), traces(), st.randoms(use_true_random=False))
 def test_random_models_with_shared_weights_agree_with_the_twin(chip, trace, chance):
-    """Layers whose weights have one shape are made one at random."""
+    """Layers whose weights have one shape and width are made one at random."""
     alike: dict[object, list[str]] = {}
     for op in trace.ops:
         if op.weight is not None:
-            alike.setdefault((op.type, op.weight.tensor.shape), []).append(op.name)
+            alike.setdefault((op.type, op.weight.tensor.shape, op.weight.tensor.bits), []).append(op.name)
     trace = named(
         trace, *(tuple(name for name in group if chance.random() < 0.8) for group in alike.values())
     )
