@@ -183,7 +183,9 @@ class BitSerialKind(Kind):
         """All arrays of a chunk are written at once, so as many rows as a lane of the fullest one takes."""
         sizes = [block.rows * block.outputs for block in chunk.blocks]
         deepest = min(max(block.rows for block in chunk.blocks), self.site.held(bits))
-        return Share(chunk.tile, chunk.core, len(sizes), deepest * bits, sum(sizes), sum(sizes) * bits, when)
+        return Share(
+            chunk.tile, chunk.core, len(sizes), deepest * bits, sum(sizes), bits, sum(sizes) * bits, when
+        )
 
     def write_step(self, resource: int, rows: int, cells: float) -> Step:
         """A row a cycle, which takes the energy of a cycle of computing."""
@@ -202,7 +204,7 @@ class BitSerialKind(Kind):
         assert op.node.op is not None
         site, transport = self.site, actors.transport
         rows, _, _ = matrix_of(op.node.op)
-        bits = actors.plan.weight_bits
+        bits = op.share_of(index, chunk).width
         cycles = [self._cycles(block, rows, bits, actors.input_bits) for block in chunk.blocks]
         resource = self.home(transport, op, index, chunk)
         actors.lowered.instances[resource] = len(chunk.blocks)
