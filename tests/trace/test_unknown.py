@@ -127,3 +127,19 @@ def test_a_trace_without_any_has_no_warning() -> None:
     result = simulate(small_chip(), Trace.load("digits_cnn"))
     assert "warnings" not in result.data
     assert "warning:" not in to_text(result)
+
+
+def test_what_stands_behind_an_unknown_op_and_is_known_is_not_counted(tmp_path: Path) -> None:
+    """A Cast or an LSTM has no form yet behind an op that nothing is known of."""
+    nodes = [
+        helper.make_node("Odd", ["x"], ["z"], domain="org.x"),
+        helper.make_node("Cast", ["z"], ["f"], to=1),
+        helper.make_node("LSTM", ["f", "w", "r"], ["", "h"], hidden_size=4),
+        helper.make_node("Relu", ["h"], ["y"]),
+    ]
+    arrays = {"w": zeros(1, 16, 8), "r": zeros(1, 16, 4)}
+    made = model(tmp_path / "m.onnx", nodes, {"x": [5, 1, 8]}, {"y": [1, 1, 4]}, arrays, domains=("org.x",))
+    with pytest.raises(TraceError, match=r"does not know: org.x:Odd \(1\)"):
+        from_onnx(made)
+    with pytest.raises(TraceError, match=r"the shape of 'z' \(org.x:Odd\) cannot be inferred"):
+        from_onnx(made, allow_unknown=True)

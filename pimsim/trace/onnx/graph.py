@@ -21,7 +21,7 @@ from pimsim.trace.found import MAX_SIZE, closest
 from pimsim.trace.onnx.biases import restore
 from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
-from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type, known
+from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type
 from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.onnx.soundness import check_sound, check_survived
 from pimsim.trace.onnx.values import Values
@@ -282,7 +282,8 @@ class Graph(Values):
             for value in node.output
             if value in self._read and value not in constants.tensors
         ]
-        return Counter(full_type(n) for n in self.live if not isinstance(n, Piece) and not known(n))
+        types = (full_type(node) for node in self.live if isinstance(node, NodeProto))
+        return Counter(type_ for type_ in types if type_ in walk.unknown)
 
     def check_shapes(self) -> None:
         """Refuse a value without a shape: one that an op puts out that nothing here knows.

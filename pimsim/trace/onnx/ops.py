@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.onnx.piece import Piece
-from pimsim.trace.op import Op
 from pimsim.trace.optypes import OP_TYPES
-from pimsim.trace.tensor import Operand, Shape
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -26,15 +24,19 @@ UNKNOWN_DOMAIN = (
 )
 _OWN_TYPES = ("Input", "DataMovement", "Dispatch", "Combine", "LSTMCell", "GRUCell")  # a trace's, not ONNX's
 _RENAMED = {"Upsample": "Resize", "Scatter": "ScatterElements"}
-_POOLS = ("MaxPool", "AveragePool", "LpPool")
 
 Attributes = dict[str, Any]
 
 
 def known(node: NodeProto) -> bool:
     """Whether a trace has this node's op type."""
-    type_ = _RENAMED.get(node.op_type, node.op_type)
+    type_ = trace_type(node)
     return not node.domain and type_ in OP_TYPES and type_ not in _OWN_TYPES
+
+
+def trace_type(node: NodeProto) -> str:
+    """Return what a trace calls a node's type: another name where ONNX has had two."""
+    return _RENAMED.get(node.op_type, node.op_type)
 
 
 def full_type(node: NodeProto) -> str:
@@ -68,7 +70,7 @@ def normalize(graph: Values, node: NodeProto | Piece) -> tuple[str, list[str], A
         return node.op_type, list(node.input), dict(node.attributes)
     if not known(node):
         return "DataMovement", [v for v in node.input if v], {"onnx_type": full_type(node)}
-    type_ = _RENAMED.get(node.op_type, node.op_type)
+    type_ = trace_type(node)
     given = _given(node)
     operands = list(node.input)
     if type_ in _SPECIAL:
@@ -160,22 +162,6 @@ def _window(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         full["ceil_mode"] = 0  # the padding already makes the windows fit
     return list(node.input), {"ceil_mode": 0, "count_include_pad": 0, "group": 1, **given, **full}
-
-
-def pooled_shape(graph: Values, node: NodeProto) -> Shape | None:
-    """Return the shape of what a pool puts out; None for other ops.
-
-    ONNX ignores a window that starts in the padding at the end; its shape inference counts it in some versions.
-    """
-    if node.op_type not in _POOLS or node.domain:
-        return None
-    source = graph.tensor(node.input[0])
-    _, _, attributes = normalize(graph, node)
-    pool = Op("", node.op_type, (Operand("activation", source),), (source,), attributes)
-    try:
-        return OP_TYPES[node.op_type].shape(pool)[0]
-    except TraceError as error:
-        raise _refuse(graph, node, error.message) from None
 
 
 def _batch_normalization(graph: Values, node: NodeProto, given: Attributes) -> tuple[list[str], Attributes]:

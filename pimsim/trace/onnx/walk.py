@@ -26,8 +26,9 @@ from onnx import (
 from pimsim.errors import TraceError
 from pimsim.trace.onnx.bodies import MOST_NODES, captured
 from pimsim.trace.onnx.constants import GENERATORS, SMALL, dtype_name, first_line, type_of
+from pimsim.trace.onnx.forms import pooled_shape, ruled
 from pimsim.trace.onnx.lowered import FREE, free_dtype, lowered
-from pimsim.trace.onnx.ops import full_type, known, pooled_shape
+from pimsim.trace.onnx.ops import full_type, known
 from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.onnx.values import Values
 from pimsim.trace.tensor import Tensor
@@ -84,7 +85,7 @@ class Walk:
 
     def _node(self, node: NodeProto) -> list[Step]:
         graph = self.graph
-        if node.op_type in FREE and not node.domain:
+        if self._is_free(node):
             return self._free(node)
         if graph.constants.add_computed(node):
             self._infer(node)
@@ -113,6 +114,9 @@ class Walk:
             self.live.append(node)
         return []
 
+    def _is_free(self, node: NodeProto) -> bool:
+        return node.op_type in FREE and not node.domain
+
     def _has(self, value: str) -> bool:
         return value in self.graph.constants.tensors or value in self.graph.sequences
 
@@ -122,7 +126,7 @@ class Walk:
             maker = next((f" ({n.op_type})" for n in self.live if missing in n.output), "")
             message = f"the shape of '{missing}'{maker} cannot be inferred"
             raise TraceError(message, where=self.graph.where, mend="give it in the model's value_info")
-        if not known(node) and lowered(self.graph, node, only_ask=True) is None:
+        if not self._is_free(node) and not known(node) and lowered(self.graph, node, only_ask=True) is None:
             self.unknown[full_type(node)] += 1
         self._declare(node)
         self.live.append(node)
@@ -182,6 +186,10 @@ class Walk:
                 graph.constants.tensors[value] = self.declared[value]
             elif value in graph.constants.names:
                 self._by_value(value)
+        first = node.output[0]
+        if first and first not in graph.constants.tensors:
+            form = ruled(graph, node)
+            graph.constants.tensors |= {} if form is None else {first: form}
         pooled = pooled_shape(graph, node)
         if pooled is not None:
             for value in node.output:
