@@ -112,11 +112,12 @@ def identities(sources: Sequence[str], targets: Sequence[str]) -> list[NodeProto
 def choose(m: OnnxMaker) -> list[Any]:
     """Of an If, the branch that its condition takes."""
     condition = m.node.input[0]
-    if condition not in m.graph.constants.names:
-        raise m.refuse(
-            "its condition depends on data", "export the branch that is taken, as a model of its own"
-        )
-    taken = bool(m.graph.constants.value(condition).any())
+    taken = m.graph.chosen.of(m.label)
+    if taken is None and condition not in m.graph.constants.names:
+        which = f"say which branch is taken: --bind {m.label}=1 for the first (then_branch), =0 for the other"
+        raise m.refuse("its condition depends on data", m.graph.constants.ask([condition]) or which)
+    if taken is None:
+        taken = bool(m.graph.constants.value(condition).any())
     body: GraphProto = m.attribute("then_branch" if taken else "else_branch")
     nodes, outputs = entered(m.graph, body, [], m.label)
     return [*nodes, *identities(outputs, list(m.node.output))]
@@ -126,16 +127,22 @@ def loop(m: OnnxMaker) -> list[Any]:
     """Of a Loop, its body once a round, as long as the condition is known to hold."""
     body: GraphProto = m.attribute("body")
     carried = list(m.node.input[2:])
-    limit = m.value(0)
+    chosen = m.graph.chosen.of(m.label)
+    counted = m.node.input[0]
+    if chosen is None and counted and counted not in m.graph.constants.names:
+        raise _refuse_rounds(m, counted)
+    limit = m.value(0) if chosen is None else [chosen]
     most = MOST_ROUNDS if limit is None else min(int(limit[0]), MOST_ROUNDS + 1)
-    if m.node.input[0] and limit is not None and limit[0] > MOST_ROUNDS and not m.node.input[1]:
+    conditional = chosen is None and len(m.node.input) > 1 and m.node.input[1]
+    if limit is not None and limit[0] > MOST_ROUNDS and not conditional:
         raise m.refuse(f"it goes {limit[0]} rounds, {MOST_ROUNDS} at most can be unrolled")
     states = len(carried)
     rows: list[list[str]] = [[] for _ in body.output[1 + states :]]
 
     def go(number: int, condition: str, values: Sequence[str]) -> list[Any]:
+        condition = condition if chosen is None else ""
         if condition and condition not in m.graph.constants.names:
-            raise m.refuse("how many rounds it goes depends on data")
+            raise _refuse_rounds(m, condition)
         if number >= most or (condition and not m.graph.constants.value(condition).any()):
             return _ended(m, list(values), rows, states)
         if number >= MOST_ROUNDS:
@@ -150,6 +157,11 @@ def loop(m: OnnxMaker) -> list[Any]:
         return [*nodes, lambda: go(number + 1, outputs[0], outputs[1 : 1 + states])]
 
     return go(0, m.node.input[1] if len(m.node.input) > 1 else "", carried)
+
+
+def _refuse_rounds(m: OnnxMaker, value: str) -> Exception:
+    mend = m.graph.constants.ask([value]) or f"say how many: --bind {m.label}=N"
+    return m.refuse("how many rounds it goes depends on data", mend)
 
 
 def scan(m: OnnxMaker) -> list[Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onnx import AttributeProto, NodeProto, TensorProto, TypeProto, checker, helper, numpy_helper
 
 from pimsim.errors import TraceError
+from pimsim.trace.onnx.numbers import numbers_of
 from pimsim.trace.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Constants:
     tensors : dict
         The forms of the graph's values as far as they are known; the owner keeps it up to date, since the
         shape of an activation is a constant too.
+    numbers : dict
+        What is computed of inputs that are one whole number, and of which of them: constants if those were given.
     """
 
     def __init__(self, model: ModelProto, where: str) -> None:
@@ -78,6 +82,7 @@ class Constants:
         self.stored = {tensor.name: tensor for tensor in model.graph.initializer}
         self.names = set(self.stored)
         self.tensors: dict[str, Tensor] = {}
+        self.numbers = {name: frozenset([name]) for name in numbers_of(model)}
         self.folder = Path(where).parent
         self._opsets = [o for o in model.opset_import if o.domain in ("", "ai.onnx")]
         self._maker: dict[str, NodeProto] = {}
@@ -98,6 +103,18 @@ class Constants:
         self._maker.update(dict.fromkeys(made, node))
         self.names.update(made)
         return True
+
+    def note_numbers(self, node: NodeProto) -> None:
+        """Note whether what a node puts out would be constant if the model's numbers were given."""
+        read = [value for value in node.input if value and value not in self.names]
+        if read and all(value in self.numbers for value in read) and node.op_type not in _OF_SHAPE:
+            told = frozenset[str]().union(*(self.numbers[value] for value in read))
+            self.numbers.update((value, told) for value in node.output if value)
+
+    def ask(self, values: Iterable[str]) -> str:
+        """Say how to give the numbers that values are computed of; empty if they are computed of more or of none."""
+        names = sorted(frozenset[str]().union(*(self.numbers.get(value, ()) for value in values)))
+        return f"say {' '.join(f'--bind {name}=N' for name in names)}" if names else ""
 
     def add_stored(self, tensor: TensorProto) -> None:
         """Add a constant that is stored: an initializer of a body."""
@@ -187,9 +204,8 @@ class Constants:
         if name in self._values:
             return self._values[name]
         if name not in self.names:
-            raise TraceError(
-                f"'{name}' is computed from the model's inputs, expected a constant", where=self.where
-            )
+            message = f"'{name}' is computed from the model's inputs, expected a constant"
+            raise TraceError(message, where=self.where, mend=self.ask([name]))
         todo = [name]
         while todo:  # without recursion: a chain of constants may be long
             waits = self._waits_for(todo[-1])

@@ -92,7 +92,8 @@ def from_onnx(
         the same.
     bindings : mapping of str to int, optional
         Values of symbolic dimensions. One that is named like a batch is bound to 1 by default, and the trace's
-        ``notes`` say so.
+        ``notes`` say so. An input that is one whole number may be given too, the branch of an If whose condition
+        depends on data by the node's name (1 for the first, 0 for the other), and the rounds of such a Loop.
     model : str, optional
         The trace's name; by default the file's.
     command : str

@@ -21,6 +21,7 @@ from pimsim.trace.found import MAX_SIZE, closest
 from pimsim.trace.onnx.biases import restore
 from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
+from pimsim.trace.onnx.numbers import Chosen, give, numbers_of
 from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type
 from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.onnx.soundness import check_sound, check_survived
@@ -69,7 +70,7 @@ class Graph(Values):
         The file.
     bindings : dict
         Values of symbolic dimensions by name; an unnamed one is called ``input[axis]``. One that is named like a batch
-        is 1 by default.
+        is 1 by default. And of what `pimsim.trace.onnx.numbers` has.
 
     Attributes
     ----------
@@ -80,7 +81,7 @@ class Graph(Values):
     constants : Constants
         The values that depend on no input.
     symbols : dict
-        Symbolic dimensions and what they were bound to.
+        Symbolic dimensions, and what else was bound, and what they were bound to.
     defaults : list of str
         Those of them that count inferences, so that 1 was taken without being asked.
     notes : list of str
@@ -109,10 +110,11 @@ class Graph(Values):
         self.odd: dict[str, str] = {}
         self.live: list[NodeProto | Piece] = []
         self.model = self._parse(path)
+        given = give(self.model, bindings)
         self.opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
         self.constants = Constants(self.model, self.where)
         self._strip()
-        self._bind(bindings)
+        self._bind(bindings, given)
         self._find_live()
         self._check()
 
@@ -163,7 +165,7 @@ class Graph(Values):
                 node.op_type, node.domain = f"{node.domain}:{node.op_type}".lstrip(":"), UNKNOWN_DOMAIN
         self.model.opset_import.append(helper.make_opsetid(UNKNOWN_DOMAIN, 1))
 
-    def _bind(self, bindings: dict[str, int]) -> None:
+    def _bind(self, bindings: dict[str, int], given: dict[str, int]) -> None:
         graph = self.model.graph
         unbound: list[str] = []
         for value in graph.input:
@@ -185,14 +187,16 @@ class Graph(Values):
             message = "symbolic dimensions without a value: " + ", ".join(unbound)
             mend = " ".join(f"--bind {name}=N" for name in unbound)
             raise TraceError(message, where=self.where, mend=f"say {mend}")
+        left = {name: n for name, n in bindings.items() if name not in self.symbols and name not in given}
         for name, size in bindings.items():
-            if name not in self.symbols:
-                message = f"the model has no symbolic dimension '{name}'"
-                mend = closest(name, list(self.symbols)) if self.symbols else "it has none at all"
-                raise TraceError(message, where=self.where, mend=mend)
-            if isinstance(size, bool) or not 1 <= size <= MAX_SIZE:
-                message = f"'{name}' bound to {size}, expected 1 to {MAX_SIZE}"
+            least = 1 if name in self.symbols else 0
+            if isinstance(size, bool) or not least <= size <= MAX_SIZE:
+                message = f"'{name}' bound to {size}, expected {least} to {MAX_SIZE}"
                 raise TraceError(message, where=self.where)
+        self.chosen = Chosen(left)
+        self.symbols.update(given)
+        if not any(node.op_type in ("If", "Loop") for node in _all_nodes(graph.node)):
+            self._check_chosen()
         self._rebind_repeated()
         fixed = [value for value in graph.value_info if _shape(value) is not None]
         del graph.value_info[:]
@@ -200,6 +204,13 @@ class Graph(Values):
         for value in graph.output:
             if _shape(value) is None and value.type.HasField("tensor_type"):
                 value.type.tensor_type.ClearField("shape")
+
+    def _check_chosen(self) -> None:
+        for name in sorted(self.chosen.unused):
+            message = f"the model has no symbolic dimension '{name}'"
+            known = [*self.symbols, *numbers_of(self.model)]
+            mend = closest(name, known) if known else "it has none at all"
+            raise TraceError(message, where=self.where, mend=mend)
 
     def _rebind_repeated(self) -> None:
         """A dimension seen unbound on one input may have been bound by default on a later one."""
@@ -265,6 +276,8 @@ class Graph(Values):
         }
         walk = Walk(self, declared)
         walk.run(graph.node)
+        self._check_chosen()
+        self.symbols.update(self.chosen.given)
         wanted = {self.aliases.get(value, value) for value in self.outputs}
         self._read = set(wanted) | set(self.outputs)
         self.live = []
@@ -295,7 +308,8 @@ class Graph(Values):
         """
         for value, node in self._unshaped:
             message = f"the shape of '{value}' ({node.op_type}) cannot be inferred"
-            raise TraceError(message, where=self.where, mend="give it in the model's value_info")
+            mend = self.constants.ask(node.input) or "give it in the model's value_info"
+            raise TraceError(message, where=self.where, mend=mend)
 
 
 def _all_nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pimsim.errors import TraceError
 from pimsim.trace.onnx.constants import Constants
+from pimsim.trace.onnx.numbers import Chosen
 from pimsim.trace.tensor import Tensor
 
 
@@ -24,6 +25,8 @@ class Values:
         Values that were quantized, and to how many bits.
     sequences : dict
         Lists of values, by name.
+    chosen : Chosen
+        What was said of Ifs and Loops.
     odd : dict
         Values that say where another is no number, and which.
     """
@@ -34,6 +37,7 @@ class Values:
     aliases: dict[str, str]
     quantized: dict[str, int]
     sequences: dict[str, list[str]]
+    chosen: Chosen
     odd: dict[str, str]
     _read: set[str]
     _unnamed = 0

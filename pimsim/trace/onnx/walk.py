@@ -85,6 +85,7 @@ class Walk:
 
     def _node(self, node: NodeProto) -> list[Step]:
         graph = self.graph
+        graph.constants.note_numbers(node)
         if self._is_free(node):
             return self._free(node)
         if graph.constants.add_computed(node):
@@ -123,9 +124,12 @@ class Walk:
     def _unshaped(self, node: NodeProto, missing: str) -> list[Step]:
         """Count an unknown op behind an unknown one; the shape of anything else must be known."""
         if not self.unknown:
-            maker = next((f" ({n.op_type})" for n in self.live if missing in n.output), "")
-            message = f"the shape of '{missing}'{maker} cannot be inferred"
-            raise TraceError(message, where=self.graph.where, mend="give it in the model's value_info")
+            maker = next((n for n in self.live if missing in n.output), None)
+            of_type = "" if maker is None else f" ({maker.op_type})"
+            asked = "" if maker is None else self.graph.constants.ask(maker.input)
+            message = f"the shape of '{missing}'{of_type} cannot be inferred"
+            mend = asked or "give it in the model's value_info"
+            raise TraceError(message, where=self.graph.where, mend=mend)
         if not self._is_free(node) and not known(node) and lowered(self.graph, node, only_ask=True) is None:
             self.unknown[full_type(node)] += 1
         self._declare(node)
