@@ -1,6 +1,7 @@
 """What only who runs a model knows: inputs that are one whole number, and what an If or a Loop does with data.
 
-A binding gives such an input its value, an If its branch, a Loop its rounds; what is computed of a number is constant then.
+A binding gives such an input its value, an If its branch, a Loop its rounds.
+What is computed of a number is constant then.
 """
 
 from __future__ import annotations
