@@ -11,6 +11,7 @@ _BATCH = re.compile(
     r"(\w*_)?(mini|micro)?batch(_?(size|dim|axis|num|count|n|no))?(_?\d+)?|bsz?|nbatch(es)?|num_batches"
 )
 _FIRST = ("n", "b")
+_GENERATED = re.compile(r"unk__\d+|(p2o\.)?dynamicdimension\.\d+|s\d+|\w+_dynamic_axes_\d+|dim_\d+")
 UNNAMED = ("", "?", "*", "-1", "none", "unk", "unknown")
 
 
@@ -31,6 +32,11 @@ def is_batch(name: str, first: bool) -> bool:
 def is_named(name: str) -> bool:
     """Say whether a dimension has a name: what tools write where they have none stands for another size each time."""
     return name.strip().lower() not in UNNAMED
+
+
+def is_told(name: str) -> bool:
+    """Say whether somebody gave a dimension its name: exporters number those that they are told nothing of."""
+    return is_named(name) and _GENERATED.fullmatch(name.strip().lower()) is None
 
 
 def batch_symbols(symbols: Iterable[str], ops: Iterable[Op]) -> list[str]:

@@ -1,10 +1,11 @@
-"""Which symbolic dimension is 1 unless it is bound: one that is named like a batch, and no other."""
+"""Which symbolic dimension is 1 unless it is bound: one that is named like a batch, or that ops take for one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from onnx import helper
 
@@ -20,7 +21,7 @@ from pimsim.trace.onnx.export import from_onnx
 from tests.mapping.test_shared_weights import agree
 from tests.random_models import small_chip
 
-from .builders import model
+from .builders import model, zeros
 
 make = helper.make_node
 BATCHES = "batch N n B bs bsz batch_size BatchSize batch-size batchsize decoder_batch Batch_0"
@@ -49,6 +50,72 @@ def test_what_is_not_named_like_one_must_be_bound(tmp_path: Path, shape: list[An
     assert f"without a value: {first}; say --bind {first}=N" in str(failure.value)
     trace = from_onnx(relu(tmp_path / "m.onnx", shape), bindings={first: 7})
     assert trace.ops[0].output.shape[0] == 7
+
+
+# -- first dimensions that nobody named ----------------------------------------------------------------------
+
+GENERATED = ["?", None, "unk__12", "DynamicDimension.0", "p2o.DynamicDimension.0", "s6", "x_dynamic_axes_1"]
+
+
+def convolved(path: Path, shape: list[Any], *before: Any) -> Path:
+    """A convolution of what nodes make c of x: rows of 3 by 8."""
+    nodes = [*before, make("Conv", ["c" if before else "x", "w"], ["y"])]
+    arrays = {"w": zeros(4, 3, 3), "rows": np.array([-1, 3, 8])}
+    return model(path, nodes, {"x": shape}, {"y": None}, arrays)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_what_a_convolution_takes_one_after_another_is_a_batch(tmp_path: Path, name: str | None) -> None:
+    trace = from_onnx(convolved(tmp_path / "m.onnx", [name, 3, 8]))
+    assert trace.ops[0].output.shape == (1, 3, 8)
+    called = "x[0]" if name in (None, "?") else str(name)
+    assert trace.header["defaults"] == [called]
+    assert trace.header["notes"] == [f"symbolic dimension '{called}' of 'x' bound to 1 by default"]
+    assert (
+        from_onnx(convolved(tmp_path / "m.onnx", [name, 3, 8]), bindings={called: 5}).macs == 5 * trace.macs
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "before"),
+    [
+        (["?", 8, 3], [make("Transpose", ["x"], ["c"], perm=[0, 2, 1])]),
+        (["?", 24], [make("Reshape", ["x", "rows"], ["c"])]),
+        (["?", 2, 12], [make("Neg", ["x"], ["n"]), make("Reshape", ["n", "rows"], ["c"])]),
+    ],
+    ids=["channels last", "flat", "by another op"],
+)
+def test_it_is_known_again_behind_what_lays_it_out(tmp_path: Path, shape: list[Any], before: Any) -> None:
+    assert from_onnx(convolved(tmp_path / "m.onnx", shape, *before)).header["defaults"] == ["x[0]"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "before", "asked"),
+    [
+        (["frames", 3, 8], [], "frames"),
+        (["?", 1, 3], [make("Transpose", ["x"], ["c"], perm=[1, 2, 0])], r"x\[0\]"),
+        (["?", 1, 8], [make("Transpose", ["x"], ["c"], perm=[1, 0, 2])], r"x\[0\]"),
+    ],
+    ids=["named", "positions", "channels"],
+)
+def test_what_is_named_or_lies_along_the_convolution_is_asked_for(
+    tmp_path: Path, shape: list[Any], before: Any, asked: str
+) -> None:
+    with pytest.raises(TraceError, match=f"without a value: {asked}; say"):
+        from_onnx(convolved(tmp_path / "m.onnx", shape, *before))
+
+
+@pytest.mark.parametrize("layout", [0, 1])
+def test_the_batch_of_a_recurrent_layer(tmp_path: Path, layout: int) -> None:
+    """Its layout says which axis that is: the first, or the second behind time."""
+    cell = make("LSTM", ["x", "w", "r"], ["", "y"], hidden_size=4, layout=layout)
+    arrays = {"w": zeros(1, 16, 8), "r": zeros(1, 16, 4)}
+    made = model(tmp_path / "m.onnx", [cell], {"x": ["?", 6, 8]}, {"y": None}, arrays)
+    if layout:
+        assert from_onnx(made).header["defaults"] == ["x[0]"]
+    else:
+        with pytest.raises(TraceError, match=r"without a value: x\[0\]; say"):
+            from_onnx(made)
 
 
 def test_time_before_batch_keeps_its_meaning(tmp_path: Path) -> None:

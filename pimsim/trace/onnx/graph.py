@@ -16,8 +16,9 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, inliner
 
 from pimsim.errors import TraceError
-from pimsim.trace.batch import is_batch, is_named
+from pimsim.trace.batch import is_batch, is_named, is_told
 from pimsim.trace.found import MAX_SIZE, closest
+from pimsim.trace.onnx.batches import batched
 from pimsim.trace.onnx.biases import restore
 from pimsim.trace.onnx.bodies import captured
 from pimsim.trace.onnx.constants import SMALL, Constants, as_tensor, dtype_name, first_line
@@ -69,8 +70,8 @@ class Graph(Values):
     path : Path
         The file.
     bindings : dict
-        Values of symbolic dimensions by name; an unnamed one is called ``input[axis]``. One that is named like a batch
-        is 1 by default. And of what `pimsim.trace.onnx.numbers` has.
+        Values of symbolic dimensions by name; an unnamed one is called ``input[axis]``. One that is named like a batch,
+        or that nobody named and ops take for one, is 1 by default. And of what `pimsim.trace.onnx.numbers` has.
 
     Attributes
     ----------
@@ -168,6 +169,7 @@ class Graph(Values):
     def _bind(self, bindings: dict[str, int], given: dict[str, int]) -> None:
         graph = self.model.graph
         unbound: list[str] = []
+        batches = self._batches(bindings)
         for value in graph.input:
             for axis, dim in enumerate(value.type.tensor_type.shape.dim):
                 if dim.HasField("dim_value") and dim.dim_value > 0:
@@ -176,7 +178,7 @@ class Graph(Values):
                 if axis > 0 and dim.HasField("dim_value") and dim.dim_value == 0 and name not in bindings:
                     continue  # nothing along it: a cache before the first token
                 if name not in bindings and name not in self.symbols:
-                    if not is_batch(name, axis == 0):
+                    if not is_batch(name, axis == 0) and name not in batches:
                         unbound.append(name)
                         continue
                     self.defaults.append(name)
@@ -204,6 +206,19 @@ class Graph(Values):
         for value in graph.output:
             if _shape(value) is None and value.type.HasField("tensor_type"):
                 value.type.tensor_type.ClearField("shape")
+
+    def _batches(self, bindings: dict[str, int]) -> set[str]:
+        """Return the symbols of first dimensions that nobody named, but that ops take for a batch."""
+        asked = {}
+        for value in self.model.graph.input:
+            dims = value.type.tensor_type.shape.dim
+            if dims and dims[0].dim_value <= 0 and not is_told(dims[0].dim_param):
+                name = symbol_of(value.name, 0, dims[0].dim_param)
+                asked |= {} if name in bindings else {value.name: name}
+        if not asked:
+            return set()
+        check_survived(self.model, self.where)
+        return {asked[name] for name in batched(self.model, asked)}
 
     def _check_chosen(self) -> None:
         for name in sorted(self.chosen.unused):
