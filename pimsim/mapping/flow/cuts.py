@@ -48,6 +48,15 @@ def product(op: Op, axes: Axes | None) -> Axes:
     return found if Layout(op.output.shape, found).heads else rows_of(len(op.output.shape))
 
 
+def joined(op: Op, axes: Axes | None) -> Axes:
+    """As the operands are cut; of single tokens that stand one behind another each is a position."""
+    found, axis, shape = like_operand(op, axes), op.attributes["axis"], op.output.shape
+    parts = [each.tensor.shape for each in op.activations]
+    alone = all(part[axis] == 1 for part in parts) and Layout(parts[0], found).positions == 1
+    in_front = all(size == 1 for size in parts[0][:axis]) and Layout(parts[0], ()).features > 1
+    return _settled(shape, (axis,)) if alone and in_front else found
+
+
 def transposed(op: Op, axes: Axes | None) -> Axes:
     """The same positions, if the transposition keeps their order."""
     perm = op.attributes["perm"]

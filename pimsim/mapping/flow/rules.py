@@ -145,7 +145,9 @@ OP_RULES: dict[str, OpRule] = {
     "Dispatch": OpRule(reads=costs.one_row, expert="begins"),
     "Combine": OpRule(reads=costs.rows_of_experts, work=costs.combined, expert="ends"),
     # rearrangement
-    "Concat": OpRule(own_position=needs.along_axis, span=spans.side_by_side, work=costs.moved),
+    "Concat": OpRule(
+        cut=cuts.joined, own_position=needs.along_axis, span=spans.side_by_side, work=costs.moved
+    ),
     "Reshape": _VIEW,
     "Flatten": _VIEW,
     "Squeeze": _VIEW,

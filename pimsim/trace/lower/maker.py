@@ -13,6 +13,10 @@ from typing import Any, Protocol
 
 from pimsim.trace.tensor import Shape
 
+JOINED = 8192
+"""Elements that a Concat which stands for another op joins at once, so that they fit into the buffer of a tile."""
+_FEW = 32  # values that are joined at once whatever their size
+
 
 class Term(Protocol):
     """A value of a front end."""
@@ -107,9 +111,13 @@ class Maker(ABC):
         return self.emit("Split", [term], [(shape, term.dtype) for shape in shapes], {"axis": axis})
 
     def concat(self, terms: Sequence[Term], axis: int) -> Any:
-        """Join values along an axis."""
+        """Join values along an axis; many of them in several stages, so that no op waits for a whole map at once."""
         if len(terms) == 1:
             return terms[0]
+        most = max(2, JOINED // max(1, elements(terms[0].shape)))
+        if len(terms) > max(most, _FEW):
+            rows = [terms[at : at + most] for at in range(0, len(terms), most)]
+            return self.concat([self.concat(row, axis) for row in rows], axis)
         first = terms[0].shape
         shape = (*first[:axis], sum(term.shape[axis] for term in terms), *first[axis + 1 :])
         return self.op("Concat", terms, shape, axis=axis)
