@@ -209,7 +209,7 @@ class Graph(Values):
 
     def _batches(self, bindings: dict[str, int]) -> set[str]:
         """Return the symbols of first dimensions that nobody named, but that ops take for a batch."""
-        asked = {}
+        asked: dict[str, str] = {}
         for value in self.model.graph.input:
             dims = value.type.tensor_type.shape.dim
             if dims and dims[0].dim_value <= 0 and not is_told(dims[0].dim_param):
