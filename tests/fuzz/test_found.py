@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from onnx import ModelProto, helper
 
@@ -143,6 +144,17 @@ def test_an_unknown_op_may_put_out_any_rank(tmp_path: Path, shapes: Any, read: t
     trace = from_onnx(path, allow_unknown=True)
     result = simulate(Chip.load("isaac"), trace)
     assert sum(row["fs"] for row in result.attribution) == result.latency_fs
+
+
+@pytest.mark.parametrize("asked", ["Shape", "Size"])
+def test_a_value_of_more_elements_than_an_index_can_count(tmp_path: Path, asked: str) -> None:
+    """2^40 x 2^40 of them: what asks for the shape is computed with an array of that shape."""
+    nodes = [helper.make_node(asked, ["x"], ["n"]), helper.make_node("Reshape", ["n", "row"], ["to"])]
+    nodes.append(helper.make_node("Reshape", ["x", "to"], ["y"]))
+    arrays = {"row": np.array([-1])}
+    path = model(tmp_path / "m.onnx", nodes, {"x": [2**40] * 2}, {"y": None}, arrays)
+    with pytest.raises(TraceError, match=r"the shape of 'y' \(Reshape\) cannot be inferred"):
+        from_onnx(path)
 
 
 # -- texts and tables ----------------------------------------------------------------------------------------

@@ -243,7 +243,11 @@ class Constants:
             import numpy as np
 
             shape = self._shape(node.input[0])
-            inputs = {node.input[0]: np.broadcast_to(np.float32(0), shape)}
+            try:
+                inputs = {node.input[0]: np.broadcast_to(np.float32(0), shape)}
+            except ValueError:  # more elements than an index has numbers for
+                message = f"'{node.input[0]}' of shape {list(shape)} has more elements than any memory"
+                raise TraceError(message, where=self.where) from None
         self._values.update(self._run(node, inputs))
 
     def _run(self, node: NodeProto, inputs: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
