@@ -23,6 +23,8 @@ from pimsim.run.experiment import Experiment
 from pimsim.trace import Trace
 
 CHIPS = presets.names("configs", ".yaml")
+# Each is another one but for one thing; the longest trace, on several chips, does without: a minute of CPU.
+VARIANTS = {"hermes64_4phase", "isaac_simd"}
 # The longest first, so that workers end together.
 NAMES = [name for name in presets.names("traces", ".jsonl") if not Trace.load(name).symbols]
 TRACES = sorted(NAMES, key=lambda name: (name not in ("vgg19", "alexnet"), name))
@@ -37,7 +39,8 @@ def run(chip, trace):
 @pytest.mark.parametrize("name", TRACES)
 def test_time_energy_and_differences_close(name):
     trace = Trace.load(name)
-    results = [run(Chip.load(chip), trace) for chip in CHIPS]
+    chips = [chip for chip in CHIPS if name != "vgg19" or chip not in VARIANTS]
+    results = [run(Chip.load(chip), trace) for chip in chips]
     for result in results:
         closes(result)
     for a, b in itertools.combinations(results, 2):
