@@ -29,7 +29,13 @@ def command() -> None:
 @click.argument("source")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The trace to write.")
 @click.option("--allow-unknown", is_flag=True, help="Treat ops that are not known as data movement.")
-@click.option("--bind", "binds", multiple=True, metavar="NAME=N", help="Give a symbolic dimension its size.")
+@click.option(
+    "--bind",
+    "binds",
+    multiple=True,
+    metavar="NAME=N",
+    help="Give a symbolic dimension its size; or an input that is one whole number, an If or a Loop its value.",
+)
 @click.option(
     "--verbose",
     is_flag=True,
