@@ -26,6 +26,8 @@ cdef class Gates(Streams):
         cdef int64_t begin = self.effective(actor, time)
         cdef int64_t before = max(self.actors[actor].limit, self.actors[actor].asked)
         cdef int32_t node = self.last_node if after_output and self.last_node >= 0 else -1
+        if self.actors[actor].asked_at < begin and limit <= self.actors[actor].asked:
+            return  # as many are allowed sooner: the step was redirected since that was asked
         if begin > time:
             node = self.until_edge(actor, self.path.root if node < 0 else node, time, begin)
         elif node >= 0:

@@ -207,6 +207,30 @@ def test_what_is_asked_of_an_actor_before_its_step_is_redirected_begins_at_the_e
     assert (1, 0, -1, -1, 5, 5) in served.engine.visit_log
 
 
+def test_what_is_allowed_once_more_behind_a_redirection_comes_no_later():
+    """At 3 fs a process allows, redirects and allows again: 4 is the next edge of the old part, 5 of the new."""
+    net = Netlist()
+    quick, slow = net.add_resource("quick", "unit", 1), net.add_resource("slow", "unit", 5)
+    first, second = net.add_path([Step(quick, 3, 3)]), net.add_path([Step(quick, 1, 1)])
+    net.add_actor("first", "first", first, 1, milestone=1)
+    net.add_actor("second", "second", second, 1, limit=0)
+    served, twin = Served(net), ServingTwin(net)
+    served.env = served
+    twin.allowed[1] = 0
+
+    def process(world):
+        yield world.reached(0, 1)
+        world.allow(1, 1)
+        world.redirect(second, 0, Step(slow, 5, 5))
+        world.allow(1, 1)
+
+    for world in (served, twin):
+        world.env.process(process(world))
+    served.run()
+    assert sorted(served.engine.visit_log) == sorted(twin.run())
+    assert (1, 0, -1, -1, 4, 4) in served.engine.visit_log
+
+
 # -- shipped chips ---------------------------------------------------------------------------------------------------
 
 CORNERS = {  # two tiles far from those that digits_cnn takes, and bits that keep a channel busy for several cycles
