@@ -27,6 +27,7 @@ from pimsim.mapping.planning.room import block_of, deals_of, spread_of
 from pimsim.mapping.planning.shared import only_taken, owners_by_round, users_of
 from pimsim.mapping.planning.slices import place_group
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY, SPREAD
+from pimsim.mapping.planning.stripes import reach
 from pimsim.mapping.planning.tiling import Tiling
 
 
@@ -158,11 +159,11 @@ class Job:
             owners,
             self.deals(package),
         )
-        ahead = np.array([2 * copies.of[n] for n in range(len(nodes))], dtype=np.int64)
+        ahead = np.array([reach(node, copies.of[n]) for n, node in enumerate(nodes)], dtype=np.int64)
         # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
         wanted = [
             [
-                [places + 2 * copies.of[edge.source] for places, edge in zip(row, node.edges, strict=True)]
+                [places + int(ahead[edge.source]) for places, edge in zip(row, node.edges, strict=True)]
                 for row, node in zip(places_of(each, ahead, package.kinds), each, strict=True)
             ]
             for each in self.flows.programs
@@ -204,6 +205,7 @@ class Job:
             else:
                 right_in[n] = self._spread_product(floor, n)
                 floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
+        floor.close_round()
         plans = []
         for program, each in enumerate(self.flows.programs):
             own = [
@@ -212,6 +214,11 @@ class Job:
                 )
                 for n, (op, node) in enumerate(zip(ops, each, strict=True))
             ]
+            for number, op in enumerate(own):
+                if op.attached:
+                    op.parts = own[op.node.edges[0].source].parts
+                elif op.slices == 1:
+                    op.parts = floor.parts(program, number, len(op.replicas))
             give_operands(own, package.kinds, right_in, written, self.weight_bits, self.input_bits)
             places = dict(floor.granted[program])
             for n in copies.attached:

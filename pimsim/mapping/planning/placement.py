@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.layout import Table
-from pimsim.mapping.planning.copies import Copies, own_token
-from pimsim.mapping.planning.dealing import Deal
+from pimsim.mapping.planning.copies import Copies
+from pimsim.mapping.planning.dealing import Deal, Parts
+from pimsim.mapping.planning.holding import ENOUGH, Holding, Line, given, share_out
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.shared import most_within
+from pimsim.mapping.planning.stripes import stripes
 from pimsim.mapping.planning.tiling import Block
+
+Mask = npt.NDArray[np.bool_]
 
 
 class NoRoom(Exception):
@@ -68,6 +75,7 @@ class Floor:
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
+        self._parts: dict[tuple[int, int, int], Parts] = {}
         self.filled = [0] * package.tiles  # by rank: slots with weights
         self.placed: dict[
             int, tuple[list[Replica], str | None]
@@ -75,9 +83,7 @@ class Floor:
         self.set_aside = [
             0
         ] * package.tiles  # by rank: arrays at the tile's end that products write into, whole banks
-        self.seats: dict[tuple[int, int], dict[int, Block]] = {}  # (op, tile) -> a block there of each row
-        self.taken: dict[tuple[int, int], int] = {}  # (op, tile) -> bytes reserved
-        self.copies_at: dict[tuple[int, int], int] = {}  # (op, tile) -> times that it was reserved
+        self.holdings: list[dict[int, Holding]] = [{} for _ in range(package.tiles)]  # by tile and op
         self.granted: list[dict[tuple[int, int, int], int]] = [
             {} for _ in programs
         ]  # (op, edge, tile) -> places
@@ -85,7 +91,6 @@ class Floor:
             {} for _ in programs
         ]  # likewise, without which it stops
         self.left: list[list[int]] = []  # of each round that is over: bytes by tile
-        self._own: dict[tuple[int, int, int], bool] = {}
         self.outside: dict[tuple[int, int], int] = {}  # input of an op -> in how many buffers it lies
         self.elsewhere: dict[tuple[int, int, int], tuple[int, ...]] = {}  # and in which, by slice
         self.blocks: dict[
@@ -97,11 +102,21 @@ class Floor:
 
     def open_round(self) -> None:
         """Begin a round: arrays and buffers are free again, but what lies in the memory stays."""
+        self.close_round()
         self.next_slot = dict.fromkeys(self.kinds, 0)
         self.filled, self.set_aside = [0] * len(self.room), [0] * len(self.room)
         self.left.append(self.room)
         self.room = list(self.capacity)
         self.load = {unit: np.zeros_like(load) for unit, load in self.load.items()}
+
+    def close_round(self) -> None:
+        """Share out what is left of the buffers among those that want more."""
+        for tile, holdings in enumerate(self.holdings):
+            more, self.room[tile] = share_out(holdings.values(), self.room[tile])
+            for number, line, places in given(holdings, more):
+                self.granted[line.program][number, line.edge, tile] = places
+                self.needed[line.program][number, line.edge, tile] = line.least
+        self.holdings = [{} for _ in self.holdings]
 
     def slack(self, program: int) -> Slack:
         """Return what a program needs at least, and what is left of the buffers, in the fullest round."""
@@ -114,32 +129,56 @@ class Floor:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
         return math.ceil(edge.features * share * self.input_bits / 8)
 
-    def places(
-        self, program: int, number: int, copies: int, here: int, capacity: int
-    ) -> tuple[list[int], list[int]]:
-        """Return the tokens that each input must hold in a tile with so many of the copies, and those that it should.
-
-        Where a tile cannot hold them all, tokens that each go to one firing only are dealt out to the copies like the
-        firings.
-        """
-        node = self.programs[program][number]
-        least, wanted = list(self.least[program][number]), list(self.wanted[program][number])
+    def parts(self, program: int, number: int, copies: int) -> Parts:
+        """Return the positions of each of so many copies; none where they are dealt out one by one."""
         if number in self.deals:
-            dealt = self.deals[number].places
-            more = (-(-(high - low) // copies) for low, high in zip(least, wanted, strict=True))
-            return [n * here for n in dealt], [(n + m) * here for n, m in zip(dealt, more, strict=True)]
-        here_only = [n for n in range(len(node.edges)) if (number, n) not in self.outside]
-        held = sum(least[n] * self.bytes_per_token(node.edges[n], 1.0) for n in here_only)
-        if copies == 1 or held <= capacity or not all(self._own_token(program, number, n) for n in here_only):
-            return least, wanted
-        least, wanted = ([-(-places * here // copies) + here for places in row] for row in (least, wanted))
-        return least, wanted
+            return self.deals[number].parts
+        key = program, number, copies
+        if key not in self._parts:
+            self._parts[key] = stripes(self.programs[program][number], copies)
+        return self._parts[key]
 
-    def _own_token(self, program: int, number: int, edge: int) -> bool:
-        key = program, number, edge
-        if key not in self._own:
-            self._own[key] = own_token(self.programs[program][number].edges[edge])
-        return self._own[key]
+    def _lines(
+        self, number: int, op: PlannedOp, held: Holding, at: tuple[int, int] | None
+    ) -> tuple[list[Line], dict[tuple[int, int], Mask]]:
+        """Return the inputs that an op holds in a tile, and the tokens of them that are read there.
+
+        Parameters
+        ----------
+        number, op
+            Which op.
+        held : Holding
+            The copies that read there, and their blocks.
+        at : (int, int)
+            Which copy is the latest of them, and of how many; None where users of one weight take turns.
+        """
+        lines, reads = [], dict(held.reads)
+        for program, nodes in enumerate(self.programs):
+            rows = zip(
+                nodes[number].edges, self.least[program][number], self.wanted[program][number], strict=True
+            )
+            for n, (edge, least, wanted) in enumerate(rows):
+                if (number, n) in self.outside:
+                    continue
+                if number in self.deals:
+                    more = -(-(wanted - least) // len(self.deals[number].parts))
+                    least = self.deals[number].places[n]
+                    least, wanted = least * held.copies, (least + more) * held.copies
+                elif at is not None:
+                    taken = self._tokens(program, number, n, *at) | reads.get((program, n), False)
+                    reads[program, n] = taken
+                    least, wanted = (max(1, most_within(taken, each)) for each in (least, wanted))
+                share = op.tiling.share(held.seated.values(), unrolled=edge.unrolled) if op.tiling else 1.0
+                lines.append(Line(program, n, least, wanted, self.bytes_per_token(edge, share)))
+        return lines, reads
+
+    def _tokens(self, program: int, number: int, edge: int, index: int, copies: int) -> Mask:
+        """Return which tokens of an input a copy reads."""
+        nodes, parts = self.programs[program], self.parts(program, number, copies)
+        node = nodes[number]
+        own = parts[index] if parts else np.arange(index, node.positions, copies, dtype=np.int64)
+        line = node.edges[edge]
+        return line.wanted(own, nodes[line.source].tokens)
 
     def reserve(
         self,
@@ -147,45 +186,40 @@ class Floor:
         op: PlannedOp,
         tile: int,
         blocks: Iterable[Block],
-        copies: int = 1,
+        at: tuple[int, int] | None,
         left: int = 0,
     ) -> bool:
-        """Make room for the inputs of an op on a tile; False, and nothing changed, if there is not enough.
+        """Make room for the inputs of a copy of an op on a tile; False, and nothing changed, if there is not enough.
 
-        Where so many others are left that take turns on a weight, it does with the least unless all can have what they
-        want.
+        Parameters
+        ----------
+        number, op, tile, blocks
+            Which op, where, and its blocks there.
+        at : (int, int)
+            Which copy, and of how many; None where users of one weight take turns.
+        left : int
+            Of those, how many come after this one: it does with the least unless all can have what they want.
         """
-        key = (number, tile)
-        seated = self.seats.get(key, {}) | {block.row: block for block in blocks}
-        here = self.copies_at.get(key, 0) + 1
-        rows = []  # program, edge, least and wanted places, bytes of each
-        for program, nodes in enumerate(self.programs):
-            fewest, most = self.places(program, number, copies, here, self.capacity[tile])
-            for edge, (low, high, line) in enumerate(zip(fewest, most, nodes[number].edges, strict=True)):
-                if (number, edge) in self.outside:
-                    continue
-                share = op.tiling.share(seated.values(), unrolled=line.unrolled) if op.tiling else 1.0
-                rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
-        free = self.room[tile] + self.taken.get(key, 0)
-        block = here * self.blocks.get(number, (1, 0))[1]
-        least = sum(low * size for _, _, low, _, size in rows) + block
-        wanted = sum(high * size for _, _, _, high, size in rows) + block
-        if left and wanted * (left + 1) > free:
-            wanted = least
+        before = self.holdings[tile].get(number, Holding())
+        seated = before.seated | {block.row: block for block in blocks}
+        here = replace(before, seated=seated, copies=before.copies + 1)
+        lines, reads = self._lines(number, op, here, at)
+        here = replace(
+            here, lines=tuple(lines), reads=reads, block=here.copies * self.blocks.get(number, (1, 0))[1]
+        )
+        free = self.room[tile] + before.used
+        least, wanted = here.bytes(0.0), here.bytes(1.0)
+        part = ENOUGH
+        if left:
+            part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
-        if least > free or (wanted > free and free < self.capacity[tile]):
+        if least > free or (here.bytes(part) > free and free < self.capacity[tile]):
             return False
-        part = 0.0 if wanted == least else 1.0 if wanted <= free else (free - least) / (wanted - least)
-        used = block
-        for program, edge, low, high, size in rows:
-            places = low + int((high - low) * part)
-            self.granted[program][number, edge, tile] = places
-            self.needed[program][number, edge, tile] = low
-            used += places * size
-        self.room[tile] = free - used
-        self.taken[key] = used
-        self.seats[key] = seated
-        self.copies_at[key] = here
+        if here.bytes(part) > free:
+            part = (free - least) / (wanted - least)
+        here = replace(here, part=part)
+        self.room[tile] = free - here.used
+        self.holdings[tile][number] = here
         return True
 
     def lay_out(
@@ -248,7 +282,9 @@ class Floor:
             chosen = [sets[(turn + k) % len(sets)] for k in range(min(count, len(sets)))]
             if not sets or not self._join(n, op, chosen, left):
                 new = 1 if sets else copies.sets[n]
-                sets = [self._new_set(n, op, f"{node.name}.{k}", k < count, left) for k in range(new)]
+                ats = [(k, min(count, new)) if len(users) == 1 else None for k in range(new)]
+                names = [f"{node.name}.{k}" for k in range(new)]
+                sets = [self._new_set(n, op, names[k], k < count, ats[k], left) for k in range(new)]
                 chosen, turn = sets[:count], 0
             turn += node.positions
             self.placed[n] = chosen, op.node.name if at else None
@@ -260,18 +296,16 @@ class Floor:
             blocks: dict[int, list[Block]] = {}
             for chunk in replica.chunks:
                 blocks.setdefault(chunk.tile, []).extend(chunk.blocks)
-            if not all(self.reserve(number, op, tile, here, left=left) for tile, here in blocks.items()):
+            if not all(self.reserve(number, op, tile, here, None, left) for tile, here in blocks.items()):
                 for tile, room in before.items():
                     self.room[tile] = room
-                    for noted in (self.taken, self.seats, self.copies_at):
-                        noted.pop((number, tile), None)
-                    for program, places in enumerate(self.granted):
-                        for edge in range(len(self.programs[program][number].edges)):
-                            places.pop((number, edge, tile), None)
+                    self.holdings[tile].pop(number, None)
                 return False
         return True
 
-    def _new_set(self, number: int, op: PlannedOp, name: str, used: bool, left: int) -> Replica:
+    def _new_set(
+        self, number: int, op: PlannedOp, name: str, used: bool, at: tuple[int, int] | None, left: int
+    ) -> Replica:
         """Take the slots of a weight, the next along the snake; room for inputs only if the op uses them itself."""
         assert op.tiling is not None
         assert op.site is not None
@@ -288,7 +322,7 @@ class Floor:
             position = int(ranks[seat])
             tile = self.order[position]
             here = blocks[: max(0, per_tile - self.set_aside[position] - taken)]
-            if not here or (used and not self.reserve(number, op, tile, here, left=left)):
+            if not here or (used and not self.reserve(number, op, tile, here, at, left)):
                 self.next_slot[op.site] = (seat + 1) * per_tile  # the buffer is full: leave these slots
                 continue
             self.next_slot[op.site] += len(here)
@@ -331,7 +365,7 @@ class Floor:
             # Where all units are busy all the time, they set the pace: take the one with least to do.
             for rank in free if len(free) else near[np.argsort(load[near], kind="stable")]:
                 tile = self.order[rank]
-                if self.reserve(number, op, tile, (), replicas):
+                if self.reserve(number, op, tile, (), (n, replicas)):
                     load[rank] += demand
                     op.replicas.append(Replica(tile))
                     break

@@ -77,6 +77,8 @@ class PlannedOp:
     rows_at_once : int
         Rows of a product for which a piece of a right matrix that lies elsewhere is fetched once.
     dealt : tuple of int64 arrays
+        The positions of each replica, where they are dealt out so that their inputs fit.
+    parts : tuple of int64 arrays
         The positions of each replica, where they are not dealt out one by one.
     product_fs : (int, int), optional
         Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
@@ -97,15 +99,16 @@ class PlannedOp:
     elsewhere: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     rows_at_once: int = 1
     dealt: tuple[Table, ...] = ()
+    parts: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
 
     def positions(self, index: int) -> Table:
-        """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
+        """Return the positions of a replica, in the order that it fires: without `parts` they are dealt out one by one.
 
         A slice of heads sees every position.
         """
-        if self.dealt:
-            return self.dealt[index]
+        if self.parts:
+            return self.parts[index]
         if self.slices > 1:
             return np.arange(self.node.positions, dtype=np.int64)
         return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
