@@ -11,9 +11,10 @@ from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.package import Package
-from pimsim.mapping.planning.replication import balance, pace_fs
+from pimsim.mapping.planning.replication import Layer, balance, pace_fs
 from pimsim.mapping.planning.shared import users_of
-from pimsim.mapping.planning.tiling import Tiling
+from pimsim.mapping.planning.stripes import are_striped
+from pimsim.mapping.planning.tiling import Block, Tiling
 
 
 @dataclass(slots=True)
@@ -84,28 +85,34 @@ def choose_copies(
         Ops whose inputs do not fit one tile: how they fit several.
     """
     config, kinds = package.config, package.kinds
-    # A tile that needs all of a tensor takes it in over one link, at best.
     per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
-    edges = [
-        edge for n, node in enumerate(nodes) for edge in node.edges if n not in deals and not own_token(edge)
-    ]
-    fed = max((nodes[edge.source].features * nodes[edge.source].tokens for edge in edges), default=0)
     users = users_of(owners, tilings)
-    layers = {n: tiling for n in users if (tiling := tilings[n]) is not None}
-    names = [str(sites[n]) for n in layers]
-    positions = [sum(nodes[n].positions for n in each) for each in users.values()]
-    steps = [
-        kinds[name].slot_fs(tiling, input_bits) for name, tiling in zip(names, layers.values(), strict=True)
-    ]
-    arrays = [tiling.arrays for tiling in layers.values()]
-    # The users of a weight mostly follow one another: more copies than the largest can use would be idle.
-    most = [max(nodes[n].positions for n in each) for each in users.values()]
-    chosen = balance(positions, steps, arrays, budget, names, fed * per_element, most)
+    per_tile = [kinds[site].slots if site else 0 for site in sites]
+    spread = _spread(nodes, tilings, per_tile)
+    # All inputs come over the host's links; copies for a faster pace would be idle.
+    given = sum(node.features * node.tokens for node in nodes if node.type == "Input")
+    layers: dict[int, Layer] = {}
+    for n, each in users.items():
+        tiling, name = tilings[n], str(sites[n])
+        assert tiling is not None
+        taken = [_taken(nodes, m, tilings, per_tile) for m in each]
+        sent = sum(nodes[m].features * nodes[m].tokens * _onward(nodes, spread, m) for m in each)
+        layers[n] = Layer(
+            positions=sum(nodes[m].positions for m in each),
+            step_fs=kinds[name].slot_fs(tiling, input_bits),
+            arrays=tiling.arrays,
+            site=name,
+            per_site=per_tile[n],
+            # The users of a weight mostly follow one another: more copies than the largest can use would be idle.
+            most=max(nodes[m].positions for m in each),
+            port_fs=max(sum(shared for shared, _ in taken), sent) * per_element,
+            tensor_fs=sum(whole for _, whole in taken) * per_element,
+        )
+    chosen = balance(list(layers.values()), budget, given * per_element / package.bundle)
     sets = dict(zip(layers, chosen, strict=True))
     of = {n: min(sets[owner], nodes[n].positions) for owner, each in users.items() for n in each}
-    copies = Copies(of, sets, pace_fs=pace_fs(positions, steps, chosen))
+    copies = Copies(of, sets, pace_fs=pace_fs(list(layers.values()), chosen))
     group_of = {n: group for group in groups for n in group.members}
-    spread = _spread(nodes, tilings, copies.of, [kinds[site].slots if site else 0 for site in sites])
     for n, node in enumerate(nodes):
         if n in copies.of:
             continue
@@ -141,9 +148,11 @@ def choose_copies(
                 if source in copies.deals:
                     copies.deals[n] = copies.deals[source]
                 continue
-        # Copies share the outputs, and the inputs too unless each needs its neighbours' positions.
-        elements = [node.features * node.tokens * spread[n]]
-        elements += [nodes[edge.source].features * node.positions for edge in node.edges if own_token(edge)]
+        # Copies share the outputs, and the inputs too unless each needs all of them.
+        elements = [
+            node.features * node.tokens * spread[n],
+            sum(_of_input(nodes, n, edge)[0] for edge in node.edges),
+        ]
         service = max(service, max(elements) * per_element / node.positions)
         pace = copies.pace_fs or service * node.positions
         one_sees_all = node.tokens != node.positions  # it reduces over positions
@@ -173,14 +182,55 @@ def own_token(edge: Edge) -> bool:
     return bool((edge.need - edge.low == 1).all())
 
 
-def _spread(
-    nodes: Sequence[Node], tilings: Sequence[Tiling | None], copies: dict[int, int], per_tile: Sequence[int]
-) -> list[int]:
-    """Return the tiles that each token of each op goes to, as far as the layers' copies tell."""
-    tiles = [0] * len(nodes)
+def _of_input(nodes: Sequence[Node], number: int, edge: Edge) -> tuple[float, float]:
+    """Return the elements of an input that copies share, and those that each of them takes in."""
+    source = nodes[edge.source]
+    elements = float(edge.features * source.tokens)
+    alone = own_token(edge) or (edge.window is not None and are_striped(nodes[number]))
+    return (elements, 0.0) if alone else (0.0, elements)
+
+
+def _taken(
+    nodes: Sequence[Node], number: int, tilings: Sequence[Tiling | None], per_tile: Sequence[int]
+) -> tuple[float, float]:
+    """Return likewise what one tile of a layer takes in: of what several share, the largest part."""
+    tiling = tilings[number]
+    assert tiling is not None
+    shared, whole = 0.0, 0.0
+    for edge in nodes[number].edges:
+        share = max(tiling.share(part, unrolled=edge.unrolled) for part in _parts(tiling, per_tile[number]))
+        found = _of_input(nodes, number, edge)
+        shared, whole = shared + share * found[0], whole + share * found[1]
+    return shared, whole
+
+
+def _parts(tiling: Tiling, per_tile: int) -> list[tuple[Block, ...]]:
+    """Return the blocks of a layer by tile."""
+    return [tiling.blocks[first : first + per_tile] for first in range(0, tiling.arrays, per_tile)]
+
+
+def _spread(nodes: Sequence[Node], tilings: Sequence[Tiling | None], per_tile: Sequence[int]) -> list[float]:
+    """Return how often each token of each op is sent: once to each reader, or in parts to the tiles of a layer."""
+    times = [0.0] * len(nodes)
     for n, node in enumerate(nodes):
         tiling = tilings[n]
         for edge in node.edges:
-            whole = tiling is not None and not node.pointwise
-            tiles[edge.source] += -(-tiling.arrays * copies[n] // per_tile[n]) if whole and tiling else 1
-    return tiles
+            parts = _parts(tiling, per_tile[n]) if tiling is not None else []
+            sent = (
+                sum(tiling.share(part, unrolled=edge.unrolled) for part in parts)
+                if tiling is not None
+                else 1.0
+            )
+            times[edge.source] += sent
+    return times
+
+
+def _onward(nodes: Sequence[Node], spread: Sequence[float], number: int) -> float:
+    """Return how often what a layer puts out is sent, if what comes straight after it is done beside it."""
+    readers = [n for n, node in enumerate(nodes) for edge in node.edges if edge.source == number]
+    while len(readers) == 1 and nodes[readers[0]].pointwise and not nodes[readers[0]].on_arrays:
+        if nodes[readers[0]].type == "Output":
+            break
+        number = readers[0]
+        readers = [n for n, node in enumerate(nodes) for edge in node.edges if edge.source == number]
+    return spread[number]

@@ -4,64 +4,104 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 
-def balance(
-    positions: Sequence[int],
-    step_fs: Sequence[int],
-    arrays: Sequence[int],
-    budget: Mapping[str, int],
-    owners: Sequence[str],
-    floor_fs: float = 0,
-    most: Sequence[int] | None = None,
-) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What an inference of a layer takes, by its replicas.
+
+    Parameters
+    ----------
+    positions : int
+        Firings.
+    step_fs : int
+        Time between two firings of one replica, fs.
+    arrays : int
+        Arrays of one replica.
+    site : str
+        The name of the sites that it is on.
+    per_site : int
+        Arrays of a site.
+    most : int
+        Replicas that it can use.
+    port_fs : float
+        Time that one site's link to the network takes for all that comes in or goes out, whichever is longer, fs;
+        sites share that.
+    tensor_fs : float
+        Likewise for what each site takes in whole.
+    """
+
+    positions: int
+    step_fs: int
+    arrays: int
+    site: str
+    per_site: int
+    most: int
+    port_fs: float = 0.0
+    tensor_fs: float = 0.0
+
+    def time_fs(self, replicas: int) -> float:
+        """Return how long an inference takes."""
+        ports = max(self.tensor_fs, self.port_fs / self._sites(replicas))
+        return max(-(-self.positions // replicas) * self.step_fs, ports)
+
+    def next(self, replicas: int) -> int:
+        """Return the next number of replicas that takes less time; the same one if none does."""
+        time, more = self.time_fs(replicas), replicas
+        rounds = -(-self.positions // replicas)
+        if time <= self.tensor_fs:
+            return replicas
+        if rounds * self.step_fs >= time:
+            if rounds == 1:
+                return replicas
+            more = -(-self.positions // (rounds - 1))
+        if self.port_fs / self._sites(replicas) >= time:
+            more = max(more, self._sites(replicas) * self.per_site // self.arrays + 1, replicas + 1)
+        return min(more, self.most)
+
+    def _sites(self, replicas: int) -> int:
+        """Return the sites that share what comes and goes: those where a replica's result comes together."""
+        return min(replicas, -(-replicas * self.arrays // self.per_site))
+
+
+def balance(layers: Sequence[Layer], budget: Mapping[str, int], floor_fs: float = 0) -> list[int]:
     """Spend the arrays that are left on copies of whichever layer sets the pace.
 
     Parameters
     ----------
-    positions : sequence of int
-        Firings of each layer an inference.
-    step_fs : sequence of int
-        Time between two firings of one replica, fs.
-    arrays : sequence of int
-        Arrays of one replica.
+    layers : sequence of Layer
+        All of them.
     budget : mapping of str to int
         Arrays there are at the sites of each name, at least as many as one replica of each of their layers takes.
-    owners : sequence of str
-        The name of the sites of each layer.
     floor_fs : float
-        Time an inference that something other than the arrays takes; copies for a faster pace would be idle.
-    most : sequence of int, optional
-        Replicas that each layer can use; by default one a position.
+        Time an inference that something other than the layers takes; copies for a faster pace would be idle.
 
     Returns
     -------
     list of int
         Replicas of each layer.
     """
-    most = positions if most is None else most
-    replicas = [1] * len(positions)
+    replicas = [1] * len(layers)
     left = dict(budget)
-    for owner, each in zip(owners, arrays, strict=True):
-        left[owner] -= each
-    slowest = [(-positions[i] * step_fs[i], i) for i in range(len(positions))]
+    for layer in layers:
+        left[layer.site] -= layer.arrays
+    slowest = [(-layer.time_fs(1), i) for i, layer in enumerate(layers)]
     heapq.heapify(slowest)
     while slowest:
         longest, i = heapq.heappop(slowest)
-        if -longest <= floor_fs or arrays[i] > left[owners[i]] or replicas[i] >= most[i]:
-            break  # the pace is set by a layer that cannot be helped: more copies of others would be idle
-        # The next number of replicas that shortens the longest share of positions.
-        rounds = -(-positions[i] // replicas[i])
-        wanted = min(most[i], -(-positions[i] // (rounds - 1))) if rounds > 1 else replicas[i]
-        if (wanted - replicas[i]) * arrays[i] > left[owners[i]]:
+        layer = layers[i]
+        wanted = layer.next(replicas[i])
+        arrays = (wanted - replicas[i]) * layer.arrays
+        # The pace is set by a layer that cannot be helped: more copies of others would be idle.
+        if -longest <= floor_fs or arrays == 0 or arrays > left[layer.site]:
             break
-        left[owners[i]] -= (wanted - replicas[i]) * arrays[i]
+        left[layer.site] -= arrays
         replicas[i] = wanted
-        rounds = -(-positions[i] // wanted)
-        heapq.heappush(slowest, (-rounds * step_fs[i], i))
+        heapq.heappush(slowest, (-layer.time_fs(wanted), i))
     return replicas
 
 
-def pace_fs(positions: Sequence[int], step_fs: Sequence[int], replicas: Sequence[int]) -> int:
+def pace_fs(layers: Sequence[Layer], replicas: Sequence[int]) -> int:
     """Return the time an inference takes the slowest layer."""
-    return max((-(-p // r) * s for p, s, r in zip(positions, step_fs, replicas, strict=True)), default=0)
+    return max((round(layer.time_fs(n)) for layer, n in zip(layers, replicas, strict=True)), default=0)

@@ -61,3 +61,8 @@ def _rows_at_once(node: Node, copies: int) -> int:
     ):
         return 0
     return -(-copies // layout.width)
+
+
+def are_striped(node: Node) -> bool:
+    """Whether copies of an op take stripes, each with inputs of its own."""
+    return _rows_at_once(node, 2) > 0
