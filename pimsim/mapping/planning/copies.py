@@ -96,7 +96,7 @@ def choose_copies(
         tiling, name = tilings[n], str(sites[n])
         assert tiling is not None
         taken = [_taken(nodes, m, tilings, per_tile) for m in each]
-        sent = sum(nodes[m].features * nodes[m].tokens * _onward(nodes, spread, m) for m in each)
+        sent = sum(nodes[m].features * nodes[m].tokens for m in each)  # a digital op after it can send it on
         layers[n] = Layer(
             positions=sum(nodes[m].positions for m in each),
             step_fs=kinds[name].slot_fs(tiling, input_bits),
@@ -141,7 +141,9 @@ def choose_copies(
         free = group is None and source not in copies.slices and nodes[source].type != "Input"
         free = free and rounds[source] == rounds[n] and sites[source] == name
         if free and node.pointwise and nodes[source].positions == node.positions:
-            busy = -(-node.positions // copies.of[source]) * service
+            homes = layers[source].homes(copies.of[source]) if source in layers else copies.of[source]
+            sent = node.features * node.tokens * spread[n] * per_element / homes
+            busy = max(-(-node.positions // copies.of[source]) * service, sent)
             if copies.pace_fs == 0 or busy <= copies.pace_fs:
                 copies.attached.add(n)
                 copies.of[n] = copies.of[source]
@@ -168,8 +170,8 @@ def choose_copies(
                 for places, edge in zip(least[n], node.edges, strict=True)
             )
             capacity = kind.site.buffer.capacity_kib * 1024
-            if held > capacity:
-                wanted = max(wanted, math.ceil(2 * held / capacity))
+            if held > capacity / 4:
+                wanted = max(wanted, math.ceil(4 * held / capacity))
         if n not in deals:
             wanted = min(wanted, tiles * kind.site.digital[unit].count)
         copies.of[n] = max(1, min(node.positions, wanted))
@@ -223,14 +225,3 @@ def _spread(nodes: Sequence[Node], tilings: Sequence[Tiling | None], per_tile: S
             )
             times[edge.source] += sent
     return times
-
-
-def _onward(nodes: Sequence[Node], spread: Sequence[float], number: int) -> float:
-    """Return how often what a layer puts out is sent, if what comes straight after it is done beside it."""
-    readers = [n for n, node in enumerate(nodes) for edge in node.edges if edge.source == number]
-    while len(readers) == 1 and nodes[readers[0]].pointwise and not nodes[readers[0]].on_arrays:
-        if nodes[readers[0]].type == "Output":
-            break
-        number = readers[0]
-        readers = [n for n, node in enumerate(nodes) for edge in node.edges if edge.source == number]
-    return spread[number]

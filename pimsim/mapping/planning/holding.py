@@ -1,8 +1,8 @@
-"""What ops hold in a tile's buffer: at first enough to keep going, then, of what is left, a fair part of what they want."""
+"""What ops hold in a tile's buffer: at first enough to keep going, then a fair part of what is left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pimsim.mapping.planning.tiling import Block
 
 ENOUGH = 0.25
-"""Of the places that keep a pipeline going, beyond those without which it stops: what an op must have to share a tile."""
+"""Of the places that keep a pipeline going, beyond the least: what an op must have to share a tile."""
 
 
 class Line(NamedTuple):
@@ -76,29 +76,23 @@ class Holding:
         return self.bytes(self.part)
 
 
-def share_out(holdings: Iterable[Holding], room: int) -> tuple[float, int]:
-    """Return the part that all in a tile can have of what they lack, and the bytes that are left then.
+def share_out(holdings: Mapping[int, Holding], room: int) -> tuple[list[tuple[int, Line, int]], int]:
+    """Give all in a tile the same part of what they lack; return op, input and places of each, and what is left.
 
     Parameters
     ----------
-    holdings : iterable of Holding
-        In the tile.
+    holdings : mapping of int to Holding
+        In the tile, by op.
     room : int
         Bytes that none of them takes.
     """
-    holdings = list(holdings)
-    lacking = sum(each.bytes(1.0) - each.used for each in holdings)
+    lacking = sum(each.bytes(1.0) - each.used for each in holdings.values())
     part = min(1.0, room / lacking) if lacking else 0.0
-    return part, room - sum(each.bytes(raised(each.part, part)) - each.used for each in holdings)
-
-
-def raised(part: float, more: float) -> float:
-    """Return a part to which so much of the rest is added."""
-    return part + (1.0 - part) * more
-
-
-def given(holdings: Mapping[int, Holding], more: float) -> Iterable[tuple[int, Line, int]]:
-    """Yield op, input and places of all in a tile, with so much more of what they lack."""
+    found = []
     for number, each in holdings.items():
         for line in each.lines:
-            yield number, line, line.places(raised(each.part, more))
+            places = line.places(each.part)
+            more = int((line.wanted - places) * part)
+            room -= more * line.size
+            found.append((number, line, places + more))
+    return found, room

@@ -13,7 +13,7 @@ from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies
 from pimsim.mapping.planning.dealing import Deal, Parts
-from pimsim.mapping.planning.holding import ENOUGH, Holding, Line, given, share_out
+from pimsim.mapping.planning.holding import ENOUGH, Holding, Line, share_out
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
@@ -112,8 +112,8 @@ class Floor:
     def close_round(self) -> None:
         """Share out what is left of the buffers among those that want more."""
         for tile, holdings in enumerate(self.holdings):
-            more, self.room[tile] = share_out(holdings.values(), self.room[tile])
-            for number, line, places in given(holdings, more):
+            shared, self.room[tile] = share_out(holdings, self.room[tile])
+            for number, line, places in shared:
                 self.granted[line.program][number, line.edge, tile] = places
                 self.needed[line.program][number, line.edge, tile] = line.least
         self.holdings = [{} for _ in self.holdings]

@@ -43,7 +43,7 @@ class Layer:
 
     def time_fs(self, replicas: int) -> float:
         """Return how long an inference takes."""
-        ports = max(self.tensor_fs, self.port_fs / self._sites(replicas))
+        ports = max(self.tensor_fs, self.port_fs / self.homes(replicas))
         return max(-(-self.positions // replicas) * self.step_fs, ports)
 
     def next(self, replicas: int) -> int:
@@ -56,11 +56,11 @@ class Layer:
             if rounds == 1:
                 return replicas
             more = -(-self.positions // (rounds - 1))
-        if self.port_fs / self._sites(replicas) >= time:
-            more = max(more, self._sites(replicas) * self.per_site // self.arrays + 1, replicas + 1)
+        if self.port_fs / self.homes(replicas) >= time:
+            more = max(more, self.homes(replicas) * self.per_site // self.arrays + 1, replicas + 1)
         return min(more, self.most)
 
-    def _sites(self, replicas: int) -> int:
+    def homes(self, replicas: int) -> int:
         """Return the sites that share what comes and goes: those where a replica's result comes together."""
         return min(replicas, -(-replicas * self.arrays // self.per_site))
 

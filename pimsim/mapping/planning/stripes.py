@@ -1,9 +1,9 @@
 """Which positions each copy of an op does: a stripe of columns of the map, so that neighbours lie together.
 
 A window of a copy then reads its own columns and a few beside them, and what one op's copy puts out goes to the copy
-of the next op that has the same columns, not to all of them. All copies work on one row of the map at the same time, so
-that rows can go as they come. The stripes of two rows differ by a column at most, by which all copies do the same number
-of positions, or one more.
+of the next op that has the same columns, not to all of them. All copies work on one row of the map at the same time,
+so that rows can go as they come. The stripes of two rows differ by a column at most, by which all copies do the same
+number of positions, or one more.
 """
 
 from __future__ import annotations
