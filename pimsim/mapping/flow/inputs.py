@@ -12,7 +12,7 @@ from pimsim.mapping.flow.layout import Axes, Layout, Shape, pixels_of
 from pimsim.mapping.flow.rules import rule_of
 from pimsim.trace.op import Op
 
-BURST = 64
+BURST = 32
 """Elements that the host sends at once, at most, where it sends pixels."""
 
 

@@ -1,4 +1,4 @@
-"""How many copies of each op: layers by the arrays that are left, digital work so that it keeps their pace."""
+"""How many copies of each op: layers by what binds them, digital work so that it keeps their pace."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.flow.stores import STORE
+from pimsim.mapping.planning import ports
 from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.replication import Layer, balance, pace_fs
 from pimsim.mapping.planning.shared import users_of
 from pimsim.mapping.planning.stripes import are_striped
-from pimsim.mapping.planning.tiling import Block, Tiling
+from pimsim.mapping.planning.tiling import Tiling
+
+HELD = 1 / 4
+"""Of a buffer: what a copy of an op that takes stripes holds, at most, so that others have room beside it."""
 
 
 @dataclass(slots=True)
@@ -31,8 +35,9 @@ class Copies:
         Of the ops that are cut by attention heads, how many slices; they are their copies too.
     attached : set of int
         Ops that take their input straight from the copy of the op before.
-    demand : dict of int to float
-        Share of a tile's units, or of its link, that a copy keeps busy at the pipeline's pace.
+    demand : dict of int to dict of str to float
+        Share of a tile's units, by their names, that a copy keeps busy at the pipeline's pace, with what is attached to
+        it. Of an op that is not, the share of the tile's link where that is more.
     pace_fs : int
         Time an inference of the slowest layer on arrays; 0 if there is none.
     deals : dict of int to Deal
@@ -43,7 +48,7 @@ class Copies:
     sets: dict[int, int]
     slices: dict[int, int] = field(default_factory=dict)
     attached: set[int] = field(default_factory=set)
-    demand: dict[int, float] = field(default_factory=dict)
+    demand: dict[int, dict[str, float]] = field(default_factory=dict)
     pace_fs: int = 0
     deals: dict[int, Deal] = field(default_factory=dict)
 
@@ -84,144 +89,189 @@ def choose_copies(
     deals : mapping of int to Deal
         Ops whose inputs do not fit one tile: how they fit several.
     """
-    config, kinds = package.config, package.kinds
-    per_element = input_bits / config.network.link_width_bits * config.clocks[config.network.clock].period_fs
-    users = users_of(owners, tilings)
-    per_tile = [kinds[site].slots if site else 0 for site in sites]
-    spread = _spread(nodes, tilings, per_tile)
-    # All inputs come over the host's links; copies for a faster pace would be idle.
-    given = sum(node.features * node.tokens for node in nodes if node.type == "Input")
-    layers: dict[int, Layer] = {}
-    for n, each in users.items():
-        tiling, name = tilings[n], str(sites[n])
+    return _Choice(nodes, tilings, sites, package, input_bits, groups, least, rounds, deals).made(
+        budget, owners
+    )
+
+
+class _Choice:
+    """Working state of `choose_copies`; parameters as there."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        tilings: Sequence[Tiling | None],
+        sites: Sequence[str | None],
+        package: Package,
+        input_bits: int,
+        groups: Sequence[Group],
+        least: Sequence[Sequence[int]],
+        rounds: Sequence[int],
+        deals: Mapping[int, Deal],
+    ) -> None:
+        network = package.config.network
+        self.nodes, self.tilings, self.sites, self.package = nodes, tilings, sites, package
+        self.kinds, self.least, self.rounds, self.deals = package.kinds, least, rounds, deals
+        self.input_bits = input_bits
+        self.element_fs = (
+            input_bits / network.link_width_bits * package.config.clocks[network.clock].period_fs
+        )
+        self.per_tile = [package.kinds[site].slots if site else 0 for site in sites]
+        self.group_of = {n: group for group in groups for n in group.members}
+        self.layers: dict[int, Layer] = {}  # by the first op that reads a weight
+        self.copies = Copies({}, {})
+        self.spread: list[float] = []
+
+    def made(self, budget: Mapping[str, int], owners: Sequence[int]) -> Copies:
+        """Return copies of all ops."""
+        users = users_of(owners, self.tilings)
+        self.layers = {n: self._layer(n, each) for n, each in users.items()}
+        chosen = balance(list(self.layers.values()), budget, self._floor_fs())
+        copies = self.copies
+        copies.sets = dict(zip(self.layers, chosen, strict=True))
+        copies.of = {
+            n: min(copies.sets[owner], self.nodes[n].positions) for owner, each in users.items() for n in each
+        }
+        copies.pace_fs = pace_fs(list(self.layers.values()), chosen)
+        self.spread = ports.sent_times(self.nodes, self.tilings, copies.of, self.per_tile)
+        for n, node in enumerate(self.nodes):
+            if n in copies.of:
+                copies.demand[n] = {}
+            elif self.sites[n] is None:  # the host's ends
+                copies.of[n] = 1
+            elif node.type == STORE:
+                copies.of[n], copies.demand[n], copies.deals[n] = len(self.deals[n].parts), {}, self.deals[n]
+            elif n in self.group_of and self.group_of[n].slices > 1:
+                self._slice(n)
+            elif not self._attach(n):
+                self._stand_alone(n)
+        return copies
+
+    def _layer(self, number: int, users: Sequence[int]) -> Layer:
+        """Return what an inference takes a layer: the users of one weight follow one another."""
+        nodes, tiling, name = self.nodes, self.tilings[number], str(self.sites[number])
         assert tiling is not None
-        taken = [_taken(nodes, m, tilings, per_tile) for m in each]
-        sent = sum(nodes[m].features * nodes[m].tokens for m in each)  # a digital op after it can send it on
-        layers[n] = Layer(
-            positions=sum(nodes[m].positions for m in each),
-            step_fs=kinds[name].slot_fs(tiling, input_bits),
+        taken = [ports.taken_by_layer(nodes, n, self.tilings, self.per_tile) for n in users]
+        sent = sum(nodes[n].features * nodes[n].tokens for n in users)  # a digital op after it can send it on
+        return Layer(
+            positions=sum(nodes[n].positions for n in users),
+            step_fs=self.kinds[name].slot_fs(tiling, self.input_bits),
             arrays=tiling.arrays,
             site=name,
-            per_site=per_tile[n],
-            # The users of a weight mostly follow one another: more copies than the largest can use would be idle.
-            most=max(nodes[m].positions for m in each),
-            port_fs=max(sum(shared for shared, _ in taken), sent) * per_element,
-            tensor_fs=sum(whole for _, whole in taken) * per_element,
+            per_site=self.per_tile[number],
+            # The users mostly follow one another: more copies than the largest can use would be idle.
+            most=max(nodes[n].positions for n in users),
+            port_fs=max(sum(shared for shared, _ in taken), sent) * self.element_fs,
+            tensor_fs=sum(whole for _, whole in taken) * self.element_fs,
+            host_fs=sum(ports.given_to(nodes, n) for n in users) * self.element_fs / self.package.bundle,
+            again=max(ports.taken_again(nodes, n) for n in users),
         )
-    chosen = balance(list(layers.values()), budget, given * per_element / package.bundle)
-    sets = dict(zip(layers, chosen, strict=True))
-    of = {n: min(sets[owner], nodes[n].positions) for owner, each in users.items() for n in each}
-    copies = Copies(of, sets, pace_fs=pace_fs(list(layers.values()), chosen))
-    group_of = {n: group for group in groups for n in group.members}
-    for n, node in enumerate(nodes):
-        if n in copies.of:
-            continue
-        name = sites[n]
-        if name is None:  # the host's ends
-            copies.of[n] = 1
-            continue
-        kind, tiles = kinds[name], len(package.seats_of(name))
-        if node.type == STORE:
-            copies.of[n], copies.demand[n] = len(deals[n].parts), 0.0
-            copies.deals[n] = deals[n]
-            continue
-        unit = kind.site.unit_of(node.type)
+
+    def _floor_fs(self) -> float:
+        """Return what no copies make faster: the host's links, and a tile's link where it needs all of a tensor."""
+        nodes = self.nodes
+        given = (
+            sum(node.features * node.tokens for node in nodes if node.type == "Input") / self.package.bundle
+        )
+        whole = (
+            ports.taken_of(nodes, n, edge)[1]
+            for n, node in enumerate(nodes)
+            for edge in node.edges
+            if n not in self.deals
+        )
+        return max(given, max(whole, default=0.0)) * self.element_fs
+
+    # -- ops on digital units ----------------------------------------------------------------------------------
+
+    def _unit(self, number: int) -> str:
+        unit = self.kinds[str(self.sites[number])].site.unit_of(self.nodes[number].type)
         assert unit is not None
-        group = group_of.get(n)
+        return unit
+
+    def _slice(self, number: int) -> None:
+        """An op that is cut by attention heads has a copy a slice."""
+        node, copies, group = self.nodes[number], self.copies, self.group_of[number]
+        kind = self.kinds[str(self.sites[number])]
+        slices = slices_of(group, len(self.package.seats_of(kind.site.name)))
+        copies.of[number] = copies.slices[number] = slices
+        if node.pointwise and self.group_of.get(node.edges[0].source) is group:
+            copies.attached.add(number)
+        busy = kind.service_fs(node, slices) * node.positions
+        copies.demand[number] = {self._unit(number): busy / copies.pace_fs if copies.pace_fs else 0.0}
+
+    def _attach(self, number: int) -> bool:
+        """Let an op take its input straight from the op before, if that is possible and their tiles keep the pace."""
+        node, copies, unit = self.nodes[number], self.copies, self._unit(number)
         source = node.edges[0].source
-        if group is not None and group.slices > 1:
-            slices = slices_of(group, tiles)
-            copies.of[n] = copies.slices[n] = slices
-            if node.pointwise and group_of.get(source) is group:
-                copies.attached.add(n)
-            busy = kind.service_fs(node, slices) * node.positions
-            copies.demand[n] = busy / copies.pace_fs if copies.pace_fs else 0.0
-            continue
-        service = kind.service_fs(node)
-        free = group is None and source not in copies.slices and nodes[source].type != "Input"
-        free = free and rounds[source] == rounds[n] and sites[source] == name
-        if free and node.pointwise and nodes[source].positions == node.positions:
-            homes = layers[source].homes(copies.of[source]) if source in layers else copies.of[source]
-            sent = node.features * node.tokens * spread[n] * per_element / homes
-            busy = max(-(-node.positions // copies.of[source]) * service, sent)
-            if copies.pace_fs == 0 or busy <= copies.pace_fs:
-                copies.attached.add(n)
-                copies.of[n] = copies.of[source]
-                if source in copies.deals:
-                    copies.deals[n] = copies.deals[source]
-                continue
+        possible = (
+            number not in self.group_of
+            and source not in copies.slices
+            and self.nodes[source].type != "Input"
+            and self.rounds[source] == self.rounds[number]
+            and self.sites[source] == self.sites[number]
+            and node.pointwise
+            and self.nodes[source].positions == node.positions
+        )
+        if not possible:
+            return False
+        first = source
+        while first in copies.attached:
+            first = self.nodes[first].edges[0].source
+        demand = 0.0
+        if copies.pace_fs:
+            service = self.kinds[str(self.sites[number])].service_fs(node)
+            demand = -(-node.positions // copies.of[source]) * service / copies.pace_fs
+            if copies.demand[first].get(unit, 0.0) + demand > 1 or self._sent(number, first) > copies.pace_fs:
+                return False
+        copies.demand[first][unit] = copies.demand[first].get(unit, 0.0) + demand
+        copies.attached.add(number)
+        copies.of[number] = copies.of[source]
+        if source in copies.deals:
+            copies.deals[number] = copies.deals[source]
+        return True
+
+    def _sent(self, number: int, first: int) -> float:
+        """Return how long what goes out takes the link of a tile, fs, if an op is beside the copies of another.
+
+        Without stripes it counts as nothing: tokens go out one after another, which takes as long from anywhere.
+        """
+        node, copies = self.nodes[number], self.copies.of[first]
+        if not are_striped(node):
+            return 0.0
+        tiles = self.layers[first].homes(copies) if first in self.layers else copies
+        return node.features * node.tokens * self.spread[number] * self.element_fs / tiles
+
+    def _stand_alone(self, number: int) -> None:
+        """Give an op as many copies as its work, its links and what it holds ask for."""
+        node, copies, name, unit = (
+            self.nodes[number],
+            self.copies,
+            str(self.sites[number]),
+            self._unit(number),
+        )
+        kind = self.kinds[name]
         # Copies share the outputs, and the inputs too unless each needs all of them.
-        elements = [
-            node.features * node.tokens * spread[n],
-            sum(_of_input(nodes, n, edge)[0] for edge in node.edges),
-        ]
-        service = max(service, max(elements) * per_element / node.positions)
+        taken = sum(ports.taken_of(self.nodes, number, edge)[0] for edge in node.edges)
+        moved = max(node.features * node.tokens * self.spread[number], taken)
+        service = max(kind.service_fs(node), moved * self.element_fs / node.positions)
         pace = copies.pace_fs or service * node.positions
-        one_sees_all = node.tokens != node.positions  # it reduces over positions
-        wanted = 1 if one_sees_all else math.ceil(node.positions * service / pace)
-        if n in deals:
-            wanted = len(deals[n].parts)
-            copies.deals[n] = deals[n]
-        elif not one_sees_all and all(
-            own_token(edge) for edge in node.edges
-        ):  # copies share what must be held, too
-            held = sum(
-                places * edge.features * input_bits / 8
-                for places, edge in zip(least[n], node.edges, strict=True)
-            )
-            capacity = kind.site.buffer.capacity_kib * 1024
-            if held > capacity / 4:
-                wanted = max(wanted, math.ceil(4 * held / capacity))
-        if n not in deals:
-            wanted = min(wanted, tiles * kind.site.digital[unit].count)
-        copies.of[n] = max(1, min(node.positions, wanted))
-        copies.demand[n] = -(-node.positions // copies.of[n]) * service / pace
-    return copies
+        if number in self.deals:
+            wanted, copies.deals[number] = len(self.deals[number].parts), self.deals[number]
+        else:
+            reduces = node.tokens != node.positions  # over positions: one sees all
+            wanted = 1 if reduces else max(math.ceil(node.positions * service / pace), self._to_hold(number))
+            wanted = min(wanted, len(self.package.seats_of(name)) * kind.site.digital[unit].count)
+        copies.of[number] = max(1, min(node.positions, wanted))
+        copies.demand[number] = {unit: -(-node.positions // copies.of[number]) * service / pace}
 
-
-def own_token(edge: Edge) -> bool:
-    """Whether each firing needs a token of its own and no other."""
-    return bool((edge.need - edge.low == 1).all())
-
-
-def _of_input(nodes: Sequence[Node], number: int, edge: Edge) -> tuple[float, float]:
-    """Return the elements of an input that copies share, and those that each of them takes in."""
-    source = nodes[edge.source]
-    elements = float(edge.features * source.tokens)
-    alone = own_token(edge) or (edge.window is not None and are_striped(nodes[number]))
-    return (elements, 0.0) if alone else (0.0, elements)
-
-
-def _taken(
-    nodes: Sequence[Node], number: int, tilings: Sequence[Tiling | None], per_tile: Sequence[int]
-) -> tuple[float, float]:
-    """Return likewise what one tile of a layer takes in: of what several share, the largest part."""
-    tiling = tilings[number]
-    assert tiling is not None
-    shared, whole = 0.0, 0.0
-    for edge in nodes[number].edges:
-        share = max(tiling.share(part, unrolled=edge.unrolled) for part in _parts(tiling, per_tile[number]))
-        found = _of_input(nodes, number, edge)
-        shared, whole = shared + share * found[0], whole + share * found[1]
-    return shared, whole
-
-
-def _parts(tiling: Tiling, per_tile: int) -> list[tuple[Block, ...]]:
-    """Return the blocks of a layer by tile."""
-    return [tiling.blocks[first : first + per_tile] for first in range(0, tiling.arrays, per_tile)]
-
-
-def _spread(nodes: Sequence[Node], tilings: Sequence[Tiling | None], per_tile: Sequence[int]) -> list[float]:
-    """Return how often each token of each op is sent: once to each reader, or in parts to the tiles of a layer."""
-    times = [0.0] * len(nodes)
-    for n, node in enumerate(nodes):
-        tiling = tilings[n]
-        for edge in node.edges:
-            parts = _parts(tiling, per_tile[n]) if tiling is not None else []
-            sent = (
-                sum(tiling.share(part, unrolled=edge.unrolled) for part in parts)
-                if tiling is not None
-                else 1.0
-            )
-            times[edge.source] += sent
-    return times
+    def _to_hold(self, number: int) -> int:
+        """Return the copies that share what must be held, where each takes tokens of its own."""
+        node = self.nodes[number]
+        if not all(ports.own_token(edge) for edge in node.edges):
+            return 1
+        rows = zip(self.least[number], node.edges, strict=True)
+        held = sum(places * edge.features * self.input_bits / 8 for places, edge in rows)
+        capacity = self.kinds[str(self.sites[number])].site.buffer.capacity_bytes
+        if are_striped(node):
+            return math.ceil(held / (capacity * HELD))
+        return math.ceil(2 * held / capacity) if held > capacity else 1

@@ -198,6 +198,7 @@ class Job:
                 if n not in floor.placed:
                     floor.place_weight(op, users[n], copies)
                 op.replicas, op.shares = floor.placed[n]
+                floor.note_work(op, copies.demand[n])
             elif op.attached:
                 op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
             elif op.unit is None:

@@ -17,6 +17,7 @@ from pimsim.mapping.planning.holding import ENOUGH, Holding, Line, share_out
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.ports import own_token
 from pimsim.mapping.planning.shared import most_within
 from pimsim.mapping.planning.stripes import stripes
 from pimsim.mapping.planning.tiling import Block
@@ -139,14 +140,14 @@ class Floor:
         return self._parts[key]
 
     def _lines(
-        self, number: int, op: PlannedOp, held: Holding, at: tuple[int, int] | None
+        self, number: int, op: PlannedOp, tile: int, held: Holding, at: tuple[int, int] | None
     ) -> tuple[list[Line], dict[tuple[int, int], Mask]]:
         """Return the inputs that an op holds in a tile, and the tokens of them that are read there.
 
         Parameters
         ----------
-        number, op
-            Which op.
+        number, op, tile
+            Which op, and where.
         held : Holding
             The copies that read there, and their blocks.
         at : (int, int)
@@ -164,13 +165,22 @@ class Floor:
                     more = -(-(wanted - least) // len(self.deals[number].parts))
                     least = self.deals[number].places[n]
                     least, wanted = least * held.copies, (least + more) * held.copies
-                elif at is not None:
+                elif at is not None and self._share_inputs(program, number, at[1], self.capacity[tile]):
                     taken = self._tokens(program, number, n, *at) | reads.get((program, n), False)
                     reads[program, n] = taken
                     least, wanted = (max(1, most_within(taken, each)) for each in (least, wanted))
                 share = op.tiling.share(held.seated.values(), unrolled=edge.unrolled) if op.tiling else 1.0
                 lines.append(Line(program, n, least, wanted, self.bytes_per_token(edge, share)))
         return lines, reads
+
+    def _share_inputs(self, program: int, number: int, copies: int, capacity: int) -> bool:
+        """Whether a tile has places for what its copies read only: of stripes, and where there is no room for more."""
+        if self.parts(program, number, copies):
+            return True
+        node, least = self.programs[program][number], self.least[program][number]
+        here = [n for n in range(len(node.edges)) if (number, n) not in self.outside]
+        held = sum(least[n] * self.bytes_per_token(node.edges[n], 1.0) for n in here)
+        return copies > 1 and held > capacity and all(own_token(node.edges[n]) for n in here)
 
     def _tokens(self, program: int, number: int, edge: int, index: int, copies: int) -> Mask:
         """Return which tokens of an input a copy reads."""
@@ -203,13 +213,13 @@ class Floor:
         before = self.holdings[tile].get(number, Holding())
         seated = before.seated | {block.row: block for block in blocks}
         here = replace(before, seated=seated, copies=before.copies + 1)
-        lines, reads = self._lines(number, op, here, at)
+        lines, reads = self._lines(number, op, tile, here, at)
         here = replace(
             here, lines=tuple(lines), reads=reads, block=here.copies * self.blocks.get(number, (1, 0))[1]
         )
         free = self.room[tile] + before.used
         least, wanted = here.bytes(0.0), here.bytes(1.0)
-        part = ENOUGH
+        part = ENOUGH if at is not None and self.parts(0, number, at[1]) else 1.0
         if left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
@@ -343,7 +353,7 @@ class Floor:
     # -- digital units -----------------------------------------------------------------------------------------
 
     def place_on_units(
-        self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int, demand: float
+        self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int, demand: Mapping[str, float]
     ) -> None:
         """Put each replica on the nearest tile with buffer room and unit time to spare.
 
@@ -351,22 +361,25 @@ class Floor:
         ----------
         number, op, ops, replicas
             What to place.
-        demand : float
-            Share of one tile's units that a replica keeps busy at the pipeline's pace.
+        demand : mapping of str to float
+            Share of one tile's units, by their names, that a replica keeps busy at the pipeline's pace.
         """
         assert op.unit is not None
         assert op.site is not None
         anchors = [r.home for edge in op.node.edges for r in ops[edge.source].replicas if r.home != HOST_TILE]
         anchors = anchors or [self.orders[op.site][0]]
         for n in range(replicas):
-            load = self.load[op.site, op.unit]
             near = self.around(anchors[(n * len(anchors)) // replicas], op.site)
-            free = near[(load[near] == 0) | (load[near] + demand <= 1.0)]
+            loads = {unit: self.load[op.site, unit] for unit in demand}
+            busy = np.max([loads[unit][near] + share for unit, share in demand.items()], axis=0, initial=0.0)
+            idle = np.all([loads[unit][near] == 0 for unit in demand], axis=0)
+            free = near[idle | (busy <= 1.0)]
             # Where all units are busy all the time, they set the pace: take the one with least to do.
-            for rank in free if len(free) else near[np.argsort(load[near], kind="stable")]:
+            for rank in free if len(free) else near[np.argsort(busy, kind="stable")]:
                 tile = self.order[rank]
                 if self.reserve(number, op, tile, (), (n, replicas)):
-                    load[rank] += demand
+                    for unit, share in demand.items():
+                        loads[unit][rank] += share
                     op.replicas.append(Replica(tile))
                     break
             else:
@@ -374,6 +387,12 @@ class Floor:
         for at, edge in self.outside:
             if at == number and not self.lay_out(number, edge, 0, op.replicas[0].home):
                 raise NoRoom("buffer")
+
+    def note_work(self, op: PlannedOp, demand: Mapping[str, float]) -> None:
+        """Count what is done on digital units beside the copies of a layer."""
+        for unit, share in demand.items():
+            for replica in op.replicas:
+                self.load[str(op.site), unit][self.rank[replica.home]] += share
 
     def around(self, anchor: int, site: str) -> Table:
         """Return the ranks of a name's tiles by their distance from a tile; of two as far, the later first."""

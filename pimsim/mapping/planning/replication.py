@@ -30,6 +30,10 @@ class Layer:
         sites share that.
     tensor_fs : float
         Likewise for what each site takes in whole.
+    host_fs : float
+        Time that the host's links take for what comes from there, once.
+    again : float
+        The share of it that goes to one site more: what lies at the edges of two stripes goes to both.
     """
 
     positions: int
@@ -40,25 +44,26 @@ class Layer:
     most: int
     port_fs: float = 0.0
     tensor_fs: float = 0.0
+    host_fs: float = 0.0
+    again: float = 0.0
 
     def time_fs(self, replicas: int) -> float:
         """Return how long an inference takes."""
-        ports = max(self.tensor_fs, self.port_fs / self.homes(replicas))
+        sites = self.homes(replicas)
+        host = self.host_fs * (1 + self.again * (sites - 1))
+        ports = max(host, self.tensor_fs, self.port_fs / sites)
         return max(-(-self.positions // replicas) * self.step_fs, ports)
 
     def next(self, replicas: int) -> int:
         """Return the next number of replicas that takes less time; the same one if none does."""
         time, more = self.time_fs(replicas), replicas
         rounds = -(-self.positions // replicas)
-        if time <= self.tensor_fs:
-            return replicas
-        if rounds * self.step_fs >= time:
-            if rounds == 1:
-                return replicas
+        if rounds * self.step_fs >= time and rounds > 1:
             more = -(-self.positions // (rounds - 1))
         if self.port_fs / self.homes(replicas) >= time:
             more = max(more, self.homes(replicas) * self.per_site // self.arrays + 1, replicas + 1)
-        return min(more, self.most)
+        more = min(more, self.most)
+        return more if self.time_fs(more) < time else replicas
 
     def homes(self, replicas: int) -> int:
         """Return the sites that share what comes and goes: those where a replica's result comes together."""

@@ -11,10 +11,10 @@ from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.planning.assign import Choice
-from pimsim.mapping.planning.copies import own_token
 from pimsim.mapping.planning.dealing import Deal, deal
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.package import Package
+from pimsim.mapping.planning.ports import own_token
 from pimsim.mapping.planning.tiling import Tiling
 
 

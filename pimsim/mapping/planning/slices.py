@@ -50,8 +50,8 @@ def place_group(
     )
     demand: dict[tuple[str, str], list[float]] = {}
     for n in group.members:
-        unit = floor.kinds[site].site.unit_of(floor.programs[0][n].type)
-        demand.setdefault((site, str(unit)), []).append(0.0 if n in written else copies.demand[n])
+        for unit, share in copies.demand[n].items():
+            demand.setdefault((site, unit), []).append(0.0 if n in written else share)
     homes: list[int] = []
     for part in range(slices):
         near = floor.around(anchors[part * len(anchors) // slices], site)
