@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.chip import ChipConfig
 from pimsim.chip.site import WorkSite
+from pimsim.mapping.planning.curve import curve
 from pimsim.mapping.planning.kind import Kind, kinds_of
 
 if TYPE_CHECKING:
@@ -73,16 +74,18 @@ class Package:
         return max(1, self.config.external.count // 2)
 
     def order(self) -> list[int]:
-        """Return all tiles so that one and the next are close: router after router along a snake."""
+        """Return all tiles so that one and the next are close, and those near them too: along a curve that fills space.
+
+        Where routers have no places, tiles come as they are numbered.
+        """
         nodes = self.graph.nodes
-
-        def place(tile: int) -> tuple[int, int, int]:
-            router = nodes[next(iter(self.graph.adj[f"t{tile}"]))]
-            if "y" not in router:
-                return 0, 0, tile
-            return router["y"], router["x"] if router["y"] % 2 == 0 else -router["x"], tile
-
-        one = sorted(range(self.config.tiles), key=place)
+        routers = [nodes[next(iter(self.graph.adj[f"t{tile}"]))] for tile in range(self.config.tiles)]
+        if all("y" in router for router in routers):
+            wide, high = (1 + max(router[axis] for router in routers) for axis in "xy")
+            rank = {place: n for n, place in enumerate(curve(wide, high))}
+            one = sorted(range(self.config.tiles), key=lambda n: (rank[routers[n]["x"], routers[n]["y"]], n))
+        else:
+            one = list(range(self.config.tiles))
         return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in one]
 
     def legs(self, source: int, target: int, port: int = 0) -> list[Leg]:
