@@ -1,8 +1,9 @@
-"""A curve through all places of a rectangle that stays near where it has been: Hilbert's, for any width and height.
+"""A curve through all places of a rectangle that stays near where it has been, for any width and height.
 
-A rectangle is cut into parts that the curve goes through one after another: two halves where it is much longer than it is
-wide, else three, so that it leaves the last one beside where it came in (as Hilbert, Math. Ann. 38, 1891, does for a
-square). Parts of even lengths keep the steps between them to one place.
+A rectangle is cut into parts that the curve goes through one after another: two halves where it is much longer than
+wide, else three, so that it leaves the last one at the other end of the side where it came in. For a square of a power
+of two this is Hilbert's curve (Math. Ann. 38, 1891); for others, Cerveny's generalization of it (gilbert, 2018).
+Parts of even lengths keep steps between them to the next place; some rectangles have one diagonal step.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ class Job:
                 if op.attached:
                     op.parts = own[op.node.edges[0].source].parts
                 elif op.slices == 1:
-                    op.parts = floor.parts(program, number, len(op.replicas))
+                    op.parts = floor.reads.parts(program, number, len(op.replicas))
             give_operands(own, package.kinds, right_in, written, self.weight_bits, self.input_bits)
             places = dict(floor.granted[program])
             for n in copies.attached:

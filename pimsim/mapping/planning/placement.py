@@ -7,22 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies
-from pimsim.mapping.planning.dealing import Deal, Parts
-from pimsim.mapping.planning.holding import ENOUGH, Holding, Line, share_out
+from pimsim.mapping.planning.dealing import Deal
+from pimsim.mapping.planning.holding import ENOUGH, Holding, share_out
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
-from pimsim.mapping.planning.ports import own_token
-from pimsim.mapping.planning.shared import most_within
-from pimsim.mapping.planning.stripes import stripes
+from pimsim.mapping.planning.reads import Reads
 from pimsim.mapping.planning.tiling import Block
-
-Mask = npt.NDArray[np.bool_]
 
 
 class NoRoom(Exception):
@@ -76,7 +71,7 @@ class Floor:
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
-        self._parts: dict[tuple[int, int, int], Parts] = {}
+        self.reads = Reads(programs, least, wanted, deals, input_bits)
         self.filled = [0] * package.tiles  # by rank: slots with weights
         self.placed: dict[
             int, tuple[list[Replica], str | None]
@@ -126,70 +121,6 @@ class Floor:
 
     # -- buffers -----------------------------------------------------------------------------------------------
 
-    def bytes_per_token(self, edge: Edge, share: float) -> int:
-        """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
-        return math.ceil(edge.features * share * self.input_bits / 8)
-
-    def parts(self, program: int, number: int, copies: int) -> Parts:
-        """Return the positions of each of so many copies; none where they are dealt out one by one."""
-        if number in self.deals:
-            return self.deals[number].parts
-        key = program, number, copies
-        if key not in self._parts:
-            self._parts[key] = stripes(self.programs[program][number], copies)
-        return self._parts[key]
-
-    def _lines(
-        self, number: int, op: PlannedOp, tile: int, held: Holding, at: tuple[int, int] | None
-    ) -> tuple[list[Line], dict[tuple[int, int], Mask]]:
-        """Return the inputs that an op holds in a tile, and the tokens of them that are read there.
-
-        Parameters
-        ----------
-        number, op, tile
-            Which op, and where.
-        held : Holding
-            The copies that read there, and their blocks.
-        at : (int, int)
-            Which copy is the latest of them, and of how many; None where users of one weight take turns.
-        """
-        lines, reads = [], dict(held.reads)
-        for program, nodes in enumerate(self.programs):
-            rows = zip(
-                nodes[number].edges, self.least[program][number], self.wanted[program][number], strict=True
-            )
-            for n, (edge, least, wanted) in enumerate(rows):
-                if (number, n) in self.outside:
-                    continue
-                if number in self.deals:
-                    more = -(-(wanted - least) // len(self.deals[number].parts))
-                    least = self.deals[number].places[n]
-                    least, wanted = least * held.copies, (least + more) * held.copies
-                elif at is not None and self._share_inputs(program, number, at[1], self.capacity[tile]):
-                    taken = self._tokens(program, number, n, *at) | reads.get((program, n), False)
-                    reads[program, n] = taken
-                    least, wanted = (max(1, most_within(taken, each)) for each in (least, wanted))
-                share = op.tiling.share(held.seated.values(), unrolled=edge.unrolled) if op.tiling else 1.0
-                lines.append(Line(program, n, least, wanted, self.bytes_per_token(edge, share)))
-        return lines, reads
-
-    def _share_inputs(self, program: int, number: int, copies: int, capacity: int) -> bool:
-        """Whether a tile has places for what its copies read only: of stripes, and where there is no room for more."""
-        if self.parts(program, number, copies):
-            return True
-        node, least = self.programs[program][number], self.least[program][number]
-        here = [n for n in range(len(node.edges)) if (number, n) not in self.outside]
-        held = sum(least[n] * self.bytes_per_token(node.edges[n], 1.0) for n in here)
-        return copies > 1 and held > capacity and all(own_token(node.edges[n]) for n in here)
-
-    def _tokens(self, program: int, number: int, edge: int, index: int, copies: int) -> Mask:
-        """Return which tokens of an input a copy reads."""
-        nodes, parts = self.programs[program], self.parts(program, number, copies)
-        node = nodes[number]
-        own = parts[index] if parts else np.arange(index, node.positions, copies, dtype=np.int64)
-        line = node.edges[edge]
-        return line.wanted(own, nodes[line.source].tokens)
-
     def reserve(
         self,
         number: int,
@@ -213,13 +144,13 @@ class Floor:
         before = self.holdings[tile].get(number, Holding())
         seated = before.seated | {block.row: block for block in blocks}
         here = replace(before, seated=seated, copies=before.copies + 1)
-        lines, reads = self._lines(number, op, tile, here, at)
+        lines, reads = self.reads.lines(number, op, here, at, self.capacity[tile], self.outside)
         here = replace(
             here, lines=tuple(lines), reads=reads, block=here.copies * self.blocks.get(number, (1, 0))[1]
         )
         free = self.room[tile] + before.used
         least, wanted = here.bytes(0.0), here.bytes(1.0)
-        part = ENOUGH if at is not None and self.parts(0, number, at[1]) else 1.0
+        part = ENOUGH if at is not None and self.reads.parts(0, number, at[1]) else 1.0
         if left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
@@ -256,7 +187,7 @@ class Floor:
                 continue  # it goes into the other program's cache
             cached = caches * math.ceil(line.cached * share * self.input_bits / 8)
             places = -(-self.least[program][number][edge] // count)
-            size += places * self.bytes_per_token(line, share) + -(-cached // count)
+            size += places * self.reads.bytes_per_token(line, share) + -(-cached // count)
         site = self.package.site(anchor).name
         near = [self.order[rank] for rank in self.around(anchor, site)]
         chosen = [tile for tile in near if self.room[tile] >= size][:count]

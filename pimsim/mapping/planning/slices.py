@@ -101,7 +101,7 @@ def _reserve_slice(
     shared = len(floor.programs) > 1
     used, granted, in_memory = sum(floor.blocks.get(n, (1, 0))[1] for n in group.members), {}, 0
     for program, n, number, edge in lines:
-        size = floor.bytes_per_token(edge, 1 / slices)
+        size = floor.reads.bytes_per_token(edge, 1 / slices)
         places = granted[program, n, number] = floor.least[program][n][number]
         in_arrays = edge.held > 0 and n in written  # only what is to be written waits in the buffer
         if edge.held and shared and not edge.cached and not in_arrays:
@@ -128,7 +128,7 @@ def _reserve_slice(
     floor.off_chip[chip] -= in_memory
     for program, n, number, edge in lines:  # what keeps things going, as far as there is room
         more = max(0, floor.wanted[program][n][number] - granted[program, n, number])
-        size = 0 if edge.held else floor.bytes_per_token(edge, 1 / slices)
+        size = 0 if edge.held else floor.reads.bytes_per_token(edge, 1 / slices)
         if used + more * size <= floor.room[tile]:
             granted[program, n, number] += more
             used += more * size
