@@ -134,11 +134,11 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     errors = [_standard_errors(outputs)]
     errors += [abs(mean - Fraction(time * whole, begun))] if begun else [mean]  # nothing begun: nothing known
     errors += [abs(each - mean) / count for each in takes]
-    if count == 1 and not takes:  # one gap alone, known to a cycle, if every actor is as far on as before it
+    if count == 1:  # actors may be as far on as before it, and yet not at the same point of a firing
+        errors += [Fraction(math.floor(EXACT * mean))]
+    if count == 1 and not takes:  # one gap alone, if every actor is as far on as before it
         periods = np.fromiter((actor.period for actor in machine.net.actors), np.int64)
         errors += [2 * mean * int(np.abs(by_actor - periods).sum()) / whole]
-        clocks = machine.plan.chip.config.clocks
-        errors += [Fraction(max(clock.period_fs for clock in clocks.values()))]
     error = round(max(errors))
     return Interval(round(mean), error, _how(error, mean), count, len(machine.host.outputs), begin, end)
 

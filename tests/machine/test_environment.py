@@ -48,7 +48,7 @@ def test_a_process_with_timeouts_runs_beside_and_changes_nothing():
 
 
 def test_simpys_events_of_an_instant_come_before_the_engines():
-    """At the instant of the last firing's end, a process still sees it under way."""
+    """At the instant of the last firing's end, a process still sees it under way, and what ends beside it."""
     last = ended()
     beside = machine()
     seen = []
@@ -60,7 +60,9 @@ def test_simpys_events_of_an_instant_come_before_the_engines():
     beside.env.process(look())
     beside.run()
     beside.env.run(until=last + 1)
-    assert seen == [(beside.firings - 1, 0)]
+    ((firings, outputs),) = seen
+    assert firings < beside.firings
+    assert outputs == 0
     assert beside.engine.firings == beside.firings
     assert beside.host.outputs == [last]
 

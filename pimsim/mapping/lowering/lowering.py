@@ -30,6 +30,7 @@ from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import Chunk, PlannedOp
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
+from pimsim.mapping.planning.stripes import reach
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import HOST, Cast, Step, Tree
 
@@ -195,7 +196,7 @@ class _Lowering:
         tokens = int(seen[-1])
         need, low = seen[edge.need], seen[edge.low]
         edge_key = number, position, tile
-        places = self.plan.places.get(edge_key, 2 * len(source.replicas))
+        places = self.plan.places.get(edge_key, reach(source.node, len(source.replicas)))  # the host has room
         share = 1.0
         if op.tiling is not None:
             blocks = [block for _, _, chunk in readers if chunk is not None for block in chunk.blocks]

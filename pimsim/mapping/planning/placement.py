@@ -302,8 +302,9 @@ class Floor:
         for n in range(replicas):
             near = self.around(anchors[(n * len(anchors)) // replicas], op.site)
             loads = {unit: self.load[op.site, unit] for unit in demand}
-            busy = np.max([loads[unit][near] + share for unit, share in demand.items()], axis=0, initial=0.0)
-            idle = np.all([loads[unit][near] == 0 for unit in demand], axis=0)
+            busy, idle = np.zeros(len(near)), np.ones(len(near), dtype=np.bool_)
+            for unit, share in demand.items():
+                busy, idle = np.maximum(busy, loads[unit][near] + share), idle & (loads[unit][near] == 0)
             free = near[idle | (busy <= 1.0)]
             # Where all units are busy all the time, they set the pace: take the one with least to do.
             for rank in free if len(free) else near[np.argsort(busy, kind="stable")]:
