@@ -83,15 +83,17 @@ def test_the_mean_of_a_long_batch_is_within_what_one_inference_says(name: str) -
 
 
 def test_one_gap_is_as_sure_as_its_actors_are_steady() -> None:
-    """As many firings in all, but one actor is ahead and another behind: the machine is not as it was a gap before."""
+    """As many firings in all, but one actor is ahead and another behind: the machine is not as it was a gap before.
+
+    Where all are as far as before, the gap is known to half a percent: where in a firing they are does not show.
+    """
     machine = Machine(make_plan(Chip.load("puma"), Trace.load("digits_cnn")), 1)
     machine.run()
     full = steady_machine(machine)
     steady = interval_of(full)
     assert (steady.outputs, len(full.host.marks)) == (1, 2)
     assert is_exact(full)
-    cycle = max(clock.period_fs for clock in full.plan.chip.config.clocks.values())
-    assert steady.error_fs == cycle
+    assert steady.error_fs == steady.fs // 200
     begin, end = full.host.marks
     moved, whole = begin.begun.copy(), sum(actor.period for actor in full.net.actors)
     most, other = np.argsort(moved)[-2:]
