@@ -234,8 +234,8 @@ def test_what_is_allowed_once_more_behind_a_redirection_comes_no_later():
 # -- shipped chips ---------------------------------------------------------------------------------------------------
 
 CORNERS = {  # two tiles far from those that digits_cnn takes, and bits that keep a channel busy for several cycles
-    "hermes64": (6, 7, 2048),
-    "hermes64_4phase": (6, 7, 2048),
+    "hermes64": (14, 15, 2048),
+    "hermes64_4phase": (14, 15, 2048),
     "hermes_llm": (62, 63, 2048),
     "isaac": (166, 167, 320),
     "puma": (136, 137, 320),
