@@ -32,12 +32,16 @@ cdef class DramChannel:
     # banks
     cdef int32_t[::1] open_row, served, held, wish, wisher
     cdef int64_t[::1] used
+    cdef int64_t[::1] bound  # what a bank wishes for is not legal sooner
     # units of refresh
     cdef int32_t[::1] owed, turn, opened
     cdef int64_t[::1] due, since, active
     # now
-    cdef int64_t now, soonest
+    cdef int64_t now
+    # the command to send next, if nothing changes: when, and how early among those that are as soon
     cdef int32_t chosen, chosen_bank, chosen_request
+    cdef int64_t soonest, age
+    cdef bint stale  # something changed
     cdef int64_t[::1] sent
     cdef bint recording, stuck
     cdef int64_t[:, ::1] log
@@ -49,8 +53,14 @@ cdef class DramChannel:
     cdef void owe(self, int64_t time) noexcept nogil
     cdef void hold(self, int32_t unit, bint held) noexcept nogil
     cdef int64_t next_due(self) noexcept nogil
-    cdef bint choose_refresh(self, int64_t time) noexcept nogil
+    cdef void look_at_refresh(self, int64_t time) noexcept nogil
     cdef bint choose(self, int64_t time) noexcept nogil
+    cdef void look(self, int64_t time) noexcept nogil
+    cdef void look_at_bank(self, int32_t bank, int64_t time) noexcept nogil
+    cdef void consider(
+        self, int32_t command, int32_t bank, int32_t request, int64_t at, int64_t age, int64_t time
+    ) noexcept nogil
+    cdef void admit(self, int64_t time) noexcept nogil
     cdef int send(self, int64_t time) except -1 nogil
     cdef void open_bank(self, int32_t bank, int32_t row, int64_t time) noexcept nogil
     cdef void close_bank(self, int32_t bank, int64_t time) noexcept nogil

@@ -74,11 +74,13 @@ cdef class DramChannel:
         self.open_row, self.wish = np.full(banks, -1, dtype=np.int32), np.full(banks, -1, dtype=np.int32)
         self.wisher, self.served = np.full(banks, -1, dtype=np.int32), np.zeros(banks, dtype=np.int32)
         self.held, self.used = np.zeros(banks, dtype=np.int32), np.zeros(banks, dtype=np.int64)
+        self.bound = np.zeros(banks, dtype=np.int64)
         self.owed, self.turn = np.zeros(units, dtype=np.int32), np.zeros(units, dtype=np.int32)
         self.opened, self.since = np.zeros(units, dtype=np.int32), np.zeros(units, dtype=np.int64)
         self.active = np.zeros(units, dtype=np.int64)
-        self.due = np.array([interval - u * interval // units if interval else NEVER for u in range(units)], dtype=np.int64)
+        self.due = np.full(units, interval if interval else NEVER, dtype=np.int64)
         self.sent = np.zeros(timing.commands, dtype=np.int64)
+        self.stale = True
         self.log = np.zeros((1024 if recording else 1, 3), dtype=np.int64)
 
     def run(self, int64_t steps):
@@ -121,7 +123,7 @@ cdef class DramChannel:
         else:
             draining = self.queues.waiting[1] >= self.high or (self.queues.waiting[1] > 0 and not self.queues.waiting[0])
         if draining != self.draining:
-            self.draining = draining
+            self.draining, self.stale = draining, True
             for bank in range(self.timing.banks):
                 self.want(bank)
 
@@ -129,6 +131,7 @@ cdef class DramChannel:
         """Find the command that a bank needs next for the queue that is served."""
         cdef int32_t request = self.queues.oldest[self.draining, bank], hit
         self.wish[bank] = self.wisher[bank] = -1
+        self.bound[bank] = 0
         if self.held[bank]:
             return
         if request < 0:
@@ -176,6 +179,7 @@ cdef class DramChannel:
         if self.one_bank:
             begin += self.turn[unit]
             end = begin + 1
+        self.stale = True
         for bank in range(begin, end):
             self.held[bank] = held
             self.want(bank)
@@ -187,10 +191,9 @@ cdef class DramChannel:
             soonest = min(soonest, self.due[unit])
         return soonest
 
-    cdef bint choose_refresh(self, int64_t time) noexcept nogil:
-        """The first unit that is owed a refresh and can get on with it."""
+    cdef void look_at_refresh(self, int64_t time) noexcept nogil:
+        """What each unit that is owed a refresh needs next; it comes before all else."""
         cdef int32_t unit, bank, command
-        cdef int64_t at
         for unit in range(self.due.shape[0]):
             if not self.owed[unit]:
                 continue
@@ -201,45 +204,62 @@ cdef class DramChannel:
                     command = self.number[PRECHARGE]
             elif self.opened[unit]:
                 command = self.number[PRECHARGE_ALL]
-            at = self.timing.earliest(command, bank)
-            if at <= time:
-                self.chosen, self.chosen_bank, self.chosen_request = command, bank, -1
-                return True
-            self.soonest = min(self.soonest, at)
-        return False
+            self.consider(command, bank, -1, self.timing.earliest(command, bank), unit - BY_CLASS, time)
 
     # -- commands ---------------------------------------------------------------------------------------------
 
     cdef bint choose(self, int64_t time) noexcept nogil:
-        """Choose the command to send now; if there is none, `soonest` is when one may be sent."""
-        cdef int32_t bank, command
-        cdef int64_t at, age, least = NEVER
-        self.soonest = NEVER
-        if self.choose_refresh(time):
-            return True
+        """Whether a command can be sent now: the chosen one. If not, it can at `soonest`, if nothing changes before."""
+        if self.stale:
+            self.look(time)
+        return self.soonest <= time
+
+    cdef void look(self, int64_t time) noexcept nogil:
+        """Choose the command to send next: the first that is legal, and of several the one that comes first."""
+        cdef int32_t bank
+        self.soonest, self.stale = NEVER, False
+        self.look_at_refresh(time)
         for bank in range(self.timing.banks):
-            command = self.wish[bank]
-            if command < 0:
-                continue
-            at = self.timing.earliest(command, bank)
-            if self.wisher[bank] < 0:
-                at = max(at, self.used[bank] + self.timeout)
-            if at > time:
-                self.soonest = min(self.soonest, at)
-                continue
-            if self.wisher[bank] < 0:
-                age = 2 * BY_CLASS + bank
-            else:
-                age = self.wisher[bank] + (BY_CLASS if self.action[command] <= PRECHARGE else 0)
-            if age < least:
-                least = age
-                self.chosen, self.chosen_bank, self.chosen_request = command, bank, self.wisher[bank]
-        return least < NEVER
+            if self.wish[bank] >= 0 and self.bound[bank] <= self.soonest:
+                self.look_at_bank(bank, time)
+
+    cdef void look_at_bank(self, int32_t bank, int64_t time) noexcept nogil:
+        """What a bank wishes for: columns before rows before idle rows, each by age."""
+        cdef int32_t command = self.wish[bank], request = self.wisher[bank]
+        cdef int64_t at = self.timing.earliest(command, bank), age = request
+        if request < 0:
+            at, age = max(at, self.used[bank] + self.timeout), 2 * BY_CLASS + bank
+        elif self.action[command] <= PRECHARGE:
+            age += BY_CLASS
+        self.bound[bank] = at
+        self.consider(command, bank, request, at, age, time)
+
+    cdef inline void consider(
+        self, int32_t command, int32_t bank, int32_t request, int64_t at, int64_t age, int64_t time
+    ) noexcept nogil:
+        """Choose a command if it is legal sooner than the chosen one, or as soon and comes first."""
+        if at < time:
+            at = time
+        if at < self.soonest or (at == self.soonest and age < self.age):
+            self.soonest, self.age = at, age
+            self.chosen, self.chosen_bank, self.chosen_request = command, bank, request
+
+    cdef void admit(self, int64_t time) noexcept nogil:
+        """Let a request in; only its bank can wish for something else then."""
+        cdef int32_t bank = self.queues.admit(time)
+        if bank < 0 or self.queues.queue_of[self.queues.coming - 1] != self.draining or self.held[bank]:
+            return
+        self.want(bank)
+        if bank == self.chosen_bank:
+            self.stale = True
+        elif not self.stale and self.wish[bank] >= 0:
+            self.look_at_bank(bank, time)
 
     cdef int send(self, int64_t time) except -1 nogil:
         """Send the chosen command."""
         cdef int32_t command = self.chosen, bank = self.chosen_bank, request = self.chosen_request, each
         cdef int32_t action = self.action[command], unit = self.unit_of[bank]
+        self.stale = True
         self.timing.issue(command, bank, time)
         self.sent[command] += 1
         if self.recording:
@@ -301,13 +321,10 @@ cdef class DramChannel:
     cdef int advance(self, int64_t steps) except -1 nogil:
         """From one cycle in which something can happen to the next."""
         cdef int64_t soonest
-        cdef int32_t bank
         while steps > 0:
             steps -= 1
             self.owe(self.now)
-            bank = self.queues.admit(self.now)
-            if bank >= 0 and self.queues.queue_of[self.queues.coming - 1] == self.draining:
-                self.want(bank)
+            self.admit(self.now)
             self.turn_queue()
             while self.choose(self.now):
                 self.send(self.now)

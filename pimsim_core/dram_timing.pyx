@@ -37,7 +37,9 @@ cdef class DramTiming:
         begins = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         self.first = begins
         self.path = np.ascontiguousarray(nodes + begins[: self.levels], dtype=np.int32)
+        self.spot = np.asarray(self.path) * self.commands
         plain, wide = table[table[:, 4] == 1], table[table[:, 4] > 1]
+        self.spot = np.asarray(self.path) * self.commands
         plain, wide = plain[np.argsort(plain[:, 1], kind="stable")], wide[np.argsort(wide[:, 1], kind="stable")]
         each = np.arange(self.commands + 1)
         self.row_ptr = np.searchsorted(plain[:, 1], each).astype(np.int32)
@@ -48,16 +50,6 @@ cdef class DramTiming:
         self.windows = np.column_stack([wide[:, [0, 2, 3, 4]], places]).astype(np.int32)
         self.past = np.full(room.sum(), LONG_AGO, dtype=np.int64)
         self.ready = np.zeros(int(self.first[self.levels]) * self.commands, dtype=np.int64)
-
-    cdef int64_t earliest(self, int32_t command, int32_t bank) noexcept nogil:
-        """The first cycle in which a command to a bank (or what holds it) breaks no row."""
-        cdef int64_t soonest = 0, at
-        cdef int32_t level
-        for level in range(self.level_of[command] + 1):
-            at = self.ready[self.path[bank, level] * self.commands + command]
-            if at > soonest:
-                soonest = at
-        return soonest
 
     cdef void issue(self, int32_t command, int32_t bank, int64_t time) noexcept nogil:
         """Note that a command is sent."""

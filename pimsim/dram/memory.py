@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "pimsim-memory-result/1"
 WARM_UP = 0.1  # of the requests of a load, whose latency does not count
-BEHIND = 0.05  # of the time of a load that may be left when its last request is made
+BEHIND = 0.02  # of the time of a load that its last tenth may wait for a place in a queue
 LEAST_LOAD, MOST_LOAD = 1e-4, 2.0
 
 
@@ -62,8 +62,7 @@ class MemoryResult:
         """The figures of each load; a saturated one has no latency."""
         found = []
         for load, served in self.loads:
-            last = int(served.requests.cycle[-1]) if served.requests.cycle is not None else 0
-            saturated = served.cycles - last > BEHIND * served.cycles
+            saturated = _is_behind(served)
             row = figures(served, skip=int(WARM_UP * len(served.requests)))
             if saturated:
                 row |= {"latency_ns": None, "write_latency_ns": None}
@@ -174,6 +173,14 @@ def memory(
         measured.append((load, serve(made, policy, asked, outstanding, record, tell)))
         done += requests
     return MemoryResult(about, None, measured)
+
+
+def _is_behind(served: Served) -> bool:
+    """Whether requests wait outside ever longer: those of the last tenth for a good part of the run."""
+    assert served.requests.cycle is not None
+    last = -(-len(served.requests) // 10)
+    waited = (served.accepted - served.requests.cycle)[-last:]
+    return bool(waited.mean() > BEHIND * served.cycles)
 
 
 def _given(trace: str | Path | Requests | None, standard: Standard) -> Requests | None:

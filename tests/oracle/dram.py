@@ -143,9 +143,9 @@ class Controller:
         if way != "none":
             self.interval = eval(standard.refresh[way].interval, {}, standard.cycles)
             self.refresh = standard.refresh[way].command
-            for number, key in enumerate(keys):
+            for key in keys:
                 inside = [bank for bank in self.banks if bank.place[: depth + 1] == key]
-                self.units.append(Unit(inside, due=self.interval - number * self.interval // len(keys)))
+                self.units.append(Unit(inside, due=self.interval))
 
     def command(self, does, leaves, depth=None):
         deep = len(self.standard.levels) if depth is None else depth
