@@ -70,27 +70,28 @@ def energy(served: Served) -> dict[str, Any] | str:
     standard, model = served.standard, served.standard.energy
     if model is None:
         return NOT_MODELLED
-    actions = model.per_action(standard.cycles, standard.period_ns)
-    parts, commands = dict.fromkeys(actions, 0), {}
-    left_out = list(model.not_modelled)
+    bits = 8 * standard.data.burst_bytes
+    costs = model.costs(standard.cycles, standard.period_ns, bits)
+    parts, commands, left_out = dict.fromkeys(costs, 0), {}, list(model.not_modelled)
     for name, count in served.counts.items():
         command = standard.commands[name]
-        if command.does == "precharge" or not count:
+        if command.does == "precharge" or not count:  # it is part of an activate
             continue
-        if command.does == "refresh" and command.level == BANK:
-            left_out.append(f"{name}: no current of a refresh of one bank")
+        mine = {part: count * each[command.does] for part, each in costs.items() if command.does in each}
+        if not mine or (command.does == "refresh" and command.level == BANK):
+            left_out.append(f"{name}: no figure")
             continue
-        commands[name] = count * actions[command.does]
-        parts[command.does] += commands[name]
+        commands[name] = sum(mine.values())
+        for part, value in mine.items():
+            parts[part] += value
     closed = served.units * served.cycles - served.active_cycles
-    standby = model.standby(standard.period_ns)
-    parts["standby_active"] = served.active_cycles * standby["standby_active"]
-    parts["standby_precharged"] = closed * standby["standby_precharged"]
+    for state, each in model.standby(standard.period_ns).items():
+        parts[state] = each * (served.active_cycles if state == "standby_active" else closed)
     total = sum(parts.values())
-    bits = 8 * standard.data.burst_bytes * int((served.issued >= 0).sum())
+    moved = bits * int((served.issued >= 0).sum())
     return {
         "total": total / AJ_PER_PJ,
-        "per_bit": total / AJ_PER_PJ / bits if bits else None,
+        "per_bit": total / AJ_PER_PJ / moved if moved else None,
         "by_part": {name: value / AJ_PER_PJ for name, value in parts.items()},
         "by_command": {name: value / AJ_PER_PJ for name, value in commands.items()},
         "not_modelled": left_out,

@@ -133,6 +133,8 @@ def _keys(shape: Any) -> list[str]:
     """Return the keys that the schema knows of a model, or of one of a union."""
     if get_origin(shape) in (Union, types.UnionType):
         return [key for each in get_args(shape) for key in _keys(each)]
+    if get_origin(shape) is Annotated:
+        return _keys(get_args(shape)[0])
     if isinstance(shape, type) and issubclass(shape, BaseModel):
         return [field.alias or name for name, field in shape.model_fields.items()]
     return []
@@ -151,12 +153,16 @@ def _validate(data: Mapping[str, Any], label: str) -> Standard:
         details = error.errors(include_url=False, include_input=True)
         first = details[0]
         context = first.get("ctx", {})
-        path = [str(step) for step in first["loc"] if step != "[key]"]
+        path = _without_tags(first["loc"], data)
         if "path" in context:
             path += context["path"].split(".")
         message, mend = said(first), ""
         if first["type"] == "chip":
             message = first["msg"]
+        elif first["type"].startswith("union_tag"):
+            message = (
+                f"found kind {context.get('tag', 'missing')!r:.60}, expected one of: 'currents', 'parts'"
+            )
         elif first["type"] == "missing":
             message = f"found no key '{path[-1]}', expected one"
         elif first["type"] == "extra_forbidden":
@@ -167,6 +173,21 @@ def _validate(data: Mapping[str, Any], label: str) -> Standard:
         raise ConfigError(message, where=where, mend=mend) from None
     except (OverflowError, RecursionError) as error:
         raise ConfigError(f"found a value that cannot be a standard's ({error})", where=label) from None
+
+
+def _without_tags(location: Sequence[int | str], data: Any) -> list[str]:
+    """Drop what pydantic adds to a place: the kind of energy, the mark of a dictionary's key."""
+    path: list[str] = []
+    for position, step in enumerate(location):
+        if isinstance(data, Mapping) and step not in data and position < len(location) - 1:
+            continue
+        if step != "[key]":
+            path.append(str(step))
+        if isinstance(data, Mapping):
+            data = data.get(str(step))
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+    return path
 
 
 def _nearest(path: Sequence[str]) -> str:

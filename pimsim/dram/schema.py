@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.dram.cycles import cycles_of, evaluate, terms
-from pimsim.dram.energy import NEEDED, Energy, Texts
+from pimsim.dram.energy import NEEDED, Currents, Energy, Texts
 from pimsim.errors import nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,39}$")]
@@ -260,7 +260,7 @@ class Standard(Sourced):
         if self.cycles.get("nBL") != burst:
             raise refuse("timings.nBL", self.cycles.get("nBL"), f"the cycles of a burst, {burst:g}")
         lacking = [name for name in NEEDED if name not in self.cycles]
-        if self.energy is not None and lacking:
+        if isinstance(self.energy, Currents) and lacking:
             raise refuse("energy", ", ".join(lacking), "these timings, which the currents are over")
         for path, text in self._expressions().items():
             if self._value(path, text) < 1:

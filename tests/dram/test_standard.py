@@ -111,6 +111,8 @@ def test_a_wheel_and_a_checkout_find_the_presets():
         ("clock_mhz=fast", "clock_mhz: found the text 'fast'"),
         ("colour=red", "no key 'colour' in the standard"),
         ("energy.vdd=1", "no key 'vdd' in energy; did you mean 'vdd_v'?"),
+        ("energy.kind=guess", "found kind 'guess', expected one of: 'currents', 'parts'"),
+        ("energy.vdd_v=0", "energy.vdd_v: found 0, expected more than 0"),
         ("timings", "expected path.to.key=value"),
         ("rows=[", "not valid YAML"),
     ],

@@ -101,8 +101,9 @@ def test_with_ramulators_marks_reads_and_writes_in_turn_take_as_long_within_four
 def test_energies_of_an_event_are_those_of_dramsim3_times_a_cycle(name, expected, period):
     """DRAMsim3 prints V * mA * cycles; a picojoule is V * mA * ns."""
     memory = load_standard(name) if name == "ddr4_2400" else standard(name)
+    of_memory = memory.energy.costs(memory.cycles, memory.period_ns, 8 * memory.data.burst_bytes)
     found = {
-        **memory.energy.per_action(memory.cycles, memory.period_ns),
+        **{part: costs[part] for part, costs in of_memory.items()},
         **{key.removeprefix("standby_"): value for key, value in memory.energy.standby(period).items()},
     }
     for key, value in expected.items():
