@@ -47,7 +47,7 @@ cdef class DramTiming:
         self.rows = np.ascontiguousarray(plain[:, [0, 2, 3, 5]], dtype=np.int32)
         room = counts[wide[:, 0]] * (wide[:, 4] + 1)  # a ring for each node, and where it stands
         places = np.cumsum(room) - room
-        self.windows = np.column_stack([wide[:, [0, 2, 3, 4]], places]).astype(np.int32)
+        self.windows = np.ascontiguousarray(np.column_stack([wide[:, [0, 2, 3, 4]], places]), dtype=np.int32)
         self.past = np.full(room.sum(), LONG_AGO, dtype=np.int64)
         self.ready = np.zeros(int(self.first[self.levels]) * self.commands, dtype=np.int64)
 

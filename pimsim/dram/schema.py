@@ -325,6 +325,8 @@ class Standard(Sourced):
                     raise refuse(f"{path}.level", row.level, f"at most '{level}', to which {name} goes")
         if row.others and (row.level == CHANNEL or row.window > 1):
             raise refuse(f"{path}.others", row.level, "a level inside the channel, and no window")
+        if row.window > 1 and len(row.before) > 1:
+            raise refuse(f"{path}.before", row.before, "one command, as a window counts that alone")
         self._value(f"{path}.cycles", row.cycles)
 
     def summary(self) -> dict[str, Any]:

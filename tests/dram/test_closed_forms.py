@@ -12,11 +12,9 @@ from pimsim.dram.policy import Policy
 from pimsim.dram.requests import Requests, banks_of
 
 STANDARDS = names()
-
-
-def held(standard, name):
-    """Cycles that a command takes its bus beyond the first."""
-    return standard.commands[standard.find(name, "open") if name == "activate" else name].cycles - 1
+FROM_FIRST = {
+    "lpddr5_6400"
+}  # whose table counts from the first cycle of an activate, the others' from the last
 
 
 def one_unit(name):
@@ -38,7 +36,7 @@ def requests(places, cycle=None):
 def refresh_cost(standard, tail):
     """From the last command of a kind before a refresh to the next: it waits, all banks close, it refreshes."""
     cycles = standard.cycles
-    return tail + cycles["nRP"] + cycles["nRFC"]
+    return tail + cycles.get("nRPAB", cycles["nRP"]) + cycles["nRFC"]
 
 
 @pytest.mark.parametrize("name", STANDARDS)
@@ -69,7 +67,8 @@ def test_random_reads_of_one_column_each_take_a_quarter_of_the_window(name):
     bus = standard.commands[activate].cycles + standard.commands[precharge].cycles
     if standard.commands[activate].bus == standard.commands[standard.find("read", "open")].bus:
         bus += standard.commands[standard.find("read", "open")].cycles
-    pace = max(cycles["nFAW"] / 4, cycles["nRRD_S"], bus, cycles["nBL"])
+    rrd = cycles.get("nRRD", cycles.get("nRRD_S"))
+    pace = max(cycles["nFAW"] / 4, rrd, bus, cycles["nBL"])
     assert served.cycles == pytest.approx(count * pace, rel=0.01)
 
 
@@ -82,6 +81,8 @@ def test_lone_reads_take_the_latency_of_a_hit_a_closed_bank_and_a_conflict(name)
     # timings count from last cycle to last cycle: between a read and an activate that are sent for longer than one
     sent = {does: standard.commands[standard.find(does, state)].cycles for does, state in
             (("activate", "open"), ("read", "open"), ("precharge", "closed"))}  # fmt: skip
+    if name in FROM_FIRST:
+        sent = dict.fromkeys(sent, 1)
     closed = rcd + sent["activate"] - sent["read"] + hit
     conflict = cycles["nRP"] + sent["precharge"] - sent["activate"] + closed
     served = serve(

@@ -100,6 +100,14 @@ def test_a_wheel_and_a_checkout_find_the_presets():
         ),
         ("constraints=" + ROW.format("bank", "ACT", "RD", "nRCD*2"), "expected names of timings"),
         ("constraints=" + ROW.format("bank", "ACT", "RD", "nRDC"), "did you mean 'nRC'?"),
+        (
+            "constraints=[{level: bank, before: [ACT, RD], after: [RD], cycles: nRCD, window: 2}]",
+            "constraints.0.before: found ['ACT', 'RD'], expected one command",
+        ),
+        (
+            "constraints=[{level: channel, before: [ACT], after: [RD], cycles: nRCD, others: true}]",
+            "constraints.0.others: found 'channel', expected a level inside the channel",
+        ),
         ("read_latency=nCL - 20", "read_latency: found 'nCL - 20 = -3', expected at least 1 cycle"),
         ("commands.ACT.leaves=closed", "commands.ACT.leaves: found 'closed', expected open"),
         ("commands.RD.needs=any", "commands.RD.needs: found 'any', expected open"),
