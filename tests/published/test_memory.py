@@ -37,8 +37,9 @@ def test_bandwidth_bound_traces_take_as_long_within_two_percent(key):
     name, trace, _ = key
     served = run(name, trace, False)
     assert served.cycles == pytest.approx(int(ROWS[key]["cycles"]), rel=0.02)
-    rate = figures(served)["row_hit_rate"]
-    assert rate == pytest.approx(float(ROWS[key]["row_hit_rate"]), abs=0.002)
+    if ROWS[key]["row_hit_rate"]:
+        rate = figures(served)["row_hit_rate"]
+        assert rate == pytest.approx(float(ROWS[key]["row_hit_rate"]), abs=0.002)
 
 
 def test_both_simulators_agree_on_bandwidth_bound_traces_with_the_same_timings():
@@ -54,9 +55,9 @@ def test_one_request_after_another_takes_as_long_with_the_same_way_through_the_c
     name, trace, _ = key
     served = run(name, trace, True, controller_cycles=THROUGH[ROWS[key]["simulator"]])
     assert served.cycles == pytest.approx(int(ROWS[key]["cycles"]), rel=0.005)
-    read = ~served.requests.write
-    latency = served.latency[read]
-    assert latency.mean() == pytest.approx(float(ROWS[key]["read_latency_cycles"]), rel=0.005)
+    if ROWS[key]["read_latency_cycles"]:
+        latency = served.latency[~served.requests.write]
+        assert latency.mean() == pytest.approx(float(ROWS[key]["read_latency_cycles"]), rel=0.005)
 
 
 @pytest.mark.parametrize("trace", ["pingpong", "mixed"])

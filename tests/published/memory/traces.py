@@ -27,7 +27,7 @@ def rows():
 def requests(trace, memory) -> Requests:
     if trace == "rand":
         return read_trace(FOLDER / "hbm2_rand.csv.gz", memory)
-    i, columns, banks = np.arange(COUNT), memory.columns, 16
+    i, columns, banks = np.arange(COUNT), memory.columns, 16  # both have four groups of four
     write = np.zeros(COUNT, dtype=bool)
     if trace == "pingpong":
         return Requests(write, 0 * i, i % 2, i // 2 % columns)
