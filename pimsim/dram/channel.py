@@ -17,7 +17,7 @@ from pimsim_core.dram import DramChannel
 from pimsim_core.dram_queues import OUTCOMES, DramQueues
 
 STEPS = 200_000  # cycles with something in them between two looks at the progress
-MOST_REQUESTS = 50_000_000
+MOST_REQUESTS = 20_000_000  # some 170 bytes each
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 import pimsim
 from pimsim.dram.load import load_standard, names
 
+from ..dram.checked import no_constraint_is_broken  # noqa: F401
 from .runner import call, spawn
 
 PNG = b"\x89PNG\r\n\x1a\n"

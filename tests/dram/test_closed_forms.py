@@ -55,7 +55,7 @@ def test_a_stream_takes_its_bursts_and_the_refreshes(name):
 @pytest.mark.parametrize("name", STANDARDS)
 def test_random_reads_of_one_column_each_take_a_quarter_of_the_window(name):
     """One activate each, four in tFAW, or one in tRRD where that is longer; banks enough never to wait for one."""
-    standard, count = one_unit(name), 20_000
+    standard, count = one_unit(name), 6_000
     cycles = standard.cycles
     rng = np.random.default_rng(3)
     banks = banks_of(standard)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import product
 
+import numpy as np
+
 
 @dataclass
 class Bank:
@@ -105,6 +107,35 @@ def violations(standard, log):
                 if command.needs != "any" and is_open[place] != (command.needs == "open"):
                     found.append(f"{now.name} at {now.time}: {place} is not {command.needs}")
                 is_open[place] = command.leaves == "open"
+    return found
+
+
+def broken(standard, log):
+    """The constraints that a long list breaks, as `violations` finds them but for states, row by row of the table.
+
+    `log` has a row (cycle, command, bank) for each command, commands by their number.
+    """
+    names, nodes = list(standard.commands), np.array(places(standard))
+    depth_of = [nest_of(standard).index(each.level) for each in standard.commands.values()]
+    found = []
+    for depth, before, after, cycles, window, others in constraints(standard):
+        first, second = names.index(before), names.index(after)
+        if cycles <= 0 or depth > depth_of[second]:
+            continue
+        earlier, later = np.flatnonzero(log[:, 1] == first), np.flatnonzero(log[:, 1] == second)
+        if not len(earlier) or not len(later):
+            continue
+        inside = depth if others else depth + 1
+        for key in np.unique(nodes[log[earlier, 2], : depth + 1], axis=0):
+            mine = earlier[(nodes[log[earlier, 2], : depth + 1] == key).all(axis=1)]
+            touched = (nodes[log[later, 2], :inside] == key[:inside]).all(axis=1)
+            if others:
+                touched &= nodes[log[later, 2], depth] != key[depth]
+            theirs = later[touched]
+            place = np.searchsorted(mine, theirs) - window  # the window-th last of those before
+            theirs, place = theirs[place >= 0], place[place >= 0]
+            early = log[theirs, 0] < log[mine[place], 0] + cycles
+            found += [(before, after, cycles, int(time)) for time in log[theirs[early], 0]]
     return found
 
 

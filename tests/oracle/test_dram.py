@@ -17,7 +17,7 @@ from pimsim.dram.tables import bank_paths, timing
 from pimsim_core.dram_queues import OUTCOMES
 from pimsim_core.dram_timing import DramTiming
 
-from .dram import Controller, Sent, constraints, nest_of, places, related, violations
+from .dram import Controller, Sent, broken, constraints, nest_of, places, related, violations
 
 EXAMPLES = int(os.environ.get("PIMSIM_DRAM_EXAMPLES", "40"))
 STANDARDS = names()
@@ -196,6 +196,26 @@ def test_the_checker_finds_a_command_that_is_a_cycle_early():
         moved[position].time -= 1
         early += bool(violations(standard, sorted(moved, key=lambda each: each.time)))
     assert early >= 0.9 * (len(log) - 1)
+
+
+def test_the_checker_of_long_lists_finds_what_the_plain_one_finds():
+    """On lists whose commands are moved at random, most of which break something."""
+    standard = standard_of("hbm3")
+    commands, nodes, rng = list(standard.commands), places(standard), np.random.default_rng(2)
+    asked = [
+        (bool(each % 3 == 0), bank, each % 2, each, 0) for each in range(6) for bank in (0, 3, 9, 17, 40)
+    ]
+    served, _ = core(standard, Policy(), asked)
+    for spread in (0, 1, 5, 40):
+        log = served.log.copy()
+        log[:, 0] += rng.integers(0, spread + 1, len(log))
+        log = log[np.argsort(log[:, 0], kind="stable")]
+        nest = nest_of(standard)
+        deep = [nest.index(command.level) for command in standard.commands.values()]
+        sent = [Sent(int(t), commands[c], nodes[b][: deep[c] + 1]) for t, c, b in log]
+        plain = [each for each in violations(standard, sent) if "needed" in each]
+        assert len(broken(standard, log)) == len(plain)
+        assert bool(plain) == bool(spread)
 
 
 def test_the_checker_finds_a_read_of_a_closed_bank():

@@ -15,6 +15,7 @@ from pimsim.dram.figures import figures
 from pimsim.dram.load import load_standard
 from pimsim.dram.policy import Policy
 
+from ..dram.checked import no_constraint_is_broken  # noqa: F401
 from .memory.traces import requests, rows, standard
 
 THROUGH = {"DRAMsim3": 2, "Ramulator 2.1": 1}  # least latency of a hit, less CL and the burst
