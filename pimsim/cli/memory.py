@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Simulate a channel of a memory on its own, command by command.
 
-    STANDARD is ddr4_2400, hbm2, … or a file. A request is of one burst.
+    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, or a file. A request is of one burst.
 
     \b
       pimsim memory hbm2 --pattern random --requests 100000

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.dram.bus import bus_cycles
 from pimsim.dram.channel import Served
 from pimsim.dram.energy import AJ_PER_PJ
 from pimsim.dram.requests import Ints
@@ -28,7 +29,8 @@ def figures(served: Served, skip: int = 0) -> dict[str, Any]:
     Returns
     -------
     dict
-        What is not known (no request, no read) is None; ``docs/memory.md`` says what each figure means.
+        What is not known (no request, no read, commands not kept) is None; ``docs/memory.md`` says what a figure
+        means.
     """
     standard, outcomes = served.standard, served.outcomes()
     write = served.requests.write
@@ -50,6 +52,7 @@ def figures(served: Served, skip: int = 0) -> dict[str, Any]:
         "latency_ns": _latency(served.latency[~write & late], standard.period_ns),
         "write_latency_ns": _latency(served.latency[write & late], standard.period_ns),
         "commands": served.counts,
+        "bus_cycles": bus_cycles(served) if len(served.log) == sum(served.counts.values()) else None,
         "energy_pj": energy(served),
     }
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "pimsim-memory-result/1"
 WARM_UP = 0.1  # of the requests of a load, whose latency does not count
 BEHIND = 0.02  # of the time of a load that its last tenth may wait for a place in a queue
+MOST_KEPT = 2_000_000  # requests whose commands are kept, to say where the data bus's time went
 LEAST_LOAD, MOST_LOAD = 1e-4, 2.0
 
 
@@ -126,7 +127,7 @@ def memory(
     seed : int
         Of what is drawn.
     record : bool
-        Keep every command, in ``run.log``.
+        Keep every command, in ``run.log``, also of more than `MOST_KEPT` requests.
     on_progress : callable, optional
         Called now and then with the requests that are accepted and their whole number.
 
@@ -156,7 +157,7 @@ def memory(
     else:
         about |= {"pattern": pattern, "write_share": write_share, "seed": seed}
     total = (len(given) if given is not None else requests) * max(1, len(loads))
-    done = 0
+    done, record = 0, record or total <= MOST_KEPT * max(1, len(loads))
 
     def tell(count: int) -> None:
         if on_progress is not None:

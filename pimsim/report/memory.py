@@ -59,7 +59,8 @@ def _run(found: dict[str, Any]) -> list[RenderableType]:
     rows.add_row("bandwidth", _number(found["bandwidth_gb_per_s"], ".4g"), "GB/s on the data bus")
     rows.add_row("  of the peak", "-" if found["peak_share"] is None else share(found["peak_share"]), "")
     rows.add_row("row hit rate", "-" if found["row_hit_rate"] is None else share(found["row_hit_rate"]), "")
-    pieces: list[RenderableType] = [rows, heading("Latency, ns"), _latency(found)]
+    pieces: list[RenderableType] = [rows, *_bus(found["bus_cycles"])]
+    pieces += [heading("Latency, ns"), _latency(found)]
     outcomes = table("requests that were", "number")
     for name, count in found["outcomes"].items():
         outcomes.add_row(name, f"{count:,}")
@@ -68,6 +69,23 @@ def _run(found: dict[str, Any]) -> list[RenderableType]:
         commands.add_row(name, f"{count:,}")
     pieces += [heading("Rows"), outcomes, heading("Commands"), commands, heading("Energy")]
     return pieces + _energy(found["energy_pj"])
+
+
+def _bus(found: dict[str, int] | None) -> list[RenderableType]:
+    if found is None:
+        return [plain("where the data bus's time went: not kept of so many requests (record=True keeps it)")]
+    from pimsim.dram.bus import CAUSES
+
+    total = sum(found.values())
+    rows = table("the data bus", "cycles", "share")
+    for name, cycles in found.items():
+        if cycles:
+            rows.add_row(f"{name.replace('_', ' ')}: {CAUSES[name]}", f"{cycles:,}", share(cycles / total))
+    return [
+        heading("Where the data bus's time went"),
+        rows,
+        plain(f"They sum to {total:,} cycles, exactly all."),
+    ]
 
 
 def _latency(found: dict[str, Any]) -> RenderableType:

@@ -18,7 +18,7 @@ KEYS = {  # of pimsim-memory-result/1
     *("schema", "standard", "overrides", "policy", "mapping", "outstanding", "not_modelled"),
     *("pattern", "write_share", "seed", "requests", "reads", "writes", "cycles", "time_ns"),
     *("bandwidth_gb_per_s", "peak_gb_per_s", "peak_share", "row_hit_rate", "outcomes"),
-    *("latency_ns", "write_latency_ns", "commands", "energy_pj"),
+    *("latency_ns", "write_latency_ns", "commands", "bus_cycles", "energy_pj"),
 }
 
 
@@ -76,6 +76,7 @@ def test_the_report_fits_80_columns_and_has_the_policy_and_the_jsons_figures(mem
     assert "address: row rank bank column bankgroup" in words
     assert f"time {data['cycles']:,} cycles" in words
     assert f"ACT {data['commands']['ACT']:,}" in words
+    assert f"They sum to {data['cycles']:,} cycles, exactly all." in words
     assert f"total {data['energy_pj']['total']:,.0f}" in words
     assert "not modelled: drivers and terminations of the data bus" in words
 
@@ -171,6 +172,11 @@ def test_a_mistake_gets_one_message_and_code_2(memory, tmp_path, monkeypatch, ar
     assert done.out == ""
     assert message in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_help_names_every_standard(memory):
+    words = memory("--help").out.replace(",", " ").split()
+    assert set(names()) <= set(words)
 
 
 def test_it_works_in_a_process_of_its_own():

@@ -35,8 +35,14 @@ def test_everything_is_served_once_and_the_figures_close(
 ):
     standard = load_standard(name)
     asked = make_requests(standard, pattern, count, writes, load)
-    served = serve(standard, Policy(page=page), asked, outstanding)
+    served = serve(standard, Policy(page=page), asked, outstanding, record=True)
     found = figures(served)
+    assert sum(found["bus_cycles"].values()) == standard.buses * served.cycles
+    assert min(found["bus_cycles"].values()) >= 0
+    data = sum(
+        served.counts[each] for each in standard.commands if standard.commands[each].does in ("read", "write")
+    )
+    assert found["bus_cycles"]["data"] == data * standard.cycles["nBL"]
     commands, outcomes = found["commands"], found["outcomes"]
     columns = sum(
         commands[name] for name in standard.commands if standard.commands[name].does in ("read", "write")
