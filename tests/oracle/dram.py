@@ -115,28 +115,38 @@ def broken(standard, log):
 
     `log` has a row (cycle, command, bank) for each command, commands by their number.
     """
-    names, nodes = list(standard.commands), np.array(places(standard))
+    names, size = list(standard.commands), len(log)
     depth_of = [nest_of(standard).index(each.level) for each in standard.commands.values()]
+    nodes = [[place[: depth + 1] for place in places(standard)] for depth in range(len(standard.levels) + 1)]
+    numbers = [{node: number for number, node in enumerate(dict.fromkeys(level))} for level in nodes]
+    node_of = [np.array([numbers[d][node] for node in level])[log[:, 2]] for d, level in enumerate(nodes)]
     found = []
     for depth, before, after, cycles, window, others in constraints(standard):
-        first, second = names.index(before), names.index(after)
-        if cycles <= 0 or depth > depth_of[second]:
+        if cycles <= 0 or depth > depth_of[names.index(after)]:
             continue
-        earlier, later = np.flatnonzero(log[:, 1] == first), np.flatnonzero(log[:, 1] == second)
-        if not len(earlier) or not len(later):
-            continue
-        inside = depth if others else depth + 1
-        for key in np.unique(nodes[log[earlier, 2], : depth + 1], axis=0):
-            mine = earlier[(nodes[log[earlier, 2], : depth + 1] == key).all(axis=1)]
-            touched = (nodes[log[later, 2], :inside] == key[:inside]).all(axis=1)
-            if others:
-                touched &= nodes[log[later, 2], depth] != key[depth]
-            theirs = later[touched]
-            place = np.searchsorted(mine, theirs) - window  # the window-th last of those before
-            theirs, place = theirs[place >= 0], place[place >= 0]
-            early = log[theirs, 0] < log[mine[place], 0] + cycles
-            found += [(before, after, cycles, int(time)) for time in log[theirs[early], 0]]
+        earlier = np.flatnonzero(log[:, 1] == names.index(before))
+        later = np.flatnonzero(log[:, 1] == names.index(after))
+        node = node_of[depth]
+        for asked in _beside(numbers[depth], others):  # each command after, and the node that it looks at
+            seen = asked[node[later]]
+            keys = np.sort(node[earlier].astype(np.int64) * size + earlier)
+            place = np.searchsorted(keys, seen.astype(np.int64) * size + later) - window
+            last = keys[np.maximum(place, 0)] if len(keys) else np.full(len(later), -1)
+            mine = (place >= 0) & (last // max(size, 1) == seen) & (seen >= 0)
+            early = mine & (log[later, 0] < log[last % max(size, 1), 0] + cycles)
+            found += [(before, after, cycles, int(time)) for time in log[later[early], 0]]
     return found
+
+
+def _beside(numbers, others):
+    """For each node the one that a row compares it with: itself, or one after another of those beside it."""
+    if not others:
+        return [np.arange(len(numbers))]
+    beside = [
+        [number for node, number in numbers.items() if node[:-1] == mine[:-1] and node != mine]
+        for mine in numbers
+    ]
+    return [np.array(turn) for turn in zip(*beside, strict=True)]
 
 
 @dataclass
