@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.dram.policy import PAGES, Policy
-from pimsim.dram.requests import Ints, Requests, banks_of
+from pimsim.dram.requests import MOST_REQUESTS, Ints, Requests, banks_of
 from pimsim.dram.schema import Standard
 from pimsim.dram.tables import bank_paths, timing
 from pimsim.errors import ConfigError, SimulationError
@@ -17,7 +17,6 @@ from pimsim_core.dram import DramChannel
 from pimsim_core.dram_queues import OUTCOMES, DramQueues
 
 STEPS = 200_000  # cycles with something in them between two looks at the progress
-MOST_REQUESTS = 20_000_000  # some 170 bytes each
 
 
 @dataclass(frozen=True)

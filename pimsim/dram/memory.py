@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pimsim.dram.channel import MOST_REQUESTS, Served, serve
+from pimsim.dram.channel import Served, serve
 from pimsim.dram.figures import figures
 from pimsim.dram.load import Overrides, load_standard
 from pimsim.dram.patterns import make_requests
 from pimsim.dram.policy import Policy
-from pimsim.dram.requests import Requests
+from pimsim.dram.requests import MOST_REQUESTS, Requests
 from pimsim.dram.schema import Standard
 from pimsim.dram.trace import read_trace
 from pimsim.errors import ConfigError

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pimsim.dram.schema import Standard
 from pimsim.errors import ConfigError
 
+MOST_REQUESTS = 20_000_000  # some 170 bytes each
 Ints = npt.NDArray[np.int64]
 
 

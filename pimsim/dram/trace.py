@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from pimsim.dram.requests import Requests, bank_number, check_bursts, places_of
-from pimsim.dram.schema import Standard
+from pimsim.dram.requests import MOST_REQUESTS, Requests, bank_number, check_bursts, places_of
+from pimsim.dram.schema import CHANNEL, Standard
 from pimsim.errors import ConfigError
 
 SHORT = {
     "bg": "bankgroup",
     "ba": "bank",
+    "ch": "channel",
     "ra": "rank",
     "pc": "pseudochannel",
     "ro": "row",
@@ -38,7 +39,8 @@ def read_trace(path: str | Path, standard: Standard) -> Requests:
     ----------
     path : path
         The columns are ``op`` (R or W), and either ``address`` in bytes or ``row``, ``column`` and the levels of the
-        standard (a missing level is 0); ``cycle`` if requests come at their own times. Others are not read.
+        standard (a missing level is 0; the channel is 0, as a run is of one); ``cycle`` if requests come at their own
+        times. Others are not read.
     standard : Standard
         The memory that they go to.
 
@@ -109,7 +111,7 @@ def _header(words: list[str], path: Path, limits: dict[str, int]) -> list[str]:
 
 def _numbers(lines: Any, names: list[str], limits: dict[str, int], path: Path) -> dict[str, list[int]]:
     """Return the columns that count."""
-    most = {"cycle": 2**40, "address": 2**60, **({} if "address" in names else limits)}
+    most = {"cycle": 2**40, "address": 2**60, **({} if "address" in names else limits), CHANNEL: 1}
     wanted = [(place, name, most[name]) for place, name in enumerate(names) if name in most]
     operation = names.index("op")
     table: dict[str, list[int]] = {"op": [], **{name: [] for _, name, _ in wanted}}
@@ -120,6 +122,8 @@ def _numbers(lines: Any, names: list[str], limits: dict[str, int], path: Path) -
         if len(line) < len(names):
             raise ConfigError(f"found {len(line)} fields, expected {len(names)}", where=where)
         op = OPERATIONS.get(line[operation].strip().upper())
+        if len(table["op"]) == MOST_REQUESTS:
+            raise ConfigError(f"found more than {MOST_REQUESTS:,} requests, expected no more", where=where)
         if op is None:
             raise ConfigError(f"found {line[operation]!r:.40}, expected R or W", where=f"{where}: op")
         table["op"].append(op)

@@ -131,6 +131,7 @@ def test_addresses_and_cycles_are_read(tmp_path):
         ("op,row,col\nR,1,128\n", "column: found '128', expected a whole number from 0 to 127"),
         ("op,row,col,bank\nR,1,1,4\n", "bank: found '4', expected a whole number from 0 to 3"),
         ("op,row,col\nR,-1,1\n", "row: found '-1'"),
+        ("op,channel,row,col\nR,1,1,1\n", "channel: found '1', expected a whole number from 0 to 0"),
         (
             "op,address\nR,0x400000000000\n",
             "address: found the address 0x400000000000, expected 0 to 0x1ffffffff",
