@@ -82,6 +82,15 @@ def test_with_ramulators_marks_reads_and_writes_in_turn_take_as_long_within_four
     assert served.cycles == pytest.approx(int(ROWS[name, "mixed", "open"]["cycles"]), rel=0.04)
 
 
+@pytest.mark.parametrize("name", ["hbm2_dramsim3", "ddr4_dramsim3"])
+def test_with_places_and_drains_like_dramsim3s_reads_and_writes_in_turn_take_as_long_within_eight_percent(
+    name,
+):
+    """It has 32 places and eight in front of each bank, and drains all of its writes; the last need not be done."""
+    served = run(name, "mixed", False, read_queue=40, write_queue=40, write_high=40, write_low=0)
+    assert served.cycles == pytest.approx(int(ROWS[name, "mixed", "open"]["cycles"]), rel=0.08)
+
+
 @pytest.mark.parametrize(
     ("name", "expected", "period"),
     [
