@@ -128,26 +128,28 @@ cdef class DramChannel:
                 self.want(bank)
 
     cdef void want(self, int32_t bank) noexcept nogil:
-        """Find the command that a bank needs next for the queue that is served."""
+        """Find the command that a bank needs next: for the queue that is served, else to be ready for the other one."""
         cdef int32_t request = self.queues.oldest[self.draining, bank], hit
+        cdef bint served = request >= 0
         self.wish[bank] = self.wisher[bank] = -1
         self.bound[bank] = 0
         if self.held[bank]:
             return
+        if not served:
+            request = self.queues.oldest[1 - self.draining, bank]
         if request < 0:
             if self.page == TIMED_PAGE and self.open_row[bank] >= 0:
                 self.wish[bank] = self.number[PRECHARGE]
             return
-        self.wisher[bank] = request
         if self.open_row[bank] < 0:
-            self.wish[bank] = self.number[ACTIVATE]
+            self.wish[bank], self.wisher[bank] = self.number[ACTIVATE], request
             return
         hit = request
         while hit >= 0 and self.queues.row[hit] != self.open_row[bank]:
             hit = self.queues.newer[hit]
         if hit < 0 or (hit != request and self.cap and self.served[bank] >= self.cap):
-            self.wish[bank] = self.number[PRECHARGE]
-        else:
+            self.wish[bank], self.wisher[bank] = self.number[PRECHARGE], request
+        elif served:
             self.want_column(bank, hit)
 
     cdef void want_column(self, int32_t bank, int32_t hit) noexcept nogil:
@@ -224,13 +226,13 @@ cdef class DramChannel:
                 self.look_at_bank(bank, time)
 
     cdef void look_at_bank(self, int32_t bank, int64_t time) noexcept nogil:
-        """What a bank wishes for: columns before rows before idle rows, each by age."""
+        """What a bank wishes for: columns, rows, rows for the other queue, idle rows; each by age."""
         cdef int32_t command = self.wish[bank], request = self.wisher[bank]
         cdef int64_t at = self.timing.earliest(command, bank), age = request
         if request < 0:
-            at, age = max(at, self.used[bank] + self.timeout), 2 * BY_CLASS + bank
+            at, age = max(at, self.used[bank] + self.timeout), 3 * BY_CLASS + bank
         elif self.action[command] <= PRECHARGE:
-            age += BY_CLASS
+            age += BY_CLASS if self.queues.queue_of[request] == self.draining else 2 * BY_CLASS
         self.bound[bank] = at
         self.consider(command, bank, request, at, age, time)
 
@@ -247,7 +249,7 @@ cdef class DramChannel:
     cdef void admit(self, int64_t time) noexcept nogil:
         """Let a request in; only its bank can wish for something else then."""
         cdef int32_t bank = self.queues.admit(time)
-        if bank < 0 or self.queues.queue_of[self.queues.coming - 1] != self.draining or self.held[bank]:
+        if bank < 0 or self.held[bank]:
             return
         self.want(bank)
         if bank == self.chosen_bank:

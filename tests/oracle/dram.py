@@ -271,7 +271,7 @@ class Controller:
                 found = self._refresh_step(unit)
                 if self._legal(time, found[0], found[1].place):
                     return found
-        columns, rows, idle = [], [], []
+        columns, rows, ahead, idle = [], [], [], []
         queue = [r for r in self.waiting if r.write == self.draining]
         for bank in self.banks:
             if self._held(bank):
@@ -283,13 +283,22 @@ class Controller:
                 (rows if kind in ("activate", "precharge") else columns).append(
                     (request.number, name, bank, request)
                 )
+            elif others := [r for r in self.waiting if r.bank is bank]:
+                name, request = self._need(bank, others)  # to be ready when the other queue is served
+                if self.standard.commands[name].does in ("activate", "precharge"):
+                    ahead.append((request.number, name, bank, request))
             elif (
                 bank.row is not None
                 and self.policy.page == "timed"
                 and time >= bank.used + self.policy.page_timeout
             ):
                 idle.append((0, self.command("precharge", "closed"), bank, None))
-        for _, name, bank, request in sorted(columns, key=first) + sorted(rows, key=first) + idle:
+        for _, name, bank, request in [
+            *sorted(columns, key=first),
+            *sorted(rows, key=first),
+            *sorted(ahead, key=first),
+            *idle,
+        ]:
             if self._legal(time, name, bank.place):
                 return name, bank, request
         return None

@@ -75,20 +75,27 @@ def test_without_a_cap_two_rows_in_turn_take_as_long_as_ramulators_scheduler_wit
     assert served.cycles == pytest.approx(int(row["cycles"]), rel=0.01)
 
 
+@pytest.mark.parametrize("name", ["hbm2_dramsim3", "ddr4_dramsim3"])
+def test_random_reads_and_writes_take_as_long_within_five_percent(name):
+    """DRAMsim3 sees four times as many requests, and mixes reads with writes."""
+    served = run(name, "rand_writes", False)
+    assert served.cycles == pytest.approx(int(ROWS[name, "rand_writes", "open"]["cycles"]), rel=0.05)
+
+
 @pytest.mark.parametrize("name", ["hbm2_ramulator", "hbm2_ramulator_match"])
-def test_with_ramulators_marks_reads_and_writes_in_turn_take_as_long_within_four_percent(name):
+def test_with_ramulators_marks_reads_and_writes_in_turn_take_as_long_within_three_percent(name):
     """Ramulator takes a request out of its queue with its activate, which leaves room for one more in each bank."""
     served = run(name, "mixed", False, write_high=26, write_low=6)
-    assert served.cycles == pytest.approx(int(ROWS[name, "mixed", "open"]["cycles"]), rel=0.04)
+    assert served.cycles == pytest.approx(int(ROWS[name, "mixed", "open"]["cycles"]), rel=0.03)
 
 
 @pytest.mark.parametrize("name", ["hbm2_dramsim3", "ddr4_dramsim3"])
-def test_with_places_and_drains_like_dramsim3s_reads_and_writes_in_turn_take_as_long_within_eight_percent(
+def test_with_places_and_drains_like_dramsim3s_reads_and_writes_in_turn_take_as_long_within_five_percent(
     name,
 ):
     """It has 32 places and eight in front of each bank, and drains all of its writes; the last need not be done."""
     served = run(name, "mixed", False, read_queue=40, write_queue=40, write_high=40, write_low=0)
-    assert served.cycles == pytest.approx(int(ROWS[name, "mixed", "open"]["cycles"]), rel=0.08)
+    assert served.cycles == pytest.approx(int(ROWS[name, "mixed", "open"]["cycles"]), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,9 @@ def rows():
 
 
 def requests(trace, memory) -> Requests:
-    if trace == "rand":
-        return read_trace(FOLDER / "hbm2_rand.csv.gz", memory)
+    if trace in ("rand", "rand_writes"):
+        read = read_trace(FOLDER / "hbm2_rand.csv.gz", memory)
+        return read if trace == "rand" else replace(read, write=(read.row + read.column) % 2 == 1)
     i, columns, banks = np.arange(COUNT), memory.columns, 16  # both have four groups of four
     write = np.zeros(COUNT, dtype=bool)
     if trace == "pingpong":
