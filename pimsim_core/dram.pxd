@@ -44,6 +44,7 @@ cdef class DramChannel:
     cdef bint stale  # something changed
     cdef int64_t[::1] sent
     cdef bint recording, stuck
+    cdef int64_t in_vain  # refreshes since the last column
     cdef int64_t[:, ::1] log
     cdef int64_t logged
 

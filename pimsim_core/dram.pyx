@@ -16,6 +16,7 @@ ACTIONS = ("activate", "precharge", "precharge_all", "read", "write", "read_last
 PAGES = ("open", "closed", "timed")
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
+cdef int64_t PATIENCE = 100_000  # refreshes while a request waits
 cdef int64_t BY_CLASS = <int64_t>1 << 40  # columns before rows before idle rows, each by age
 cdef enum:
     OPEN_PAGE = 0
@@ -89,13 +90,13 @@ cdef class DramChannel:
         Raises
         ------
         RuntimeError
-            If nothing can ever happen again.
+            If no request can ever be served again.
         """
         cdef int finished
         with nogil:
             finished = self.advance(steps)
         if self.stuck:
-            raise RuntimeError("no command may ever be sent again")
+            raise RuntimeError("no request is served any more; does refresh leave time for a row to be opened?")
         return bool(finished)
 
     @property
@@ -280,6 +281,7 @@ cdef class DramChannel:
                     self.close_bank(each, time)
         elif action == REFRESH:
             self.owed[unit] -= 1
+            self.in_vain += 1
             self.hold(unit, False)
             if self.one_bank:
                 self.turn[unit] = (self.turn[unit] + 1) % (self.first_of[unit + 1] - self.first_of[unit])
@@ -310,6 +312,7 @@ cdef class DramChannel:
         """Send a request's column."""
         self.served[bank] += 1
         self.used[bank] = time
+        self.in_vain = 0
         self.queues.take(request, time, time + self.latency[self.queues.queue_of[request]])
 
     cdef int note(self, int64_t time, int32_t command, int32_t bank) except -1 nogil:
@@ -334,7 +337,7 @@ cdef class DramChannel:
             if self.queues.is_empty():
                 return 1
             soonest = min(self.soonest, self.queues.door(self.now), self.next_due())
-            if soonest == NEVER:
+            if soonest == NEVER or (self.in_vain > PATIENCE and not self.queues.is_idle()):
                 self.stuck = True
                 return 1
             self.now = soonest

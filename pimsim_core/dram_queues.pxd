@@ -46,3 +46,4 @@ cdef class DramQueues:
     cdef void end(self, int32_t queue, int32_t request, int64_t time) noexcept nogil
     cdef void take(self, int32_t request, int64_t time, int64_t done) noexcept nogil
     cdef bint is_empty(self) noexcept nogil
+    cdef bint is_idle(self) noexcept nogil

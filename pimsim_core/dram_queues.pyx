@@ -135,4 +135,8 @@ cdef class DramQueues:
 
     cdef bint is_empty(self) noexcept nogil:
         """Whether all that was offered has been served."""
-        return self.coming == self.count and not self.waiting[0] and not self.waiting[1]
+        return self.coming == self.count and self.is_idle()
+
+    cdef bint is_idle(self) noexcept nogil:
+        """Whether nothing waits."""
+        return not self.waiting[0] and not self.waiting[1]

@@ -23,6 +23,8 @@ COVERS = (
     ("nFAW", "nRRD_S"),
     ("nREFI", "nRFC + 1"),
 )
+MOST_CYCLES = 10**7  # between two commands, or refreshes
+TAKEN = {CHANNEL, "row", "column", "op", "cycle", "address"}  # names that no level can have
 STATES = {  # what a command does: the states of its banks that it can need, and those that it can leave
     "activate": ({"closed"}, {"open"}),
     "precharge": ({"open", "any"}, {"closed"}),
@@ -224,7 +226,7 @@ class Standard(Sourced):
         return self
 
     def _check_levels(self) -> None:
-        if not self.levels or list(self.levels)[-1] != BANK or CHANNEL in self.levels:
+        if not self.levels or list(self.levels)[-1] != BANK or TAKEN & set(self.levels):
             raise refuse("levels", list(self.levels), "the levels inside a channel, the last one 'bank'")
         banks = 1
         for count in self.levels.values():
@@ -247,6 +249,9 @@ class Standard(Sourced):
                 raise refuse(f"timings.{name}", value, "whole cycles; a time in nanoseconds is called tX_ns")
             if not name.startswith("n") and not (name.startswith("t") and name.endswith("_ns")):
                 raise refuse(f"timings.{name}", name, "a name such as nRP (cycles) or tRP_ns (nanoseconds)")
+        for name, cycles in self.cycles.items():
+            if cycles > MOST_CYCLES:
+                raise refuse("timings", f"{name} = {cycles:.3g}", f"at most {MOST_CYCLES} cycles")
         if len(self.cycles) < len(self.timings):
             raise refuse("timings", list(self.timings), "each timing once, in cycles or in nanoseconds")
         for large, small in COVERS:
@@ -272,7 +277,10 @@ class Standard(Sourced):
 
     def _value(self, path: str, text: str) -> int:
         try:
-            return self.of(text)
+            value = self.of(text)
+            if abs(value) <= MOST_CYCLES:
+                return value
+            raise refuse(path, text, f"at most {MOST_CYCLES} cycles")
         except ValueError as error:
             raise refuse(path, text, str(error).removeprefix("expected ")) from None
         except KeyError as error:
@@ -301,8 +309,18 @@ class Standard(Sourced):
             if found is None or found.does != "refresh" or (found.level == BANK) != (way == "per_bank"):
                 kind = "one bank" if way == "per_bank" else "all banks of a level"
                 raise refuse(path, refresh.command, f"a command that refreshes {kind}")
+            self._check_interval(way, refresh)
             if way == "all_bank" and self.find("precharge", "closed", found.level) is None:
                 raise refuse("commands", list(self.commands), f"one that precharges a whole {found.level}")
+
+    def _check_interval(self, way: str, refresh: Refresh) -> None:
+        """Refuse refreshes that come faster than they may; those of one bank go from bank to bank."""
+        for row in self.constraints:
+            if refresh.command in row.before and refresh.command in row.after and row.window == 1:
+                recovery, interval = self._value("constraints", row.cycles), self.of(refresh.interval)
+                if interval <= recovery and not (way == "per_bank" and row.level == BANK):
+                    expected = f"more than {row.cycles} = {recovery} cycles"
+                    raise refuse(f"refresh.{way}.interval", interval, expected)
 
     def find(self, does: str, leaves: str, level: str = BANK) -> str | None:
         """Return the first command of a level that does something and leaves its banks in a state."""

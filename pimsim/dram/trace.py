@@ -29,6 +29,7 @@ SHORT = {
 }
 OPERATIONS = {"R": False, "W": True, "READ": False, "WRITE": True, "RD": False, "WR": True}
 MOST_BYTES = 2**30
+MOST_CYCLE = 10**10  # some seconds of a memory's time, and tens of millions of refreshes
 _NUMBER = re.compile(r"\d{1,18}|0[xX][0-9a-fA-F]{1,15}")
 
 
@@ -111,7 +112,7 @@ def _header(words: list[str], path: Path, limits: dict[str, int]) -> list[str]:
 
 def _numbers(lines: Any, names: list[str], limits: dict[str, int], path: Path) -> dict[str, list[int]]:
     """Return the columns that count."""
-    most = {"cycle": 2**40, "address": 2**60, **({} if "address" in names else limits), CHANNEL: 1}
+    most = {"cycle": MOST_CYCLE, "address": 2**60, **({} if "address" in names else limits), CHANNEL: 1}
     wanted = [(place, name, most[name]) for place, name in enumerate(names) if name in most]
     operation = names.index("op")
     table: dict[str, list[int]] = {"op": [], **{name: [] for _, name, _ in wanted}}

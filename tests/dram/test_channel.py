@@ -15,7 +15,7 @@ from pimsim.dram.memory import memory
 from pimsim.dram.patterns import PATTERNS, make_requests
 from pimsim.dram.policy import Policy
 from pimsim.dram.requests import Requests
-from pimsim.errors import ConfigError
+from pimsim.errors import ConfigError, SimulationError
 
 STANDARDS = names()
 
@@ -158,6 +158,15 @@ def test_a_refresh_in_every_interval():
             assert served.counts[standard.refresh[way].command] == pytest.approx(
                 50 * served.units, abs=served.units
             )
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_refresh_that_leaves_no_time_for_a_row_ends_the_run_with_a_message(name):
+    """A refresh a few cycles after the last one: banks are closed again before a column can be sent."""
+    standard = load_standard(name)
+    interval = {"refresh.all_bank.interval": "nRFC + 3"}
+    with pytest.raises(SimulationError, match="no request is served any more"):
+        serve(load_standard(name, interval), Policy(), make_requests(standard, "random", 1000))
 
 
 def test_energy_goes_with_the_clock_where_it_must():
