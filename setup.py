@@ -24,6 +24,9 @@ modules = [
         "kernel",
         "figures",
         "engine",
+        "dram_timing",
+        "dram_queues",
+        "dram",
     ),
 ]
 

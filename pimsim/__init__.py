@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pimsim.analysis.whatif import whatif as whatif
     from pimsim.chip import Chip as Chip
     from pimsim.chip.router import Router as Router
+    from pimsim.dram.memory import MemoryResult as MemoryResult
+    from pimsim.dram.memory import memory as memory
+    from pimsim.dram.policy import Policy as Policy
     from pimsim.errors import ConfigError as ConfigError
     from pimsim.errors import MappingError as MappingError
     from pimsim.errors import PimsimError as PimsimError
@@ -48,11 +51,13 @@ _HOMES = {
     "ConfigError": "pimsim.errors",
     "Experiment": "pimsim.run.experiment",
     "MappingError": "pimsim.errors",
+    "MemoryResult": "pimsim.dram.memory",
     "NocResult": "pimsim.network.noc",
     "Op": "pimsim.trace.op",
     "Operand": "pimsim.trace.tensor",
     "Options": "pimsim.run.options",
     "PimsimError": "pimsim.errors",
+    "Policy": "pimsim.dram.policy",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",
     "Roofline": "pimsim.analysis.roofline",
@@ -65,6 +70,7 @@ _HOMES = {
     "breakdown": "pimsim.analysis.breakdown",
     "compare": "pimsim.analysis.compare",
     "make_plan": "pimsim.mapping.mapper",
+    "memory": "pimsim.dram.memory",
     "noc": "pimsim.network.noc",
     "roofline": "pimsim.analysis.roofline",
     "generate": "pimsim.run.generate",

@@ -23,7 +23,7 @@ LINE = [
     {"errors", "units", "presets", "collection"},
     {"registry"},
     {"trace", "chip"},
-    {"network"},
+    {"network", "dram"},
     {"netlist"},
     {"mapping"},
     {"kinds"},

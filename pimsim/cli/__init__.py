@@ -21,6 +21,7 @@ _COMMANDS = {  # name: (module, help line)
     "whatif": ("pimsim.cli.whatif", "Say what a faster or a larger part would win."),
     "report": ("pimsim.cli.report", "Write saved runs as one HTML page that works offline."),
     "noc": ("pimsim.cli.noc", "Simulate a network on its own."),
+    "memory": ("pimsim.cli.memory", "Simulate a memory on its own."),
     "trace": ("pimsim.cli.trace", "Export, import, check and show traces, with data statistics."),
     "chip": ("pimsim.cli.chip", "List, show and check chips."),
 }

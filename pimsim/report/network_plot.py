@@ -35,7 +35,7 @@ def check_plot(path: Path) -> None:
     ResultError
         If the file cannot be written.
     """
-    figure = _figure(1, 1)
+    figure = blank(1, 1)
     known = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix[1:].lower() not in known:
         raise ConfigError(f"found '{path.suffix}', expected one of: {', '.join(known)}", where=str(path))
@@ -52,7 +52,7 @@ def plot_curve(result: NocResult, path: Path) -> None:
     ResultError
         If the file cannot be written.
     """
-    figure = _figure(7, 4.5)
+    figure = blank(7, 4.5)
     axes = figure.add_subplot()
     rows = [row for row in result.rows if row["status"] == "stable"]
     rates = [row["rate"] for row in rows]
@@ -144,7 +144,7 @@ def _plot(graphs: list[Graph[str]], uses: list[Any], names: list[str], path: Pat
     columns = min(len(graphs), 4)
     rows = -(-len(graphs) // columns)
     scale = min(1.4, 13 / (wide * columns), 10 / (high * rows))
-    figure = _figure(max(5.0, wide * scale * columns + 1.5), max(3.5, high * scale * rows + 1))
+    figure = blank(max(5.0, wide * scale * columns + 1.5), max(3.5, high * scale * rows + 1))
     highest = max((share for use in uses for share in use.values()), default=0) or 1
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     made: Any = None
@@ -265,7 +265,14 @@ def beside(a: Point, b: Point) -> list[Point]:
     ]
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
+    """Return an empty picture of a size in inches.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

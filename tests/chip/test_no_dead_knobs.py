@@ -80,6 +80,14 @@ CHIPS: dict[str, tuple[str, Data]] = {
     "dadiannao, two clocks": ("dadiannao", {"clocks": TWO_CLOCKS}),
     "isaac_simd": ("isaac_simd", {"tile.digital": WITHOUT_VECTOR}),  # so that ops go to the other sites
 }
+NAMED = {  # a memory that names a standard; its figures stand in no file then
+    "memory.standard": "hbm2",
+    "memory.bandwidth_gb_per_s": None,
+    "memory.latency_ns": None,
+    "memory.energy_per_bit_pj": None,
+}
+CHIPS["hermes_llm, hbm2"] = ("hermes_llm", NAMED)
+ONLY = {"hermes_llm, hbm2": "sites.memory."}  # of these chips, only these keys
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
 ONLY_WORDS = {"Murmann.force", "Cco.force"}  # and what is published
 DECODER, CAUSAL = (
@@ -175,6 +183,8 @@ def others(value: Any, declared: Any, data: Data, path: Path) -> list[Any]:
         return [2 * value, value // 2, value + 1, value - 1, value + 100, 1]
     if isinstance(value, float):
         return [2 * value, value / 2] if value else [1.0]
+    if key == "standard":
+        return ["ddr4_2400"] if value else []
     if isinstance(value, str):
         return [f"{value}2"]
     kinds = {kind for arg in get_args(declared) for kind in (arg, *get_args(arg))}
@@ -279,6 +289,8 @@ def survey(name: str) -> dict[str, tuple[str, str]]:
     data, found = small(name), {}
     config = Chip.from_dict(data).config
     for path in leaves(data):
+        if not ".".join(path).startswith(ONLY.get(name, "")):
+            continue
         where, declared = field_at(config, path)
         if path[-1] == "kind" or is_piece(declared):  # another shape, with keys of its own
             continue

@@ -15,6 +15,10 @@ import yaml
 from pimsim import Chip, Result, Trace, presets
 from pimsim.analysis.breakdown import VIEWS, breakdown
 from pimsim.analysis.compare import compare
+from pimsim.dram.load import FOLDER, load_standard, names
+from pimsim.dram.memory import memory
+from pimsim.dram.policy import Policy
+from pimsim.errors import SimulationError
 from pimsim.trace.onnx.export import from_onnx
 from pimsim.trace.tables.scalesim import from_scalesim
 
@@ -138,6 +142,50 @@ def _read_table(path: Path) -> None:
     _use_trace(from_scalesim(path, padding=padding), path)
 
 
+# -- memories ------------------------------------------------------------------------------------------------
+
+
+@cache
+def _memories() -> list[bytes]:
+    return [(presets.folder(FOLDER) / f"{name}.yaml").read_bytes() for name in names()]
+
+
+def _make_memory(rng: Random) -> bytes:
+    raw = rng.choice(_memories())
+    if rng.random() < 0.3:
+        return changed_bytes(rng, raw)
+    return yaml.dump(changed_tree(rng, yaml.safe_load(raw)), allow_unicode=True).encode(errors="replace")
+
+
+def _read_memory(path: Path) -> None:
+    """Load a standard and run its channel; that it cannot go on is an outcome, too."""
+    standard = load_standard(path)
+    for pattern, page in (("random", "open"), ("stream", "timed")):
+        try:
+            result = memory(standard, pattern=pattern, requests=60, write_share=0.3, policy=Policy(page=page))
+        except SimulationError:
+            continue
+        assert sum(result.figures["bus_cycles"].values()) == standard.buses * result.figures["cycles"]
+        result.to_json().encode()
+
+
+def _make_requests(rng: Random) -> bytes:
+    text = rng.choice(
+        ("idx,op,bg,bank,row,col\n0,R,0,1,5,3\n1,W,3,2,9,1\n", "cycle,op,address\n0,R,0x40\n7,W,99\n")
+    )
+    rows = [line.split(",") for line in text.splitlines()]
+    if rng.random() < 0.4:
+        return changed_bytes(rng, text.encode())
+    made = changed_tree(rng, rows)
+    made = made if isinstance(made, list) else [made]
+    lines = (",".join(map(str, row)) if isinstance(row, list) else str(row) for row in made)
+    return "\n".join(lines).encode(errors="surrogatepass")
+
+
+def _read_requests(path: Path) -> None:
+    memory("hbm2", trace=path).to_json().encode()
+
+
 # -- results -------------------------------------------------------------------------------------------------
 
 
@@ -182,5 +230,7 @@ READERS: dict[str, Reader] = {
     "statistics": Reader(".jsonl", _make_statistics, _read_trace),
     "onnx": Reader(".onnx", _make_onnx, _read_onnx),
     "table": Reader(".csv", _make_table, _read_table),
+    "memory": Reader(".yaml", _make_memory, _read_memory),
+    "requests": Reader(".csv", _make_requests, _read_requests),
     "result": Reader(".json", _make_result, _read_result),
 }

@@ -36,24 +36,34 @@ class Port(Part):
         """Move so many bits, one byte after another; the last one is there after the latency."""
         period = self.byte_fs
         held = -(-bits // 8) * period
-        return Visit(held, held + -(-fs_from_ns(self.latency_ns) // period) * period, bits)
+        return Visit(held, held + -(-fs_from_ns(self.delay_ns) // period) * period, bits)
+
+    @property
+    def rate_gb_per_s(self) -> float:
+        """What one port moves, GB/s."""
+        return self.bandwidth_gb_per_s
+
+    @property
+    def delay_ns(self) -> float:
+        """How long after it is asked for the first byte is there, ns."""
+        return self.latency_ns
 
     @property
     def byte_fs(self) -> int:
         """Time of a byte, fs: the clock of the port."""
-        return max(1, round(FS_PER_S / (self.bandwidth_gb_per_s * 1e9)))
+        return max(1, round(FS_PER_S / (self.rate_gb_per_s * 1e9)))
 
     def per_second(self) -> float:
         """Return the bits of a second at full bandwidth, of all ports."""
-        return self.count * self.bandwidth_gb_per_s * 8e9
+        return self.count * self.rate_gb_per_s * 8e9
 
     def faster(self, factor: int) -> dict[str, Any]:
         """More bandwidth, less latency."""
         if factor == 0:
             return {"bandwidth_gb_per_s": 1e6, "latency_ns": 0.0}
         return {
-            "bandwidth_gb_per_s": self.bandwidth_gb_per_s * factor,
-            "latency_ns": self.latency_ns / factor,
+            "bandwidth_gb_per_s": self.rate_gb_per_s * factor,
+            "latency_ns": self.delay_ns / factor,
         }
 
     def doubled(self) -> dict[str, Any]:

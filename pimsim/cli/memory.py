@@ -1,0 +1,151 @@
+"""``pimsim memory``: a memory on its own, bandwidth and latency under a pattern, a trace or a load."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pimsim.cli import INTERRUPTED
+from pimsim.cli.output import print_bytes, print_pieces
+from pimsim.cli.progress import Progress
+from pimsim.errors import ConfigError, ResultError
+
+if TYPE_CHECKING:
+    from pimsim.dram.memory import MemoryResult
+
+
+@click.command("memory", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("standard")
+@click.option(
+    "--pattern", default="stream", metavar="NAME", help="Which addresses (default stream); see below."
+)
+@click.option("--requests", type=int, default=10_000, metavar="N", help="Bursts to ask for (default 10000).")
+@click.option(
+    "--writes", type=float, default=0.0, metavar="SHARE", help="Part of them that are writes (default 0)."
+)
+@click.option("--trace", type=click.Path(path_type=Path), metavar="CSV", help="Instead: a list of requests.")
+@click.option("--load", "loads", metavar="L,L,…", help="Shares of the peak to measure the latency at.")
+@click.option("--outstanding", type=int, default=0, metavar="N", help="Requests under way at most.")
+@click.option("--policy", "policy_text", default="", metavar="KEY=V,…", help="The controller's; see below.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=V", help="Change the standard; repeatable.")
+@click.option("--seed", type=int, default=1, metavar="N", help="Of what is drawn (default 1).")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw latency against load.")
+@click.option(
+    "--commands", type=click.Path(path_type=Path), metavar="CSV", help="Write every command with its cycle."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(
+    standard: str,
+    pattern: str,
+    requests: int,
+    writes: float,
+    trace: Path | None,
+    loads: str | None,
+    outstanding: int,
+    policy_text: str,
+    overrides: tuple[str, ...],
+    seed: int,
+    plot: Path | None,
+    commands: Path | None,
+    as_json: bool,
+) -> None:
+    """Simulate a channel of a memory on its own, command by command.
+
+    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, or a file. A request is of one burst.
+
+    \b
+      pimsim memory hbm2 --pattern random --requests 100000
+      pimsim memory ddr4_2400 --load 0.1,0.3,0.5,0.7,0.9 --pattern random --plot loaded.png
+      pimsim memory hbm2 --trace requests.csv --outstanding 1 --json
+      pimsim memory ddr4_2400 --policy page=closed,row_hit_cap=4 --set timings.nRCD=16
+
+    Patterns: stream, random, stride:N, pingpong (two rows of a bank in turn), copy (reads and writes in turn, half of
+    the channel apart). A list of requests has the columns op (R or W) and address, or row, column and the levels of
+    the standard; cycle, if they come at their own times. Policy: read_queue, write_queue, write_high, write_low,
+    row_hit_cap, page (open, closed, timed), page_timeout, refresh (all_bank, per_bank, none), controller_cycles.
+    """
+    from pimsim.dram.policy import parse_policy
+
+    if plot is not None and loads is None:
+        raise ConfigError("found no load, expected some to draw", where="--plot", mend="give --load")
+    if commands is not None and loads is not None:
+        raise ConfigError("found loads, expected one run", where="--commands", mend="leave out --load")
+    _check_files(plot, commands)
+    policy = parse_policy(policy_text)
+    measured = _loads(loads) if loads is not None else []
+    with Progress("requests", "before the first command was sent") as progress:
+        from pimsim.dram.memory import memory
+
+        try:
+            result = memory(
+                standard,
+                pattern=pattern,
+                requests=requests,
+                write_share=writes,
+                trace=trace,
+                loads=measured,
+                outstanding=outstanding,
+                policy=policy,
+                overrides=overrides,
+                seed=seed,
+                record=commands is not None,
+                on_progress=progress,
+            )
+        except BaseException:
+            if not progress.interrupted:
+                raise
+            progress.hide()
+            click.echo(f"interrupted {progress.stage}", err=True)
+            sys.exit(INTERRUPTED)
+    _show(result, plot, commands, as_json)
+
+
+def _check_files(plot: Path | None, commands: Path | None) -> None:
+    """Refuse files that cannot be written, before anybody waits for them."""
+    from pimsim.result.result import check_writable
+
+    if plot is not None:
+        from pimsim.report.network_plot import check_plot
+
+        check_plot(plot)
+    if commands is not None:
+        check_writable(commands)
+
+
+def _show(result: MemoryResult, plot: Path | None, commands: Path | None, as_json: bool) -> None:
+    """Draw and write, and print even if that fails, since the run took its time."""
+    failure = None
+    try:
+        if plot is not None:
+            from pimsim.report.memory_plot import plot_loads
+
+            plot_loads(result, plot)
+        if commands is not None and result.run is not None:
+            from pimsim.dram.log import write_log
+
+            write_log(result.run, commands)
+    except ResultError as error:
+        failure = error
+    if as_json:
+        print_bytes(result.to_json().encode())
+    else:
+        from pimsim.report.memory import memory_report
+
+        print_pieces(*memory_report(result))
+    if failure is not None:
+        raise failure
+
+
+def _loads(text: str) -> list[float]:
+    loads = []
+    for word in text.split(","):
+        try:
+            loads.append(float(word))
+        except ValueError:
+            raise ConfigError(
+                f"found '{word}', expected shares of the peak bandwidth, such as 0.1,0.5,0.9", where="--load"
+            ) from None
+    return loads

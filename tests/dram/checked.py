@@ -1,0 +1,25 @@
+"""Every command of every channel that a test runs is checked against its standard's constraints, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from pimsim.dram import channel
+
+from ..oracle.dram import broken
+
+
+@pytest.fixture(autouse=True)
+def no_constraint_is_broken(monkeypatch):
+    """Keep the commands of all channels of a test, and look at them when it is over."""
+    built, kept = channel._built, []
+
+    def keep(standard, policy, requests, outstanding, record):
+        made = built(standard, policy, requests, outstanding, True)
+        kept.append((standard, made[1]))
+        return made
+
+    monkeypatch.setattr(channel, "_built", keep)
+    yield
+    for standard, made in kept:
+        assert broken(standard, made.commands) == []
