@@ -108,8 +108,7 @@ class _Rates:
         """What moves data into and out of a site, in GB/s."""
         return {
             "network": self.config.network.gb_per_s(self.config.clocks),
-            "buses": site.bus.gb_per_s(site.clocks),
-            "buffers": site.buffer.gb_per_s(site.clocks),
+            **site.ways(),
         }
 
     def _firings(self, planned: dict[str, Any], row: dict[str, Any]) -> int:

@@ -67,6 +67,11 @@ WRITTEN = {
     "core.array.endurance": 1e6,
 }
 CACHED = {"tile.buffer.capacity_kib": 2.0, "memory.capacity_gib": 5e-6}
+PROCESSORS = {
+    "tile.count": 2,
+    "tile.digital.matrix.rows": 8,
+    "tile.digital.matrix.lanes": 64,
+}  # blocks fit TIGHT
 BESIDE = {"simd.count": 2, "simd.at": ["r1", "r2"]}  # another site in a network of four routers
 TWO_CLOCKS = {"core": {"period_ns": 1.6}, "slow": {"period_ns": 4.0}}  # the second one for parts to be given
 WITHOUT_VECTOR = {
@@ -78,6 +83,10 @@ CHIPS: dict[str, tuple[str, Data]] = {
     **{name: (name, {}) for name in presets.names("configs", ".yaml")},
     "isaac, adders": ("isaac", ADDERS),
     "dadiannao, two clocks": ("dadiannao", {"clocks": TWO_CLOCKS}),
+    "tpuv4": (
+        "tpuv4",
+        {"digital.matrix.rows": 8, "digital.matrix.lanes": 64},
+    ),  # so that blocks fit a small buffer
     "isaac_simd": ("isaac_simd", {"tile.digital": WITHOUT_VECTOR}),  # so that ops go to the other sites
 }
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
@@ -263,7 +272,9 @@ def fate(path: Path, data: Data, declared: Any) -> str:
         return "alive"
     accepted = bool(changed)
     for number, run in enumerate(RUNS):
-        if not ".".join(path).startswith(run.keys) or (run.keys and "memory" not in data["sites"]):
+        if not ".".join(path).startswith(run.keys) or (
+            run.before is CACHED and "memory" not in data["sites"]
+        ):
             continue
         base = chip_with(data, run.before)
         for each in changes_of(path, base, declared):

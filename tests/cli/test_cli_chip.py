@@ -30,10 +30,11 @@ def test_list_names_every_preset_on_a_line() -> None:
         "isaac",
         "isaac_simd",
         "puma",
+        "tpuv4",
     ]
 
 
-@pytest.mark.parametrize("preset", ["hermes64", "hermes64_4phase", "isaac", "puma"])
+@pytest.mark.parametrize("preset", ["hermes64", "hermes64_4phase", "isaac", "puma", "tpuv4"])
 def test_show_fits_80_columns_and_names_every_part_and_note(preset: str) -> None:
     done = pimsim("chip", "show", preset)
     assert done.returncode == 0, done.stderr

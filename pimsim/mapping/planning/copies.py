@@ -118,6 +118,10 @@ def choose_copies(
             copies.of[n], copies.demand[n] = len(deals[n].parts), 0.0
             copies.deals[n] = deals[n]
             continue
+        if kind.whole:
+            copies.of[n] = 1
+            copies.demand[n] = 0.0  # it goes where its inputs are
+            continue
         unit = kind.site.unit_of(node.type)
         assert unit is not None
         group = group_of.get(n)
@@ -158,7 +162,7 @@ def choose_copies(
                 places * edge.features * input_bits / 8
                 for places, edge in zip(least[n], node.edges, strict=True)
             )
-            capacity = kind.site.buffer.capacity_kib * 1024
+            capacity = kind.site.store.capacity_kib * 1024
             if held > capacity:
                 wanted = max(wanted, math.ceil(2 * held / capacity))
         if n not in deals:

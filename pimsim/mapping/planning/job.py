@@ -28,6 +28,7 @@ from pimsim.mapping.planning.shared import only_taken, owners_by_round, users_of
 from pimsim.mapping.planning.slices import place_group
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY, SPREAD
 from pimsim.mapping.planning.tiling import Tiling
+from pimsim.mapping.planning.whole import stages_of, weights_beside
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ class Job:
             for edge, count in zip(node.edges, places, strict=True):
                 if node.type not in HOST_OPS and not node.pointwise and not edge.held:
                     held += count * edge.features * self.input_bits // 8
-        there: int = sum(
-            site.buffer.capacity_bytes * site.count for site in self.chip.config.working.values()
-        )
+        there: int = sum(site.store.capacity_bytes * site.count for site in self.chip.config.working.values())
         return -(-held // there)
 
     def deals(self, package: Package) -> dict[int, Deal]:
@@ -169,6 +168,8 @@ class Job:
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted, copies.deals)
+        floor.beside = weights_beside(nodes, sites, package.kinds, self.weight_bits)
+        stages = stages_of(nodes, sites, package)
         ops: list[PlannedOp] = []
         right_in: dict[int, str] = {}
         written = self.written(products, package.kinds)
@@ -201,6 +202,8 @@ class Job:
                 op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
             elif op.unit is None:
                 op.replicas = [Replica(HOST_TILE)]
+            elif package.kinds[str(site)].whole:
+                floor.place_whole(n, op, stages[n])
             else:
                 right_in[n] = self._spread_product(floor, n)
                 floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
@@ -233,7 +236,7 @@ class Job:
 
     def _spread_product(self, floor: Floor, number: int) -> str:
         """Let what is too large of a product's inputs lie in several buffers; return where its right matrix is."""
-        capacity = floor.kinds[str(self.choices[number].site)].site.buffer.capacity_bytes / self.part
+        capacity = floor.kinds[str(self.choices[number].site)].site.store.capacity_bytes / self.part
         nodes = [each[number] for each in self.flows.programs]
         if nodes[0].right is None:
             return BUFFER
@@ -286,7 +289,7 @@ class Job:
             ways += [(SPREAD, {})] if not in_turns else []
         slices = copies.slices[group.members[0]]
         about = self.flows.programs, group.members, self.least, self.input_bits, slices
-        capacity = floor.kinds[site].site.buffer.capacity_bytes / self.part
+        capacity = floor.kinds[site].site.store.capacity_bytes / self.part
         for number, (right_in, arrays) in enumerate(ways):
             try:
                 floor.outside |= spread_of(

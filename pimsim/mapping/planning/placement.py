@@ -57,7 +57,7 @@ class Floor:
             name: np.array(sorted(self.rank[tile] for tile in package.seats_of(name))) for name in self.kinds
         }  # of the sites of each name
         self.orders = {name: [self.order[rank] for rank in ranks] for name, ranks in self.ranks.items()}
-        self.capacity = [package.site(tile).buffer.capacity_bytes for tile in range(package.tiles)]
+        self.capacity = [package.site(tile).store.capacity_bytes for tile in range(package.tiles)]
         self.room = list(self.capacity)  # bytes
         memory = config.memory
         self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
@@ -91,6 +91,9 @@ class Floor:
         self.blocks: dict[
             int, tuple[int, int]
         ] = {}  # product -> rows for which a piece is fetched once; their bytes
+        self.beside: dict[
+            int, int
+        ] = {}  # op -> bytes that lie with its inputs: weights that it reads each time
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and where right matrices are
@@ -167,7 +170,7 @@ class Floor:
                 share = op.tiling.share(seated.values(), unrolled=line.unrolled) if op.tiling else 1.0
                 rows.append((program, edge, low, high, self.bytes_per_token(line, share)))
         free = self.room[tile] + self.taken.get(key, 0)
-        block = here * self.blocks.get(number, (1, 0))[1]
+        block = here * self.blocks.get(number, (1, 0))[1] + self.beside.get(number, 0)
         least = sum(low * size for _, _, low, _, size in rows) + block
         wanted = sum(high * size for _, _, _, high, size in rows) + block
         if left and wanted * (left + 1) > free:
@@ -340,6 +343,12 @@ class Floor:
         for at, edge in self.outside:
             if at == number and not self.lay_out(number, edge, 0, op.replicas[0].home):
                 raise NoRoom("buffer")
+
+    def place_whole(self, number: int, op: PlannedOp, tile: int) -> None:
+        """Put a kernel on a site, with its inputs and its weights."""
+        if not self.reserve(number, op, tile, ()):
+            raise NoRoom("memory at the processors")
+        op.replicas.append(Replica(tile))
 
     def around(self, anchor: int, site: str) -> Table:
         """Return the ranks of a name's tiles by their distance from a tile; of two as far, the later first."""

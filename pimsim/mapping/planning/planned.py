@@ -118,8 +118,9 @@ class PlannedOp:
 
     @property
     def weight_bits(self) -> int | None:
-        """Width of its weights; None where it has none on slots."""
-        return self.operand.shares[0].width if self.operand is not None and self.tiling is not None else None
+        """Width of its weights; None where it has none."""
+        weights = self.operand is not None and self.operand.what == "weights"
+        return self.operand.shares[0].width if self.operand is not None and weights else None
 
     @property
     def right_matrix(self) -> Stationary | None:

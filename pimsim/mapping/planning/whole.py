@@ -1,0 +1,45 @@
+"""Ops that are done as a whole, kernels: the stages that several processors share a model by, and where weights lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.package import Package
+
+
+def stages_of(nodes: Sequence[Node], sites: Sequence[str | None], package: Package) -> dict[int, int]:
+    """Return the tile of each kernel: ops in their order, cut into as many stages of equal time as there are sites.
+
+    With one site, or one kernel, there is one stage. Several are a pipeline: an inference gains nothing, a batch does.
+    """
+    found: dict[int, int] = {}
+    for name, kind in package.kinds.items():
+        if not kind.whole:
+            continue
+        own = [n for n, site in enumerate(sites) if site == name and kind.refusal(nodes[n]) == ""]
+        times = [kind.service_fs(nodes[n]) * nodes[n].positions for n in own]
+        seats, total, before = package.seats_of(name), sum(times), 0.0
+        for n, time in zip(own, times, strict=True):
+            middle = (before + time / 2) / total
+            found[n] = seats[min(len(seats) - 1, int(middle * len(seats)))]
+            before += time
+    return found
+
+
+def weights_beside(
+    nodes: Sequence[Node], sites: Sequence[str | None], kinds: Mapping[str, Kind], weight_bits: Sequence[int]
+) -> dict[int, int]:
+    """Return the bytes of the weights that kernels read from where their inputs lie: each weight at its first op."""
+    found: dict[int, int] = {}
+    seen = set[str]()
+    for n, (node, site) in enumerate(zip(nodes, sites, strict=True)):
+        if site is None or node.op is None or node.op.weight is None or not kinds[site].whole:
+            continue
+        name = node.op.weight.name
+        if name is None or name not in seen:
+            found[n] = -(-node.op.weight.tensor.elements * weight_bits[n] // 8)
+        if name is not None:
+            seen.add(name)
+    return found
