@@ -67,11 +67,16 @@ WRITTEN = {
     "core.array.endurance": 1e6,
 }
 CACHED = {"tile.buffer.capacity_kib": 2.0, "memory.capacity_gib": 5e-6}
-PROCESSORS = {
-    "tile.count": 2,
+PROCESSORS = {  # blocks fit the buffer of TIGHT, a tile just fits a scratchpad, and the clocks meet: runs settle
+    "clocks.core": {"period_ns": 2.0},
+    "clocks.memory": {"period_ns": 1.0},
+    "tile.count": 3,
+    "tile.spares": 2,
     "tile.digital.matrix.rows": 8,
     "tile.digital.matrix.lanes": 64,
-}  # blocks fit TIGHT
+    "tile.digital.tensor.count": 2,
+    "tile.digital.tensor.scratchpad_kib": 33.0,
+}
 BESIDE = {"simd.count": 2, "simd.at": ["r1", "r2"]}  # another site in a network of four routers
 TWO_CLOCKS = {"core": {"period_ns": 1.6}, "slow": {"period_ns": 4.0}}  # the second one for parts to be given
 WITHOUT_VECTOR = {
@@ -83,10 +88,7 @@ CHIPS: dict[str, tuple[str, Data]] = {
     **{name: (name, {}) for name in presets.names("configs", ".yaml")},
     "isaac, adders": ("isaac", ADDERS),
     "dadiannao, two clocks": ("dadiannao", {"clocks": TWO_CLOCKS}),
-    "tpuv4": (
-        "tpuv4",
-        {"digital.matrix.rows": 8, "digital.matrix.lanes": 64},
-    ),  # so that blocks fit a small buffer
+    **{name: (name, PROCESSORS) for name in ("a100", "h100", "tpuv4")},
     "isaac_simd": ("isaac_simd", {"tile.digital": WITHOUT_VECTOR}),  # so that ops go to the other sites
 }
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")

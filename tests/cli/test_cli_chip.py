@@ -23,7 +23,9 @@ def test_list_names_every_preset_on_a_line() -> None:
     done = pimsim("chip", "list")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "a100",
         "dadiannao",
+        "h100",
         "hermes64",
         "hermes64_4phase",
         "hermes_llm",

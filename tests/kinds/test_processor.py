@@ -136,7 +136,7 @@ def test_pieces_add_up_to_the_kernel(
     chip = processor(count=count, rows=rows, lanes=rows * columns, dataflow=dataflow)
     site = chip.config.sites["tile"]
     node = build(matmul(*sizes))[1]
-    kernel = schedule(site, node, 16, 16)  # type: ignore[arg-type]
+    (kernel,) = schedule(site, node, 16, 16)  # type: ignore[arg-type]
     m, n, k = sizes
     unit: Any = site.digital["matrix"]  # type: ignore[attr-defined]
     product = Product(1, m, n, k)

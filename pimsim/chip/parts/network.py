@@ -73,8 +73,12 @@ class Network(Part):
     vc_allocation_cycles: Annotated[int, Field(ge=1, le=1000)]
     switch_allocation_cycles: Annotated[int, Field(ge=1, le=1000)]
     traversal_cycles: Annotated[int, Field(ge=0, le=1000)]
-    link_cycles: Annotated[int, Field(ge=0, le=100_000)]
-    credit_cycles: Annotated[int, Field(ge=0, le=1000)] = 0
+    link_cycles: Annotated[
+        int, Field(ge=0, le=100_000, json_schema_extra=no_effect("only packets that pass several routers"))
+    ]
+    credit_cycles: Annotated[
+        int, Field(ge=0, le=1000, json_schema_extra=no_effect("only packets that pass several routers"))
+    ] = 0
     speculative: bool = False
     multicast: Annotated[
         bool, Field(json_schema_extra=no_effect("only what several tiles of a chip need"))

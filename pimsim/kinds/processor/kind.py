@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NoReturn
 
+from pimsim.kinds.processor.kernel import Kernel
 from pimsim.kinds.processor.rows import kernel_rows
-from pimsim.kinds.processor.schedule import Schedule, schedule
+from pimsim.kinds.processor.schedule import predicted_fs, schedule
 from pimsim.kinds.processor.site import Processor
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.lowering.actors import Actors, Readers
@@ -26,25 +28,42 @@ class ProcessorKind(Kind):
         """A unit must do it; weights are in the memory."""
         return "" if self.site.unit_of(node.type) is not None else f"no digital unit of it does {node.type}"
 
-    def schedule(self, node: Node, weight_bits: int, input_bits: int) -> Schedule:
+    def __init__(self, site: Processor) -> None:
+        super().__init__(site)
+        self._found: dict[Hashable, list[Kernel]] = {}
+        """What was found for an op; many are alike."""
+
+    def kernels(self, node: Node, weight_bits: int, input_bits: int) -> list[Kernel]:
         """Return how an op is done."""
-        return schedule(self.site, node, weight_bits, input_bits)
+        assert node.op is not None
+        op = node.op
+        operands = tuple((each.role, each.tensor.shape) for each in op.inputs)
+        outputs = tuple(each.shape for each in op.outputs)
+        seen = node.seen, *(edge.seen for edge in node.edges)
+        key = op.type, operands, outputs, seen, node.work * node.positions, weight_bits, input_bits
+        if key not in self._found:
+            self._found[key] = schedule(self.site, node, weight_bits, input_bits)
+        return self._found[key]
+
+    def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
+        """Say how an op is cut; empty where there is nothing to say."""
+        return "; ".join(kernel.how for kernel in self.kernels(node, weight_bits, input_bits) if kernel.how)
 
     def service_fs(self, node: Node, slices: int = 1) -> float:
-        """Return the time of a kernel at the chip's precision, over the positions of its op, fs."""
+        """Return the time of an op's kernels at the chip's precision, over its positions, fs."""
         precision = self.site.place.precision
-        kernel = self.schedule(node, precision.weight_bits, precision.input_bits)
-        return kernel.predicted_fs(self.site) / node.positions
+        kernels = self.kernels(node, precision.weight_bits, precision.input_bits)
+        return predicted_fs(kernels, self.site) / node.positions
 
     def predicted_fs(self, node: Node, weight_bits: int, input_bits: int) -> float:
-        """Return how long a kernel keeps all sites of this name busy, shared out evenly, fs."""
-        return self.schedule(node, weight_bits, input_bits).predicted_fs(self.site) / self.site.count
+        """Return how long an op keeps all sites of this name busy, shared out evenly, fs."""
+        return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / self.site.count
 
     def kernel_rows(self, actors: Actors, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
-        """Add the actors of a kernel."""
+        """Add the actors of an op's kernels."""
         width = op.weight_bits or self.site.place.precision.weight_bits
-        kernel = self.schedule(op.node, width, actors.input_bits)
-        return kernel_rows(actors, self.site, kernel, op, index, replica.home)
+        kernels = self.kernels(op.node, width, actors.input_bits)
+        return kernel_rows(actors, self.site, kernels, op, index, replica.home)
 
     @property
     def slots(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
 from pimsim.trace.op import Op
 
@@ -44,3 +45,10 @@ def product_of(op: Op) -> Product:
     assert matrix is not None
     k, n, groups = matrix(op, right)
     return Product(groups, op.macs // (groups * k * n), n, k)
+
+
+def unmasked(product: Product, node: Node) -> Product:
+    """Return a product of what a causal mask leaves, as if each row had the mean of all rows: of keys, or of scores."""
+    if node.edges[0].seen < 1:
+        return product._replace(k=math.ceil(product.k * node.seen))
+    return product._replace(n=math.ceil(product.n * node.seen))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from pimsim.chip.base import cost
 from pimsim.chip.parts.clock import period_fs
-from pimsim.kinds.processor.schedule import Piece, Schedule
+from pimsim.kinds.processor.kernel import Kernel, Piece
 from pimsim.kinds.processor.site import Processor
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.planning.planned import PlannedOp
@@ -19,42 +21,56 @@ FEWEST = 2
 
 
 def kernel_rows(
-    actors: Actors, site: Processor, kernel: Schedule, op: PlannedOp, index: int, tile: int
+    actors: Actors, site: Processor, kernels: Sequence[Kernel], op: PlannedOp, index: int, tile: int
 ) -> tuple[Readers, int]:
-    """Add the actors of a kernel.
+    """Add the actors of the kernels that do an op, one after another.
 
-    A place in the buffer is taken when a piece's load starts, and free when the piece has been worked on. The last
-    piece follows the others; what stores it puts out the kernel's result.
+    A place in the buffer is taken when a piece's load starts, and free when the piece has been worked on; as many
+    results may be on their way out. Pieces follow one another; what stores the last one puts out the kernel's result.
 
     Returns
     -------
     readers, end
-        What takes the kernel's inputs, and the actor that puts out its result.
+        What takes the op's inputs, and the actor that puts out its result.
     """
-    rows = _Rows(actors, site, kernel, op, index, tile)
-    launch = actors.actor(op, index, ".launch", [rows.launch()], depth=1)
-    started = rows.stream(launch, "started", 1, Piece(1, 0, 0, 0, 0, 0, 0.0))
-    stored: int | None = None
+    first = end = -1
+    for number, kernel in enumerate(kernels):
+        rows = _Rows(actors, site, kernel, op, index, tile, f".k{number}" if len(kernels) > 1 else "")
+        launch = actors.actor(op, index, f"{rows.mark}.launch", [rows.launch()], depth=1)
+        if number:
+            rows.wait(launch, rows.once(end, 0, "then"), 1)
+        else:
+            first = launch
+        end = _pieces(rows, launch)
+    return [(first, None)], end
+
+
+def _pieces(rows: _Rows, launch: int) -> int:
+    """Add what does the pieces of a kernel after its start; return the actor that ends it."""
+    started = rows.once(launch, 0, "started")
+    stores: list[tuple[int, int]] = []
     ahead: tuple[int, int] | None = None
-    for piece in kernel.pieces:
-        last = piece is kernel.last
-        mark = ".last" if last else ""
+    for number, piece in enumerate(rows.kernel.pieces):
+        last = piece is rows.kernel.last
+        mark = "" if last else f".{number}"
         load = rows.actor(f".load{mark}", rows.load(piece), piece.times, min(piece.times, rows.places(piece)))
-        rows.wait(load, started, piece.times)
-        if ahead is not None:
-            rows.wait(load, rows.once(*ahead, "ahead"), 1)
+        if ahead is None:
+            rows.wait(load, started, piece.times)
+        else:
+            rows.wait(load, rows.once(*ahead, "ahead"), piece.times)
         loaded = rows.stream(load, "loaded", rows.places(piece), piece)
         work = rows.actor(f".work{mark}", rows.work(piece), piece.times, FEWEST)
         rows.take(work, loaded, piece.times)
-        done = rows.stream(work, "results", FEWEST, piece)
+        done = rows.stream(work, "results", FEWEST + rows.site.in_flight, piece)
         if last:
-            end = actors.actor(op, index, "", rows.store(piece), depth=1)
+            end = rows.actors.actor(rows.op, rows.index, rows.mark, rows.store(piece), depth=1)
             rows.take(end, done, 1)
-            if stored is not None:
-                rows.wait(end, rows.once(stored, kernel.pieces[0].times - 1, "stored"), 1)
-            return [(launch, None)], end
-        stored = rows.actor(".store", rows.store(piece), piece.times, FEWEST)
-        rows.take(stored, done, piece.times)
+            for store, times in stores:
+                rows.wait(end, rows.once(store, times - 1, "stored"), 1)
+            return end
+        store = rows.actor(f".store{mark}", rows.store(piece), piece.times, rows.site.in_flight)
+        rows.take(store, done, piece.times)
+        stores.append((store, piece.times))
         ahead = work, max(0, piece.times - rows.places(piece))
     raise AssertionError("a kernel has a last piece")
 
@@ -63,17 +79,24 @@ class _Rows:
     """Writes the rows of one kernel."""
 
     def __init__(
-        self, actors: Actors, site: Processor, kernel: Schedule, op: PlannedOp, index: int, tile: int
+        self,
+        actors: Actors,
+        site: Processor,
+        kernel: Kernel,
+        op: PlannedOp,
+        index: int,
+        tile: int,
+        mark: str,
     ) -> None:
         self.actors, self.site, self.kernel = actors, site, kernel
-        self.net, self.op, self.index, self.tile = actors.net, op, index, tile
+        self.net, self.op, self.index, self.tile, self.mark = actors.net, op, index, tile, mark
 
     # -- actors and streams ------------------------------------------------------------------------------------
 
     def actor(self, name: str, path: list[Step], times: int, depth: int) -> int:
         """An actor that fires once a piece."""
         return self.net.add_actor(
-            f"{self.op.node.name}.{self.index}{name}{self.actors.mark}",
+            f"{self.op.node.name}.{self.index}{self.mark}{name}{self.actors.mark}",
             self.op.node.name,
             self.net.add_path(path),
             times * self.actors.program.inferences,
@@ -113,6 +136,8 @@ class _Rows:
 
     def places(self, piece: Piece) -> int:
         """Return how many of a piece's loads the buffer has room for; what is larger than the buffer passes through."""
+        if self.kernel.streams:
+            return self.site.in_flight
         return max(1, min(self.site.in_flight, 8 * self.site.buffer.capacity_bytes // max(1, piece.loaded)))
 
     # -- steps -------------------------------------------------------------------------------------------------
@@ -125,14 +150,15 @@ class _Rows:
         return Step(resource, visit.held, visit.after, energy=cost(part, 1, site.launcher.action_pj))
 
     def load(self, piece: Piece) -> list[Step]:
-        """Bring a piece's operands from the memory into the buffer."""
+        """Bring a piece's operands from the memory into the buffer, which takes them as they come."""
         steps = []
         if piece.loaded:
             carried = Carried(piece.loaded, reader=self.op.node.name)
             from_memory, _ = self.actors.transport.read_buffer(self.tile, piece.loaded)
             steps.append(from_memory._replace(tally=carried))
-        visit = self.site.buffer.write(max(1, piece.loaded), self.site.clocks)
-        return [*steps, self._at_buffer(visit.held, visit.after, visit.actions)]
+        buffer, clocks = self.site.buffer, self.site.clocks
+        visit = buffer.write(max(1, piece.loaded), clocks)
+        return [*steps, self._at_buffer(visit.held, period_fs(clocks, buffer.clock), visit.actions)]
 
     def work(self, piece: Piece) -> list[Step]:
         """Feed the units from the buffer, and work as it comes: no faster than the bus."""

@@ -171,6 +171,10 @@ class Kind(ABC):
         """
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 
+    def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
+        """Say how an op that is done as a `whole` is cut; empty where there is nothing to say."""
+        return ""
+
     def kernel_rows(
         self, actors: Actors, op: PlannedOp, index: int, replica: Replica
     ) -> tuple[list[tuple[int, Chunk | None]], int]:

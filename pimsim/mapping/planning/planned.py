@@ -81,6 +81,8 @@ class PlannedOp:
     product_fs : (int, int), optional
         Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
         its arrays.
+    whole : bool
+        Whether it is done as a whole, and puts out one token.
     """
 
     node: Node
@@ -98,6 +100,7 @@ class PlannedOp:
     rows_at_once: int = 1
     dealt: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
+    whole: bool = False
 
     def positions(self, index: int) -> Table:
         """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
