@@ -19,7 +19,6 @@ from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.processor.product import Product, product_of
 from pimsim.kinds.processor.schedule import schedule
 from pimsim.mapping.flow.build import build
-from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate
 from pimsim.trace.bind import bind
 from tests.analysis.test_closures import closes
@@ -224,11 +223,6 @@ def test_a_memory_that_does_not_hold_the_weights_is_refused() -> None:
 def test_an_array_that_is_none_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         processor(**changes)
-
-
-def test_tokens_are_not_generated_step_by_step() -> None:
-    with pytest.raises(MappingError, match="not generated step by step"):
-        generate(processor(), decoder(1, 4, 32), 8, 4)
 
 
 def test_weights_are_in_the_memory_and_a_cold_start_is_not_modelled() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pimsim.errors import MappingError
-from pimsim.kinds.processor.kernel import MOST_PIECES, Piece, Total, dealt, operand_bits, widths_of
+from pimsim.kinds.processor.kernel import MOST_PIECES, Piece, Total, dealt, operand_bits, share_of, widths_of
 from pimsim.kinds.processor.product import Product, product_of, unmasked
 from pimsim.kinds.processor.site import Processor
 from pimsim.kinds.processor.systolic import Systolic
@@ -21,7 +21,10 @@ def folds(site: Processor, unit: Systolic, node: Node, weight_bits: int, input_b
     product = product_of(op)
     if unit.skips_masked and node.seen < 1:
         product = unmasked(product, node)
-    left, right, *others = operand_bits(op, weight_bits, input_bits)
+    share = share_of(node)
+    product = product._replace(m=max(1, round(product.m * share)))
+    outputs = math.ceil(op.output.elements * share)
+    left, right, *others = operand_bits(op, weight_bits, input_bits, share)
     widths = widths_of(op, weight_bits, input_bits)
     stays = {"output-stationary": 0, "weight-stationary": widths[1], "input-stationary": widths[0]}
     block = unit.count * unit.lanes * stays[unit.dataflow]
@@ -36,16 +39,16 @@ def folds(site: Processor, unit: Systolic, node: Node, weight_bits: int, input_b
     kept = passing <= 8 * site.buffer.capacity_bytes // 2
     loaded = stationary + (1 if kept else unit.passes(product)) * passing + sum(others)
     fed = _fed(unit, product, *widths)
-    sums = op.output.elements * site.place.precision.accumulator_bits
-    total = Total(loaded, fed, sums, op.output.elements * input_bits, float(product.macs))
+    sums = outputs * site.place.precision.accumulator_bits
+    total = Total(loaded, fed, sums, outputs * input_bits, float(product.macs))
     cost = unit.cost_of(op.type)
     assert cost is not None
     cycles = math.ceil(unit.fold_cycles(product) * cost)
     waves = -(-unit.folds(product) // unit.count)
     together = -(-waves // MOST_PIECES)
     alike = (waves - 1) // together
-    share = Fraction(together * unit.count, unit.folds(product))
-    yield from dealt(total, alike, share, together * cycles, (waves - alike * together) * cycles)
+    each = Fraction(together * unit.count, unit.folds(product))
+    yield from dealt(total, alike, each, together * cycles, (waves - alike * together) * cycles)
 
 
 def _fed(unit: Systolic, product: Product, left_bits: int, right_bits: int) -> int:

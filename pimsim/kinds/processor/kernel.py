@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from pimsim.kinds.processor.site import Processor
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.trace.op import Op
 from pimsim.trace.optypes import class_of
 
@@ -102,6 +105,25 @@ class Kernel:
         )
 
 
+def like(kernel: Kernel, other: Kernel) -> Kernel:
+    """Return one kernel in as many pieces as another: what it moves and does in all, in equal parts."""
+    count = sum(piece.times for piece in other.pieces)
+    total = [sum(piece.times * piece[at] for piece in kernel.pieces) for at in range(1, len(Piece._fields))]
+    *whole, elements = total
+    alike = [int(each) // count for each in whole]
+    alike[0] = max(1, alike[0])
+    left = [int(each) - (count - 1) * one for each, one in zip(whole, alike, strict=True)]
+    left[0] = max(1, left[0])
+    pieces = [Piece(piece.times, *alike, elements / count) for piece in other.pieces[:-1]]  # type: ignore[call-arg]
+    return replace(kernel, pieces=(*pieces, Piece(1, *left, elements / count)))  # type: ignore[call-arg]
+
+
+def share_of(node: Node) -> float:
+    """Return the share of an op's rows that a node does: of a prompt, the last row may be all that is wanted."""
+    assert node.op is not None
+    return min(1.0, node.features * max(1, node.tokens) / max(1, node.op.output.elements))
+
+
 def dealt(total: Total, alike: int, share: Fraction, cycles: int, rest_cycles: int) -> Iterator[Piece]:
     """Deal a kernel out to so many pieces of a share each, and a last one with all that is left."""
     loaded, fed, sums, stored = (int(each * share) for each in total[:4])
@@ -119,12 +141,17 @@ def dealt(total: Total, alike: int, share: Fraction, cycles: int, rest_cycles: i
     )
 
 
-def operand_bits(op: Op, weight_bits: int, input_bits: int) -> list[int]:
-    """Return the bits of each operand that lie in memory; what only moves data reads no more than it puts out."""
+def operand_bits(op: Op, weight_bits: int, input_bits: int, share: float = 1.0) -> list[int]:
+    """Return the bits of each operand that lie in memory; what only moves data reads no more than it puts out.
+
+    Of activations that share of the rows that is worked on; of the right matrix of a product, all.
+    """
     most = op.output.elements if class_of(op.type) == "movement" else None
     found = []
-    for operand in op.inputs:
+    for number, operand in enumerate(op.inputs):
         elements = operand.tensor.elements
+        if operand.role == "activation" and not (number and rule_of(op.type).multiplies):
+            elements = math.ceil(elements * share)
         width = weight_bits if operand.role == "weight" else input_bits
         found.append(width * (elements if most is None else min(elements, most)))
     return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NoReturn
 
-from pimsim.kinds.processor.kernel import Kernel
-from pimsim.kinds.processor.rows import kernel_rows
+from pimsim.errors import MappingError
+from pimsim.kinds.processor.kernel import Kernel, like
+from pimsim.kinds.processor.rows import Growing, kernel_rows
 from pimsim.kinds.processor.schedule import predicted_fs, schedule
 from pimsim.kinds.processor.site import Processor
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.growth import figures
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
@@ -33,16 +35,17 @@ class ProcessorKind(Kind):
         self._found: dict[Hashable, list[Kernel]] = {}
         """What was found for an op; many are alike."""
 
-    def kernels(self, node: Node, weight_bits: int, input_bits: int) -> list[Kernel]:
-        """Return how an op is done."""
+    def kernels(self, node: Node, weight_bits: int, input_bits: int, *, alone: bool = False) -> list[Kernel]:
+        """Return how an op is done; `alone`, in one kernel."""
         assert node.op is not None
         op = node.op
         operands = tuple((each.role, each.tensor.shape) for each in op.inputs)
         outputs = tuple(each.shape for each in op.outputs)
+        sizes = node.work * node.positions, node.features * node.tokens
         seen = node.seen, *(edge.seen for edge in node.edges)
-        key = op.type, operands, outputs, seen, node.work * node.positions, weight_bits, input_bits
+        key = op.type, operands, outputs, sizes, seen, weight_bits, input_bits, alone
         if key not in self._found:
-            self._found[key] = schedule(self.site, node, weight_bits, input_bits)
+            self._found[key] = schedule(self.site, node, weight_bits, input_bits, alone=alone)
         return self._found[key]
 
     def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
@@ -59,11 +62,36 @@ class ProcessorKind(Kind):
         """Return how long an op keeps all sites of this name busy, shared out evenly, fs."""
         return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / self.site.count
 
-    def kernel_rows(self, actors: Actors, op: PlannedOp, index: int, replica: Replica) -> tuple[Readers, int]:
-        """Add the actors of an op's kernels."""
-        width = op.weight_bits or self.site.place.precision.weight_bits
-        kernels = self.kernels(op.node, width, actors.input_bits)
-        return kernel_rows(actors, self.site, kernels, op, index, replica.home)
+    def kernel_rows(
+        self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[Readers, int]:
+        """Add the actors of an op's kernels: of one that grows with a cache there is one, always in as many pieces.
+
+        Raises
+        ------
+        MappingError
+            If it is of an expert that tokens may pass by.
+        """
+        if op.node.expert in actors.choices.selectors:
+            raise MappingError(
+                "experts that each token chooses anew are not done as kernels",
+                where=f"op '{op.node.name}' ({op.node.type})",
+                mend="bind seq=1 and kv to the tokens in the cache, and run one step",
+            )
+        width, bits = op.weight_bits or self.site.place.precision.weight_bits, actors.input_bits
+        growth = actors.growing(number)
+        if growth is None:
+            kernels = self.kernels(op.node, width, bits)
+            return kernel_rows(actors, self.site, kernels, op, index, replica.home)
+        (largest,) = self.kernels(growth.resized(number, growth.last), width, bits, alone=True)
+
+        def at(cached: int) -> Kernel:
+            (kernel,) = self.kernels(growth.resized(number, cached), width, bits, alone=True)
+            return like(kernel, largest)
+
+        alike = figures(growth.low[number]), figures(growth.high[number]), op.node.type, replica.home
+        growing = Growing(growth, at, alike)
+        return kernel_rows(actors, self.site, [like(largest, largest)], op, index, replica.home, growing)
 
     @property
     def slots(self) -> int:

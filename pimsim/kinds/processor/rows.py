@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from pimsim.chip.base import cost
 from pimsim.chip.parts.clock import period_fs
 from pimsim.kinds.processor.kernel import Kernel, Piece
 from pimsim.kinds.processor.site import Processor
+from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.planning.planned import PlannedOp
 from pimsim.netlist.rows import Carried, Step
@@ -20,8 +22,32 @@ FEWEST = 2
 """Pieces at the units at once: one is fed while another is worked on."""
 
 
+class Growing(NamedTuple):
+    """How a kernel grows with the tokens in a cache.
+
+    Parameters
+    ----------
+    growth : Growth
+        Of the data flow.
+    at : callable
+        Cached tokens to the kernel, always in as many pieces.
+    alike : hashable
+        What tells such kernels from those that cost something else.
+    """
+
+    growth: Growth
+    at: Callable[[int], Kernel]
+    alike: Hashable
+
+
 def kernel_rows(
-    actors: Actors, site: Processor, kernels: Sequence[Kernel], op: PlannedOp, index: int, tile: int
+    actors: Actors,
+    site: Processor,
+    kernels: Sequence[Kernel],
+    op: PlannedOp,
+    index: int,
+    tile: int,
+    growing: Growing | None = None,
 ) -> tuple[Readers, int]:
     """Add the actors of the kernels that do an op, one after another.
 
@@ -35,7 +61,8 @@ def kernel_rows(
     """
     first = end = -1
     for number, kernel in enumerate(kernels):
-        rows = _Rows(actors, site, kernel, op, index, tile, f".k{number}" if len(kernels) > 1 else "")
+        rows = _Rows(actors, site, kernel, op, index, tile, growing)
+        rows.mark = f".k{number}" if len(kernels) > 1 else ""
         launch = actors.actor(op, index, f"{rows.mark}.launch", [rows.launch()], depth=1)
         if number:
             rows.wait(launch, rows.once(end, 0, "then"), 1)
@@ -53,25 +80,26 @@ def _pieces(rows: _Rows, launch: int) -> int:
     for number, piece in enumerate(rows.kernel.pieces):
         last = piece is rows.kernel.last
         mark = "" if last else f".{number}"
-        load = rows.actor(f".load{mark}", rows.load(piece), piece.times, min(piece.times, rows.places(piece)))
+        places = rows.places(piece)
+        load = rows.actor(f".load{mark}", rows.path(rows.load, number), piece.times, min(piece.times, places))
         if ahead is None:
             rows.wait(load, started, piece.times)
         else:
             rows.wait(load, rows.once(*ahead, "ahead"), piece.times)
-        loaded = rows.stream(load, "loaded", rows.places(piece), piece)
-        work = rows.actor(f".work{mark}", rows.work(piece), piece.times, FEWEST)
+        loaded = rows.stream(load, "loaded", places, piece)
+        work = rows.actor(f".work{mark}", rows.path(rows.work, number), piece.times, FEWEST)
         rows.take(work, loaded, piece.times)
         done = rows.stream(work, "results", FEWEST + rows.site.in_flight, piece)
         if last:
-            end = rows.actors.actor(rows.op, rows.index, rows.mark, rows.store(piece), depth=1)
+            end = rows.actors.actor(rows.op, rows.index, rows.mark, rows.path(rows.store, number), depth=1)
             rows.take(end, done, 1)
             for store, times in stores:
                 rows.wait(end, rows.once(store, times - 1, "stored"), 1)
             return end
-        store = rows.actor(f".store{mark}", rows.store(piece), piece.times, rows.site.in_flight)
+        store = rows.actor(f".store{mark}", rows.path(rows.store, number), piece.times, rows.site.in_flight)
         rows.take(store, done, piece.times)
         stores.append((store, piece.times))
-        ahead = work, max(0, piece.times - rows.places(piece))
+        ahead = work, max(0, piece.times - places)
     raise AssertionError("a kernel has a last piece")
 
 
@@ -86,19 +114,27 @@ class _Rows:
         op: PlannedOp,
         index: int,
         tile: int,
-        mark: str,
+        growing: Growing | None,
     ) -> None:
-        self.actors, self.site, self.kernel = actors, site, kernel
-        self.net, self.op, self.index, self.tile, self.mark = actors.net, op, index, tile, mark
+        self.actors, self.site, self.kernel, self.growing = actors, site, kernel, growing
+        self.net, self.op, self.index, self.tile, self.mark = actors.net, op, index, tile, ""
 
     # -- actors and streams ------------------------------------------------------------------------------------
 
-    def actor(self, name: str, path: list[Step], times: int, depth: int) -> int:
+    def path(self, steps: Callable[[Piece], list[Step]], number: int) -> int:
+        """Return the path of a piece's load, work or store, which may grow with a cache."""
+        if self.growing is None:
+            return self.net.add_path(steps(self.kernel.pieces[number]))
+        growth, at, alike = self.growing
+        key = alike, steps.__name__, number
+        return self.actors.add_growing(lambda cached: steps(at(cached).pieces[number]), key, growth)
+
+    def actor(self, name: str, path: int, times: int, depth: int) -> int:
         """An actor that fires once a piece."""
         return self.net.add_actor(
             f"{self.op.node.name}.{self.index}{self.mark}{name}{self.actors.mark}",
             self.op.node.name,
-            self.net.add_path(path),
+            path,
             times * self.actors.program.inferences,
             period=times,
             depth=depth,

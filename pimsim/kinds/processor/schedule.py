@@ -13,7 +13,9 @@ from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
 
 
-def schedule(site: Processor, node: Node, weight_bits: int, input_bits: int) -> list[Kernel]:
+def schedule(
+    site: Processor, node: Node, weight_bits: int, input_bits: int, *, alone: bool = False
+) -> list[Kernel]:
     """Return the kernels that do an op, one after another.
 
     Parameters
@@ -24,6 +26,8 @@ def schedule(site: Processor, node: Node, weight_bits: int, input_bits: int) -> 
         The op.
     weight_bits, input_bits : int
         Of an element.
+    alone : bool
+        Whether it must be one kernel.
 
     Raises
     ------
@@ -37,7 +41,7 @@ def schedule(site: Processor, node: Node, weight_bits: int, input_bits: int) -> 
     if multiplies and isinstance(unit, Systolic):
         return [Kernel(name, tuple(folds(site, unit, node, weight_bits, input_bits)))]
     if multiplies and isinstance(unit, TensorUnit):
-        return tiles(site, name, unit, node, weight_bits, input_bits)
+        return tiles(site, name, unit, node, weight_bits, input_bits, alone=alone)
     return [Kernel(name, tuple(stretches(site, unit, node, weight_bits, input_bits)))]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pimsim.chip.parts import DigitalUnit
-from pimsim.kinds.processor.kernel import MOST_PIECES, Piece, Total, dealt, operand_bits
+from pimsim.kinds.processor.kernel import MOST_PIECES, Piece, Total, dealt, operand_bits, share_of
 from pimsim.kinds.processor.site import Processor
 from pimsim.mapping.flow.dataflow import Node
 
@@ -23,8 +23,9 @@ def stretches(
     op = node.op
     assert op is not None
     seen = node.seen if unit.skips_masked else 1.0
-    loaded = math.ceil(sum(operand_bits(op, weight_bits, input_bits)) * seen)
-    stored = math.ceil(sum(each.elements for each in op.outputs) * input_bits * seen)
+    share = share_of(node)
+    loaded = math.ceil(sum(operand_bits(op, weight_bits, input_bits, share)) * seen)
+    stored = math.ceil(sum(each.elements for each in op.outputs) * input_bits * seen * share)
     size = loaded + stored
     held = 8 * site.buffer.capacity_bytes // (2 * site.in_flight)
     pieces = max(-(-size // max(1, held)), min(FEWEST_PIECES, -(-size // PIECE_BITS)), 1)

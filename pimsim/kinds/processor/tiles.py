@@ -15,6 +15,7 @@ from pimsim.kinds.processor.kernel import (
     Total,
     dealt,
     operand_bits,
+    share_of,
     widths_of,
 )
 from pimsim.kinds.processor.product import Product, product_of, unmasked
@@ -79,9 +80,18 @@ class Task(NamedTuple):
 
 
 def tiles(
-    site: Processor, name: str, unit: TensorUnit, node: Node, weight_bits: int, input_bits: int
+    site: Processor,
+    name: str,
+    unit: TensorUnit,
+    node: Node,
+    weight_bits: int,
+    input_bits: int,
+    *,
+    alone: bool = False,
 ) -> list[Kernel]:
     """Return the kernels of a product: of the tiles that are predicted to be about as fast, what feeds the units least.
+
+    With `alone` K is not cut, so that there is one.
 
     Raises
     ------
@@ -100,11 +110,14 @@ def tiles(
             where=f"op '{op.name}' ({op.type})",
             mend=f"give --weight-bits {unit.bits} --input-bits {unit.bits}, or a unit that is as wide",
         )
-    left, right, *others = operand_bits(op, weight_bits, input_bits)
+    share = share_of(node)
+    product = product._replace(m=max(1, round(product.m * share)))
+    left, right, *others = operand_bits(op, weight_bits, input_bits, share)
     cost = unit.cost_of(op.type)
     assert cost is not None
-    task = Task(product, widths, (left, right), sum(others), op.output.elements, input_bits, cost)
-    choices = [_kernels(site, name, unit, task, tile) for tile in _candidates(site, unit, task)]
+    outputs = math.ceil(op.output.elements * share)
+    task = Task(product, widths, (left, right), sum(others), outputs, input_bits, cost)
+    choices = [_kernels(site, name, unit, task, tile) for tile in _candidates(site, unit, task, alone)]
     if not choices:
         least = STAGES * K_STEP * unit.rows * sum(widths) / 8192
         raise MappingError(
@@ -122,10 +135,10 @@ def _fed(kernels: Sequence[Kernel]) -> int:
     return sum(piece.times * piece.fed for kernel in kernels for piece in kernel.pieces)
 
 
-def _candidates(site: Processor, unit: TensorUnit, task: Task) -> Iterator[Tile]:
+def _candidates(site: Processor, unit: TensorUnit, task: Task, alone: bool) -> Iterator[Tile]:
     """Yield the tiles that fit a scratchpad; sums of parts of K need a unit that adds them."""
     left, right = task.widths
-    splits = SPLITS if site.unit_of("Accumulate") is not None else SPLITS[:1]
+    splits = SPLITS[:1] if alone or site.unit_of("Accumulate") is None else SPLITS
     product = task.product
     sides = [unit.rows * side for side in SIDES]
     for rows in sides:

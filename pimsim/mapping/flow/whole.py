@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Layout
 
 
@@ -23,20 +23,13 @@ def wholly(programs: Sequence[list[Node]], which: Sequence[bool]) -> list[list[N
         The data flows: the same ops in the same order.
     which : sequence of bool
         Of each op, whether it is one of them.
-
-    Raises
-    ------
-    MappingError
-        If several data flows share them, as a prompt and its steps do.
     """
-    if len(programs) > 1:
-        first = next(node for node, whole in zip(programs[0], which, strict=True) if whole)
-        raise MappingError(
-            "tokens are not generated step by step where ops are kernels",
-            where=f"op '{first.name}' ({first.type})",
-            mend="bind kv to the tokens in the cache and run one step: --bind seq=1 --bind kv=512",
-        )
     return [_wholly(nodes, which) for nodes in programs]
+
+
+def grown_wholly(growth: Growth, which: Sequence[bool]) -> Growth:
+    """Return how the same data flow grows with the tokens in a cache."""
+    return replace(growth, low=_wholly(growth.low, which), high=_wholly(growth.high, which))
 
 
 def _wholly(nodes: Sequence[Node], which: Sequence[bool]) -> list[Node]:
@@ -79,6 +72,7 @@ def _at_once(edge: Edge, source: Node, which: Sequence[bool]) -> Edge:
         reads=edge.features * tokens,
         features=edge.features * (tokens if whole else 1),
         piece=edge.piece,
+        cached=edge.cached,
         seen=edge.seen,
     )
 

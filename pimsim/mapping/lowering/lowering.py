@@ -97,7 +97,7 @@ class _Lowering:
                     readers, end = self.actors.host_end(op)
                 elif self.plan.package.kind(replica.home).whole:
                     readers, end = self.plan.package.kind(replica.home).kernel_rows(
-                        self.actors, op, index, replica
+                        self.actors, number, op, index, replica
                     )
                     self.kernels.setdefault(replica.home, []).append((readers[0][0], end))
                 elif op.held_in == ARRAYS:

@@ -28,7 +28,7 @@ from pimsim.mapping.planning.shared import only_taken, owners_by_round, users_of
 from pimsim.mapping.planning.slices import place_group
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY, SPREAD
 from pimsim.mapping.planning.tiling import Tiling
-from pimsim.mapping.planning.whole import stages_of, weights_beside
+from pimsim.mapping.planning.whole import bytes_beside, stages_of
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,8 @@ class Job:
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted, copies.deals)
-        floor.beside = weights_beside(nodes, sites, package.kinds, self.weight_bits)
+        bits = self.weight_bits, self.input_bits
+        floor.beside = bytes_beside(self.flows.programs, sites, package.kinds, bits, self.flows.caches)
         stages = stages_of(nodes, sites, package)
         ops: list[PlannedOp] = []
         right_in: dict[int, str] = {}

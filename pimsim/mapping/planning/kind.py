@@ -176,7 +176,7 @@ class Kind(ABC):
         return ""
 
     def kernel_rows(
-        self, actors: Actors, op: PlannedOp, index: int, replica: Replica
+        self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
     ) -> tuple[list[tuple[int, Chunk | None]], int]:
         """Add the actors of an op that is done as a `whole`: return what takes its inputs, and what ends it."""
         raise NotImplementedError(f"a {type(self).__name__} does no op as a whole")

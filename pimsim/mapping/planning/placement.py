@@ -93,7 +93,7 @@ class Floor:
         ] = {}  # product -> rows for which a piece is fetched once; their bytes
         self.beside: dict[
             int, int
-        ] = {}  # op -> bytes that lie with its inputs: weights that it reads each time
+        ] = {}  # op -> bytes that lie with its inputs: weights and caches of a kernel
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and where right matrices are

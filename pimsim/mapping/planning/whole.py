@@ -28,18 +28,37 @@ def stages_of(nodes: Sequence[Node], sites: Sequence[str | None], package: Packa
     return found
 
 
-def weights_beside(
-    nodes: Sequence[Node], sites: Sequence[str | None], kinds: Mapping[str, Kind], weight_bits: Sequence[int]
+def bytes_beside(
+    programs: Sequence[Sequence[Node]],
+    sites: Sequence[str | None],
+    kinds: Mapping[str, Kind],
+    bits: tuple[Sequence[int], int],
+    caches: int,
 ) -> dict[int, int]:
-    """Return the bytes of the weights that kernels read from where their inputs lie: each weight at its first op."""
+    """Return the bytes of the weights and caches that kernels read from where their inputs lie.
+
+    Parameters
+    ----------
+    programs : sequence of sequence of Node
+        The data flows; the last one has the largest caches.
+    sites, kinds
+        Where each op is done, and by what.
+    bits : (sequence of int, int)
+        Of the weights of each op, and of an activation.
+    caches : int
+        How many sequences have a cache at once.
+    """
     found: dict[int, int] = {}
     seen = set[str]()
-    for n, (node, site) in enumerate(zip(nodes, sites, strict=True)):
-        if site is None or node.op is None or node.op.weight is None or not kinds[site].whole:
+    for n, (node, site) in enumerate(zip(programs[-1], sites, strict=True)):
+        if site is None or node.op is None or not kinds[site].whole:
             continue
-        name = node.op.weight.name
-        if name is None or name not in seen:
-            found[n] = -(-node.op.weight.tensor.elements * weight_bits[n] // 8)
-        if name is not None:
-            seen.add(name)
+        cached = sum(edge.cached for edge in node.edges)
+        size = caches * -(-cached * bits[1] // 8)
+        weight = node.op.weight
+        if weight is not None and (weight.name is None or weight.name not in seen):
+            size += -(-weight.tensor.elements * bits[0][n] // 8)
+            seen |= {weight.name} if weight.name is not None else set()
+        if size:
+            found[n] = size
     return found
