@@ -102,7 +102,7 @@ def test_the_twin_agrees(m: int, n: int, k: int, in_flight: int) -> None:
 def test_a_network_closes_and_the_plan_says_how_it_is_cut() -> None:
     result = simulate(gpu(), small_cnn(), 2)
     closes(result)
-    assert "tiles of" in next(row["why"] for row in result.plan if row["type"] == "Conv")
+    assert "tiles of" in next(row["how"] for row in result.plan if row["type"] == "Conv")
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -188,8 +188,7 @@ class Job:
             op.why = self.choices[n].why
             if site is not None and package.kinds[site].whole:
                 op.whole = True
-                how = package.kinds[site].how(node, self.weight_bits[n], self.input_bits)
-                op.why = f"{op.why}; {how}" if how else op.why
+                op.how = package.kinds[site].how(node, self.weight_bits[n], self.input_bits)
             if n and rounds[n] > rounds[n - 1]:
                 floor.open_round()
             op.round = rounds[n]

@@ -83,6 +83,8 @@ class PlannedOp:
         its arrays.
     whole : bool
         Whether it is done as a whole, and puts out one token.
+    how : str
+        How it is cut then; empty where there is nothing to say.
     """
 
     node: Node
@@ -101,6 +103,7 @@ class PlannedOp:
     dealt: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
     whole: bool = False
+    how: str = ""
 
     def positions(self, index: int) -> Table:
         """Return the positions of a replica, in the order that it fires: they are dealt out one by one.
