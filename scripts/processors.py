@@ -92,10 +92,10 @@ HEAD = """# Arrays and processors on the same traces
 arrays before it begins, and in the memory of a [processor](processors.md).
 """
 FOOT = """Moving data is what buffers, registers, buses, networks, links and memories take. Energy is of what is
-modelled, which differs: on processors registers, instructions, L1 and static power are not, on `hermes_llm` converters and registers
-stand in the arrays' figure and links are not. A processor runs each op as a kernel of its own, so one inference of a
-small model is mostly starts of kernels; libraries fuse ops and launch graphs, which is not modelled. `tpuv4` and the
-GPUs are made for batches; one inference fills none of them.
+modelled, which differs: on processors registers, instructions, L1 and static power are not, on `hermes_llm` converters
+and registers stand in the arrays' figure and links are not. A processor runs each op as a kernel of its own, so one
+inference of a small model is mostly starts of kernels; libraries fuse ops and launch graphs, which is not modelled.
+`tpuv4` and the GPUs are made for batches; one inference fills none of them.
 """
 
 
