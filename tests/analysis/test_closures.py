@@ -22,10 +22,10 @@ from pimsim.result.freeze import freeze
 from pimsim.run.experiment import Experiment
 from pimsim.trace import Trace
 
-CHIPS = [name for name in presets.names("configs", ".yaml") if name != "h100"]
+CHIPS = [name for name in presets.names("configs", ".yaml") if name not in ("h100", "l40s")]
 # Each is another one but for one thing; the longest trace, on several chips, does without: a minute of CPU.
 VARIANTS = {"hermes64_4phase", "isaac_simd"}
-# Processors, whose kernels are few: each against another and against one chip of arrays; h100 is a100 but for figures.
+# Processors, whose kernels are few: each against another and one chip of arrays; others are a100 but for figures.
 PROCESSORS = {"a100", "tpuv4"}
 # The longest first, so that workers end together.
 NAMES = [name for name in presets.names("traces", ".jsonl") if not Trace.load(name).symbols]

@@ -88,7 +88,7 @@ CHIPS: dict[str, tuple[str, Data]] = {
     **{name: (name, {}) for name in presets.names("configs", ".yaml")},
     "isaac, adders": ("isaac", ADDERS),
     "dadiannao, two clocks": ("dadiannao", {"clocks": TWO_CLOCKS}),
-    **{name: (name, PROCESSORS) for name in ("a100", "h100", "tpuv4")},
+    **{name: (name, PROCESSORS) for name in ("a100", "h100", "l40s", "tpuv4")},
     "isaac_simd": ("isaac_simd", {"tile.digital": WITHOUT_VECTOR}),  # so that ops go to the other sites
 }
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")

@@ -31,6 +31,7 @@ def test_list_names_every_preset_on_a_line() -> None:
         "hermes_llm",
         "isaac",
         "isaac_simd",
+        "l40s",
         "puma",
         "tpuv4",
     ]
