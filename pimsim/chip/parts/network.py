@@ -61,10 +61,7 @@ class Network(Part):
     topology: Annotated[Topology, Slot("topologies")]
     link_width_bits: Bits
     clock: ClockName
-    fidelity: Annotated[
-        Literal["flit", "packet"],
-        Field(json_schema_extra=no_effect("only packets that meet others on their way")),
-    ] = "flit"
+    fidelity: Literal["flit", "packet"] = "flit"
     vcs: Annotated[
         int, Field(ge=1, le=64, json_schema_extra=no_effect("only packets that wait for others on a link"))
     ]
