@@ -14,6 +14,7 @@ MEANINGS = {
     "congestion": "links of the network were taken",
     "maintenance": "calibrated, refreshed or repaired",
     "waking": "a gated site came back",
+    "launch": "a kernel being started",
 }
 
 _PHRASES = {
@@ -28,6 +29,7 @@ _PHRASES = {
     "congestion": "congestion in {part}",
     "maintenance": "upkeep of {part}",
     "waking": "waking up {part}",
+    "launch": "starts of kernels by {part}",
 }
 
 

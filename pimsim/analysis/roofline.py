@@ -108,8 +108,7 @@ class _Rates:
         """What moves data into and out of a site, in GB/s."""
         return {
             "network": self.config.network.gb_per_s(self.config.clocks),
-            "buses": site.bus.gb_per_s(site.clocks),
-            "buffers": site.buffer.gb_per_s(site.clocks),
+            **site.ways(),
         }
 
     def _firings(self, planned: dict[str, Any], row: dict[str, Any]) -> int:
@@ -139,8 +138,11 @@ class _Rates:
         }
         # What comes before the first firing and leaves after the last is not within the op's time.
         each_fires = self._firings(planned, row) / planned["replicas"]
-        overlapped = 1 - 1 / each_fires
+        overlapped = 0.0 if planned.get("at_once") else 1 - 1 / each_fires
         ways = self._ways(site)
+        if "memory" in ways:  # what a kernel itself reads and writes
+            size = sum(row[f"bytes_{way}"] - row[f"network_bytes_{way}"] for way in ("in", "out"))
+            own["memory"] = work / size * ways["memory"] * tiles
         for name, size in crossing.items():
             if size and overlapped > 0:
                 own[name] = work / (size * overlapped) * ways[name] * tiles

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Bits = Annotated[int, Field(ge=1, le=65_536)]
+Bits = Annotated[int, Field(ge=1, le=1_048_576)]
 Cycles = Annotated[int, Field(ge=0, le=1_000_000)]
 Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 TimeNs = Annotated[float, Field(ge=0.001, le=1e9, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pimsim.chip.base import Sourced
+from pimsim.chip.base import Sourced, no_effect
 
 DataBits = Annotated[int, Field(ge=1, le=64)]
 
@@ -24,4 +24,13 @@ class Precision(Sourced):
 
     weight_bits: DataBits
     input_bits: DataBits
-    accumulator_bits: DataBits
+    accumulator_bits: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            json_schema_extra=no_effect(
+                "only sums that travel between parts: a core of a tensor unit adds up inside"
+            ),
+        ),
+    ]

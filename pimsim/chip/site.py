@@ -228,6 +228,16 @@ class WorkSite(Site):
     static_power_mw: Positive | None = None
     power: PowerStates | None = None
 
+    in_memory: ClassVar[bool] = False
+    """Whether ops leave their results where those after them at the site read them: nothing moves in between."""
+    store_at: ClassVar[str] = "buffer"
+    """Where, below the site, what ops take from one another waits."""
+
+    @property
+    def store(self) -> Buffer:
+        """What tokens wait in: its buffer."""
+        return self.buffer
+
     @property
     def seats(self) -> int:
         """The sites of a chip that ops may be put on: all but the spare ones."""
@@ -285,6 +295,10 @@ class WorkSite(Site):
     def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
         """Digital units, every lane at work."""
         return {"digital units": self.count * sum(map(self.unit_gops, self.digital))}
+
+    def ways(self) -> dict[str, float]:
+        """Return what moves data in a site, in GB/s (1e9 bytes a second)."""
+        return {"buses": self.bus.gb_per_s(self.clocks), "buffers": self.buffer.gb_per_s(self.clocks)}
 
     def slot_ceilings(self, operations: float, input_bits: int, tiles: int) -> dict[str, float]:
         """Return what bounds an op that does so many operations in a firing of slots, at so many tiles, in 1e9/s."""

@@ -99,6 +99,7 @@ def plan_report(
             f"{names[0]}{others}: a digital unit would be busy for {digital} an inference, arrays for {arrays}; "
             f"{'written into arrays' if written else 'digital'} (products: {policies[names[0]]})."
         )
+    yield from _cut(plan)
     if len(kinds) > 1:
         yield from _by_site(plan)
     if chips > 1:
@@ -130,6 +131,18 @@ def _shared(plan: Plan) -> Iterator[Any]:
             why += f", {further} of them where the buffers beside the others are full"
         more = ops[1].node.name if len(ops) == 2 else f"{len(ops) - 1} others"
         yield plain(f"{first} and {more} read one weight and take turns on {one} of it{why}.")
+
+
+def _cut(plan: Plan) -> Iterator[Any]:
+    """Say how kernels are cut, those that are cut alike together."""
+    alike: dict[str, list[str]] = {}
+    for op in plan.ops:
+        if op.how:
+            alike.setdefault(op.how, []).append(op.node.name)
+    for how, names in alike.items():
+        more = len(names) - 1
+        others = f" and {more} other{'s' if more > 1 else ''}" if more else ""
+        yield plain(f"{names[0]}{others}: {how}.")
 
 
 def _by_width(plan: Plan, widths: Iterable[int]) -> str:

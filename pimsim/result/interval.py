@@ -101,8 +101,9 @@ def _measured(machine: Machine) -> Interval | None:
         return None
     whole = sum(actor.period for actor in machine.net.actors)
     takes = _times_of_work([each for each in machine.work if each[0] >= marks[0].fs], whole)
+    furthest = [min(takes), max(takes)] if takes else []  # of any mean, one of the two is the furthest off
     windows = [
-        _between(machine, mark, marks[-1], whole, takes) for mark in marks[:-1] if mark.fs < marks[-1].fs
+        _between(machine, mark, marks[-1], whole, furthest) for mark in marks[:-1] if mark.fs < marks[-1].fs
     ]
     if windows:
         return min(windows, key=lambda each: (each.outputs == 1, each.error_fs or 0, -each.outputs))

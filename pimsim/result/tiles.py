@@ -65,7 +65,7 @@ def tile_rows(machine: Machine, over_time: OverTime) -> list[dict[str, Any]]:
             "average_mw": over_time.mean_mw(over_time.tile_pj[tile]),
             "peak_mw": over_time.peak_mw(over_time.tile_pj[tile]),
             "buffer_peak_bytes": int(over_time.most_bits[tile]) / 8,
-            "buffer_bytes": machine.plan.package.site(tile).buffer.capacity_kib * 1024,
+            "buffer_bytes": machine.plan.package.site(tile).store.capacity_kib * 1024,
         }
         for tile in sorted(held)
     ]

@@ -34,4 +34,14 @@ def test_documented_figures_are_the_computed_ones() -> None:
             stated = float(re.sub("[% ]", "", cells[4]).replace("−", "-"))
             assert stated == pytest.approx(difference, abs=0.06), line
         checked.add(preset)
-    assert checked == {"dadiannao", "isaac", "puma", "hermes64", "hermes64_4phase"}
+    assert checked == {
+        "dadiannao",
+        "isaac",
+        "puma",
+        "hermes64",
+        "hermes64_4phase",
+        "tpuv4",
+        "a100",
+        "h100",
+        "l40s",
+    }

@@ -23,17 +23,21 @@ def test_list_names_every_preset_on_a_line() -> None:
     done = pimsim("chip", "list")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "a100",
         "dadiannao",
+        "h100",
         "hermes64",
         "hermes64_4phase",
         "hermes_llm",
         "isaac",
         "isaac_simd",
+        "l40s",
         "puma",
+        "tpuv4",
     ]
 
 
-@pytest.mark.parametrize("preset", ["hermes64", "hermes64_4phase", "isaac", "puma"])
+@pytest.mark.parametrize("preset", ["hermes64", "hermes64_4phase", "isaac", "puma", "tpuv4"])
 def test_show_fits_80_columns_and_names_every_part_and_note(preset: str) -> None:
     done = pimsim("chip", "show", preset)
     assert done.returncode == 0, done.stderr

@@ -7,8 +7,10 @@ from pimsim.chip.parts.buffer import Buffer
 from pimsim.chip.parts.bus import Bus
 from pimsim.chip.parts.clock import Clock
 from pimsim.chip.parts.dac import Dac
+from pimsim.chip.parts.device_memory import DeviceMemory
 from pimsim.chip.parts.digital_unit import DigitalUnit
 from pimsim.chip.parts.external_links import ExternalLinks
+from pimsim.chip.parts.launcher import Launcher
 from pimsim.chip.parts.network import Network
 from pimsim.chip.parts.other import Other
 from pimsim.chip.parts.port import Port
@@ -24,8 +26,10 @@ __all__ = [
     "Bus",
     "Clock",
     "Dac",
+    "DeviceMemory",
     "DigitalUnit",
     "ExternalLinks",
+    "Launcher",
     "Model",
     "Network",
     "Other",

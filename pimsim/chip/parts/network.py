@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pimsim.chip.base import Bits, ClockName, Energy, EnergyPj, Part, Positive
+from pimsim.chip.base import Bits, ClockName, Energy, EnergyPj, Part, Positive, no_effect
 from pimsim.chip.parts.clock import Clocks, hertz
 from pimsim.chip.parts.router_adder import RouterAdder
 from pimsim.chip.router import Router
@@ -62,16 +62,24 @@ class Network(Part):
     link_width_bits: Bits
     clock: ClockName
     fidelity: Literal["flit", "packet"] = "flit"
-    vcs: Annotated[int, Field(ge=1, le=64)]
+    vcs: Annotated[
+        int, Field(ge=1, le=64, json_schema_extra=no_effect("only packets that wait for others on a link"))
+    ]
     buffer_flits: AtLeastOne
     route_cycles: Annotated[int, Field(ge=0, le=1000)]
     vc_allocation_cycles: Annotated[int, Field(ge=1, le=1000)]
     switch_allocation_cycles: Annotated[int, Field(ge=1, le=1000)]
     traversal_cycles: Annotated[int, Field(ge=0, le=1000)]
-    link_cycles: Annotated[int, Field(ge=0, le=100_000)]
-    credit_cycles: Annotated[int, Field(ge=0, le=1000)] = 0
+    link_cycles: Annotated[
+        int, Field(ge=0, le=100_000, json_schema_extra=no_effect("only packets that pass several routers"))
+    ]
+    credit_cycles: Annotated[
+        int, Field(ge=0, le=1000, json_schema_extra=no_effect("only packets that pass several routers"))
+    ] = 0
     speculative: bool = False
-    multicast: bool = False
+    multicast: Annotated[
+        bool, Field(json_schema_extra=no_effect("only what several tiles of a chip need"))
+    ] = False
     reduction: Annotated[RouterAdder, Slot("parts", RouterAdder)] | None = None
     energy_per_flit_pj: EnergyPj | None = None
     buffer_energy_per_flit_pj: EnergyPj | None = None

@@ -47,8 +47,8 @@ class Programming(Controller):
         for each in machine.residents:
             if each.share.when == "before" and each.kind.site.name == self.site.name:
                 by_tile.setdefault(each.share.tile, []).append(each)
-        own = [op.operand for op in machine.plan.ops if op.site == self.site.name and op.tiling is not None]
-        if not by_tile and any(operand is not None and operand.at("before") for operand in own):
+        own = [op.operand for op in machine.plan.ops if op.site == self.site.name and op.operand is not None]
+        if not by_tile and any(each.what == "weights" and each.at("before") for each in own):
             raise ConfigError(
                 f"writing what sites of kind {self.site.kind} hold is not modelled",
                 where=self.site.name,

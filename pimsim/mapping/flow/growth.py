@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.trace.op import Op
+from pimsim.trace.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,14 @@ class Growth:
         """Whether a node's work or the width of its tokens depends on the cache."""
         return figures(self.low[number]) != figures(self.high[number])
 
+    def resized(self, number: int, cached: int) -> Node:
+        """Return a node at a number of cached tokens, whose op has the sizes that it has then."""
+        node, low, high = self.node(number, cached), self.low[number].op, self.high[number].op
+        if low is None or high is None or self.first == self.last:
+            return node
+        share = Fraction(cached - self.first, self.last - self.first)
+        return replace(node, op=op_between(low, high, share))
+
     def node(self, number: int, cached: int) -> Node:
         """Return a node at a number of cached tokens."""
         low, high = self.low[number], self.high[number]
@@ -76,6 +87,22 @@ class Growth:
             features=between(low.features, high.features),
             edges=edges,
         )
+
+
+def op_between(low: Op, high: Op, share: Fraction) -> Op:
+    """Return an op whose tensors are as large as a share of the way from one size to another says."""
+
+    def between(a: Tensor, b: Tensor) -> Tensor:
+        return replace(
+            b, shape=tuple(m + int((n - m) * share) for m, n in zip(a.shape, b.shape, strict=True))
+        )
+
+    inputs = [
+        replace(each, tensor=between(before.tensor, each.tensor))
+        for before, each in zip(low.inputs, high.inputs, strict=True)
+    ]
+    outputs = [between(before, each) for before, each in zip(low.outputs, high.outputs, strict=True)]
+    return replace(high, inputs=tuple(inputs), outputs=tuple(outputs))
 
 
 def figures(node: Node) -> tuple[float | tuple[int, ...], ...]:

@@ -20,6 +20,7 @@ from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers, Table
 from pimsim.mapping.lowering.carried import note_carried
 from pimsim.mapping.lowering.choices import expert_of
+from pimsim.mapping.lowering.kernels import in_order
 from pimsim.mapping.lowering.layers import layer
 from pimsim.mapping.lowering.lowered import Lowered
 from pimsim.mapping.lowering.sites import place_actors
@@ -81,6 +82,7 @@ class _Lowering:
         self.starts: list[list[Readers]] = []  # op -> replica -> actors that read its inputs
         self.writers: dict[tuple[int, int], int] = {}  # (op, replica) -> what writes its right matrix
         self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
+        self.kernels: dict[int, list[tuple[int, int]]] = {}  # tile -> what starts and ends each kernel there
 
     def run(self) -> None:
         for number, op in enumerate(self.plan.ops):
@@ -94,6 +96,11 @@ class _Lowering:
                     readers, end = layer(self.actors, op, index, replica)
                 elif op.unit is None:
                     readers, end = self.actors.host_end(op)
+                elif self.plan.package.kind(replica.home).whole:
+                    readers, end = self.plan.package.kind(replica.home).kernel_rows(
+                        self.actors, number, op, index, replica
+                    )
+                    self.kernels.setdefault(replica.home, []).append((readers[0][0], end))
                 elif op.held_in == ARRAYS:
                     end, self.writers[number, index] = self.plan.package.kind(replica.home).product_rows(
                         self.actors, number, op, index, replica
@@ -108,6 +115,8 @@ class _Lowering:
         for number, op in enumerate(self.plan.ops):
             self.connect(number, op)
         self.send_together()
+        for each in self.kernels.values():
+            in_order(self.net, each)
         if self.rounds is not None:
             self.actors.own.sources += self.rounds.close()
 
@@ -259,7 +268,8 @@ class _Lowering:
         """Return what results call the buffer that a stream is in."""
         if tile == HOST_TILE:
             return HOST
-        return self.config.memory.name if off_chip else self.plan.package.site(tile).label("buffer")
+        site = self.plan.package.site(tile)
+        return self.config.memory.name if off_chip else site.label(site.store_at)
 
     def stream_name(self, op: PlannedOp, position: int, producers: list[int], tile: int, part: int) -> str:
         """Name what an op reads in a tile: from whom, and, where there are several of that, which."""

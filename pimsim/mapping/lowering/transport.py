@@ -103,7 +103,7 @@ class Transport:
     def read_buffer(self, tile: int, bits: int) -> list[Step]:
         """Read from a tile's buffer and over its bus: words follow each other, the bus starts with the first."""
         site = self.package.site(tile)
-        read = site.buffer.read(bits, site.clocks)
+        read = site.store.read(bits, site.clocks)
         moved = site.bus.transfer(bits, site.clocks, least_fs=read.held)
         return [self._at_port(tile, read), self._at_bus(tile, moved)]
 
@@ -115,16 +115,15 @@ class Transport:
     def write_buffer(self, tile: int, bits: int) -> Step:
         """Write to a tile's buffer."""
         site = self.package.site(tile)
-        return self._at_port(tile, site.buffer.write(bits, site.clocks))
+        return self._at_port(tile, site.store.write(bits, site.clocks))
 
     def _at_port(self, tile: int, visit: Visit) -> Step:
         site = self.package.site(tile)
-        part, buffer = site.label("buffer"), site.buffer
-        period = period_fs(site.clocks, buffer.clock)
-        resource = self.resource(
-            ("port", tile), f"tile{tile}.buffer", part, period, buffer.ports, cause="transport", tile=tile
-        )
-        return Step(resource, visit.held, visit.after, energy=cost(part, visit.actions, buffer.action_pj))
+        part, store = site.label(site.store_at), site.store
+        period, cause = period_fs(site.clocks, store.clock), "memory" if site.in_memory else "transport"
+        name = f"tile{tile}.{site.store_at}"
+        resource = self.resource(("port", tile), name, part, period, store.ports, cause=cause, tile=tile)
+        return Step(resource, visit.held, visit.after, energy=cost(part, visit.actions, store.action_pj))
 
     def _at_bus(self, tile: int, visit: Visit, more: Energy = ()) -> Step:
         site = self.package.site(tile)
@@ -174,7 +173,7 @@ class Transport:
     # -- between tiles -----------------------------------------------------------------------------------------
 
     def path(self, source: int, target: int, bits: int, *, into_buffer: bool) -> int | None:
-        """Return the path of a packet from one tile to another, or to or from the host; None inside the host.
+        """Return the path of a packet from one tile to another, or to or from the host; None where nothing moves.
 
         Parameters
         ----------
@@ -185,7 +184,7 @@ class Transport:
         into_buffer : bool
             Whether the packet ends in the target's buffer, or in a register.
         """
-        if source == target == HOST_TILE:
+        if source == target and (source == HOST_TILE or self.package.site(source).in_memory):
             return None
         choice = self._paths if source == target else self.next_choice()
         return self.net.add_path(self.way(source, target, bits, choice, into_buffer=into_buffer))
@@ -201,6 +200,8 @@ class Transport:
         if source == target:
             steps = [self.over_bus(source, bits)]
         else:
+            if source != HOST_TILE and self.package.site(source).in_memory:
+                steps.append(self.read_buffer(source, bits)[0])
             for chip, here, there in self.package.legs(source, target, choice):
                 if there == EXTERNAL:
                     steps.append(self._external(chip, here, bits))
@@ -259,6 +260,8 @@ class Transport:
         network, tiles = self.config.network, self.config.tiles
         if not network.multicast or network.fidelity != "flit" or HOST_TILE in (source, target):
             return False
+        if self.package.site(source).in_memory:
+            return False  # each reads it from the memory
         return source != target and source // tiles == target // tiles
 
     def tree(self, source: int, ends: Sequence[tuple[int, int]], bits: int) -> Tree:

@@ -160,7 +160,9 @@ class Widening:
         self.net.streams[stream] = row._replace(capacity=row.capacity + given)
         if given < more:
             site = self.plan.package.site(row.tile if row.tile is not None else self._tile(stream))
-            key = f"{site.name}.in_flight" if row.tile is None else f"{site.label('buffer')}.capacity_kib"
+            key = (
+                f"{site.name}.in_flight" if row.tile is None else f"{site.label(site.store_at)}.capacity_kib"
+            )
             self.net.windows.append(Window("places", stream, row.capacity + more, key))
 
     def _tile(self, stream: int) -> int:

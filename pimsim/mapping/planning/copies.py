@@ -141,6 +141,8 @@ class _Choice:
                 copies.of[n] = 1
             elif node.type == STORE:
                 copies.of[n], copies.demand[n], copies.deals[n] = len(self.deals[n].parts), {}, self.deals[n]
+            elif self.kinds[str(self.sites[n])].whole:  # it goes where its inputs are
+                copies.of[n], copies.demand[n] = 1, {}
             elif n in self.group_of and self.group_of[n].slices > 1:
                 self._slice(n)
             elif not self._attach(n):
@@ -271,7 +273,7 @@ class _Choice:
             return 1
         rows = zip(self.least[number], node.edges, strict=True)
         held = sum(places * edge.features * self.input_bits / 8 for places, edge in rows)
-        capacity = self.kinds[str(self.sites[number])].site.buffer.capacity_bytes
+        capacity = self.kinds[str(self.sites[number])].site.store.capacity_bytes
         if are_striped(node):
             return math.ceil(held / (capacity * HELD))
         return math.ceil(2 * held / capacity) if held > capacity else 1

@@ -14,6 +14,7 @@ from pimsim.mapping.flow.dataflow import Expert, Node
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.flow.rules import rule_of
+from pimsim.mapping.flow.whole import grown_wholly
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.planner import plan_flows
@@ -101,7 +102,7 @@ def plan_generation(
             where="places",
             mend="give --places 1, or --chips for all weights",
         )
-    plans[1].growth = growth
+    plans[1].growth = grown_wholly(growth, [op.whole for op in plans[1].ops])
     steps = Program(plans[1], requests * (tokens - 1), places, experts)
     return [Program(plans[0], requests, optional=idle), steps]
 

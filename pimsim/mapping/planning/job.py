@@ -29,6 +29,7 @@ from pimsim.mapping.planning.slices import place_group
 from pimsim.mapping.planning.stationary import BUFFER, MEMORY, SPREAD
 from pimsim.mapping.planning.stripes import reach
 from pimsim.mapping.planning.tiling import Tiling
+from pimsim.mapping.planning.whole import bytes_beside, stages_of
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ class Job:
             for edge, count in zip(node.edges, places, strict=True):
                 if node.type not in HOST_OPS and not node.pointwise and not edge.held:
                     held += count * edge.features * self.input_bits // 8
-        there: int = sum(
-            site.buffer.capacity_bytes * site.count for site in self.chip.config.working.values()
-        )
+        there: int = sum(site.store.capacity_bytes * site.count for site in self.chip.config.working.values())
         return -(-held // there)
 
     def deals(self, package: Package) -> dict[int, Deal]:
@@ -170,6 +169,9 @@ class Job:
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted, copies.deals)
+        bits = self.weight_bits, self.input_bits
+        floor.beside = bytes_beside(self.flows.programs, sites, package.kinds, bits, self.flows.caches)
+        stages = stages_of(nodes, sites, package)
         ops: list[PlannedOp] = []
         right_in: dict[int, str] = {}
         written = self.written(products, package.kinds)
@@ -185,6 +187,9 @@ class Job:
             if n in copies.deals:
                 op.dealt = copies.deals[n].parts
             op.why = self.choices[n].why
+            if site is not None and package.kinds[site].whole:
+                op.whole = True
+                op.how = package.kinds[site].how(node, self.weight_bits[n], self.input_bits)
             if n and rounds[n] > rounds[n - 1]:
                 floor.open_round()
             op.round = rounds[n]
@@ -203,6 +208,8 @@ class Job:
                 op.replicas = [Replica(r.home) for r in ops[node.edges[0].source].replicas]
             elif op.unit is None:
                 op.replicas = [Replica(HOST_TILE)]
+            elif package.kinds[str(site)].whole:
+                floor.place_whole(n, op, stages[n])
             else:
                 right_in[n] = self._spread_product(floor, n)
                 floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
@@ -241,7 +248,7 @@ class Job:
 
     def _spread_product(self, floor: Floor, number: int) -> str:
         """Let what is too large of a product's inputs lie in several buffers; return where its right matrix is."""
-        capacity = floor.kinds[str(self.choices[number].site)].site.buffer.capacity_bytes / self.part
+        capacity = floor.kinds[str(self.choices[number].site)].site.store.capacity_bytes / self.part
         nodes = [each[number] for each in self.flows.programs]
         if nodes[0].right is None:
             return BUFFER
@@ -294,7 +301,7 @@ class Job:
             ways += [(SPREAD, {})] if not in_turns else []
         slices = copies.slices[group.members[0]]
         about = self.flows.programs, group.members, self.least, self.input_bits, slices
-        capacity = floor.kinds[site].site.buffer.capacity_bytes / self.part
+        capacity = floor.kinds[site].site.store.capacity_bytes / self.part
         for number, (right_in, arrays) in enumerate(ways):
             try:
                 floor.outside |= spread_of(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pimsim.chip import ChipConfig
 from pimsim.chip.base import Energy, cost
@@ -34,6 +34,9 @@ class Kind(ABC):
     site : WorkSite
         What the chip file says of them.
     """
+
+    whole: ClassVar[bool] = False
+    """Whether an op is done here as a whole, all of its positions together: a kernel, which fires once."""
 
     def __init__(self, site: WorkSite) -> None:
         self.site = site
@@ -167,6 +170,16 @@ class Kind(ABC):
         Cells that were written before are written again by visits with the tally ``Written((name of the op, index))``.
         """
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
+
+    def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
+        """Say how an op that is done as a `whole` is cut; empty where there is nothing to say."""
+        return ""
+
+    def kernel_rows(
+        self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[list[tuple[int, Chunk | None]], int]:
+        """Add the actors of an op that is done as a `whole`: return what takes its inputs, and what ends it."""
+        raise NotImplementedError(f"a {type(self).__name__} does no op as a whole")
 
     def home(self, transport: Transport, op: PlannedOp, index: int, chunk: Chunk) -> int | None:
         """Return the resource that the slots of a chunk are; None where writing them is not modelled.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.plan import in_turn
 from pimsim.mapping.planning.planned import PlannedOp
-from pimsim.mapping.planning.stationary import ARRAYS, Share, Stationary, When
+from pimsim.mapping.planning.stationary import ARRAYS, BUFFER, Share, Stationary, When
 
 
 def give_operands(
@@ -39,6 +39,8 @@ def give_operands(
     for n, op in enumerate(ops):
         if op.tiling is not None:
             op.operand = weights_of(op, kinds[str(op.site)], weight_bits[n], turns)
+        elif op.site is not None and kinds[op.site].whole and op.node.on_arrays:
+            op.operand = read_each_time(op, weight_bits[n])
         elif op.node.right is not None and n in right_in:
             slots = written[n] if right_in[n] == ARRAYS else 0
             op.operand = right_of(op, right_in[n], slots, kinds[str(op.site)], input_bits)
@@ -52,6 +54,15 @@ def weights_of(op: PlannedOp, kind: Kind, weight_bits: int, turns: set[tuple[int
         for chunk in replica.chunks
     )
     return Stationary("weights", ARRAYS, shares, int(any(share.when == "round" for share in shares)))
+
+
+def read_each_time(op: PlannedOp, bits: int) -> Stationary:
+    """Return the weights of an op that reads them from the memory beside its inputs."""
+    assert op.node.op is not None
+    assert op.node.op.weight is not None
+    elements = op.node.op.weight.tensor.elements
+    share = Share(op.replicas[0].home, -1, 0, 1, elements, bits, elements, "before")
+    return Stationary("weights", BUFFER, (share,), 0)
 
 
 def right_of(op: PlannedOp, home: str, slots: int, kind: Kind, bits: int) -> Stationary:

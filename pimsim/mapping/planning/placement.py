@@ -60,7 +60,7 @@ class Floor:
             name: np.array(sorted(self.rank[tile] for tile in package.seats_of(name))) for name in self.kinds
         }  # of the sites of each name
         self.orders = {name: [self.order[rank] for rank in ranks] for name, ranks in self.ranks.items()}
-        self.capacity = [package.site(tile).buffer.capacity_bytes for tile in range(package.tiles)]
+        self.capacity = [package.site(tile).store.capacity_bytes for tile in range(package.tiles)]
         self.room = list(self.capacity)  # bytes
         memory = config.memory
         self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
@@ -92,6 +92,9 @@ class Floor:
         self.blocks: dict[
             int, tuple[int, int]
         ] = {}  # product -> rows for which a piece is fetched once; their bytes
+        self.beside: dict[
+            int, int
+        ] = {}  # op -> bytes that lie with its inputs: weights and caches of a kernel
         self.grouped: dict[
             int, tuple[list[Replica], str]
         ] = {}  # member of a group -> its slices, and where right matrices are
@@ -146,7 +149,10 @@ class Floor:
         here = replace(before, seated=seated, copies=before.copies + 1)
         lines, reads = self.reads.lines(number, op, here, at, self.capacity[tile], self.outside)
         here = replace(
-            here, lines=tuple(lines), reads=reads, block=here.copies * self.blocks.get(number, (1, 0))[1]
+            here,
+            lines=tuple(lines),
+            reads=reads,
+            block=here.copies * self.blocks.get(number, (1, 0))[1] + self.beside.get(number, 0),
         )
         free = self.room[tile] + before.used
         least, wanted = here.bytes(0.0), here.bytes(1.0)
@@ -319,6 +325,12 @@ class Floor:
         for at, edge in self.outside:
             if at == number and not self.lay_out(number, edge, 0, op.replicas[0].home):
                 raise NoRoom("buffer")
+
+    def place_whole(self, number: int, op: PlannedOp, tile: int) -> None:
+        """Put a kernel on a site, with its inputs and its weights."""
+        if not self.reserve(number, op, tile, (), (0, 1)):
+            raise NoRoom("memory at the processors")
+        op.replicas.append(Replica(tile))
 
     def note_work(self, op: PlannedOp, demand: Mapping[str, float]) -> None:
         """Count what is done on digital units beside the copies of a layer."""

@@ -122,6 +122,8 @@ class Plan:
                 "round": op.round,
                 "site": op.site,
                 "why": op.why,
+                "how": op.how,
+                "at_once": all(self.ops[edge.source].whole for edge in op.node.edges),
                 "shares": op.shares,
                 "tiles": [tile for tile in op.tiles if tile >= 0],
             }

@@ -83,6 +83,10 @@ class PlannedOp:
     product_fs : (int, int), optional
         Of a product that could be done either way: how long an inference keeps a slice's digital unit busy, or else
         its arrays.
+    whole : bool
+        Whether it is done as a whole, and puts out one token.
+    how : str
+        How it is cut then; empty where there is nothing to say.
     """
 
     node: Node
@@ -101,6 +105,8 @@ class PlannedOp:
     dealt: tuple[Table, ...] = ()
     parts: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
+    whole: bool = False
+    how: str = ""
 
     def positions(self, index: int) -> Table:
         """Return the positions of a replica, in the order that it fires: without `parts` they are dealt out one by one.
@@ -121,8 +127,9 @@ class PlannedOp:
 
     @property
     def weight_bits(self) -> int | None:
-        """Width of its weights; None where it has none on slots."""
-        return self.operand.shares[0].width if self.operand is not None and self.tiling is not None else None
+        """Width of its weights; None where it has none."""
+        weights = self.operand is not None and self.operand.what == "weights"
+        return self.operand.shares[0].width if self.operand is not None and weights else None
 
     @property
     def right_matrix(self) -> Stationary | None:

@@ -14,6 +14,7 @@ from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.heads import groups_of
 from pimsim.mapping.flow.stores import with_stores
+from pimsim.mapping.flow.whole import wholly
 from pimsim.mapping.planning.assign import assign
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
@@ -70,7 +71,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
         + (
             f"{chip.config.memory.name}.capacity_gib"
             if reason == "memory" and chip.config.memory
-            else " or ".join(f"{name}.buffer.capacity_kib" for name in names)
+            else " or ".join(f"{name}.{site.store_at}.capacity_kib" for name, site in names.items())
         ),
     )
 
@@ -93,8 +94,15 @@ def _job(
         weight_bits = [weight_bits_of(node.op, options, native.weight_bits) for node in nodes]
         choices = assign(nodes, groups, kinds, config, weight_bits, input_bits)
         sites = [choice.site for choice in choices]
+        kernels = [site is not None and kinds[site].whole for site in sites]
+        if any(kernels):
+            flows = replace(flows, programs=wholly(flows.programs, kernels))
+            nodes = flows.programs[0]
+            groups = groups_of(nodes)
         tilings = [
-            kinds[site].tiling(node.op, bits) if site and node.on_arrays and node.op else None
+            kinds[site].tiling(node.op, bits)
+            if site and node.on_arrays and node.op and not kinds[site].whole
+            else None
             for node, site, bits in zip(nodes, sites, weight_bits, strict=True)
         ]
         owners = owners_of(nodes, tilings, sites)

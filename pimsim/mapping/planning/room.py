@@ -48,7 +48,7 @@ def crowded(
             continue
         (edge,), kind = node.edges, kinds[site]
         share = tiling.share(tiling.blocks[: kind.slots], unrolled=edge.unrolled)
-        if least[n][0] * edge.features * share * input_bits / 8 > kind.site.buffer.capacity_bytes / part:
+        if least[n][0] * edge.features * share * input_bits / 8 > kind.site.store.capacity_bytes / part:
             alone = edge.need[-1] <= 1 or edge.reads >= least[n][0] * edge.features
             if not edge.unrolled and not alone:
                 found.add(n)
@@ -77,11 +77,17 @@ def deals_of(
     found: dict[int, Deal] = {}
     for n, node in enumerate(nodes):
         site = choices[n].site
-        if site is None or node.on_arrays or n in sliced or node.right is not None:
+        if (
+            site is None
+            or node.on_arrays
+            or n in sliced
+            or node.right is not None
+            or package.kinds[site].whole
+        ):
             continue
         if node.tokens != node.positions:  # it reduces over positions
             continue
-        capacity = package.kinds[site].site.buffer.capacity_bytes
+        capacity = package.kinds[site].site.store.capacity_bytes
         sizes = [-(-edge.features * input_bits // 8) for edge in node.edges]
         held = sum(places * size for places, size in zip(least[n], sizes, strict=True))
         simple = node.type != STORE and part == 1 and all(own_token(edge) for edge in node.edges)
@@ -193,7 +199,7 @@ def check_buffers(
         name = choices[number].site
         if name is None:
             continue
-        kind, capacity = kinds[name], kinds[name].site.buffer.capacity_kib * 1024
+        kind, capacity = kinds[name], kinds[name].site.store.capacity_kib * 1024
         need = 0.0
         if tiling is None and (number in together or (node.tokens == node.positions and alone)):
             continue  # it is dealt out, or its inputs are spread

@@ -1,0 +1,116 @@
+"""What a processor does: each op is a kernel of its own, which reads its operands from the memory and writes back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NoReturn
+
+from pimsim.errors import MappingError
+from pimsim.kinds.processor.kernel import Kernel, like
+from pimsim.kinds.processor.rows import Growing, kernel_rows
+from pimsim.kinds.processor.schedule import predicted_fs, schedule
+from pimsim.kinds.processor.site import Processor
+from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.growth import figures
+from pimsim.mapping.lowering.actors import Actors, Readers
+from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
+from pimsim.mapping.planning.tiling import Tiling
+from pimsim.netlist.rows import Step
+from pimsim.trace.op import Op
+
+
+class ProcessorKind(Kind):
+    """Ops on processors; weights are in the memory, and none in slots."""
+
+    site: Processor
+    whole = True
+
+    def refusal(self, node: Node) -> str:
+        """A unit must do it; weights are in the memory."""
+        return "" if self.site.unit_of(node.type) is not None else f"no digital unit of it does {node.type}"
+
+    def __init__(self, site: Processor) -> None:
+        super().__init__(site)
+        self._found: dict[Hashable, list[Kernel]] = {}
+        """What was found for an op; many are alike."""
+
+    def kernels(self, node: Node, weight_bits: int, input_bits: int, *, alone: bool = False) -> list[Kernel]:
+        """Return how an op is done; `alone`, in one kernel."""
+        assert node.op is not None
+        op = node.op
+        operands = tuple((each.role, each.tensor.shape) for each in op.inputs)
+        outputs = tuple(each.shape for each in op.outputs)
+        sizes = node.work * node.positions, node.features * node.tokens
+        seen = node.seen, *(edge.seen for edge in node.edges)
+        key = op.type, operands, outputs, sizes, seen, weight_bits, input_bits, alone
+        if key not in self._found:
+            self._found[key] = schedule(self.site, node, weight_bits, input_bits, alone=alone)
+        return self._found[key]
+
+    def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
+        """Say how an op is cut; empty where there is nothing to say."""
+        return "; ".join(kernel.how for kernel in self.kernels(node, weight_bits, input_bits) if kernel.how)
+
+    def service_fs(self, node: Node, slices: int = 1) -> float:
+        """Return the time of an op's kernels at the chip's precision, over its positions, fs."""
+        precision = self.site.place.precision
+        kernels = self.kernels(node, precision.weight_bits, precision.input_bits)
+        return predicted_fs(kernels, self.site) / node.positions
+
+    def predicted_fs(self, node: Node, weight_bits: int, input_bits: int) -> float:
+        """Return how long an op keeps all sites of this name busy, shared out evenly, fs."""
+        return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / self.site.count
+
+    def kernel_rows(
+        self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
+    ) -> tuple[Readers, int]:
+        """Add the actors of an op's kernels: of one that grows with a cache there is one, always in as many pieces.
+
+        Raises
+        ------
+        MappingError
+            If it is of an expert that tokens may pass by.
+        """
+        if op.node.expert in actors.choices.selectors:
+            raise MappingError(
+                "experts that each token chooses anew are not done as kernels",
+                where=f"op '{op.node.name}' ({op.node.type})",
+                mend="bind seq=1 and kv to the tokens in the cache, and run one step",
+            )
+        width, bits = op.weight_bits or self.site.place.precision.weight_bits, actors.input_bits
+        growth = actors.growing(number)
+        if growth is None:
+            kernels = self.kernels(op.node, width, bits)
+            return kernel_rows(actors, self.site, kernels, op, index, replica.home)
+        (largest,) = self.kernels(growth.resized(number, growth.last), width, bits, alone=True)
+
+        def at(cached: int) -> Kernel:
+            (kernel,) = self.kernels(growth.resized(number, cached), width, bits, alone=True)
+            return like(kernel, largest)
+
+        alike = figures(growth.low[number]), figures(growth.high[number]), op.node.type, replica.home
+        growing = Growing(growth, at, alike)
+        return kernel_rows(actors, self.site, [like(largest, largest)], op, index, replica.home, growing)
+
+    @property
+    def slots(self) -> int:
+        """None: weights are read from the memory each time."""
+        return 0
+
+    @property
+    def slot_part(self) -> str:
+        """The memory."""
+        return self.site.label("memory")
+
+    def tiling(self, op: Op, weight_bits: int) -> NoReturn:
+        """No slots, no blocks."""
+        raise NotImplementedError("a processor has no slots for weights")
+
+    def slot_fs(self, tiling: Tiling, input_bits: int) -> NoReturn:
+        """No slots, no firings of them."""
+        raise NotImplementedError("a processor has no slots for weights")
+
+    def chunk_path(self, actors: Actors, op: PlannedOp, index: int, chunk: Chunk) -> list[Step]:
+        """No slots, no chunks."""
+        raise NotImplementedError("a processor has no slots for weights")

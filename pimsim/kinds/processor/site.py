@@ -1,0 +1,90 @@
+"""What a chip file says of a processor, what it is made of, and what it does at its peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pimsim.chip.base import Use
+from pimsim.chip.parts import DeviceMemory, Launcher
+from pimsim.chip.parts.clock import hertz
+from pimsim.chip.site import WorkSite
+from pimsim.chip.slot import Slot
+from pimsim.registry import named
+
+
+class Processor(WorkSite):
+    """A processor: units in step, a buffer that they share, a memory. Each op is a kernel, one after another.
+
+    Parameters
+    ----------
+    buffer : Buffer
+        On the chip, between the memory and the units: what a kernel works on is there, no more.
+    bus : Bus
+        From the buffer to the units.
+    memory : DeviceMemory
+        Where weights, inputs and results of all kernels lie.
+    launcher : Launcher
+        What starts kernels.
+    in_flight : int
+        Pieces of a kernel whose operands may be in the buffer or on their way: two are double buffering.
+    """
+
+    in_memory: ClassVar[bool] = True
+    store_at: ClassVar[str] = "memory"
+
+    kind: Literal["processor"] = "processor"
+    in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
+    memory: Annotated[DeviceMemory, Slot("parts", DeviceMemory)]
+    launcher: Annotated[Launcher, Slot("parts", Launcher)]
+
+    @classmethod
+    def behaviour(cls) -> type[Any]:
+        """Return what does ops on processors."""
+        found: type[Any] = named("pimsim.kinds.processor.kind:ProcessorKind")
+        return found
+
+    @property
+    def store(self) -> DeviceMemory:
+        """Results wait in its memory."""
+        return self.memory
+
+    def clocked(self) -> Iterator[tuple[str, str]]:
+        """Memory, launcher, and what every site has."""
+        yield "memory", self.memory.clock
+        yield "launcher", self.launcher.clock
+        yield from super().clocked()
+
+    def weights(self, bits: int) -> int:
+        """Return the weights of so many bits that all memories hold."""
+        return self.count * (self.memory.capacity_bytes * 8 // bits)
+
+    def macs_per_second(self) -> float:
+        """Return the multiply-accumulates of a second of the units that do products, every lane at work."""
+        return sum(
+            unit.per_second(self.clocks, self.count * unit.count) / cost
+            for unit in self.digital.values()
+            if (cost := unit.cost_of("MatMul")) is not None
+        )
+
+    def summary(self) -> str:
+        """Units and memory."""
+        units = ", ".join(f"{unit.count} {name}" for name, unit in self.digital.items())
+        return f"processor, units: {units}; {self.memory.capacity_kib / 2**20:g} GiB of memory"
+
+    def uses(self) -> Iterator[Use]:
+        """Memory and launcher all the time, what every site has, and a register as fast as the bus."""
+        yield from super().uses()
+        rate = self.memory.per_second(self.clocks, self.count)
+        yield Use(self.label("memory"), self.memory, self.count, rate)
+        starts = self.count * self.launcher.per_second(self.clocks)
+        yield Use(self.label("launcher"), self.launcher, self.count, starts)
+        if self.output_register is not None:
+            moved = self.count * self.bus.width_bits / 8 * hertz(self.clocks, self.bus.clock)
+            yield Use(self.label("output_register"), self.output_register, self.count, moved)
+
+    def ways(self) -> dict[str, float]:
+        """Return what moves data, in GB/s: buses, buffers, and its memory."""
+        return {**super().ways(), "memory": self.memory.gb_per_s(self.clocks)}
