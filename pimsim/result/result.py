@@ -70,6 +70,10 @@ class Result:
         """Give the figures by their keys: ``result["latency_fs"]``."""
         return self.data[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is a figure of that key: ``"latency_fs" in result``."""
+        return name in self.data
+
     def __repr__(self) -> str:
         return (
             f"Result({self.data['model']!r} on {self.data['chip']!r}, {self.data['identity']['digest'][:12]})"
