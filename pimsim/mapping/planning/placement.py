@@ -17,6 +17,7 @@ from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.reads import Reads
+from pimsim.mapping.planning.stripes import are_striped
 from pimsim.mapping.planning.tiling import Block
 
 
@@ -156,7 +157,7 @@ class Floor:
         )
         free = self.room[tile] + before.used
         least, wanted = here.bytes(0.0), here.bytes(1.0)
-        part = ENOUGH if at is not None and self.reads.parts(0, number, at[1]) else 1.0
+        part = ENOUGH if at is not None and are_striped(self.programs[0][number]) else 1.0
         if left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
