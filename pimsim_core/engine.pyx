@@ -101,6 +101,7 @@ cdef class Engine(Figures):
         self.milestones = []
         self.finished_jobs = []
         self.wants, self.quiet, self.kept_jobs, self.job_nodes = [], [], set(), {}
+        self.allowances = {}
         self.n_sites = 1 + net["actors"]["site"].max(initial=-1)
         self.site_firings, self.site_wanting = np.zeros((2, self.n_sites + 1), dtype=np.int32)
         self.site_since, self.watch_from, self.watch_span = np.zeros((3, self.n_sites + 1), dtype=np.int64)
@@ -151,7 +152,7 @@ cdef class Engine(Figures):
         for i in range(self.n_actors):
             self.actors[i].end_node = self.actors[i].permit_node = -1
             self.actors[i].ended_time = -1
-            self.actors[i].asked_at = self.actors[i].opens_at = NEVER
+            self.actors[i].allowed_at = self.actors[i].opens_at = NEVER
             self.actors[i].wanted_node = self.actors[i].gate_node = -1
             if self.actors[i].site < 0:
                 self.actors[i].site = self.n_sites

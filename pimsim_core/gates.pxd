@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 from pimsim_core.streams cimport Streams
 
 cdef class Gates(Streams):
+    cdef int take_allowances(self, int32_t a) except -1
     cdef int look_at_site(self, int32_t site) except -1
     cdef int want(self, int32_t a, int32_t node) except -1
     cdef int tell_want(self, int32_t a) except -1

@@ -24,22 +24,17 @@ cdef class Gates(Streams):
             If `time` lies before the present.
         """
         cdef int64_t begin = self.effective(actor, time)
-        cdef int64_t before = max(self.actors[actor].limit, self.actors[actor].asked)
+        cdef int64_t before = self.actors[actor].limit
         cdef int32_t node = self.last_node if after_output and self.last_node >= 0 else -1
-        if self.actors[actor].asked_at < begin and limit <= self.actors[actor].asked:
-            return  # as many are allowed sooner: the step was redirected since that was asked
         if begin > time:
             node = self.until_edge(actor, self.path.root if node < 0 else node, time, begin)
         elif node >= 0:
             self.path.hold(node)
-        if begin > time or self.actors[actor].asked_at == NEVER:
-            self.actors[actor].asked = max(self.actors[actor].asked, limit)
-            self.actors[actor].asked_at = begin
-        else:  # before what was asked at an instant that was done
-            self.actors[actor].limit = max(self.actors[actor].limit, limit)
-        if self.actors[actor].permit_node >= 0:
-            self.path.drop(self.actors[actor].permit_node)
-        self.actors[actor].permit_node = node
+        coming = self.allowances.setdefault(actor, [])
+        for _, more, _ in coming:
+            before = max(before, <int64_t>more)
+        coming.append((begin, limit, node))
+        self.actors[actor].allowed_at = min(self.actors[actor].allowed_at, begin)
         self.queue.push(begin, <int64_t>actor * 8 + KICK)
         if before < self.actors[actor].firings <= limit:
             self.gated -= 1
@@ -185,6 +180,25 @@ cdef class Gates(Streams):
         if site == self.n_sites or self.site_wanting[site] == 1:
             self.wants.append((site if site < self.n_sites else -1, a, self.now))
             self.noticed = True
+        return 0
+
+    cdef int take_allowances(self, int32_t a) except -1:
+        """The host's allowances that have come hold from now on."""
+        cdef int64_t begin, limit, following = NEVER
+        cdef int32_t node
+        later = []
+        for begin, limit, node in self.allowances.pop(a):
+            if begin > self.now:  # a redirection may let what was asked later come sooner
+                later.append((begin, limit, node))
+                following = min(following, begin)
+                continue
+            self.actors[a].limit = max(self.actors[a].limit, limit)
+            if self.actors[a].permit_node >= 0:
+                self.path.drop(self.actors[a].permit_node)
+            self.actors[a].permit_node = node
+        self.actors[a].allowed_at = following
+        if later:
+            self.allowances[a] = later
         return 0
 
     cdef int take_opening(self, int32_t a) except -1:

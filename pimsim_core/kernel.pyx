@@ -267,9 +267,8 @@ cdef class Kernel(Gates):
         cdef int32_t previous = -1
         cdef int32_t node, w, i, s, path
         cdef int64_t k
-        if self.actors[a].asked_at <= self.now:
-            self.actors[a].limit = max(self.actors[a].limit, self.actors[a].asked)
-            self.actors[a].asked_at = NEVER
+        if self.actors[a].allowed_at <= self.now:
+            self.take_allowances(a)
         if self.actors[a].opens_at <= self.now:
             self.take_opening(a)
         while True:
@@ -373,7 +372,7 @@ cdef class Kernel(Gates):
             if self.actors[r].end_node >= 0:
                 self.path.drop(self.actors[r].end_node)
                 self.actors[r].end_node = -1
-            if self.actors[r].permit_node >= 0 and self.actors[r].asked_at == NEVER:
+            if self.actors[r].permit_node >= 0:
                 self.path.drop(self.actors[r].permit_node)
                 self.actors[r].permit_node = -1
         self.n_hot_actors = 0

@@ -110,8 +110,7 @@ cdef struct Actor:
     int64_t since  # it is in its state
     int64_t working  # fs in that state, like the next one
     int64_t denied
-    int64_t asked  # limit that the host has asked for
-    int64_t asked_at  # when that takes effect, or NEVER
+    int64_t allowed_at  # when the next of its allowances takes effect, or NEVER
     int64_t opens_at  # when it is opened, or NEVER
     int64_t opened  # when that was asked for
     int32_t depth

@@ -90,6 +90,7 @@ cdef class State:
     cdef object finished_jobs
     cdef object wants  # (site, actor, time): a closed actor could start
     cdef object quiet  # sites that have been without work
+    cdef dict allowances  # of an actor: when each takes effect, its limit, and the node behind it
     cdef object kept_jobs  # whose ends are kept
     cdef object job_nodes
     cdef int32_t n_sites

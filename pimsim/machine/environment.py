@@ -135,16 +135,20 @@ class Environment(simpy.Environment):
                 return  # whoever steps may stop before a process does any more
 
     def _tell(self) -> None:
-        """Wake the processes that wait for what the engine has just reported."""
+        """Wake the processes that wait for what the engine has just reported.
+
+        Of one instant, in this order: those that wait for outputs, by actor; for jobs, in the order of submission; for
+        closed actors and for rest, by site. What one does may change what the next one's act means.
+        """
         milestones, jobs, wants, quiet = self.engine.take_notices()
-        for actor, count, time in milestones:
+        for actor, count, time in sorted(milestones):
             self._reached.setdefault(actor, []).append(time)
             for event in self._watched.pop((actor, count), ()):
                 event.succeed(time)
-        for job in jobs:
+        for job in sorted(jobs):
             self._jobs.pop(job).succeed(self.engine.now)
-        self._note_wants(wants)
-        for site in quiet:
+        self._note_wants(sorted(wants))
+        for site in sorted(quiet):
             self._resting.pop(site).succeed()
 
     def _note_wants(self, wants: list[tuple[int, int, int]]) -> None:

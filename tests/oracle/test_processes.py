@@ -207,13 +207,14 @@ def test_what_is_asked_of_an_actor_before_its_step_is_redirected_begins_at_the_e
     assert (1, 0, -1, -1, 5, 5) in served.engine.visit_log
 
 
-def test_what_is_allowed_once_more_behind_a_redirection_comes_no_later():
-    """At 3 fs a process allows, redirects and allows again: 4 is the next edge of the old part, 5 of the new."""
+@pytest.mark.parametrize("firings", [1, 2])
+def test_what_is_allowed_once_more_behind_a_redirection_leaves_what_was_allowed_before_as_it_is(firings):
+    """At 3 fs a process allows one firing, redirects and allows more: 4 is the old part's next edge, 5 the new one's."""
     net = Netlist()
     quick, slow = net.add_resource("quick", "unit", 1), net.add_resource("slow", "unit", 5)
     first, second = net.add_path([Step(quick, 3, 3)]), net.add_path([Step(quick, 1, 1)])
     net.add_actor("first", "first", first, 1, milestone=1)
-    net.add_actor("second", "second", second, 1, limit=0)
+    net.add_actor("second", "second", second, 2, limit=0)
     served, twin = Served(net), ServingTwin(net)
     served.env = served
     twin.allowed[1] = 0
@@ -222,13 +223,56 @@ def test_what_is_allowed_once_more_behind_a_redirection_comes_no_later():
         yield world.reached(0, 1)
         world.allow(1, 1)
         world.redirect(second, 0, Step(slow, 5, 5))
-        world.allow(1, 1)
+        world.allow(1, firings)
+        yield world.sleep(20)
+        world.allow(1, 2)
 
     for world in (served, twin):
         world.env.process(process(world))
     served.run()
     assert sorted(served.engine.visit_log) == sorted(twin.run())
     assert (1, 0, -1, -1, 4, 4) in served.engine.visit_log
+    assert (1, 1, -1, -1, 10, 10) in served.engine.visit_log or firings == 1
+
+
+@pytest.mark.parametrize("first_to_come", ["redirection", "allowance"])
+def test_of_one_instant_outputs_are_heard_by_actor_then_jobs(first_to_come):
+    """At 6 fs a job and an output come; one redirects and one allows, and the one that asked last acts first.
+
+    The next edge of the part that is allowed is 7 before the redirection and 10 behind it.
+    """
+    net = Netlist()
+    quick, slow = net.add_resource("quick", "unit", 1), net.add_resource("slow", "unit", 5)
+    other, third = net.add_resource("other", "unit", 1), net.add_resource("third", "unit", 1)
+    work, second = net.add_path([Step(quick, 6, 6)]), net.add_path([Step(other, 1, 1)])
+    net.add_actor("first", "first", work, 1, milestone=1)
+    net.add_actor("second", "second", second, 1, limit=0)
+    served, twin = Served(net), ServingTwin(net)
+    served.env = served
+    twin.allowed[1] = 0
+
+    def by_output(world):
+        yield world.reached(0, 1)
+        act(world, first_to_come == "redirection")
+
+    def by_job(world):
+        yield world.submit(1, [Step(third, 6, 6)])
+        act(world, first_to_come == "allowance")
+
+    def act(world, redirects):
+        if redirects:
+            world.redirect(second, 0, Step(slow, 5, 5))
+        else:
+            world.allow(1, 1)
+
+    for world in (served, twin):
+        world.env.process(by_job(world))
+        world.env.process(by_output(world))
+    served.run()
+    assert served.engine.finished
+    found = [row for row in sorted(served.engine.visit_log) if row[0] == 1]
+    assert found == [row for row in sorted(twin.run()) if row[0] == 1]
+    assert found[0][4] == (10 if first_to_come == "redirection" else 7)
 
 
 # -- shipped chips ---------------------------------------------------------------------------------------------------

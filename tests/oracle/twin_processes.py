@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from tests.oracle.twin import Twin, edge
 
-AFTER = 40  # processes hear of an instant when everything else of it is done
+AFTER = 40  # processes hear of an instant when everything else of it is done:
+OUTPUT, JOB, WANT, ANSWER = range(4)  # of outputs by actor, of jobs by number, of wants by site; then who asked now
+MANY = 1_000_000
 
 
 class ServingTwin(Twin):
@@ -26,17 +28,17 @@ class ServingTwin(Twin):
         self.opening = {}  # actor -> the process that opens it
         self.sleepers = {}  # site -> events
 
-    def hear(self, event, value=None):
-        """Let an event happen when this instant is done."""
-        event._ok, event._value = True, value
+    def hear(self, event, kind, number=0):
+        """Let an event happen when this instant is done, in its turn."""
+        event._ok, event._value = True, None
         event.callbacks.insert(0, lambda _: setattr(self, "heard", self.env.now))
-        self.env.schedule(event, priority=AFTER)
+        self.env.schedule(event, priority=AFTER + kind + number / MANY)
 
     def tell(self, a, actor):
         if actor.milestone and self.ended[a] % actor.milestone == 0:
             self.reports[a] += 1
             for event in self.waiting.pop((a, self.reports[a]), ()):
-                self.hear(event)
+                self.hear(event, OUTPUT, a)
 
     def reached(self, a, count):
         event = self.env.event()
@@ -85,7 +87,7 @@ class ServingTwin(Twin):
     def tell_of(self, site):
         self.told.add(site)
         for event in self.sleepers.pop(site, ()):
-            self.hear(event)
+            self.hear(event, WANT, site)
 
     def wanted(self, site):
         event = self.env.event()
@@ -121,10 +123,11 @@ class ServingTwin(Twin):
         self.paths[path][number] = step
 
     def sleep(self, time):
-        """What processes do at an instant comes before everything else of it."""
+        """What processes do at an instant comes before everything else of it, unless that is done."""
         event = self.env.event()
         event._ok, event._value = True, None
-        self.env.schedule(event, priority=0, delay=time)
+        done = time == 0 and self.heard == self.env.now
+        self.env.schedule(event, priority=AFTER + ANSWER if done else 0, delay=time)
         return event
 
     def submit(self, number, steps, **_):
@@ -136,4 +139,4 @@ class ServingTwin(Twin):
     def job(self, number, steps, over):
         yield from self.edge_of(steps[0].resource)
         yield from self.walk((len(self.net.actors), number, -1), steps)
-        self.hear(over)
+        self.hear(over, JOB, number)
