@@ -16,6 +16,7 @@ from pimsim.mapping.flow.heads import groups_of
 from pimsim.mapping.flow.stores import with_stores
 from pimsim.mapping.flow.whole import wholly
 from pimsim.mapping.planning.assign import assign
+from pimsim.mapping.planning.bands import banded
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
@@ -105,6 +106,7 @@ def _job(
             else None
             for node, site, bits in zip(nodes, sites, weight_bits, strict=True)
         ]
+        tilings = banded(nodes, tilings, sites, kinds, config, input_bits)
         owners = owners_of(nodes, tilings, sites)
         users = users_of(owners, tilings)
         least = [places_of(each, np.zeros(len(each), dtype=np.int64), kinds) for each in flows.programs]
