@@ -209,7 +209,7 @@ def test_what_is_asked_of_an_actor_before_its_step_is_redirected_begins_at_the_e
 
 @pytest.mark.parametrize("firings", [1, 2])
 def test_what_is_allowed_once_more_behind_a_redirection_leaves_what_was_allowed_before_as_it_is(firings):
-    """At 3 fs a process allows one firing, redirects and allows more: 4 is the old part's next edge, 5 the new one's."""
+    """At 3 fs a process allows a firing, redirects and allows more: 4 is the old part's next edge, 5 the new one's."""
     net = Netlist()
     quick, slow = net.add_resource("quick", "unit", 1), net.add_resource("slow", "unit", 5)
     first, second = net.add_path([Step(quick, 3, 3)]), net.add_path([Step(quick, 1, 1)])

@@ -9,7 +9,9 @@ from __future__ import annotations
 from tests.oracle.twin import Twin, edge
 
 AFTER = 40  # processes hear of an instant when everything else of it is done:
-OUTPUT, JOB, WANT, ANSWER = range(4)  # of outputs by actor, of jobs by number, of wants by site; then who asked now
+OUTPUT, JOB, WANT, ANSWER = range(
+    4
+)  # of outputs by actor, of jobs by number, of wants by site; then who asked now
 MANY = 1_000_000
 
 

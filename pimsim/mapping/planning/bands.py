@@ -18,8 +18,9 @@ from pimsim.mapping.planning.tiling import Block, Tiling, distinct_outputs
 PAYS = 0.9
 """Bands are made where no more than so much is left of what crosses the network without them."""
 
-TOGETHER = 0.5
-"""Of the time that a layer has for a firing: what its sums may take, at most, where they come together."""
+TOGETHER, WINDOWED = 1 / 2, 1 / 4
+"""Of the time that a layer has for a firing: what may come to the tile where its sums come together; with a window, so
+that maps of the layers before and behind it go through the same links, the second. Tried on shipped nets."""
 
 MOST = 256
 """Bands that are tried: 1, 2, 3, 4, 6, 8 and so on up to so many."""
@@ -38,7 +39,7 @@ class _Layer:
     output_fs, adding_fs : float
         Time of one sum on a link, and in the adder where all come together, fs.
     most_fs : float
-        Time that all sums of a firing may take there, fs.
+        Time that what comes there for a firing may take, fs.
     """
 
     rows: int
@@ -77,7 +78,8 @@ def banded(
             taken * input_bits * bit_fs,
             config.precision.accumulator_bits * bit_fs,
             _adding_fs(kinds[site]),
-            TOGETHER * max(kinds[site].slot_fs(tiling, input_bits), pace[site] / node.positions),
+            (WINDOWED if any(edge.window is not None for edge in node.edges) else TOGETHER)
+            * max(kinds[site].slot_fs(tiling, input_bits), pace[site] / node.positions),
         )
         if layer not in bands:
             bands[layer] = _bands(tiling, layer)
@@ -122,8 +124,9 @@ def _bands(tiling: Tiling, layer: _Layer) -> int:
         blocks = _ordered(tiling, count)
         parts = [blocks[n : n + layer.per_tile] for n in range(0, len(blocks), layer.per_tile)]
         outputs = sum(distinct_outputs(part) for part in parts)
-        crossing = sum(tiling.share(part) for part in parts) * layer.taken_fs + outputs * layer.output_fs
-        together = outputs * max(layer.output_fs, layer.adding_fs)
+        shares = [tiling.share(part) for part in parts]
+        crossing = sum(shares) * layer.taken_fs + outputs * layer.output_fs
+        together = max(max(shares) * layer.taken_fs + outputs * layer.output_fs, outputs * layer.adding_fs)
         if count == 1:
             least, most_fs = PAYS * crossing, max(most_fs, together)
         elif crossing < least and together <= most_fs:
@@ -132,7 +135,9 @@ def _bands(tiling: Tiling, layer: _Layer) -> int:
 
 
 def _counts(most: int) -> list[int]:
-    return sorted({n for power in range(most.bit_length()) for n in (1 << power, 3 << power) if n <= most} | {1})
+    return sorted(
+        {n for power in range(most.bit_length()) for n in (1 << power, 3 << power) if n <= most} | {1}
+    )
 
 
 def _ordered(tiling: Tiling, bands: int) -> tuple[Block, ...]:

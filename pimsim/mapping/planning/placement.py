@@ -285,7 +285,9 @@ class Floor:
         weight: dict[int, int] = {}
         for (tile, _, _), held in chunks.items():
             weight[tile] = weight.get(tile, 0) + len(held)
-        home = max(weight, key=lambda tile: (weight[tile], -self.rank[tile]))
+        # Of several chips the last: whoever reads the result is there or beyond.
+        chip = self.package.config.tiles
+        home = max(weight, key=lambda tile: (tile // chip, weight[tile], -self.rank[tile]))
         return Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()], name)
 
     # -- digital units -----------------------------------------------------------------------------------------
