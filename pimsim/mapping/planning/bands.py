@@ -69,7 +69,8 @@ def banded(
         if tiling is None or site is None or not _may_have(tiling, kinds[site]):
             found.append(tiling)
             continue
-        taken = sum(edge.features * nodes[edge.source].tokens for edge in node.edges) / node.positions
+        given = [edge.features * nodes[edge.source].tokens / node.positions for edge in node.edges]
+        taken = sum(min(each, edge.reads) for each, edge in zip(given, node.edges, strict=True))
         layer = _Layer(
             tiling.rows,
             tiling.depth,
