@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.dram.cycles import cycles_of, evaluate, terms
 from pimsim.dram.energy import NEEDED, Currents, Energy, Texts
+from pimsim.dram.unit import HbmPim
 from pimsim.errors import nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,39}$")]
@@ -120,10 +121,13 @@ class Refresh(Model):
         What is sent.
     interval : str
         Cycles from one to the next, to one rank (or whatever is refreshed together, or in turns).
+    staggered : bool
+        Ranks take turns, the first of n after an n-th of the interval; else all are due at the same time.
     """
 
     command: Name
     interval: str
+    staggered: bool = False
 
 
 class Standard(Sourced):
@@ -157,6 +161,10 @@ class Standard(Sourced):
         ``all_bank``, ``per_bank``, or both.
     energy : Energy, optional
         None where no source has figures: not modelled.
+    pim : HbmPim, optional
+        The units that compute beside the banks.
+    orders : dict of str to dict
+        By name, keys that are otherwise in another order of commands than the standard's; see `load_standard`.
     not_modelled : sequence of str
         What the standard has and this file does not say.
     """
@@ -177,6 +185,8 @@ class Standard(Sourced):
     constraints: list[Constraint]
     refresh: dict[Literal["all_bank", "per_bank"], Refresh]
     energy: Energy | None = None
+    pim: HbmPim | None = None
+    orders: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     not_modelled: Texts = ()
 
     @property
@@ -223,7 +233,25 @@ class Standard(Sourced):
         self._check_commands()
         for place, row in enumerate(self.constraints):
             self._check_row(f"constraints.{place}", row)
+        self._check_units()
         return self
+
+    def _check_units(self) -> None:
+        """All-bank commands do what they are there for; the units are between pairs of banks, a lane an element."""
+        if self.pim is None:
+            return
+        for does, name in self.pim.commands.model_dump().items():
+            found = self.commands.get(name)
+            if found is None or (found.does, found.level) != (does, BANK):
+                raise refuse(f"pim.commands.{does}", name, f"a command to a bank that does '{does}'")
+        if self.pim.lanes * self.pim.element_bits != 8 * self.data.burst_bytes:
+            found_bits = f"{self.pim.lanes} of {self.pim.element_bits} bits"
+            raise refuse("pim.lanes", found_bits, f"a column, {8 * self.data.burst_bytes} bits")
+        if 2 * self.pim.units != self.levels[BANK] * self.levels.get("bankgroup", 1):
+            raise refuse("pim.units", self.pim.units, "one for every two banks of a rank")
+        for key in ("enter_row", "leave_row", "register_row", "park_row"):
+            if getattr(self.pim, key) >= self.rows:
+                raise refuse(f"pim.{key}", getattr(self.pim, key), f"a row below {self.rows}")
 
     def _check_levels(self) -> None:
         if not self.levels or list(self.levels)[-1] != BANK or TAKEN & set(self.levels):
