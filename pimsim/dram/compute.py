@@ -15,6 +15,7 @@ from pimsim.dram.load import STANDARD, Overrides, load_standard
 from pimsim.dram.memory import texts_of
 from pimsim.dram.policy import Policy
 from pimsim.dram.program import Executed, Program, execute
+from pimsim.dram.program_energy import program_energy
 from pimsim.dram.requests import MOST_REQUESTS, Requests, places_of
 from pimsim.dram.schema import Standard
 from pimsim.errors import ConfigError, nearest
@@ -62,7 +63,7 @@ class ProgramResult:
             "commands": run.counts,
             "plain_cycles": self.plain_cycles,
             "speedup": None if self.plain_cycles is None else self.plain_cycles / run.cycles,
-            "energy_pj": "not modelled",
+            "energy_pj": program_energy(run) or "not modelled",
         }
 
     def to_json(self) -> str:

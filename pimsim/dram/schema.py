@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.dram.cycles import cycles_of, evaluate, terms
-from pimsim.dram.energy import NEEDED, Currents, Energy, Texts
+from pimsim.dram.energy import NEEDED, Currents, Energy, Parts, Texts
 from pimsim.dram.unit import HbmPim
 from pimsim.errors import nearest
 
@@ -249,6 +249,10 @@ class Standard(Sourced):
             raise refuse("pim.lanes", found_bits, f"a column, {8 * self.data.burst_bytes} bits")
         if 2 * self.pim.units != self.levels[BANK] * self.levels.get("bankgroup", 1):
             raise refuse("pim.units", self.pim.units, "one for every two banks of a rank")
+        known = self.energy.burst_pj_per_bit if isinstance(self.energy, Parts) else {}
+        for part in self.pim.bank_parts:
+            if part not in known:
+                raise refuse("pim.bank_parts", part, f"parts of the energy: {', '.join(known) or 'none'}")
         for key in ("enter_row", "leave_row", "register_row", "park_row"):
             if getattr(self.pim, key) >= self.rows:
                 raise refuse(f"pim.{key}", getattr(self.pim, key), f"a row below {self.rows}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
-from pimsim.chip.base import Cycles, Model, Sourced
+from pimsim.chip.base import Cycles, Model, Sourced, Text
 
 Some = Annotated[int, Field(ge=1, le=4096)]
 Row = Annotated[int, Field(ge=0, le=2**24)]
@@ -48,6 +48,8 @@ class HbmPim(Sourced):
         registers. The fourth is opened and read in every bank before and after.
     commands : TogetherCommands
         Those of all-bank mode.
+    bank_parts : sequence of str
+        Parts of the standard's energy that a burst between a bank's cells and its unit passes.
     postponed : int
         Refreshes of a rank that may be due while a program goes on; they are sent once its rows happen to be closed.
     to_queue, from_bus : int
@@ -65,6 +67,7 @@ class HbmPim(Sourced):
     register_row: Row
     park_row: Row
     commands: TogetherCommands
+    bank_parts: Annotated[tuple[Text, ...], Strict(False)] = ()
     postponed: Annotated[int, Field(ge=0, le=8)] = 0
     to_queue: Cycles = 0
     from_bus: Cycles = 0

@@ -74,4 +74,12 @@ def _commands(found: dict[str, Any]) -> RenderableType:
 
 
 def _left(found: dict[str, Any]) -> list[RenderableType]:
-    return [plain(f"{NOT_MODELLED}: energy of what computes; {'; '.join(found['not_modelled'])}")]
+    energy = found["energy_pj"]
+    if isinstance(energy, str):
+        return [plain(f"{NOT_MODELLED}: energy; {'; '.join(found['not_modelled'])}")]
+    rows = table("part", "pJ", "share")
+    for part, value in energy["by_part"].items():
+        rows.add_row(part.replace("_", " "), f"{value:,.0f}", share(value / energy["total"]))
+    rows.add_row("total", f"{energy['total']:,.0f}", "")
+    left = [f"energy of {each}" for each in energy["not_modelled"]] + found["not_modelled"]
+    return [heading("Energy, of one pseudo-channel"), rows, plain(f"{NOT_MODELLED}: {'; '.join(left)}")]

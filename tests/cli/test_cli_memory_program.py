@@ -57,7 +57,7 @@ def test_the_report_fits_80_columns_and_says_what_is_left_out(memory):
     assert "order of commands: standard; results are read in the end" in words
     assert "changed: timings.nRTP=6" in words
     assert "RDAB 2,048" in words
-    assert "not modelled: energy of what computes" in words
+    assert "not modelled: energy of what units compute with" in words
 
 
 def test_every_command_is_written(memory, tmp_path):

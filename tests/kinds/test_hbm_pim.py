@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.dram.compute import memory_program
 from pimsim.errors import ConfigError, MappingError
-from pimsim.kinds.hbm_pim.programs import EXACT, product_ns
+from pimsim.kinds.hbm_pim.programs import EXACT, product
 from pimsim.mapping.mapper import make_plan
 from pimsim.run.simulate import simulate
 from pimsim.units import fs_from_ns
@@ -119,11 +119,21 @@ def test_more_vectors_than_are_run_take_as_long_each_within_a_percent():
 
     memory, vectors = load_standard("hbm2_pim"), 3 * EXACT
     exact = execute(memory, gemv(memory, 512, 1024, CHANNELS, vectors, read_back=True)).cycles
-    assert product_ns("hbm2_pim", "standard", 512, 1024, CHANNELS, vectors) == pytest.approx(exact, rel=0.01)
+    assert product("hbm2_pim", "standard", 512, 1024, CHANNELS, vectors).ns == pytest.approx(exact, rel=0.01)
     plan = make_plan(alone(), matmul(vectors, 512, 1024))
     kind = plan.package.kinds["pim"]
     (node,) = [op.node for op in plan.ops if op.node.type == "MatMul"]
     assert "approximate" in kind.how(node, 16, 16)
+
+
+def test_energy_of_a_program_is_that_of_its_commands_in_the_memory():
+    """Beside what goes through its port: activates and bursts of eight pseudo-channels, as `pimsim memory` has them."""
+    result = simulate(alone(), matmul(1, 1000, 300), 1)
+    run = memory_program("hbm2_pim", "gemv", rows=1000, columns=300, channels=CHANNELS, read_back=True)
+    site = alone().config.sites["pim"]
+    accesses = 2 * site.memory.accesses(300 * 16) + 2 * site.memory.accesses(1000 * 16)
+    spent = run.to_dict()["energy_pj"]["total"] * CHANNELS + 100.0 * accesses
+    assert result.energy_pj["dynamic"]["pim.memory"] == pytest.approx(spent, rel=1e-9)
 
 
 def test_peak_is_a_multiplication_in_each_lane_with_each_column():

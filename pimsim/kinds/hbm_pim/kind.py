@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from pimsim.chip.base import Energy
 from pimsim.chip.parts.clock import period_fs
 from pimsim.errors import ConfigError, MappingError
-from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, elementwise_ns, product_ns, refusal
+from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
 from pimsim.kinds.hbm_pim.site import HbmPim
 from pimsim.kinds.processor.kernel import Kernel, Piece, share_of
 from pimsim.kinds.processor.kind import ProcessorKind
@@ -54,31 +55,35 @@ class HbmPimKind(ProcessorKind):
         """Each vector is loaded, multiplied, and its sums are stored: the host adds what lanes summed apart."""
         site = self.site
         assert node.op is not None
-        product = product_of(node.op)
-        vectors = max(1, round(product.m * share_of(node)))
-        inputs, outputs = product.k * bits, product.n * bits
+        matrix = product_of(node.op)
+        vectors = max(1, round(matrix.m * share_of(node)))
+        inputs, outputs = matrix.k * bits, matrix.n * bits
         if inputs > 8 * site.buffer.capacity_bytes:
             raise ConfigError(
                 f"the buffer of '{site.name}' holds {site.buffer.capacity_kib:g} KiB, a vector is {inputs / 8192:g}",
                 mend=f"give a larger --set {site.name}.buffer.capacity_kib",
             )
-        taken = product_ns(site.standard, site.order, product.n, product.k, site.channels, vectors)
-        each = self._cycles(taken / vectors, node.type)
-        piece = Piece(1, each, inputs, inputs, outputs, outputs, float(product.k * product.n))
+        taken = product(site.standard, site.order, matrix.n, matrix.k, site.channels, vectors)
+        each = self._cycles(taken.ns / vectors, node.type)
+        piece = Piece(1, each, inputs, inputs, outputs, outputs, float(matrix.k * matrix.n))
         pieces = (piece._replace(times=vectors - 1), piece) if vectors > 1 else (piece,)
-        words = f"{vectors} vector{'s' if vectors > 1 else ''} of {product.k} one after another" + (
+        words = f"{vectors} vector{'s' if vectors > 1 else ''} of {matrix.k} one after another" + (
             f"; approximate: from the {EXACT}th on all take as long" if vectors > EXACT else ""
         )
-        return Kernel(self._name, pieces, words)
+        return Kernel(self._name, pieces, words, spent=self._spent(taken, vectors))
 
     def _elementwise(self, node: Node) -> Kernel:
         """Operands and result lie in the banks."""
         site, op = self.site, node.op
         assert op is not None
-        elements = max(1, math.ceil(op.output.elements * share_of(node)))
-        taken = elementwise_ns(site.standard, site.order, ELEMENTWISE[op.type], elements, site.channels)
-        piece = Piece(1, self._cycles(taken, op.type), 0, 0, 0, 0, float(elements))
-        return Kernel(self._name, (piece,), f"{elements} elements in the banks")
+        count = max(1, math.ceil(op.output.elements * share_of(node)))
+        taken = elements(site.standard, site.order, ELEMENTWISE[op.type], count, site.channels)
+        piece = Piece(1, self._cycles(taken.ns, op.type), 0, 0, 0, 0, float(count))
+        return Kernel(self._name, (piece,), f"{count} elements in the banks", spent=self._spent(taken, 1))
+
+    def _spent(self, taken: Taken, pieces: int) -> Energy:
+        """Return what the commands of a piece cost in the memory."""
+        return () if taken.pj is None else ((self.site.label("memory"), taken.pj / pieces),)
 
     @property
     def _name(self) -> str:

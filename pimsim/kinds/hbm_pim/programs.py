@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 from pimsim.dram.hbm_pim import elementwise, gemv
 from pimsim.dram.load import load_standard
-from pimsim.dram.program import execute
+from pimsim.dram.program import Program, execute
+from pimsim.dram.program_energy import program_energy
+from pimsim.dram.schema import Standard
 from pimsim.kinds.processor.product import product_of
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
@@ -35,26 +38,45 @@ def refusal(node: Node) -> str:
     return ""
 
 
+class Taken(NamedTuple):
+    """What a program takes on all pseudo-channels: time, and the energy of its commands where it is known."""
+
+    ns: float
+    pj: float | None
+
+    def and_more(self, other: Taken, times: float) -> Taken:
+        """Return it with so many times what it takes more than another."""
+        pj = None if self.pj is None or other.pj is None else self.pj + times * (self.pj - other.pj)
+        return Taken(self.ns + times * (self.ns - other.ns), pj)
+
+
+def _run(memory: Standard, program: Program) -> Taken:
+    run = execute(memory, program)
+    energy = program_energy(run)
+    return Taken(
+        run.cycles * memory.period_ns, None if energy is None else energy["total"] * program.channels
+    )
+
+
 @cache
-def product_ns(standard: str, order: str, rows: int, columns: int, channels: int, vectors: int) -> float:
-    """Return what a matrix takes for so many vectors, one after another, results read back, ns.
+def product(standard: str, order: str, rows: int, columns: int, channels: int, vectors: int) -> Taken:
+    """Return what a matrix takes for so many vectors, one after another, results read back.
 
     Of more than `EXACT` vectors, each further one takes what one of the second half of these takes in the mean.
     """
     memory = load_standard(standard, (), order)
 
-    def taken(count: int) -> float:
-        program = gemv(memory, rows, columns, channels, count, read_back=True)
-        return execute(memory, program).cycles * memory.period_ns
+    def taken(count: int) -> Taken:
+        return _run(memory, gemv(memory, rows, columns, channels, count, read_back=True))
 
     if vectors <= EXACT:
         return taken(vectors)
-    half, exact = taken(EXACT // 2), taken(EXACT)
-    return exact + (vectors - EXACT) * (exact - half) / (EXACT - EXACT // 2)
+    half = EXACT // 2
+    return taken(EXACT).and_more(taken(half), (vectors - EXACT) / (EXACT - half))
 
 
 @cache
-def elementwise_ns(standard: str, order: str, name: str, elements: int, channels: int) -> float:
-    """Return what an op on elements that lie in the banks takes, ns; its result stays there."""
+def elements(standard: str, order: str, name: str, count: int, channels: int) -> Taken:
+    """Return what an op on elements that lie in the banks takes; its result stays there."""
     memory = load_standard(standard, (), order)
-    return execute(memory, elementwise(memory, name, elements, channels)).cycles * memory.period_ns
+    return _run(memory, elementwise(memory, name, count, channels))
