@@ -11,6 +11,9 @@ cdef enum:
     READ_STEP = 2
     WRITE_STEP = 3
 
+cdef enum:
+    FENCE = 2  # 1 is one whose own column is sent alone
+
 # The ways in which banks are addressed.
 cdef enum:
     SINGLE = 0  # one bank
@@ -54,6 +57,7 @@ cdef class DramProgram:
     cdef void look_at_columns(self, int32_t end) noexcept nogil
     cdef void look_at_rows(self, int32_t end) noexcept nogil
     cdef void look_at_idle(self, int32_t end) noexcept nogil
+    cdef bint is_ahead(self, int32_t end) noexcept nogil
     cdef bint is_wanted(self, int32_t mode, int32_t bank, int32_t end) noexcept nogil
     cdef int send(self) except -1 nogil
     cdef int note(self, int32_t command, int32_t bank) except -1 nogil

@@ -21,8 +21,8 @@ cdef class DramProgram:
     ----------
     timing : DramTiming
         Of an idle channel.
-    number : int32, shape (2, 4)
-        For either mode, the commands that open a row, close it, read and write.
+    number : int32, shape (2, 4 or more)
+        For either mode, the commands that open a row, close it, read and write, and others that need no row.
     refresh : int
         The command that refreshes a unit; -1 for none.
     unit_of : int32, shape (banks,)
@@ -34,7 +34,8 @@ cdef class DramProgram:
     postponed : int
         Refreshes that a unit may be owed while columns and rows go on.
     steps : int32, shape (steps, 5)
-        The columns: whether it writes, its mode, its bank (of a set, the first), its row, and whether a fence follows.
+        The columns: 0 for a read, 1 for a write, 2 and more for others; the mode; the bank (of a set, the first); the row,
+        -1 for none; and what follows: 0 nothing, 1 a fence whose own column is sent alone, 2 a fence.
     start : int
         The cycle in which the first column is there; each cycle one more comes.
     recording : bool
@@ -158,26 +159,38 @@ cdef class DramProgram:
         cdef int32_t step, mode, bank
         for step in range(self.head, end + 1):
             mode, bank = self.mode[step], self.bank[step]
-            if self.sent[step] >= 0 or self.open_row[mode, bank] != self.row[step]:
+            if self.sent[step] >= 0 or (self.row[step] >= 0 and self.open_row[mode, bank] != self.row[step]):
                 continue
-            if step == end and step != self.head:
+            if step == end and step != self.head and self.fence[step] != FENCE:
                 continue
             if self.owed[self.unit_of[bank]] <= self.postponed:
                 self.consider(READ_STEP + self.write[step], mode, bank, step, self.start + step)
 
     cdef void look_at_rows(self, int32_t end) noexcept nogil:
-        """Rows for the columns of the stage; once its last one alone is left, for those of the next stage too."""
+        """Rows for the columns of the stage; once no row but that of the last one is needed, for the next stage too."""
         cdef int32_t step, mode, bank, unit, last = end
-        if end == self.head and end + 1 < self.count and self.mode[end + 1] == self.mode[end]:
+        if self.is_ahead(end) and end + 1 < self.count and self.mode[end + 1] == self.mode[end]:
             last = self.end_of_stage(end + 1)
         for step in range(self.head, last + 1):
-            if step == last and step != self.head:
+            if step == last and step != self.head and self.fence[step] != FENCE:
                 continue  # it waits for the others
+            if self.row[step] < 0:
+                continue
             mode, bank = self.mode[step], self.bank[step]
             unit = self.unit_of[bank]
             if self.sent[step] < 0 and self.open_row[mode, bank] < 0 and not self.opened[1 - mode]:
                 if self.owed[unit] <= self.postponed:
                     self.consider(OPEN_ROW, mode, bank, step, self.start + step)
+
+    cdef bint is_ahead(self, int32_t end) noexcept nogil:
+        """Whether rows of the next stage may be opened: the last column is alone, or before a plain fence none needs a row."""
+        cdef int32_t step
+        if self.fence[end] != FENCE:
+            return end == self.head
+        for step in range(self.head, end + 1):
+            if self.sent[step] < 0 and self.row[step] >= 0:
+                return False
+        return True
 
     cdef void look_at_idle(self, int32_t end) noexcept nogil:
         """Rows that no column of the stage wants are closed."""
@@ -194,10 +207,10 @@ cdef class DramProgram:
         cdef int32_t step
         cdef bint others = False, hit
         for step in range(self.head, end + 1):
-            if self.sent[step] >= 0 or self.mode[step] != mode or self.bank[step] != bank:
+            if self.sent[step] >= 0 or self.mode[step] != mode or self.bank[step] != bank or self.row[step] < 0:
                 continue
             hit = self.row[step] == self.open_row[mode, bank]
-            if hit and (step != end or not others):
+            if hit and (step != end or not others or self.fence[step] == FENCE):
                 return True
             others = True
         return False

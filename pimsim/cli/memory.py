@@ -28,7 +28,9 @@ OF_REQUESTS = (
     "seed",
     "plot",
 )
-OF_PROGRAMS = ("rows", "columns", "batch", "elements", "channels", "read_back")
+OF_PROGRAMS = (
+    *("rows", "columns", "batch", "elements", "heads", "tokens", "head_size", "at", "channels", "read_back"),
+)
 
 
 @click.command("memory", context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,12 +53,16 @@ OF_PROGRAMS = ("rows", "columns", "batch", "elements", "channels", "read_back")
     "--commands", type=click.Path(path_type=Path), metavar="CSV", help="Write every command with its cycle."
 )
 @click.option("--order", default="standard", metavar="NAME", help="Another order of commands that it states.")
-@click.option("--program", metavar="NAME", help="Compute in the memory: gemv, add, mul, relu, mad, sum.")
+@click.option("--program", metavar="NAME", help="Compute: gemv, add, mul, relu, mad, sum, attention.")
 @click.option("--rows", type=int, metavar="N", help="Outputs of a gemv's matrix.")
 @click.option("--columns", type=int, metavar="N", help="Inputs of a gemv's matrix.")
 @click.option("--batch", type=int, default=1, metavar="N", help="Vectors of a gemv (default 1).")
-@click.option("--elements", type=int, metavar="N", help="Of an operand of any other program.")
-@click.option("--channels", type=int, default=64, metavar="N", help="That share a program (default 64).")
+@click.option("--elements", type=int, metavar="N", help="Of an operand of add, mul, relu, mad, sum.")
+@click.option("--heads", type=int, metavar="N", help="Heads of an attention, of all requests together.")
+@click.option("--tokens", type=int, metavar="N", help="Tokens in the cache of each.")
+@click.option("--head-size", type=int, default=128, metavar="N", help="Elements of a head (default 128).")
+@click.option("--at", default="bank", metavar="WHERE", help="Attention units: bank, bank_group or buffer.")
+@click.option("--channels", type=int, metavar="N", help="That share a program (default 64; attention 16).")
 @click.option("--read-back", is_flag=True, help="Read a program's results in the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
@@ -81,7 +87,8 @@ def command(
 ) -> None:
     """Simulate a channel of a memory on its own, command by command.
 
-    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, hbm2_pim, or a file. A request is a burst.
+    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, hbm2_pim, hbm3_attacc, or a file. A request
+    is a burst.
 
     \b
       pimsim memory hbm2 --pattern random --requests 100000
@@ -89,6 +96,7 @@ def command(
       pimsim memory hbm2 --trace requests.csv --outstanding 1 --json
       pimsim memory ddr4_2400 --policy page=closed,row_hit_cap=4 --set timings.nRCD=16
       pimsim memory hbm2-pim --program gemv --rows 4096 --columns 4096 --order samsung
+      pimsim memory hbm3-attacc --program attention --heads 130 --tokens 2048 --at bank_group
 
     Patterns: stream, random, stride:N, pingpong (two rows of a bank in turn), copy (reads and writes in turn, half of
     the channel apart). A list of requests has the columns op (R or W) and address, or row, column and the levels of

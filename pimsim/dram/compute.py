@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.dram.attacc import CHANNELS as STACK
+from pimsim.dram.attacc import attention, units_and_pace
 from pimsim.dram.channel import serve
-from pimsim.dram.hbm_pim import OPERANDS, elementwise, gemv, units_of
+from pimsim.dram.hbm_pim import OPERANDS, elementwise, gemv
 from pimsim.dram.load import STANDARD, Overrides, load_standard
 from pimsim.dram.memory import texts_of
 from pimsim.dram.policy import Policy
-from pimsim.dram.program import Executed, Program, execute
+from pimsim.dram.program import Executed, execute
 from pimsim.dram.program_energy import program_energy
 from pimsim.dram.requests import MOST_REQUESTS, Requests, places_of
 from pimsim.dram.schema import Standard
 from pimsim.errors import ConfigError, nearest
 
 SCHEMA = "pimsim-memory-program/1"
-PROGRAMS = ("gemv", *OPERANDS)
+PROGRAMS = ("gemv", *OPERANDS, "attention")
 CHANNELS = 64
 
 
@@ -45,7 +47,7 @@ class ProgramResult:
         """Return everything as plain data; ``docs/pim-dram.md`` says what each figure means."""
         run, standard, program = self.run, self.run.standard, self.run.program
         time_ns = run.cycles * standard.period_ns
-        peak = peak_gops(standard, program.channels)
+        peak = peak_gops(standard, program.channels, self.about.get("at", ""))
         achieved = program.operations / time_ns if time_ns else 0.0
         computing = run.times[program.computes]
         return {
@@ -79,7 +81,11 @@ def memory_program(
     columns: int | None = None,
     batch: int = 1,
     elements: int | None = None,
-    channels: int = CHANNELS,
+    heads: int | None = None,
+    tokens: int | None = None,
+    head_size: int = 128,
+    at: str = "bank",
+    channels: int | None = None,
     read_back: bool = False,
     order: str = STANDARD,
     overrides: Overrides = (),
@@ -99,11 +105,17 @@ def memory_program(
     batch : int
         Vectors that a ``gemv`` takes, one after another.
     elements : int, optional
-        Of an operand of any other program.
-    channels : int
-        Pseudo-channels that share the work in lock step.
+        Of an operand of any other program but ``attention``.
+    heads, tokens : int, optional
+        Of an ``attention``: heads of all requests together, and tokens in the cache of each.
+    head_size : int
+        Elements of a head.
+    at : str
+        Where attention units are: ``bank``, ``bank_group`` or ``buffer``.
+    channels : int, optional
+        Pseudo-channels that share the work in lock step, by default 64; of an ``attention`` channels, by default 16.
     read_back : bool
-        Whether the host reads the results in the end.
+        Whether the host reads the results in the end; not of an ``attention``.
     order : str
         One of the file's ``orders``; by default the standard's own.
     overrides : sequence of str or mapping
@@ -123,18 +135,27 @@ def memory_program(
     if isinstance(standard, Standard) and (overrides or order != STANDARD):
         raise ConfigError("overrides and orders are of a standard that is loaded here", where="overrides")
     made = standard if isinstance(standard, Standard) else load_standard(standard, overrides, order)
-    units = units_of(made)
-    sizes = _sizes(program, rows, columns, batch, elements)
-    asked: Program
-    if program == "gemv":
+    given: dict[str, Any] = {
+        "rows": rows,
+        "columns": columns,
+        "elements": elements,
+        "heads": heads,
+        "tokens": tokens,
+    }
+    given |= {"batch": batch, "head_size": head_size, "at": at}
+    sizes = _sizes(program, given)
+    channels = (STACK if program == "attention" else CHANNELS) if channels is None else channels
+    if program == "attention":
+        if read_back:
+            raise ConfigError("found it, expected none for attention", where="--read-back")
+        asked = attention(made, sizes["heads"], sizes["tokens"], head_size, at, channels)
+        moved = 2 * sizes["heads"] * sizes["tokens"] * head_size, 0
+    elif program == "gemv":
         asked = gemv(made, sizes["rows"], sizes["columns"], channels, batch, read_back=read_back)
         moved = sizes["rows"] * sizes["columns"] + batch * sizes["columns"], batch * sizes["rows"]
     else:
         asked = elementwise(made, program, sizes["elements"], channels, read_back=read_back)
-        moved = (
-            OPERANDS[program] * sizes["elements"],
-            0 if program == "sum" else sizes["elements"],
-        )
+        moved = OPERANDS[program] * sizes["elements"], 0 if program == "sum" else sizes["elements"]
     about = {
         "standard": made.summary(),
         "order": order,
@@ -143,10 +164,15 @@ def memory_program(
         **sizes,
         "channels": channels,
         "read_back": read_back,
-        "not_modelled": [*made.not_modelled, *NOT_IN_IT, *(() if read_back else (READING,))],
+        "not_modelled": [
+            *made.not_modelled,
+            *NOT_IN_IT,
+            *([] if read_back or program == "attention" else [READING]),
+        ],
     }
     run = execute(made, asked, record=record, on_progress=on_progress)
-    bits = [-(-elements * units.element_bits // channels) for elements in moved]
+    assert made.pim is not None
+    bits = [-(-count * made.pim.element_bits // channels) for count in moved]
     return ProgramResult(about, run, plain_cycles(made, *(-(-each // 8) for each in bits)))
 
 
@@ -157,11 +183,11 @@ NOT_IN_IT = (
 READING = "reading the results, which stay in the banks: --read-back reads them"
 
 
-def peak_gops(standard: Standard, channels: int) -> float:
-    """Return what the units do at most, 1e9 operations a second: a multiply-accumulate a lane every tCCD_L."""
-    units = units_of(standard)
-    column = standard.cycles.get("nCCD_L", standard.cycles.get("nCCD_S", standard.cycles["nBL"]))
-    return 2 * units.units * units.lanes * channels / (column * standard.period_ns)
+def peak_gops(standard: Standard, channels: int, at: str = "") -> float:
+    """Return what the units do at most, 1e9 operations a second: a multiply-accumulate a lane with every column."""
+    units, cycles = units_and_pace(standard, at)
+    assert standard.pim is not None
+    return 2 * units * standard.pim.lanes * channels / (cycles * standard.period_ns)
 
 
 def plain_cycles(standard: Standard, read_bytes: int, written_bytes: int) -> int | None:
@@ -178,9 +204,11 @@ def plain_cycles(standard: Standard, read_bytes: int, written_bytes: int) -> int
     return total
 
 
-def _sizes(
-    program: str, rows: int | None, columns: int | None, batch: int, elements: int | None
-) -> dict[str, int]:
+OF = {"gemv": ("rows", "columns", "batch"), "attention": ("heads", "tokens", "head_size", "at")}
+DEFAULTS = {"batch": 1, "head_size": 128, "at": "bank"}
+
+
+def _sizes(program: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the sizes of a program.
 
     Raises
@@ -194,16 +222,11 @@ def _sizes(
             where="--program",
             mend=nearest(program, list(PROGRAMS)),
         )
-    own = {"rows": rows, "columns": columns, "batch": batch} if program == "gemv" else {"elements": elements}
-    others = {"elements": elements} if program == "gemv" else {"rows": rows, "columns": columns}
-    for name, value in others.items():
-        if value is not None:
-            raise ConfigError(f"found {value}, expected none for {program}", where=f"--{name}")
-    if program != "gemv" and batch != 1:
-        raise ConfigError(f"found {batch}, expected none for {program}", where="--batch")
-    found = {}
-    for name, value in own.items():
-        if value is None:
-            raise ConfigError(f"found none, expected a whole number for {program}", where=f"--{name}")
-        found[name] = value
-    return found
+    own = OF.get(program, ("elements",))
+    for name, value in given.items():
+        where = f"--{name.replace('_', '-')}"
+        if name not in own and value != DEFAULTS.get(name):
+            raise ConfigError(f"found {value}, expected none for {program}", where=where)
+        if name in own and value is None:
+            raise ConfigError(f"found none, expected a whole number for {program}", where=where)
+    return {name: given[name] for name in own}

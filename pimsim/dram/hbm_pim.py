@@ -26,8 +26,7 @@ class _Parts:
     """The stages of a program, and which of their columns compute."""
 
     def __init__(self, standard: Standard) -> None:
-        assert standard.pim is not None
-        self.standard, self.pim = standard, standard.pim
+        self.standard, self.pim = standard, units_of(standard)
         self.steps: list[Steps] = []
         self.computes: list[npt.NDArray[np.bool_]] = []
 
@@ -38,7 +37,9 @@ class _Parts:
 
     def program(self, name: str, channels: int, operations: int) -> Program:
         """Return the whole."""
-        return Program(name, np.concatenate(self.steps), np.concatenate(self.computes), channels, operations)
+        together = list(self.pim.commands.model_dump().values())
+        steps, computes = np.concatenate(self.steps), np.concatenate(self.computes)
+        return Program(name, steps, computes, channels, operations, together)
 
     # -- modes ------------------------------------------------------------------------------------------------
 
@@ -228,9 +229,9 @@ def units_of(standard: Standard) -> HbmPim:
     ConfigError
         If it has none.
     """
-    if standard.pim is None:
+    if not isinstance(standard.pim, HbmPim):
         raise ConfigError(
-            f"{standard.name} has no units that compute", where="--program", mend="hbm2_pim has"
+            f"{standard.name} has no units that compute so", where="--program", mend="hbm2_pim has"
         )
     return standard.pim
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,13 +53,16 @@ class Program:
     name : str
         What it computes.
     steps : numpy.ndarray of int32, shape (columns, 5)
-        For each column whether it writes, its mode, its bank, its row, and whether a fence follows.
+        For each column 0 for a read, 1 for a write, 2 and more for what needs no row; its mode, its bank, its row (-1
+        for none); and 1 for a fence behind it whose own column is sent alone, 2 for a plain one.
     computes : numpy.ndarray of bool, shape (columns,)
         Which of them make the units work.
     channels : int
         How many do the same at the same time.
     operations : int
         Of all of them together; 1 MAC = 2 operations.
+    together : sequence of str
+        The commands of sets of banks: activate, precharge, read, write (None for none), and those that need no row.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Program:
     computes: npt.NDArray[np.bool_]
     channels: int
     operations: int
+    together: Sequence[str | None]
 
 
 @dataclass(frozen=True)
@@ -101,20 +105,13 @@ class Executed:
         return {int(gap): int(count) for gap, count in zip(values, counts, strict=True)}
 
 
-def numbers_of(standard: Standard) -> list[list[int]]:
-    """Return the commands of either mode by their numbers.
-
-    Raises
-    ------
-    ConfigError
-        If the standard has no units that compute.
-    """
-    if standard.pim is None:
-        raise ConfigError(f"{standard.name} has no units that compute", mend="hbm2_pim has")
+def numbers_of(standard: Standard, program: Program) -> list[list[int]]:
+    """Return the commands of either mode by their numbers, -1 for none; single banks have none that need no row."""
     names = list(standard.commands)
     single = [standard.find(does, "closed" if does == "precharge" else "open") for does in DOES]
-    together = [getattr(standard.pim.commands, does) for does in DOES]
-    return [[names.index(str(name)) for name in mode] for mode in (single, together)]
+    missing: list[str | None] = [None] * (len(program.together) - len(single))
+    modes = (single + missing, program.together)
+    return [[-1 if name is None else names.index(name) for name in mode] for mode in modes]
 
 
 def execute(
@@ -166,8 +163,9 @@ def execute(
 
 def _built(standard: Standard, program: Program, refresh: bool, record: bool) -> tuple[DramProgram, int]:
     """Return an idle channel with a program, and the cycles after its last data."""
-    numbers = numbers_of(standard)
-    assert standard.pim is not None
+    if standard.pim is None:
+        raise ConfigError(f"{standard.name} has no units that compute", mend="hbm2_pim has")
+    numbers = numbers_of(standard, program)
     every = standard.refresh.get("all_bank") if refresh else None
     units = bank_paths(standard)[:, standard.nest.index(refresh_level(standard))]
     count = int(units.max()) + 1

@@ -13,6 +13,7 @@ import numpy as np
 
 from pimsim.dram.energy import AJ_PER_PJ, Parts
 from pimsim.dram.program import TOGETHER, Executed
+from pimsim.dram.unit import HbmPim
 
 CELL = "cell"
 NOT_MODELLED = ("what units compute with", "register writes beyond the die's bus")
@@ -32,7 +33,7 @@ def program_energy(run: Executed) -> dict[str, Any] | None:
         ``total`` and ``by_part``, whole attojoules in pJ, and in words what is ``not_modelled``.
     """
     standard, energy, pim = run.standard, run.standard.energy, run.standard.pim
-    if pim is None or not isinstance(energy, Parts):
+    if not isinstance(pim, HbmPim) or not isinstance(energy, Parts):
         return None
     bits = 8 * standard.data.burst_bytes
     write, mode, _, row, _ = run.program.steps.T

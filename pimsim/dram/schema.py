@@ -8,8 +8,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.dram.cycles import cycles_of, evaluate, terms
-from pimsim.dram.energy import NEEDED, Currents, Energy, Parts, Texts
-from pimsim.dram.unit import HbmPim
+from pimsim.dram.energy import NEEDED, Currents, Energy, Texts
+from pimsim.dram.unit import Pim
+from pimsim.dram.unit_checks import Beside, check_units
 from pimsim.errors import nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,39}$")]
@@ -32,6 +33,7 @@ STATES = {  # what a command does: the states of its banks that it can need, and
     "read": ({"open"}, {"open", "closed"}),
     "write": ({"open"}, {"open", "closed"}),
     "refresh": ({"closed"}, {"closed"}),
+    "move": ({"any"}, {"same"}),  # between buffers: no bank takes part
 }
 
 
@@ -79,10 +81,10 @@ class Command(Model):
         How long it takes it. Constraints count from the last cycle of a command to the last one of the next.
     """
 
-    does: Literal["activate", "precharge", "read", "write", "refresh"]
+    does: Literal["activate", "precharge", "read", "write", "refresh", "move"]
     level: Name
     needs: Literal["closed", "open", "any"]
-    leaves: Literal["closed", "open"]
+    leaves: Literal["closed", "open", "same"]
     bus: Name = "command"
     cycles: Annotated[int, Field(ge=1, le=64)] = 1
 
@@ -161,7 +163,7 @@ class Standard(Sourced):
         ``all_bank``, ``per_bank``, or both.
     energy : Energy, optional
         None where no source has figures: not modelled.
-    pim : HbmPim, optional
+    pim : HbmPim or AttAcc, optional
         The units that compute beside the banks.
     orders : dict of str to dict
         By name, keys that are otherwise in another order of commands than the standard's; see `load_standard`.
@@ -185,7 +187,7 @@ class Standard(Sourced):
     constraints: list[Constraint]
     refresh: dict[Literal["all_bank", "per_bank"], Refresh]
     energy: Energy | None = None
-    pim: HbmPim | None = None
+    pim: Pim | None = None
     orders: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     not_modelled: Texts = ()
 
@@ -233,29 +235,11 @@ class Standard(Sourced):
         self._check_commands()
         for place, row in enumerate(self.constraints):
             self._check_row(f"constraints.{place}", row)
-        self._check_units()
+        if self.pim is not None:
+            does = {name: (command.does, command.level) for name, command in self.commands.items()}
+            bits = 8 * self.data.burst_bytes
+            check_units(self.pim, Beside(does, self.levels, self.rows, bits, self.energy))
         return self
-
-    def _check_units(self) -> None:
-        """All-bank commands do what they are there for; the units are between pairs of banks, a lane an element."""
-        if self.pim is None:
-            return
-        for does, name in self.pim.commands.model_dump().items():
-            found = self.commands.get(name)
-            if found is None or (found.does, found.level) != (does, BANK):
-                raise refuse(f"pim.commands.{does}", name, f"a command to a bank that does '{does}'")
-        if self.pim.lanes * self.pim.element_bits != 8 * self.data.burst_bytes:
-            found_bits = f"{self.pim.lanes} of {self.pim.element_bits} bits"
-            raise refuse("pim.lanes", found_bits, f"a column, {8 * self.data.burst_bytes} bits")
-        if 2 * self.pim.units != self.levels[BANK] * self.levels.get("bankgroup", 1):
-            raise refuse("pim.units", self.pim.units, "one for every two banks of a rank")
-        known = self.energy.burst_pj_per_bit if isinstance(self.energy, Parts) else {}
-        for part in self.pim.bank_parts:
-            if part not in known:
-                raise refuse("pim.bank_parts", part, f"parts of the energy: {', '.join(known) or 'none'}")
-        for key in ("enter_row", "leave_row", "register_row", "park_row"):
-            if getattr(self.pim, key) >= self.rows:
-                raise refuse(f"pim.{key}", getattr(self.pim, key), f"a row below {self.rows}")
 
     def _check_levels(self) -> None:
         if not self.levels or list(self.levels)[-1] != BANK or TAKEN & set(self.levels):

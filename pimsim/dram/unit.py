@@ -10,6 +10,7 @@ from pimsim.chip.base import Cycles, Model, Sourced, Text
 
 Some = Annotated[int, Field(ge=1, le=4096)]
 Row = Annotated[int, Field(ge=0, le=2**24)]
+Place = Literal["bank", "bank_group", "buffer"]
 CommandName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,39}$")]
 
 
@@ -28,7 +29,77 @@ class TogetherCommands(Model):
     write: CommandName
 
 
-class HbmPim(Sourced):
+class Units(Sourced):
+    """Units that compute, and how a controller sends a program to them.
+
+    Parameters
+    ----------
+    lanes, element_bits : int
+        Elements that a unit works on at once, which are a column, and their width.
+    postponed : int
+        Refreshes of a rank that may be due while a program goes on; they are sent once its rows happen to be closed.
+    to_queue, from_bus : int
+        Cycles until the first column is in the controller's queue, and from the last data to the end.
+    """
+
+    lanes: Some
+    element_bits: Some
+    postponed: Annotated[int, Field(ge=0, le=8)] = 0
+    to_queue: Cycles = 0
+    from_bus: Cycles = 0
+
+
+class SetCommands(Model):
+    """The commands that go to all banks of a set whose units multiply.
+
+    Parameters
+    ----------
+    activate, precharge, multiply : str
+        Commands to a bank, by which its whole set is meant.
+    """
+
+    activate: CommandName
+    precharge: CommandName
+    multiply: CommandName
+
+
+class Moves(Model):
+    """Commands between the buffers of attention units; they need no row.
+
+    Parameters
+    ----------
+    inputs, sums, shares, softmax : str
+        From outside to the units, from the units to the softmax unit, from that back to the units, and softmax itself.
+    """
+
+    inputs: CommandName
+    sums: CommandName
+    shares: CommandName
+    softmax: CommandName
+
+
+class AttAcc(Units):
+    """Attention units at the banks, the bank groups, or the buffer die of a stack.
+
+    Parameters
+    ----------
+    kind : str
+        ``attacc``.
+    sets : dict of str to SetCommands
+        By where the units are (``bank``, ``bank_group``, ``buffer``), the commands that make them multiply.
+    moves : Moves
+        Commands between their buffers.
+    repeats_last : bool
+        A last head that is alone repeats softmax and the moves behind it after each stage of its scores.
+    """
+
+    kind: Literal["attacc"]
+    sets: dict[Place, SetCommands]
+    moves: Moves
+    repeats_last: bool = False
+
+
+class HbmPim(Units):
     """Units of HBM-PIM: each between an even and an odd bank, and driven by the columns that are read there.
 
     Parameters
@@ -37,8 +108,6 @@ class HbmPim(Sourced):
         ``hbm_pim``.
     units : int
         Of a pseudo-channel.
-    lanes, element_bits : int
-        Elements that a unit works on at once, which are a column, and their width.
     registers : int
         Vector registers of a column each, in either half of the register file (GRF_A and GRF_B).
     instructions : int
@@ -50,16 +119,10 @@ class HbmPim(Sourced):
         Those of all-bank mode.
     bank_parts : sequence of str
         Parts of the standard's energy that a burst between a bank's cells and its unit passes.
-    postponed : int
-        Refreshes of a rank that may be due while a program goes on; they are sent once its rows happen to be closed.
-    to_queue, from_bus : int
-        Cycles until the first column is in the controller's queue, and from the last data to the end.
     """
 
     kind: Literal["hbm_pim"]
     units: Some
-    lanes: Some
-    element_bits: Some
     registers: Some
     instructions: Some
     enter_row: Row
@@ -68,6 +131,6 @@ class HbmPim(Sourced):
     park_row: Row
     commands: TogetherCommands
     bank_parts: Annotated[tuple[Text, ...], Strict(False)] = ()
-    postponed: Annotated[int, Field(ge=0, le=8)] = 0
-    to_queue: Cycles = 0
-    from_bus: Cycles = 0
+
+
+Pim = Annotated[HbmPim | AttAcc, Field(discriminator="kind")]

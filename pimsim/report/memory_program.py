@@ -28,13 +28,17 @@ def program_report(result: ProgramResult) -> list[RenderableType]:
 def _head(found: dict[str, Any]) -> list[RenderableType]:
     standard = found["standard"]
     sizes = ", ".join(
-        f"{name} {found[name]:,}" for name in ("rows", "columns", "batch", "elements") if name in found
+        f"{name.replace('_', ' ')} {found[name]:,}"
+        for name in ("rows", "columns", "batch", "elements", "heads", "tokens", "head_size")
+        if name in found
     )
+    sizes += f", units at the {found['at'].replace('_', ' ')}" if "at" in found else ""
     back = "; results are read in the end" if found["read_back"] else ""
     return [
         heading(f"{standard['name']}: {found['program']}, {sizes}", first=True),
         plain(
-            f"{found['channels']} pseudo-channels in lock step, one of them simulated, at "
+            f"{found['channels']} {'channels' if 'at' in found else 'pseudo-channels'} in lock step, one of them "
+            f"simulated, at "
             f"{standard['clock_mhz']:g} MHz; order of commands: {found['order']}{back}"
         ),
         *([plain(f"changed: {', '.join(found['overrides'])}")] if found["overrides"] else []),
@@ -48,7 +52,7 @@ def _figures(found: dict[str, Any]) -> RenderableType:
         "computing", f"{found['first_compute']:,} to {found['last_compute']:,}", "first to last column"
     )
     rows.add_row("achieved", f"{found['gops']:,.4g}", "1e9 operations/s (1 MAC = 2)")
-    rows.add_row("peak", f"{found['peak_gops']:,.4g}", "likewise, a column every tCCD_L")
+    rows.add_row("peak", f"{found['peak_gops']:,.4g}", "likewise, a column as soon as may be")
     rows.add_row("  of the peak", share(found["peak_share"]), "")
     if found["plain_cycles"] is None:
         rows.add_row("data bus", "too many", "requests to compare with")

@@ -60,6 +60,28 @@ def test_the_report_fits_80_columns_and_says_what_is_left_out(memory):
     assert "not modelled: energy of what units compute with" in words
 
 
+def test_attention_says_where_its_units_are(memory):
+    arguments = (
+        "hbm3-attacc",
+        "--program",
+        "attention",
+        "--heads",
+        "16",
+        "--tokens",
+        "256",
+        "--at",
+        "bank_group",
+    )
+    done = memory(*arguments)
+    assert (done.code, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 80
+    words = " ".join(done.out.split())
+    assert "attention, heads 16, tokens 256, head size 128, units at the bank group" in words
+    assert "16 channels in lock step" in words
+    data = json.loads(memory(*arguments, "--json").out)
+    assert (data["at"], data["channels"], data["head_size"]) == ("bank_group", 16, 128)
+
+
 def test_every_command_is_written(memory, tmp_path):
     path = tmp_path / "commands.csv"
     assert memory(*GEMV, "--commands", str(path)).code == 0
@@ -74,7 +96,7 @@ def test_every_command_is_written(memory, tmp_path):
         (("hbm2", "--rows", "3"), "--rows: found no program; give --program"),
         ((*GEMV, "--trace", "x.csv"), "--trace: found a program, which makes its own requests; leave it out"),
         ((*GEMV, "--load", "0.5"), "--load: found a program"),
-        (("hbm2", "--program", "add", "--elements", "9"), "hbm2 has no units that compute; hbm2_pim has"),
+        (("hbm2", "--program", "add", "--elements", "9"), "hbm2 has no units that compute so; hbm2_pim has"),
         (("hbm2-pim", "--program", "gem", "--rows", "9"), "did you mean 'gemv'?"),
         ((*GEMV, "--order", "x"), "found the order 'x', expected one of: standard, samsung"),
         (("ddr4_2400", "--order", "samsung"), "found the order 'samsung', expected one of: standard"),

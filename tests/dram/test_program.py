@@ -172,7 +172,7 @@ def test_what_makes_no_sense_is_refused(keywords, message):
 
 def test_other_programs_and_memories_are_refused():
     assert "found 'gemm', expected one of: gemv, add" in refusal("hbm2_pim", "gemm", rows=1, columns=1)
-    assert "hbm2 has no units that compute; hbm2_pim has" in refusal("hbm2", "gemv", rows=1, columns=1)
+    assert "hbm2 has no units that compute so; hbm2_pim has" in refusal("hbm2", "gemv", rows=1, columns=1)
     assert "--batch: found 2, expected none for add" in refusal("hbm2_pim", "add", elements=4, batch=2)
     loaded = load_standard("hbm2_pim")
     assert "of a standard that is loaded here" in refusal(loaded, "add", elements=4, order="samsung")
@@ -188,14 +188,14 @@ def test_a_program_of_ones_own_is_run():
     """A row is opened, read and closed: RCD and one more, as an activate takes two cycles, CL and a burst."""
     standard = load_standard("hbm2_pim")
     steps = stage(False, 0, [3], 7, 1)
-    found = execute(standard, Program("read", steps, np.zeros(1, dtype=bool), 1, 0))
+    found = execute(standard, Program("read", steps, np.zeros(1, dtype=bool), 1, 0, [None] * 4))
     n = standard.cycles
     assert found.cycles == n["nRCDRD"] + 1 + n["nCL"] + n["nBL"]
     assert found.gaps == {}
 
 
 def test_every_program_has_a_result_that_python_and_the_public_name_give():
-    assert ("gemv", *OPERANDS) == PROGRAMS
+    assert ("gemv", *OPERANDS, "attention") == PROGRAMS
     found = pimsim.memory_program("hbm2_pim", "mad", elements=100).to_dict()
     assert found["operations"] == 200
 

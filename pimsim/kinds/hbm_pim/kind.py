@@ -6,6 +6,7 @@ import math
 
 from pimsim.chip.base import Energy
 from pimsim.chip.parts.clock import period_fs
+from pimsim.dram.hbm_pim import units_of
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
 from pimsim.kinds.hbm_pim.site import HbmPim
@@ -34,9 +35,8 @@ class HbmPimKind(ProcessorKind):
         MappingError
             If an element is wider than a lane, or what stays in the banks or passes through the buffer does not fit.
         """
-        op, pim = node.op, self.site.timings.pim
+        op, pim = node.op, units_of(self.site.timings)
         assert op is not None
-        assert pim is not None
         if max(weight_bits, input_bits) > pim.element_bits:
             raise MappingError(
                 f"its operands are of {max(weight_bits, input_bits)} bits, and a lane of '{self.site.name}' takes "

@@ -10,8 +10,10 @@ from pydantic import Field
 
 from pimsim.chip.base import Text, refuse
 from pimsim.chip.parts import DigitalUnit
+from pimsim.dram.hbm_pim import units_of
 from pimsim.dram.load import STANDARD, load_standard
 from pimsim.dram.schema import Standard
+from pimsim.dram.unit import HbmPim as Units
 from pimsim.errors import ConfigError
 from pimsim.kinds.processor.site import Processor
 from pimsim.registry import named
@@ -69,9 +71,7 @@ class HbmPim(Processor):
     @property
     def channels(self) -> int:
         """Pseudo-channels that do the same at the same time."""
-        pim = self.timings.pim
-        assert pim is not None
-        return self.units.count // pim.units
+        return self.units.count // units_of(self.timings).units
 
     def check(self) -> None:
         """The units are those of whole pseudo-channels; the memory is no faster than their data buses."""
@@ -80,7 +80,7 @@ class HbmPim(Processor):
             memory = self.timings
         except ConfigError as error:
             raise refuse("standard", self.standard, f"a memory that computes: {error}") from None
-        if memory.pim is None:
+        if not isinstance(memory.pim, Units):
             raise refuse("standard", self.standard, "a memory with units that compute, such as hbm2_pim")
         if len(self.digital) != 1:
             raise refuse("digital", ", ".join(self.digital), "one: all units of the memory together")
@@ -125,6 +125,5 @@ class HbmPim(Processor):
 
 
 def _macs_per_second(memory: Standard, channels: int) -> float:
-    assert memory.pim is not None
-    column_ns = memory.cycles["nCCD_L"] * memory.period_ns
-    return channels * memory.pim.units * memory.pim.lanes * 1e9 / column_ns
+    pim, column_ns = units_of(memory), memory.cycles["nCCD_L"] * memory.period_ns
+    return channels * pim.units * pim.lanes * 1e9 / column_ns
