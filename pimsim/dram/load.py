@@ -69,7 +69,8 @@ def names() -> list[str]:
 
 def _find(name: str, beside: Path | None = None) -> Path:
     is_path = "/" in name or name.endswith((".yaml", ".yml"))
-    name = name if is_path else name.replace("-", "_")
+    if (spelled := name.replace("-", "_")) in names():  # hbm2-pim is hbm2_pim
+        name = spelled
     try:
         return presets.resolve(beside / name if beside and is_path else name, FOLDER, ".yaml", ConfigError)
     except (OSError, ValueError) as error:
