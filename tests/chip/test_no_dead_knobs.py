@@ -104,6 +104,8 @@ BESIDE_PIM = {  # products by weights go to the memory that computes, one more w
     "clocks.memory": {"period_ns": 1.0},
     "tile.count": 1,
     "tile.launcher.launch_ns": 1e5,
+    "pim.count": 3,
+    "pim.spares": 2,
     "pim.buffer.capacity_kib": 0.5,
     "pim.launcher.launch_ns": 1990.5,
     "pim.buffer.width_bits": 2,
