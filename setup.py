@@ -27,6 +27,7 @@ modules = [
         "dram_timing",
         "dram_queues",
         "dram",
+        "dram_program",
     ),
 ]
 

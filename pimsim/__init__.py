@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pimsim.analysis.whatif import whatif as whatif
     from pimsim.chip import Chip as Chip
     from pimsim.chip.router import Router as Router
+    from pimsim.dram.compute import ProgramResult as ProgramResult
+    from pimsim.dram.compute import memory_program as memory_program
     from pimsim.dram.memory import MemoryResult as MemoryResult
     from pimsim.dram.memory import memory as memory
     from pimsim.dram.policy import Policy as Policy
@@ -58,6 +60,7 @@ _HOMES = {
     "Options": "pimsim.run.options",
     "PimsimError": "pimsim.errors",
     "Policy": "pimsim.dram.policy",
+    "ProgramResult": "pimsim.dram.compute",
     "Result": "pimsim.result.result",
     "ResultError": "pimsim.errors",
     "Roofline": "pimsim.analysis.roofline",
@@ -71,6 +74,7 @@ _HOMES = {
     "compare": "pimsim.analysis.compare",
     "make_plan": "pimsim.mapping.mapper",
     "memory": "pimsim.dram.memory",
+    "memory_program": "pimsim.dram.compute",
     "noc": "pimsim.network.noc",
     "roofline": "pimsim.analysis.roofline",
     "generate": "pimsim.run.generate",

@@ -23,6 +23,7 @@ class DramChannel:
         page: int,
         timeout: int,
         interval: int,
+        due: npt.ArrayLike,
         one_bank: bool,
         recording: bool,
     ) -> None: ...

@@ -49,6 +49,8 @@ cdef class DramChannel:
         Cycles after which an idle row is closed, with timed pages.
     interval : int
         Cycles between refreshes of a unit; 0 for none.
+    due : int64, shape (units,)
+        When each is due for the first time.
     one_bank : bool
         A refresh is of one bank, in turns.
     recording : bool
@@ -56,7 +58,7 @@ cdef class DramChannel:
     """
 
     def __init__(
-        self, timing, queues, number, unit_of, latency, low, high, cap, page, timeout, interval, one_bank, recording
+        self, timing, queues, number, unit_of, latency, low, high, cap, page, timeout, interval, due, one_bank, recording
     ):
         cdef int32_t banks = timing.banks
         self.timing, self.queues = timing, queues
@@ -79,7 +81,7 @@ cdef class DramChannel:
         self.owed, self.turn = np.zeros(units, dtype=np.int32), np.zeros(units, dtype=np.int32)
         self.opened, self.since = np.zeros(units, dtype=np.int32), np.zeros(units, dtype=np.int64)
         self.active = np.zeros(units, dtype=np.int64)
-        self.due = np.full(units, interval if interval else NEVER, dtype=np.int64)
+        self.due = np.array(due if interval else [NEVER] * units, dtype=np.int64)
         self.sent = np.zeros(timing.commands, dtype=np.int64)
         self.stale = True
         self.log = np.zeros((1024 if recording else 1, 3), dtype=np.int64)

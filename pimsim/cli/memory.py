@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,22 @@ from pimsim.errors import ConfigError, ResultError
 
 if TYPE_CHECKING:
     from pimsim.dram.memory import MemoryResult
+
+
+OF_REQUESTS = (
+    "pattern",
+    "requests",
+    "writes",
+    "trace",
+    "loads",
+    "outstanding",
+    "policy_text",
+    "seed",
+    "plot",
+)
+OF_PROGRAMS = (
+    *("rows", "columns", "batch", "elements", "heads", "tokens", "head_size", "at", "channels", "read_back"),
+)
 
 
 @click.command("memory", context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,8 +52,23 @@ if TYPE_CHECKING:
 @click.option(
     "--commands", type=click.Path(path_type=Path), metavar="CSV", help="Write every command with its cycle."
 )
+@click.option("--order", default="standard", metavar="NAME", help="Another order of commands that it states.")
+@click.option("--program", metavar="NAME", help="Compute: gemv, add, mul, relu, mad, sum, attention.")
+@click.option("--rows", type=int, metavar="N", help="Outputs of a gemv's matrix.")
+@click.option("--columns", type=int, metavar="N", help="Inputs of a gemv's matrix.")
+@click.option("--batch", type=int, default=1, metavar="N", help="Vectors of a gemv (default 1).")
+@click.option("--elements", type=int, metavar="N", help="Of an operand of add, mul, relu, mad, sum.")
+@click.option("--heads", type=int, metavar="N", help="Heads of an attention, of all requests together.")
+@click.option("--tokens", type=int, metavar="N", help="Tokens in the cache of each.")
+@click.option("--head-size", type=int, default=128, metavar="N", help="Elements of a head (default 128).")
+@click.option("--at", default="bank", metavar="WHERE", help="Attention units: bank, bank_group or buffer.")
+@click.option("--channels", type=int, metavar="N", help="That share a program (default 64; attention 16).")
+@click.option("--read-back", is_flag=True, help="Read a program's results in the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     standard: str,
     pattern: str,
     requests: int,
@@ -50,23 +81,33 @@ def command(
     seed: int,
     plot: Path | None,
     commands: Path | None,
+    order: str,
     as_json: bool,
+    **sizes: Any,
 ) -> None:
     """Simulate a channel of a memory on its own, command by command.
 
-    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, or a file. A request is of one burst.
+    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, hbm2_pim, hbm3_attacc, or a file. A request
+    is a burst.
 
     \b
       pimsim memory hbm2 --pattern random --requests 100000
       pimsim memory ddr4_2400 --load 0.1,0.3,0.5,0.7,0.9 --pattern random --plot loaded.png
       pimsim memory hbm2 --trace requests.csv --outstanding 1 --json
       pimsim memory ddr4_2400 --policy page=closed,row_hit_cap=4 --set timings.nRCD=16
+      pimsim memory hbm2-pim --program gemv --rows 4096 --columns 4096 --order samsung
+      pimsim memory hbm3-attacc --program attention --heads 130 --tokens 2048 --at bank_group
 
     Patterns: stream, random, stride:N, pingpong (two rows of a bank in turn), copy (reads and writes in turn, half of
     the channel apart). A list of requests has the columns op (R or W) and address, or row, column and the levels of
     the standard; cycle, if they come at their own times. Policy: read_queue, write_queue, write_high, write_low,
     row_hit_cap, page (open, closed, timed), page_timeout, refresh (all_bank, per_bank, none), controller_cycles.
     """
+    _check_sides(context)
+    if sizes["program"] is not None:
+        from pimsim.cli.memory_program import run_program
+
+        return run_program(standard, commands, as_json, order=order, overrides=overrides, **sizes)
     from pimsim.dram.policy import parse_policy
 
     if plot is not None and loads is None:
@@ -90,6 +131,7 @@ def command(
                 outstanding=outstanding,
                 policy=policy,
                 overrides=overrides,
+                order=order,
                 seed=seed,
                 record=commands is not None,
                 on_progress=progress,
@@ -101,6 +143,18 @@ def command(
             click.echo(f"interrupted {progress.stage}", err=True)
             sys.exit(INTERRUPTED)
     _show(result, plot, commands, as_json)
+
+
+def _check_sides(context: click.Context) -> None:
+    """Refuse options of requests beside a program, and of a program without one."""
+    computes = context.params["program"] is not None
+    for name in OF_REQUESTS if computes else OF_PROGRAMS:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            where = next(each.opts[-1] for each in context.command.params if each.name == name)
+            found = "a program, which makes its own requests" if computes else "no program"
+            raise ConfigError(
+                f"found {found}", where=where, mend="leave it out" if computes else "give --program"
+            )
 
 
 def _check_files(plot: Path | None, commands: Path | None) -> None:

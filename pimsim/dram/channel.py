@@ -189,6 +189,7 @@ def _built(
         standard.of(text) + policy.controller_cycles
         for text in (standard.read_latency, standard.write_latency)
     ]
+    interval, count = standard.of(every.interval) if every else 0, int(units.max()) + 1
     channel = DramChannel(
         timing(standard),
         queues,
@@ -200,8 +201,14 @@ def _built(
         policy.row_hit_cap,
         PAGES.index(policy.page),
         policy.page_timeout,
-        standard.of(every.interval) if every else 0,
+        interval,
+        first_due(interval, count, every is not None and every.staggered),
         policy.refresh == "per_bank",
         record,
     )
-    return queues, channel, int(units.max()) + 1
+    return queues, channel, count
+
+
+def first_due(interval: int, units: int, staggered: bool) -> list[int]:
+    """Return when each unit of refresh is due for the first time: all at once, or in turns."""
+    return [interval * (unit + 1) // units if staggered else interval for unit in range(units)]

@@ -17,10 +17,11 @@ from pimsim.dram.schema import Standard
 from pimsim.errors import ConfigError, nearest
 
 FOLDER = "configs/memory"
+STANDARD = "standard"  # the order that a file states itself
 Overrides = Sequence[str] | Mapping[str, Any]
 
 
-def load_standard(name_or_path: str | Path, overrides: Overrides = ()) -> Standard:
+def load_standard(name_or_path: str | Path, overrides: Overrides = (), order: str = STANDARD) -> Standard:
     """Load and check a preset or a file.
 
     Parameters
@@ -29,6 +30,8 @@ def load_standard(name_or_path: str | Path, overrides: Overrides = ()) -> Standa
         A standard of pimsim's (``ddr4_2400``), or a YAML file; it may extend another one.
     overrides : sequence of str, or mapping
         ``timings.nRP=14`` and the like.
+    order : str
+        One of the file's ``orders``, whose keys come before the overrides; by default the standard's own.
 
     Raises
     ------
@@ -36,6 +39,8 @@ def load_standard(name_or_path: str | Path, overrides: Overrides = ()) -> Standa
         If the file, or an override, is at fault.
     """
     data, label = _merged(_find(str(name_or_path)), [])
+    if order != STANDARD:
+        data = _in_order(data, order, label)
     for text, path, value in _parse(overrides):
         where = f"--set {text}"
         if not isinstance(value, Mapping):
@@ -45,6 +50,18 @@ def load_standard(name_or_path: str | Path, overrides: Overrides = ()) -> Standa
     return _validate(data, label)
 
 
+def _in_order(data: dict[str, Any], order: str, label: str) -> dict[str, Any]:
+    """Put the keys of one of a file's orders on top of the others."""
+    orders = data.get("orders")
+    known = [STANDARD, *orders] if isinstance(orders, Mapping) else [STANDARD]
+    if order not in known:
+        raise ConfigError(
+            f"found the order '{order:.40}', expected one of: {', '.join(map(str, known))}", where=label
+        )
+    assert isinstance(orders, Mapping)
+    return merge(data, orders[order]) if isinstance(orders[order], Mapping) else data
+
+
 def names() -> list[str]:
     """List the standards that come with pimsim."""
     return presets.names(FOLDER, ".yaml")
@@ -52,6 +69,8 @@ def names() -> list[str]:
 
 def _find(name: str, beside: Path | None = None) -> Path:
     is_path = "/" in name or name.endswith((".yaml", ".yml"))
+    if (spelled := name.replace("-", "_")) in names():  # hbm2-pim is hbm2_pim
+        name = spelled
     try:
         return presets.resolve(beside / name if beside and is_path else name, FOLDER, ".yaml", ConfigError)
     except (OSError, ValueError) as error:

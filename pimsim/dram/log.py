@@ -8,16 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from pimsim.dram.channel import Served
+from pimsim.dram.program import Executed
 from pimsim.dram.tables import bank_paths
 from pimsim.errors import ResultError
 
 
-def write_log(served: Served, path: Path) -> None:
+def write_log(served: Served | Executed, path: Path) -> None:
     """Write a row for each command: its cycle, its name, and where it goes; levels below that are empty.
 
     Parameters
     ----------
-    served : Served
+    served : Served or Executed
         A run that kept its commands.
     path : path
         Where to; the file appears whole or not at all.

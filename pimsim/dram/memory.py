@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.dram.channel import Served, serve
 from pimsim.dram.figures import figures
-from pimsim.dram.load import Overrides, load_standard
+from pimsim.dram.load import STANDARD, Overrides, load_standard
 from pimsim.dram.patterns import make_requests
 from pimsim.dram.policy import Policy
 from pimsim.dram.requests import MOST_REQUESTS, Requests
@@ -97,6 +97,7 @@ def memory(
     outstanding: int = 0,
     policy: Policy | None = None,
     overrides: Overrides = (),
+    order: str = STANDARD,
     seed: int = 1,
     record: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -124,6 +125,8 @@ def memory(
         The controller's.
     overrides : sequence of str or mapping
         Of the standard: ``timings.nRP=14``.
+    order : str
+        One of the standard's ``orders``; by default its own.
     seed : int
         Of what is drawn.
     record : bool
@@ -138,15 +141,15 @@ def memory(
     SimulationError
         If the channel cannot go on.
     """
-    if isinstance(standard, Standard) and overrides:
-        raise ConfigError("overrides are of a standard that is loaded here", where="overrides")
-    made = standard if isinstance(standard, Standard) else load_standard(standard, overrides)
+    if isinstance(standard, Standard) and (overrides or order != STANDARD):
+        raise ConfigError("overrides and orders are of a standard that is loaded here", where="overrides")
+    made = standard if isinstance(standard, Standard) else load_standard(standard, overrides, order)
     policy = policy or Policy()
     _check(requests, write_share, loads, outstanding, seed, trace)
     given = _given(trace, made)
     about = {
         "standard": made.summary(),
-        "overrides": _texts(overrides),
+        "overrides": texts_of(overrides),
         "policy": policy.summary(),
         "mapping": made.mapping,
         "outstanding": outstanding,
@@ -188,7 +191,8 @@ def _given(trace: str | Path | Requests | None, standard: Standard) -> Requests 
     return read_trace(trace, standard) if isinstance(trace, str | Path) else trace
 
 
-def _texts(overrides: Overrides) -> list[str]:
+def texts_of(overrides: Overrides) -> list[str]:
+    """Return overrides as a list of ``path=value``."""
     if isinstance(overrides, str):
         return [overrides]
     if isinstance(overrides, dict):

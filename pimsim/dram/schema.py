@@ -9,6 +9,8 @@ from pydantic import Field, StringConstraints, model_validator
 from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.dram.cycles import cycles_of, evaluate, terms
 from pimsim.dram.energy import NEEDED, Currents, Energy, Texts
+from pimsim.dram.unit import Pim
+from pimsim.dram.unit_checks import Beside, check_units
 from pimsim.errors import nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,39}$")]
@@ -31,6 +33,7 @@ STATES = {  # what a command does: the states of its banks that it can need, and
     "read": ({"open"}, {"open", "closed"}),
     "write": ({"open"}, {"open", "closed"}),
     "refresh": ({"closed"}, {"closed"}),
+    "move": ({"any"}, {"same"}),  # between buffers: no bank takes part
 }
 
 
@@ -78,10 +81,10 @@ class Command(Model):
         How long it takes it. Constraints count from the last cycle of a command to the last one of the next.
     """
 
-    does: Literal["activate", "precharge", "read", "write", "refresh"]
+    does: Literal["activate", "precharge", "read", "write", "refresh", "move"]
     level: Name
     needs: Literal["closed", "open", "any"]
-    leaves: Literal["closed", "open"]
+    leaves: Literal["closed", "open", "same"]
     bus: Name = "command"
     cycles: Annotated[int, Field(ge=1, le=64)] = 1
 
@@ -120,10 +123,13 @@ class Refresh(Model):
         What is sent.
     interval : str
         Cycles from one to the next, to one rank (or whatever is refreshed together, or in turns).
+    staggered : bool
+        Ranks take turns, the first of n after an n-th of the interval; else all are due at the same time.
     """
 
     command: Name
     interval: str
+    staggered: bool = False
 
 
 class Standard(Sourced):
@@ -157,6 +163,10 @@ class Standard(Sourced):
         ``all_bank``, ``per_bank``, or both.
     energy : Energy, optional
         None where no source has figures: not modelled.
+    pim : HbmPim or AttAcc, optional
+        The units that compute beside the banks.
+    orders : dict of str to dict
+        By name, keys that are otherwise in another order of commands than the standard's; see `load_standard`.
     not_modelled : sequence of str
         What the standard has and this file does not say.
     """
@@ -177,6 +187,8 @@ class Standard(Sourced):
     constraints: list[Constraint]
     refresh: dict[Literal["all_bank", "per_bank"], Refresh]
     energy: Energy | None = None
+    pim: Pim | None = None
+    orders: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     not_modelled: Texts = ()
 
     @property
@@ -223,6 +235,10 @@ class Standard(Sourced):
         self._check_commands()
         for place, row in enumerate(self.constraints):
             self._check_row(f"constraints.{place}", row)
+        if self.pim is not None:
+            does = {name: (command.does, command.level) for name, command in self.commands.items()}
+            bits = 8 * self.data.burst_bytes
+            check_units(self.pim, Beside(does, self.levels, self.rows, bits, self.energy))
         return self
 
     def _check_levels(self) -> None:

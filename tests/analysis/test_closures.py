@@ -26,7 +26,7 @@ CHIPS = [name for name in presets.names("configs", ".yaml") if name not in ("h10
 # Each is another one but for one thing; the longest trace, on several chips, does without: a minute of CPU.
 VARIANTS = {"hermes64_4phase", "isaac_simd"}
 # Processors, whose kernels are few: each against another and one chip of arrays; others are a100 but for figures.
-PROCESSORS = {"a100", "tpuv4"}
+PROCESSORS = {"a100", "a100_pim", "tpuv4"}
 # The longest first, so that workers end together.
 NAMES = [name for name in presets.names("traces", ".jsonl") if not Trace.load(name).symbols]
 TRACES = sorted(NAMES, key=lambda name: (name not in ("vgg19", "alexnet"), name))

@@ -8,6 +8,7 @@ and where the chip has a memory, a small decoder that generates, with its cache 
 from __future__ import annotations
 
 import json
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -98,7 +99,21 @@ NAMED = {  # a memory that names a standard; its figures stand in no file then
     "memory.energy_per_bit_pj": None,
 }
 CHIPS["hermes_llm, hbm2"] = ("hermes_llm", NAMED)
-ONLY = {"hermes_llm, hbm2": "sites.memory."}  # of these chips, only these keys
+BESIDE_PIM = {  # products by weights go to the memory that computes, one more would not fit its buffer
+    "clocks.core": {"period_ns": 2.0},
+    "clocks.memory": {"period_ns": 1.0},
+    "tile.count": 1,
+    "tile.launcher.launch_ns": 1e5,
+    "pim.count": 3,
+    "pim.spares": 2,
+    "pim.buffer.capacity_kib": 0.5,
+    "pim.launcher.launch_ns": 1990.5,
+    "pim.buffer.width_bits": 2,
+    "pim.memory.achievable": 0.005,  # so that vectors wait for their inputs
+}
+CHIPS["a100_pim"] = ("a100_pim", BESIDE_PIM)
+OWN_PIM = pathlib.Path(__file__).with_name("hbm2_pim_own.yaml")
+ONLY = {"hermes_llm, hbm2": "sites.memory.", "a100_pim": "sites.pim."}  # of these chips, only these keys
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
 ONLY_WORDS = {"Murmann.force", "Cco.force"}  # and what is published
 DECODER, CAUSAL = (
@@ -195,7 +210,9 @@ def others(value: Any, declared: Any, data: Data, path: Path) -> list[Any]:
     if isinstance(value, float):
         return [2 * value, value / 2] if value else [1.0]
     if key == "standard":
-        return ["ddr4_2400"] if value else []
+        return ["ddr4_2400", str(OWN_PIM)] if value else []
+    if key == "order":
+        return ["samsung"]
     if isinstance(value, str):
         return [f"{value}2"]
     kinds = {kind for arg in get_args(declared) for kind in (arg, *get_args(arg))}

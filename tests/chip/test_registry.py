@@ -220,7 +220,8 @@ def test_what_is_not_there_names_what_is_near() -> None:
         "pimsim.topologies: no topology is called 'mash'; did you mean 'mesh'?"
     )
     assert str(refusal(registry.find, "kinds", "xbar", "mine.yaml: sites.tile")).startswith(
-        "mine.yaml: sites.tile: no kind is called 'xbar'; expected one of: crossbar, digital, memory, processor"
+        "mine.yaml: sites.tile: no kind is called 'xbar'; expected one of: crossbar, digital, hbm_pim, memory, "
+        "processor"
     )
 
 
@@ -241,8 +242,8 @@ def test_a_plug_in_that_cannot_be_imported_is_no_harm_until_it_is_asked_for(inst
     assert Chip.load("isaac").config.tiles == 168
     error = refusal(Chip.load, "isaac", {"sites.other": {"kind": "needy"}})
     assert str(error) == (
-        "override sites.other: sites.other.kind: found kind 'needy', expected one of: crossbar, digital, memory, "
-        "processor "
+        "override sites.other: sites.other.kind: found kind 'needy', expected one of: crossbar, digital, hbm_pim, "
+        "memory, processor "
         "(the plug-in 'needy' cannot be imported (No module named 'a_library_that_is_not_there')); "
         "mend or uninstall its package"
     )

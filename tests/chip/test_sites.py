@@ -96,20 +96,22 @@ def test_a_site_set_to_null_in_a_file_is_not_there() -> None:
     [
         (
             {"near": {"kind": "crosbar"}},
-            "<dict>: sites.near.kind: found kind 'crosbar', expected one of: crossbar, digital, memory, processor; "
-            "did you mean 'crossbar'?",
+            "<dict>: sites.near.kind: found kind 'crosbar', expected one of: crossbar, digital, hbm_pim, memory, "
+            "processor; did you mean 'crossbar'?",
         ),
         (
             {"near": {"kind": "abacus"}},
-            "<dict>: sites.near.kind: found kind 'abacus', expected one of: crossbar, digital, memory, processor",
+            "<dict>: sites.near.kind: found kind 'abacus', expected one of: crossbar, digital, hbm_pim, memory, "
+            "processor",
         ),
         (
             {"near": {"kind": 7}},
-            "<dict>: sites.near.kind: found kind 7, expected one of: crossbar, digital, memory, processor",
+            "<dict>: sites.near.kind: found kind 7, expected one of: crossbar, digital, hbm_pim, memory, processor",
         ),
         (
             {"near": {"count": 2}},
-            "<dict>: sites.near.kind: found no key 'kind', expected one of: crossbar, digital, memory, processor",
+            "<dict>: sites.near.kind: found no key 'kind', expected one of: crossbar, digital, hbm_pim, memory, "
+            "processor",
         ),
         ({"near": 3}, "<dict>: sites.near: found 3, expected keys and values"),
         (

@@ -24,6 +24,7 @@ def test_list_names_every_preset_on_a_line() -> None:
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         "a100",
+        "a100_pim",
         "dadiannao",
         "h100",
         "hermes64",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pimsim.dram import channel
+from pimsim.dram import channel, program
 
 from ..oracle.dram import broken
 
@@ -12,14 +12,20 @@ from ..oracle.dram import broken
 @pytest.fixture(autouse=True)
 def no_constraint_is_broken(monkeypatch):
     """Keep the commands of all channels of a test, and look at them when it is over."""
-    built, kept = channel._built, []
+    served, executed, kept = channel._built, program._built, []
 
     def keep(standard, policy, requests, outstanding, record):
-        made = built(standard, policy, requests, outstanding, True)
+        made = served(standard, policy, requests, outstanding, True)
         kept.append((standard, made[1]))
         return made
 
+    def keep_program(standard, asked, refresh, record):
+        made = executed(standard, asked, refresh, True)
+        kept.append((standard, made[0]))
+        return made
+
     monkeypatch.setattr(channel, "_built", keep)
+    monkeypatch.setattr(program, "_built", keep_program)
     yield
     for standard, made in kept:
         assert broken(standard, made.commands) == []

@@ -21,6 +21,7 @@ def one_unit(name):
     """A standard with one of what is refreshed together, so that formulas hold for one."""
     standard = load_standard(name)
     level = refresh_level(standard)
+    level = level if level in standard.levels else "rank"  # a channel that is refreshed as a whole
     outer = (
         list(standard.levels)[: list(standard.levels).index(level) + 1] if level in standard.levels else []
     )

@@ -199,3 +199,10 @@ def test_sums_and_differences(text, value):
 def test_anything_else_is_no_expression(text):
     with pytest.raises(ValueError, match="expected names"):
         evaluate(text, {"a": 1, "b": 2})
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_other_order_of_a_preset_is_one_and_changes_something(name):
+    standard = load_standard(name)
+    for order in standard.orders:
+        assert load_standard(name, order=order) != standard

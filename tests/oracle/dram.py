@@ -184,9 +184,10 @@ class Controller:
         if way != "none":
             self.interval = eval(standard.refresh[way].interval, {}, standard.cycles)
             self.refresh = standard.refresh[way].command
-            for key in keys:
+            turns = len(keys) if standard.refresh[way].staggered else 1
+            for turn, key in enumerate(keys, start=1):
                 inside = [bank for bank in self.banks if bank.place[: depth + 1] == key]
-                self.units.append(Unit(inside, due=self.interval))
+                self.units.append(Unit(inside, due=self.interval * min(turn, turns) // turns))
 
     def command(self, does, leaves, depth=None):
         deep = len(self.standard.levels) if depth is None else depth

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
+from pimsim.chip.base import Energy
 from pimsim.kinds.processor.site import Processor
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
@@ -66,12 +67,15 @@ class Kernel:
         In words, how it is cut.
     streams : bool
         Whether operands pass through the buffer as they are worked on, so that it need not hold whole pieces.
+    spent : Energy
+        What the work on each piece costs beside the unit's own energy, by part.
     """
 
     unit: str
     pieces: tuple[Piece, ...]
     how: str = ""
     streams: bool = False
+    spent: Energy = ()
 
     @property
     def last(self) -> Piece:

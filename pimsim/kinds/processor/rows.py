@@ -211,7 +211,7 @@ class _Rows:
         resource = self._resource(path, unit.clock, 1, "compute")
         self.actors.lowered.instances[resource] = unit.count
         each = unit.cost_of(self.op.node.type) or 1.0
-        energy = cost(site.label(path), piece.elements * each, unit.action_pj)
+        energy = cost(site.label(path), piece.elements * each, unit.action_pj) + self.kernel.spent
         return [
             self._at_buffer(read.held, read.after, read.actions),
             bus,

@@ -87,7 +87,14 @@ def _able(nodes: Sequence[Node], kinds: Mapping[str, Kind], config: ChipConfig) 
     if able:
         return able
     node = next((each for each in nodes if all(kind.refusal(each) for kind in kinds.values())), nodes[0])
+    reasons = "; ".join(f"{name}: {kind.refusal(node)}" for name, kind in kinds.items())
     if not node.on_arrays and all(kind.refusal(node) for kind in kinds.values()):
+        if any(kind.site.unit_of(node.type) is not None for kind in kinds.values()):
+            raise MappingError(
+                f"no site of {config.name} does it ({reasons})",
+                where=f"op '{node.name}' ({node.type})",
+                mend="add sites that do: of kind processor, or with digital units that list it",
+            )
         known = [
             op for kind in kinds.values() for unit in kind.site.digital.values() for op in unit.operations
         ]
@@ -98,7 +105,6 @@ def _able(nodes: Sequence[Node], kinds: Mapping[str, Kind], config: ChipConfig) 
             + nearest(node.type, known),
         )
     if node.on_arrays and all(kind.refusal(node) for kind in kinds.values()):
-        reasons = "; ".join(f"{name}: {kind.refusal(node)}" for name, kind in kinds.items())
         raise MappingError(
             f"no site of {config.name} can hold its weight ({reasons})",
             where=f"op '{node.name}' ({node.type})",
