@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.found import closest
-from pimsim.trace.symbols import Size, total
+from pimsim.trace.symbols import Size, quotient, total
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +42,7 @@ _WHOLE = (
     *("upsample_bilinear2d.vec", "upsample_trilinear3d.vec", "upsample_bicubic2d.vec"),
     *("_adaptive_avg_pool2d.default", "adaptive_avg_pool1d.default", "roll.default"),
 )
+_QUOTIENTS = ("FloorDiv", "CleanDiv")  # what torch calls a size divided by another, rounded down
 _DATA_DEPENDENT = (
     "GuardOnDataDependentSymNode",
     "DataDependentOutputException",
@@ -272,7 +273,7 @@ class Exported:
         Raises
         ------
         TraceError
-            If it is not a sum of products.
+            If a trace cannot write it (`pimsim.trace.symbols`).
         """
         if isinstance(value, int):
             return value
@@ -289,10 +290,13 @@ class Exported:
             return _product([self._terms(expr.base)] * int(expr.exp))
         if expr.is_Mul:
             return _product([self._terms(part) for part in expr.args])
+        divisor = expr.args[1] if str(expr.func) in _QUOTIENTS else None
+        if divisor is not None and divisor.is_Integer and int(divisor) > 0:
+            return list(quotient(total(self._terms(expr.args[0])), int(divisor)).terms)
         text = str(expr)
         for theirs, ours in self.symbols.items():
             text = text.replace(theirs, ours)
-        message = f"a size of the model is {text}, which is no sum of products"
+        message = f"a size of the model is {text}, which a trace cannot write"
         mend = "leave those sizes out of the symbols: give the inputs the size wanted"
         raise TraceError(message, where=self.where, mend=mend)
 
