@@ -210,3 +210,20 @@ def test_lists_of_tensors_cost_nothing(tmp_path: Path) -> None:
     trace = from_onnx(model(tmp_path / "m.onnx", made, {"x": [4, 8]}, {"y": None}, arrays))
     assert types(trace) == ["Split", "Relu"]
     assert trace.by_name[trace.outputs[0]].output.shape == (2, 8)
+
+
+@pytest.mark.parametrize("imaginary", ["zeros", "values"])
+def test_fourier_transform_of_real_numbers_made_complex(tmp_path: Path, imaginary: str) -> None:
+    """Rows · samples · parts in · bins · parts out: zeros beside real numbers are no part."""
+    nodes = [
+        node("Unsqueeze", ["x", "last"], ["r"]),
+        node("Concat", ["r", "i"], ["c"], axis=-1),
+        node("DFT", ["c"], ["y"], axis=1),
+    ]
+    part = zeros(3, 16, 1) if imaginary == "zeros" else np.ones((3, 16, 1), np.float32)
+    file = model(
+        tmp_path / "m.onnx", nodes, {"x": [3, 16]}, {"y": None}, {"i": part, "last": np.array([2])}, opset=17
+    )
+    trace = from_onnx(file)
+    assert trace.macs == 3 * (16 * (1 if imaginary == "zeros" else 2)) * (16 * 2)
+    assert ("Concat" in types(trace)) == (imaginary == "values")

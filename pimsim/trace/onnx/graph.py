@@ -111,6 +111,7 @@ class Graph(Values):
         self.quantized: dict[str, int] = {}
         self.sequences: dict[str, list[str]] = {}
         self.odd: dict[str, str] = {}
+        self.real: dict[str, str] = {}
         self.live: list[NodeProto | Piece] = []
         self.model = self._parse(path)
         given = give(self.model, bindings)

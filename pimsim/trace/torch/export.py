@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ _WHOLE = (
     *("upsample_bilinear2d.vec", "upsample_trilinear3d.vec", "upsample_bicubic2d.vec"),
     *("_adaptive_avg_pool2d.default", "adaptive_avg_pool1d.default", "roll.default"),
 )
+_STORED_ONCE = 1024  # elements; torch.onnx stores equal initializers of no more than that once
 _QUOTIENTS = ("FloorDiv", "CleanDiv")  # what torch calls a size divided by another, rounded down
 _DATA_DEPENDENT = (
     "GuardOnDataDependentSymNode",
@@ -230,13 +231,17 @@ class Exported:
         self.symbols = self._symbols()
 
     def _held(self) -> dict[str, str]:
-        """Return the placeholders of parameters and the like, with the first name that the model has for each."""
-        signature, first = self.program.graph_signature, dict[int, str]()
+        """Return the placeholders of parameters and the like, with the first name that the model has for each.
+
+        Short vectors of equal values have one name, as PyTorch's ONNX exporter stores them once: two normalizations of
+        a model that is not trained are the same.
+        """
+        signature, first = self.program.graph_signature, dict[Hashable, str]()
         owned = (
             *self.module.named_parameters(remove_duplicate=False),
             *self.module.named_buffers(remove_duplicate=False),
         )
-        tied = {name: first.setdefault(id(each), name) for name, each in owned}
+        tied = {name: first.setdefault(_key(each), name) for name, each in owned}
         held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
         lifted = signature.inputs_to_lifted_tensor_constants
         return {node: tied.get(name, name) for node, name in held.items()} | dict(lifted)
@@ -303,6 +308,13 @@ class Exported:
     def shape(self, value: Any) -> tuple[int, ...]:
         """Return the shape of a tensor; symbolic sizes are text."""
         return tuple(self.size(size) for size in value.shape)  # type: ignore[misc]
+
+
+def _key(tensor: torch.Tensor) -> Hashable:
+    """Return what is the same of parameters that are one."""
+    if tensor.dim() != 1 or not 1 < tensor.numel() <= _STORED_ONCE or tensor.device.type != "cpu":
+        return id(tensor)
+    return str(tensor.dtype), *tensor.detach().tolist()
 
 
 def _paths(arguments: Mapping[str, Any]) -> list[str]:

@@ -122,9 +122,8 @@ def _split(m: OnnxMaker) -> list[Any] | None:
     return []
 
 
-@expands("Concat")
-def _concat(m: OnnxMaker) -> list[Any] | None:
-    """What is empty does not count: a cache before the first token."""
+def without_empty(m: OnnxMaker) -> list[Any] | None:
+    """Of what a Concat joins, what is empty does not count: a cache before the first token."""
     terms = [m.term(value) for value in m.node.input]
     axis = m.attribute("axis", 1) % len(terms[0].shape)
     kept = [term for term in terms if 0 not in term.shape]
