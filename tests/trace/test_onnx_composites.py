@@ -227,3 +227,25 @@ def test_fourier_transform_of_real_numbers_made_complex(tmp_path: Path, imaginar
     trace = from_onnx(file)
     assert trace.macs == 3 * (16 * (1 if imaginary == "zeros" else 2)) * (16 * 2)
     assert ("Concat" in types(trace)) == (imaginary == "values")
+
+
+@pytest.mark.parametrize(("step", "slices"), [(1, 3), (2, 3)])
+def test_rows_of_indices_with_one_step_are_slices(tmp_path: Path, step: int, slices: int) -> None:
+    """As an image is laid out for a kernel of 3: each row of indices is a slice of so many steps."""
+    rows = np.arange(3)[:, None] + step * np.arange(4)[None, :]
+    nodes = [node("Gather", ["x", "rows"], ["g"], axis=2), node("Relu", ["g"], ["y"])]
+    trace = from_onnx(model(tmp_path / "m.onnx", nodes, {"x": [1, 5, 9]}, {"y": None}, {"rows": rows}))
+    assert types(trace).count("Slice") == slices
+    assert "Gather" not in types(trace)
+    assert trace.ops[-1].output.shape == (1, 5, 3, 4)
+    cut = [op.attributes for op in trace.ops if op.type == "Slice"]
+    assert [(each["starts"], each["ends"], each["steps"]) for each in cut] == [
+        ((row[0],), (row[-1] + 1,), (step,)) for row in rows.tolist()
+    ]
+
+
+def test_rows_of_indices_without_one_step_are_gathered(tmp_path: Path) -> None:
+    rows = np.array([[0, 1, 3], [1, 2, 4]])
+    nodes = [node("Gather", ["x", "rows"], ["y"], axis=1)]
+    trace = from_onnx(model(tmp_path / "m.onnx", nodes, {"x": [2, 6]}, {"y": None}, {"rows": rows}))
+    assert types(trace) == ["Gather"]
