@@ -44,6 +44,10 @@ class TraceError(PimsimError):
     """A trace, or a model to be exported as one, is wrong."""
 
 
+class ModelError(TraceError):
+    """A model cannot be exported, whatever sizes its inputs are given."""
+
+
 class MappingError(PimsimError):
     """The model does not fit the chip."""
 

@@ -47,8 +47,8 @@ def export(source: str, output: Path, allow_unknown: bool, binds: tuple[str, ...
 
     SOURCE is an ONNX file; or torch:package.module:factory, a function that returns a PyTorch model and its inputs; or
     the name of an architecture, built from its configuration alone: bert_base, gpt2, llama_7b, mixtral_8x7b,
-    mobilenet_v2, resnet18, resnet50, vit_b16, whisper_tiny. Symbols of the latter two that are not bound stay. Plug-ins
-    may bring other importers, as NAME:what.
+    mobilenet_v2, resnet18, resnet50, vit_b16, whisper_tiny. Symbols that are not bound stay, unless they decide which
+    ops there are. Plug-ins may bring other importers, as NAME:what.
     """
     from pimsim.trace.torch.architectures import ARCHITECTURES
 

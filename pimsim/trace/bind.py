@@ -66,6 +66,8 @@ def bind(
         return trace
     header = dict(trace.header)
     header["symbols"] = {**header["symbols"], **values}
+    left = {name: fit for name, fit in header.pop("examples", {}).items() if name not in values}
+    header |= {"examples": left} if left else {}
     numbers = dict(values)
     if undrawn and not missing:
         header["routing"] = {**header["routing"]}

@@ -10,6 +10,7 @@ from pimsim.trace.found import MAX_SIZE, check_int, check_name, closest, show
 
 WEIGHTS = ("trained", "random", "constant", "absent")
 """What a trace may say of its weights' values: ``trained`` means stored in the source as they are."""
+_SPARE = ("routing", "defaults", "examples")
 DISTRIBUTIONS = ("uniform", "zipf")
 
 
@@ -24,8 +25,8 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
     known: dict[str, Any] = {"source": {}, "command": "", "symbols": {}, "weights": "absent", "notes": []}
     check_name(model, f"{place}: model")
     for key in header:
-        if key not in (*known, "routing", "defaults"):
-            mend = closest(key, [*known, "routing", "defaults"])
+        if key not in (*known, *_SPARE):
+            mend = closest(key, [*known, *_SPARE])
             raise TraceError(f"unknown key {show(key)}", where=place, mend=mend)
     full = {**known, **header}
     if "routing" in full:
@@ -43,6 +44,8 @@ def complete_header(model: str, header: Mapping[str, Any], place: str) -> dict[s
             check_int(value, f"{place}: symbols.{name}", 0, MAX_SIZE)
     if "defaults" in full:
         check_defaults(full["defaults"], full["symbols"], place)
+    if "examples" in full:
+        check_examples(full["examples"], full["symbols"], place)
     if full["command"] != "":
         check_name(full["command"], f"{place}: command")
     if full["weights"] not in WEIGHTS:
@@ -69,6 +72,23 @@ def check_defaults(defaults: object, symbols: Mapping[str, Any], place: str) -> 
         if not isinstance(name, str) or symbols.get(name) is None:
             message = f"found {show(name)}, expected a symbol that has a value"
             raise TraceError(message, where=f"{place}: defaults[{position}]")
+
+
+def check_examples(examples: object, symbols: Mapping[str, Any], place: str) -> None:
+    """Check what a header says of values that symbols may have.
+
+    Raises
+    ------
+    TraceError
+        At the first fault, with place and field.
+    """
+    where = f"{place}: examples"
+    if not isinstance(examples, dict):
+        raise TraceError(f"found {show(examples)}, expected an object", where=where)
+    for name, value in examples.items():
+        if name not in symbols or symbols[name] is not None:
+            raise TraceError(f"found {show(name)}, expected a symbol without a value", where=where)
+        check_int(value, f"{where}.{name}", 1, MAX_SIZE)
 
 
 def check_routing(routing: object, place: str) -> dict[str, Any]:

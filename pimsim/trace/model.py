@@ -16,10 +16,8 @@ from pimsim.trace.op import Op
 from pimsim.trace.probe import check_ops
 from pimsim.trace.symbols import names_in, unbound
 
-SCHEMAS = (
-    "pimsim-trace/1",
-    "pimsim-trace/2",
-)  # the second can name weights, and say what was bound by default
+SCHEMAS = ("pimsim-trace/1", "pimsim-trace/2", "pimsim-trace/3")
+"""The second can name weights, and say what was bound by default; the third has sizes that are divided."""
 SCHEMA = SCHEMAS[-1]
 
 
@@ -38,8 +36,8 @@ class Model:
     header : dict
         Where it comes from: ``source``, ``command``, ``symbols`` (symbolic dimensions and the values they
         were bound to; None is unbound), ``weights`` (one of `pimsim.trace.header.WEIGHTS`), ``notes`` (what the
-        exporter had to decide); ``routing`` where there are experts (see `pimsim.trace.routing`); and ``defaults``
-        where symbols were bound that nobody asked for a value of.
+        exporter had to decide); ``routing`` where there are experts (see `pimsim.trace.routing`); ``defaults`` where
+        symbols were bound that nobody asked for a value of; and ``examples``, values of symbols that fit the model.
     """
 
     model: str
@@ -87,6 +85,9 @@ class Model:
         """Raise TraceError, saying how to bind them, if symbols have no value yet: such a trace cannot run."""
         if self.symbols:
             mend = "say " + " ".join(f"--bind {name}=N" for name in self.symbols)
+            known = self.header.get("examples", {})
+            fit = ", ".join(f"{name}={known[name]}" for name in self.symbols if name in known)
+            mend += f" (for example {fit})" if fit else ""
             message = f"symbols without a value: {', '.join(self.symbols)}"
             raise TraceError(message, where=self.model, mend=mend)
         for op in self.ops:  # experts whose tokens are still to be drawn have no symbol of the user's

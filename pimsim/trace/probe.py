@@ -1,6 +1,6 @@
-"""Whether a symbolic trace is sound: checked as it is with every symbol a small prime.
+"""Whether a symbolic trace is sound: checked with every symbol a small prime, or what the header says that fits.
 
-The primes differ, so sizes that should be equal and are not differ too, whatever the shape rules are.
+They differ, so sizes that should be equal and are not differ too, whatever the shape rules are.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check_ops(
     if unused:
         message = f"no size depends on '{unused[0]}'"
         raise TraceError(message, where=f"{place}: symbols", mend="leave it out, or give it a value")
-    probe = dict(zip(sorted(free), _primes(), strict=False))
+    probe = {**dict(zip(sorted(free), _primes(), strict=False)), **header.get("examples", {})}
     probe |= _probed_rows(ops, drawn, probe)
     try:
         checked = check_graph([substituted(op, probe) for op in ops], outputs, places, place)
@@ -70,8 +70,8 @@ def _probed_rows(ops: Sequence[Op], drawn: set[str], probe: Mapping[str, int]) -
     rows = dict(zip(sorted(drawn), cycle(islice(_primes(), 8)), strict=False))
     for op in ops:
         if op.type == "Dispatch" and op.inputs and isinstance(op.inputs[0].tensor.shape, list | tuple):
-            sizes = [put(size, probe) for size in op.inputs[0].tensor.shape[:-1]]
-            tokens = math.prod(size for size in sizes if isinstance(size, int))
+            given = [put(size, probe) for size in op.inputs[0].tensor.shape[:-1]]
+            tokens = math.prod(size for size in given if isinstance(size, int))
             rows = {name: min(count, max(tokens, 1)) for name, count in rows.items()}
     return rows
 
@@ -81,7 +81,7 @@ def _primes() -> Iterator[int]:
     return (number for number in count(11) if all(number % factor for factor in range(2, number // 2)))
 
 
-def _sizes(op: Op) -> Iterator[tuple[str, object]]:
+def sizes(op: Op) -> Iterator[tuple[str, object]]:
     """Yield every size that may be symbolic, with its field; the op is of whatever types."""
     tensors = [(f"inputs[{i}]", operand.tensor) for i, operand in enumerate(op.inputs)]
     tensors += [(f"outputs[{i}]", tensor) for i, tensor in enumerate(op.outputs)]
@@ -108,7 +108,7 @@ def _check_names(ops: Sequence[Op], places: Sequence[str], known: set[str]) -> s
     """Check that all sizes can be read and have known symbols only; return those."""
     used: set[str] = set()
     for op, place in zip(ops, places, strict=True):
-        for field, size in _sizes(op):
+        for field, size in sizes(op):
             try:
                 names = names_in([size])
             except TraceError as error:
@@ -129,7 +129,7 @@ def _put_all(value: Any, values: Mapping[str, int]) -> Any:
 def substituted(op: Op, values: Mapping[str, int]) -> Op:
     """Return an op with values in the place of symbols; what is no size is left as it is."""
     numbers = _numbers(op)
-    if not any(isinstance(size, str) for _, size in _sizes(op)):
+    if not any(isinstance(size, str) for _, size in sizes(op)):
         return op
 
     def tensor(old: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ _HEADER = (
     "command",
     "symbols",
     "defaults",
+    "examples",
     "weights",
     "routing",
     "notes",
@@ -125,7 +126,8 @@ def _check_schema(head: dict[str, Any], place: str) -> None:
     if newer and int(other) > int(version):
         message = f"the file is {found}, this pimsim reads up to {SCHEMA}"
         raise TraceError(message, where=f"{place}: schema", mend="use a newer pimsim")
-    raise TraceError(f"found {show(found)}, expected '{SCHEMAS[0]}' or '{SCHEMA}'", where=f"{place}: schema")
+    known = f"'{SCHEMAS[0]}' to '{SCHEMA}'"
+    raise TraceError(f"found {show(found)}, expected {known}", where=f"{place}: schema")
 
 
 def _object(value: object, place: str, field: str | None) -> dict[str, Any]:

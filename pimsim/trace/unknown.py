@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 
-from pimsim.errors import TraceError
+from pimsim.errors import ModelError
 from pimsim.trace.tensor import Tensor
 
 _FAMILIES = re.compile(
@@ -61,7 +61,7 @@ def pass_unknown(
 
     Raises
     ------
-    TraceError
+    ModelError
         If there are some, unless they are allowed; if one computes, in any case.
     """
     if not unknown:
@@ -75,11 +75,11 @@ def pass_unknown(
         others = {name: count for name, count in unknown.items() if name not in working}
         message += f" (and ops that may be let through: {listed(others)})" if others else ""
         mend = "export the model with them taken apart into Conv, Gemm and MatMul, or without them"
-        raise TraceError(message, where=where, mend=mend)
+        raise ModelError(message, where=where, mend=mend)
     if not allowed:
         message = f"the model has ops that a trace does not know: {listed(unknown)}"
         mend = "--allow-unknown treats them as data movement, without their computation, and every report says so"
-        raise TraceError(message, where=where, mend=mend)
+        raise ModelError(message, where=where, mend=mend)
     return [f"unknown ops treated as data movement, their computation not modelled: {listed(unknown)}"]
 
 

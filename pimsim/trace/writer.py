@@ -13,6 +13,7 @@ from pimsim.errors import TraceError
 from pimsim.trace.model import SCHEMAS, Model
 from pimsim.trace.observed_file import to_row
 from pimsim.trace.op import Op
+from pimsim.trace.probe import sizes
 from pimsim.trace.tensor import Operand, Tensor
 
 
@@ -51,12 +52,13 @@ def lines(trace: Model) -> Iterator[str]:
     """Yield the lines of the file, without their ends."""
     header = trace.header
     first = {
-        "schema": SCHEMAS[1] if _is_new(trace) or "defaults" in header else SCHEMAS[0],
+        "schema": _schema(trace, "defaults" in header, "examples" in header),
         "model": trace.model,
         "source": header["source"],
         "command": header["command"],
         "symbols": header["symbols"],
         **({"defaults": header["defaults"]} if "defaults" in header else {}),
+        **({"examples": header["examples"]} if "examples" in header else {}),
         "weights": header["weights"],
         **({"routing": header["routing"]} if "routing" in header else {}),
         "notes": header["notes"],
@@ -70,7 +72,7 @@ def lines(trace: Model) -> Iterator[str]:
 def digest(trace: Model) -> str:
     """Return the SHA-256 of everything that a simulation can depend on: not source, command and notes."""
     header = {
-        "schema": SCHEMAS[1] if _is_new(trace) else SCHEMAS[0],
+        "schema": _schema(trace),
         "model": trace.model,
         "symbols": dict(sorted(trace.header["symbols"].items())),
         "weights": trace.header["weights"],
@@ -83,12 +85,15 @@ def digest(trace: Model) -> str:
     return content.hexdigest()
 
 
-def _is_new(trace: Model) -> bool:
-    """Whether weights or constants have names, or attention is causal: then it takes a reader that knows of that."""
-    return any(
+def _schema(trace: Model, second: bool = False, third: bool = False) -> str:
+    """Return the oldest schema that has all that a trace has, or a header that needs the second or the third."""
+    if third or any(isinstance(size, str) and "//" in size for op in trace.ops for _, size in sizes(op)):
+        return SCHEMAS[2]
+    named = any(
         "causal" in op.attributes or any(operand.name is not None for operand in op.inputs)
         for op in trace.ops
     )
+    return SCHEMAS[1] if named or second else SCHEMAS[0]
 
 
 def _dump(value: dict[str, Any]) -> str:

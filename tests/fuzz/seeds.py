@@ -13,6 +13,7 @@ from onnx import helper
 
 from pimsim import Chip, Trace, generate, simulate
 from pimsim.report.html.page import report_page
+from pimsim.trace import Op, Operand, Tensor
 from pimsim.trace.statistics.attach import How, attach
 from pimsim.trace.writer import lines
 
@@ -30,7 +31,37 @@ TABLES = (
 @cache
 def traces() -> list[list[Any]]:
     """Return the rows of small traces."""
-    return [small_rows(), [json.loads(line) for line in lines(attention())], observed()]
+    symbolic = [[json.loads(line) for line in lines(each)] for each in (attention(), strided())]
+    return [small_rows(), *symbolic, observed()]
+
+
+def strided() -> Trace:
+    """Return a convolution by strides over an image of any size."""
+    window = {
+        "kernel_shape": (3, 3),
+        "strides": (2, 2),
+        "pads": (1, 1, 1, 1),
+        "dilations": (1, 1),
+        "group": 1,
+    }
+    image = Tensor((1, 3, "height", "width"))  # type: ignore[arg-type]
+    half = Tensor((1, 4, "(height+1)//2", "(width+1)//2"))  # type: ignore[arg-type]
+    flat = Tensor((1, "4*((height+1)//2)*((width+1)//2)"))  # type: ignore[arg-type]
+    ops = [
+        Op("x", "Input", (), (image,)),
+        Op(
+            "a",
+            "Conv",
+            (Operand("activation", image, "x"), Operand("weight", Tensor((4, 3, 3, 3)))),
+            (half,),
+            window,
+        ),
+        Op("y", "Flatten", (Operand("activation", half, "a"),), (flat,), {"axis": 1}),
+    ]
+    symbols = {"height": None, "width": None}
+    return Trace.from_ops(
+        "strided", ops, header={"symbols": symbols, "examples": {"height": 40, "width": 31}}
+    )
 
 
 @cache
@@ -115,6 +146,7 @@ def models() -> list[bytes]:
             },
         ),
     ]
+    made.append((made[1][0], {"x": ["batch", "seq", 8]}, *made[1][2:]))
     with TemporaryDirectory() as folder:
         return [
             model(Path(folder) / "m.onnx", *parts, opset=18, domains=("mine",)).read_bytes() for parts in made

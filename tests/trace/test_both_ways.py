@@ -66,6 +66,7 @@ TINY = (
     *("WhisperForConditionalGeneration", "BartForConditionalGeneration"),
     *("ViTForImageClassification", "SwinForImageClassification", "ConvNextForImageClassification"),
     *("ResNetForImageClassification", "SegformerForSemanticSegmentation", "Wav2Vec2ForCTC"),
+    *("FNetModel", "GPTNeoXForCausalLM", "FalconForCausalLM", "ConvBertModel"),
 )
 
 

@@ -210,3 +210,42 @@ def test_lists_of_tensors_cost_nothing(tmp_path: Path) -> None:
     trace = from_onnx(model(tmp_path / "m.onnx", made, {"x": [4, 8]}, {"y": None}, arrays))
     assert types(trace) == ["Split", "Relu"]
     assert trace.by_name[trace.outputs[0]].output.shape == (2, 8)
+
+
+@pytest.mark.parametrize("imaginary", ["zeros", "values"])
+def test_fourier_transform_of_real_numbers_made_complex(tmp_path: Path, imaginary: str) -> None:
+    """Rows · samples · parts in · bins · parts out: zeros beside real numbers are no part."""
+    nodes = [
+        node("Unsqueeze", ["x", "last"], ["r"]),
+        node("Concat", ["r", "i"], ["c"], axis=-1),
+        node("DFT", ["c"], ["y"], axis=1),
+    ]
+    part = zeros(3, 16, 1) if imaginary == "zeros" else np.ones((3, 16, 1), np.float32)
+    file = model(
+        tmp_path / "m.onnx", nodes, {"x": [3, 16]}, {"y": None}, {"i": part, "last": np.array([2])}, opset=17
+    )
+    trace = from_onnx(file)
+    assert trace.macs == 3 * (16 * (1 if imaginary == "zeros" else 2)) * (16 * 2)
+    assert ("Concat" in types(trace)) == (imaginary == "values")
+
+
+@pytest.mark.parametrize(("step", "slices"), [(1, 3), (2, 3)])
+def test_rows_of_indices_with_one_step_are_slices(tmp_path: Path, step: int, slices: int) -> None:
+    """As an image is laid out for a kernel of 3: each row of indices is a slice of so many steps."""
+    rows = np.arange(3)[:, None] + step * np.arange(4)[None, :]
+    nodes = [node("Gather", ["x", "rows"], ["g"], axis=2), node("Relu", ["g"], ["y"])]
+    trace = from_onnx(model(tmp_path / "m.onnx", nodes, {"x": [1, 5, 9]}, {"y": None}, {"rows": rows}))
+    assert types(trace).count("Slice") == slices
+    assert "Gather" not in types(trace)
+    assert trace.ops[-1].output.shape == (1, 5, 3, 4)
+    cut = [op.attributes for op in trace.ops if op.type == "Slice"]
+    assert [(each["starts"], each["ends"], each["steps"]) for each in cut] == [
+        ((row[0],), (row[-1] + 1,), (step,)) for row in rows.tolist()
+    ]
+
+
+def test_rows_of_indices_without_one_step_are_gathered(tmp_path: Path) -> None:
+    rows = np.array([[0, 1, 3], [1, 2, 4]])
+    nodes = [node("Gather", ["x", "rows"], ["y"], axis=1)]
+    trace = from_onnx(model(tmp_path / "m.onnx", nodes, {"x": [2, 6]}, {"y": None}, {"rows": rows}))
+    assert types(trace) == ["Gather"]

@@ -128,8 +128,8 @@ CASES: dict[str, tuple[Callable[[Rows], None], str]] = {
         r"7: attributes\.axis: .*found 4, .*less than 4",
     ),
     "newer schema": (
-        put(HEADER, "schema", "pimsim-trace/3"),
-        "1: schema: the file is pimsim-trace/3, this pimsim reads up to pimsim-trace/2; use a newer pimsim",
+        put(HEADER, "schema", "pimsim-trace/4"),
+        "1: schema: the file is pimsim-trace/4, this pimsim reads up to pimsim-trace/3; use a newer pimsim",
     ),
     "another schema": (put(HEADER, "schema", "onnx"), "1: schema: found 'onnx'.*expected 'pimsim-trace/1'"),
     # graph

@@ -38,6 +38,22 @@ from .test_reader_fuzz import places
         ("layer3.expert5", "layer3.expert5"),
         ("3*4", 12),
         ("kv-kv", 0),
+        ("(seq)", "seq"),
+        ("2*(kv+3)", "2*kv+6"),
+        ("seq//1", "seq"),
+        ("7//2", 3),
+        ("-7//2", -4),
+        ("(seq+1)//2", "(seq+1)//2"),
+        ("(seq+3)//2", "(seq+1)//2+1"),
+        ("(2*seq+kv+5)//2", "(kv+1)//2+seq+2"),
+        ("(2*seq+1)//4", "seq//2"),
+        ("((seq+1)//2+1)//2", "(seq+3)//4"),
+        ("3*seq//2", "(3*seq)//2"),
+        ("3*(seq//2)", "3*(seq//2)"),
+        ("-seq//2", "(-seq)//2"),
+        ("0-seq//2", "-(seq//2)"),
+        ("(kv//8)*(seq//8)+1", "(kv//8)*(seq//8)+1"),
+        ("x[2]//2", "x[2]//2"),
     ],
 )
 def test_canonical_text(text: str, canonical: int | str) -> None:
@@ -53,8 +69,15 @@ def test_canonical_text(text: str, canonical: int | str) -> None:
             "+",
             "seq+",
             "seq**2",
-            "seq//2",
-            "(seq)",
+            "seq//kv",
+            "seq//0",
+            "seq//-2",
+            "seq/2",
+            "(seq",
+            "seq)",
+            "()",
+            "2(seq)",
+            "((((((((((((((((((((((seq))))))))))))))))))))))",
             "2seq",
             "seq.",
             "seq--1",
@@ -62,7 +85,7 @@ def test_canonical_text(text: str, canonical: int | str) -> None:
             "+-seq",
             "sé",
         ),
-        *("seq kv", "seq*", "*seq", "1e3", "9999999999999", "a" * 201, "-", "--1", "2147483647*2"),
+        *("seq kv", "seq*", "*seq", "1e3", "9999999999999", "a" * 1001, "-", "--1", "2147483647*2"),
     ],
 )
 def test_what_is_no_size(text: str) -> None:
@@ -93,6 +116,30 @@ def test_symbols_may_get_their_values_in_any_order(
 ) -> None:
     some = {name: values[name] for name in first}
     assert put(put(written(terms), some), values) == put(written(terms), values)
+
+
+TREES = st.recursive(
+    st.sampled_from(NAMES) | st.integers(0, 60).map(str),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda parts: f"({''.join(parts)})")
+        | st.tuples(inner, st.integers(1, 9)).map(lambda parts: f"({parts[0]}//{parts[1]})")
+        | st.tuples(inner, inner).map(lambda parts: f"-{parts[0]}//3*2+{parts[1]}//4").map("({})".format)
+    ),
+    max_leaves=6,
+)
+
+
+@given(text=TREES, values=VALUES, first=st.sets(st.sampled_from(NAMES)))
+def test_quotients_are_python_s(text: str, values: dict[str, int], first: set[str]) -> None:
+    assert put(text, values) == eval(text, {}, dict(values))
+    plain = parse(text).plain()
+    assert put(plain, {}) == plain
+    assert put(put(text, {name: values[name] for name in first}), values) == put(text, values)
+
+
+def test_a_size_without_end_is_refused() -> None:
+    with pytest.raises(TraceError, match="more than 1000 terms"):
+        parse("*".join(f"(a{n}+b{n})" for n in range(60)))
 
 
 @given(terms=TERMS)

@@ -418,7 +418,20 @@ def test_a_size_that_the_model_fixes_is_no_symbol() -> None:
         from_torch(fixed, (torch.zeros(4, 5),), dynamic={"inputs[0]": {0: "n"}})
 
 
-def test_a_size_that_is_no_sum_of_products_is_named() -> None:
-    pooled = Of(lambda m, x: nn.functional.max_pool2d(x, 2))
-    with pytest.raises(TraceError, match=r"a size of the model is .*n.*, which is no sum of products"):
-        from_torch(pooled, (torch.zeros(1, 3, 8, 8),), dynamic={"inputs[0]": {2: "n"}})
+def test_strided_windows_keep_their_symbols() -> None:
+    """The sizes are those that PyTorch itself computes."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.MaxPool2d(3, 2), nn.Conv2d(4, 2, 1), nn.Flatten(2)
+    )
+    image = torch.zeros(1, 3, 32, 32)
+    trace = from_torch(model, (image,), dynamic={"input": {2: "height", 3: "width"}})
+    assert trace.symbols == ("height", "width")
+    for height, width in itertools.product(range(7, 15), (30, 31, 32, 33)):
+        found = trace.bind(height=height, width=width).ops[-1].output.shape
+        assert found == model(torch.zeros(1, 3, height, width)).shape
+
+
+def test_a_size_that_a_trace_cannot_write_is_named() -> None:
+    smaller = Of(lambda m, x: x[:, : torch.sym_min(x.shape[1], x.shape[2])])
+    with pytest.raises(TraceError, match=r"a size of the model is .*n.*, which a trace cannot write"):
+        from_torch(smaller, (torch.zeros(1, 3, 8),), dynamic={"inputs[0]": {1: "n", 2: "m"}})

@@ -105,3 +105,29 @@ def test_what_computes_is_refused_with_the_flag_too(allow_unknown: bool) -> None
     with pytest.raises(TraceError, match="that compute") as failure:
         from_torch(Distances(), torch.zeros(4, 6), allow_unknown=allow_unknown)
     assert "--allow-unknown" not in str(failure.value)
+
+
+class Norms(nn.Module):
+    """Two normalizations of one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.LayerNorm(16), nn.LayerNorm(16)
+
+    def forward(self, x: Any) -> Any:
+        return self.one(x) @ self.other(x).transpose(1, 2)
+
+
+@pytest.mark.parametrize(("device", "same"), [("cpu", True), ("meta", False)])
+def test_vectors_of_equal_values_are_one(device: str, same: bool) -> None:
+    """So PyTorch's ONNX exporter stores them; without values, or with others, they are two."""
+    with torch.device(device):
+        model, x = Norms(), torch.zeros(1, 4, 16)
+
+    def norms() -> int:
+        return sum(op.type == "LayerNormalization" for op in from_torch(model, x).ops)
+
+    assert norms() == (1 if same else 2)
+    with torch.no_grad():
+        model.other.weight.mul_(2)
+    assert norms() == 2

@@ -15,7 +15,7 @@ MOST_CHIPS = 100
 """Chips that a run takes unasked."""
 
 FIRING_S = 4e-5
-"""Time to simulate a firing of a core or a digital unit, s, and what comes of it: 20 to 42 us on the shipped traces."""
+"""Time to simulate a firing of a core or a digital unit, s, and what comes of it; of `benchmarks/firing_time.py`."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,18 @@ class Limits:
         return cls(needed, per_chip, range(fewest, 1 + (worth if options.many else min(worth, MOST_CHIPS))))
 
 
-def _duration(job: Job) -> str:
-    """Return about how long an inference takes to simulate, in words."""
+def firings_of(job: Job) -> int:
+    """Return how often cores and digital units fire in an inference, about: once a position of each op."""
     kinds, firings = kinds_of(job.chip.config), 0
     for node, tiling, site in zip(job.flows.programs[0], job.tilings, job.sites, strict=True):
         cores = -(-tiling.arrays // kinds[site].core_slots) if tiling is not None and site is not None else 1
         firings += node.positions * cores
-    seconds = firings * FIRING_S
+    return firings
+
+
+def _duration(job: Job) -> str:
+    """Return about how long an inference takes to simulate, in words."""
+    seconds = firings_of(job) * FIRING_S
     for unit, size in (("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"about {seconds / size:.0f} {unit}"

@@ -49,21 +49,23 @@ def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
 def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None) -> list[Plan]:
     """Map data flows of a trace on a chip together; return a plan for each. See `plan_trace`."""
     options = options or PlanOptions()
-    jobs = {1: _job(chip, trace, flows, options, 1)}
+    jobs = {1: job_of(chip, trace, flows, options, 1)}
     limits = Limits.of(jobs[1], options)
     reason = ""
     for count in limits.chips:
         package = Package(chip.config, count)
         for part in PARTS if len(flows.programs) == 1 else PARTS[:1]:
             job = (
-                jobs[part] if part in jobs else jobs.setdefault(part, _job(chip, trace, flows, options, part))
+                jobs[part]
+                if part in jobs
+                else jobs.setdefault(part, job_of(chip, trace, flows, options, part))
             )
             try:
                 return _on(package, job, limits.needed)
             except NoRoom as failure:
                 reason = str(failure)
     if reason == "buffer":
-        _job(chip, trace, flows, options, 1, alone=False)  # says it if a buffer cannot hold an op's inputs
+        job_of(chip, trace, flows, options, 1, alone=False)  # says it if a buffer cannot hold an op's inputs
     names = chip.config.working
     raise MappingError(
         f"'{flows.model}' needs {counted(limits.needed)}, {count} x {chip.config.name} has "
@@ -77,7 +79,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
     )
 
 
-def _job(
+def job_of(
     chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, part: int, *, alone: bool = True
 ) -> Job:
     """Say what is to be planned, with stores before layers whose inputs need more than a part of the buffer there.
@@ -120,7 +122,7 @@ def _job(
             check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config, alone)
     except MappingError:
         if alone:
-            _job(chip, trace, given, options, part, alone=False)  # says what would do without a store
+            job_of(chip, trace, given, options, part, alone=False)  # says what would do without a store
         raise
     return Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits, part)
 

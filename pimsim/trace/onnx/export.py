@@ -92,8 +92,9 @@ def from_onnx(
         the same.
     bindings : mapping of str to int, optional
         Values of symbolic dimensions. One that is named like a batch is bound to 1 by default, and the trace's
-        ``notes`` say so. An input that is one whole number may be given too, the branch of an If whose condition
-        depends on data by the node's name (1 for the first, 0 for the other), and the rounds of such a Loop.
+        ``notes`` say so; others that have none are symbols of the trace. An input that is one whole number may be
+        given too, the branch of an If whose condition depends on data by the node's name (1 for the first, 0 for the
+        other), and the rounds of such a Loop.
     model : str, optional
         The trace's name; by default the file's.
     command : str
@@ -102,10 +103,22 @@ def from_onnx(
     Raises
     ------
     TraceError
-        If the file is not a valid ONNX model; if it holds unknown ops (all are listed); if a dimension is
-        not bound or a shape cannot be inferred; if the package ``onnx`` is not installed.
+        If the file is not a valid ONNX model; if it holds unknown ops (all are listed); if a dimension that
+        is not bound decides which ops there are, or a shape cannot be inferred; if the package ``onnx`` is not
+        installed.
     """
-    return export(path, allow_unknown=allow_unknown, bindings=bindings, model=model, command=command).trace
+
+    def exported(values: Mapping[str, int]) -> Trace:
+        return export(path, allow_unknown=allow_unknown, bindings=values, model=model, command=command).trace
+
+    require_onnx(path)
+    from pimsim.trace.onnx.symbolic import symbolic
+    from pimsim.trace.onnx.unbound import UnboundError
+
+    try:
+        return exported(bindings or {})
+    except UnboundError as error:
+        return symbolic(exported, bindings or {}, error.names, str(path))
 
 
 def export(
@@ -116,10 +129,8 @@ def export(
     model: str | None = None,
     command: str = "",
 ) -> Exported:
-    """Do what `from_onnx` does, and say where in the file the trace's tensors stand."""
-    if importlib.util.find_spec("onnx") is None:
-        message = "reading ONNX files needs the package 'onnx'"
-        raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
+    """Do what `from_onnx` does where all dimensions have values, and say where in the file tensors stand."""
+    require_onnx(path)
     from pimsim.trace.onnx.graph import Graph
 
     graph = Graph(Path(path), dict(bindings or {}))
@@ -146,6 +157,13 @@ def export(
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
     return converter.exported(trace, folded)
+
+
+def require_onnx(path: str | Path) -> None:
+    """Refuse to go on without the package ``onnx``."""
+    if importlib.util.find_spec("onnx") is None:
+        message = "reading ONNX files needs the package 'onnx'"
+        raise TraceError(message, where=str(path), mend="pip install 'pimsim[onnx]'")
 
 
 def _with_weights(graph: Graph, unknown: Mapping[str, int]) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
@@ -26,8 +26,10 @@ from pimsim.trace.onnx.numbers import Chosen, give, numbers_of
 from pimsim.trace.onnx.ops import UNKNOWN_DOMAIN, full_type
 from pimsim.trace.onnx.piece import Piece
 from pimsim.trace.onnx.soundness import check_sound, check_survived
+from pimsim.trace.onnx.unbound import sums_of, unbound
 from pimsim.trace.onnx.values import Values
 from pimsim.trace.onnx.walk import Walk
+from pimsim.trace.symbols import Size
 from pimsim.trace.tensor import Tensor
 
 
@@ -95,7 +97,7 @@ class Graph(Values):
     Raises
     ------
     TraceError
-        If the file is not a valid model, or a dimension stays unbound.
+        If the file is not a valid model; UnboundError if a dimension has no value.
     """
 
     def __init__(self, path: Path, bindings: dict[str, int]) -> None:
@@ -109,6 +111,7 @@ class Graph(Values):
         self.quantized: dict[str, int] = {}
         self.sequences: dict[str, list[str]] = {}
         self.odd: dict[str, str] = {}
+        self.real: dict[str, str] = {}
         self.live: list[NodeProto | Piece] = []
         self.model = self._parse(path)
         given = give(self.model, bindings)
@@ -168,27 +171,28 @@ class Graph(Values):
 
     def _bind(self, bindings: dict[str, int], given: dict[str, int]) -> None:
         graph = self.model.graph
-        unbound: list[str] = []
+        missing: list[str] = []
         batches = self._batches(bindings)
+        sums = sums_of(graph)
         for value in graph.input:
             for axis, dim in enumerate(value.type.tensor_type.shape.dim):
                 if dim.HasField("dim_value") and dim.dim_value > 0:
                     continue
                 name = symbol_of(value.name, axis, dim.dim_param)
+                if name in sums and name not in bindings:
+                    continue
                 if axis > 0 and dim.HasField("dim_value") and dim.dim_value == 0 and name not in bindings:
                     continue  # nothing along it: a cache before the first token
                 if name not in bindings and name not in self.symbols:
                     if not is_batch(name, axis == 0) and name not in batches:
-                        unbound.append(name)
+                        missing.append(name)
                         continue
                     self.defaults.append(name)
                     self.notes.append(f"symbolic dimension '{name}' of '{value.name}' bound to 1 by default")
                 self.symbols[name] = dim.dim_value = bindings.get(name, 1)
-        unbound = [name for name in dict.fromkeys(unbound) if name not in self.symbols]
-        if unbound:
-            message = "symbolic dimensions without a value: " + ", ".join(unbound)
-            mend = " ".join(f"--bind {name}=N" for name in unbound)
-            raise TraceError(message, where=self.where, mend=f"say {mend}")
+        missing = [name for name in dict.fromkeys(missing) if name not in self.symbols]
+        if missing:
+            raise unbound(missing, self.where)
         left = {name: n for name, n in bindings.items() if name not in self.symbols and name not in given}
         for name, size in bindings.items():
             least = 1 if name in self.symbols else 0
@@ -199,7 +203,7 @@ class Graph(Values):
         self.symbols.update(given)
         if not any(node.op_type in ("If", "Loop") for node in _all_nodes(graph.node)):
             self._check_chosen()
-        self._rebind_repeated()
+        self._rebind_repeated(sums)
         fixed = [value for value in graph.value_info if _shape(value) is not None]
         del graph.value_info[:]
         graph.value_info.extend(fixed)
@@ -227,12 +231,18 @@ class Graph(Values):
             mend = closest(name, known) if known else "it has none at all"
             raise TraceError(message, where=self.where, mend=mend)
 
-    def _rebind_repeated(self) -> None:
+    def _rebind_repeated(self, sums: Mapping[str, Size]) -> None:
         """A dimension seen unbound on one input may have been bound by default on a later one."""
         for value in self.model.graph.input:
             for dim in value.type.tensor_type.shape.dim:
                 if is_named(dim.dim_param) and dim.dim_param in self.symbols:
                     dim.dim_value = self.symbols[dim.dim_param]
+                elif dim.dim_param in sums:
+                    size = sums[dim.dim_param].put(self.symbols).plain()
+                    if not isinstance(size, int) or size < 0:
+                        message = f"the dimension '{dim.dim_param}' of '{value.name}' is {size}"
+                        raise TraceError(message, where=self.where, mend="give its names other values")
+                    dim.dim_value = size
 
     def _find_live(self) -> None:
         """Leave out the nodes that no output depends on."""

@@ -10,7 +10,7 @@ from onnx import FunctionProto, defs
 from pimsim.errors import TraceError
 from pimsim.trace.onnx import bodies
 from pimsim.trace.onnx.constants import dtype_name, type_of
-from pimsim.trace.onnx.lowering import layers, microsoft, products, quantized, sequences, signals
+from pimsim.trace.onnx.lowering import classical, layers, microsoft, products, quantized, sequences, signals
 from pimsim.trace.onnx.lowering.table import EXPANSIONS
 from pimsim.trace.onnx.ops import check_vanishing, full_type, known
 from pimsim.trace.onnx.piece import OnnxMaker
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPANSIONS",
     "FREE",
+    "classical",
     "layers",
     "lowered",
     "microsoft",

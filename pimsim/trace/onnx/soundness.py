@@ -10,7 +10,7 @@ from pathlib import Path
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, shape_inference
 
-from pimsim.errors import TraceError
+from pimsim.errors import ModelError, TraceError
 
 MOST_OPSET = 2**31 - 1
 MEMORY = 4 * 2**30
@@ -76,10 +76,10 @@ def check_survived(model: ModelProto, where: str) -> None:
         _infer_and_end(model)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status == -signal.SIGXCPU:
-        raise TraceError(f"the ONNX library finds no end of its shapes in {_seconds(model)} s", where=where)
+        raise ModelError(f"the ONNX library finds no end of its shapes in {_seconds(model)} s", where=where)
     if status:
         how = signal.Signals(-status).name if status < 0 else "out of memory"
-        raise TraceError(f"the ONNX library gave up on its shapes ({how})", where=where)
+        raise ModelError(f"the ONNX library gave up on its shapes ({how})", where=where)
 
 
 def _infer_and_end(model: ModelProto) -> None:

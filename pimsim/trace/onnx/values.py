@@ -29,6 +29,8 @@ class Values:
         What was said of Ifs and Loops.
     odd : dict
         Values that say where another is no number, and which.
+    real : dict
+        Complex values whose imaginary part is zero, and their real part.
     """
 
     where: str
@@ -39,6 +41,7 @@ class Values:
     sequences: dict[str, list[str]]
     chosen: Chosen
     odd: dict[str, str]
+    real: dict[str, str]
     _read: set[str]
     _unnamed = 0
 

@@ -165,6 +165,7 @@ class Walk:
     def _infer(self, node: NodeProto) -> None:
         """Infer the forms of what a node puts out; what ONNX cannot say, the file may."""
         graph = self.graph
+        node = self._without_empty(node)
         schema = defs.get_schema(node.op_type, graph.opset, "")
         types = {v: type_of(graph.constants.tensors[v]) for v in node.input if v in graph.constants.tensors}
         if any(v and v not in types for v in node.input):
@@ -200,6 +201,17 @@ class Walk:
                 if value:
                     held = graph.constants.tensors.get(value)
                     graph.constants.tensors[value] = Tensor(pooled, held.dtype if held else "int64")
+
+    def _without_empty(self, node: NodeProto) -> NodeProto:
+        """Return a Resize without the empty factors that some exporters write beside the sizes."""
+        if node.op_type != "Resize" or len(node.input) < 4 or not node.input[3]:
+            return node
+        made = NodeProto()
+        made.CopyFrom(node)
+        for at in (1, 2):
+            held = self.graph.constants.tensors.get(node.input[at])
+            made.input[at] = "" if held is not None and 0 in held.shape else node.input[at]
+        return made
 
     def _by_value(self, value: str) -> None:
         """Find the form of a constant by computing it."""

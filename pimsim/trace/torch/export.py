@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pimsim.errors import TraceError
 from pimsim.trace.found import closest
-from pimsim.trace.symbols import Size, total
+from pimsim.trace.symbols import Size, quotient, total
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +42,8 @@ _WHOLE = (
     *("upsample_bilinear2d.vec", "upsample_trilinear3d.vec", "upsample_bicubic2d.vec"),
     *("_adaptive_avg_pool2d.default", "adaptive_avg_pool1d.default", "roll.default"),
 )
+_STORED_ONCE = 1024  # elements; torch.onnx stores equal initializers of no more than that once
+_QUOTIENTS = ("FloorDiv", "CleanDiv")  # what torch calls a size divided by another, rounded down
 _DATA_DEPENDENT = (
     "GuardOnDataDependentSymNode",
     "DataDependentOutputException",
@@ -229,13 +231,17 @@ class Exported:
         self.symbols = self._symbols()
 
     def _held(self) -> dict[str, str]:
-        """Return the placeholders of parameters and the like, with the first name that the model has for each."""
-        signature, first = self.program.graph_signature, dict[int, str]()
+        """Return the placeholders of parameters and the like, with the first name that the model has for each.
+
+        Short vectors of equal values have one name, as PyTorch's ONNX exporter stores them once: two normalizations of
+        a model that is not trained are the same.
+        """
+        signature, first = self.program.graph_signature, dict[Hashable, str]()
         owned = (
             *self.module.named_parameters(remove_duplicate=False),
             *self.module.named_buffers(remove_duplicate=False),
         )
-        tied = {name: first.setdefault(id(each), name) for name, each in owned}
+        tied = {name: first.setdefault(_key(each), name) for name, each in owned}
         held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
         lifted = signature.inputs_to_lifted_tensor_constants
         return {node: tied.get(name, name) for node, name in held.items()} | dict(lifted)
@@ -272,7 +278,7 @@ class Exported:
         Raises
         ------
         TraceError
-            If it is not a sum of products.
+            If a trace cannot write it (`pimsim.trace.symbols`).
         """
         if isinstance(value, int):
             return value
@@ -289,16 +295,26 @@ class Exported:
             return _product([self._terms(expr.base)] * int(expr.exp))
         if expr.is_Mul:
             return _product([self._terms(part) for part in expr.args])
+        divisor = expr.args[1] if str(expr.func) in _QUOTIENTS else None
+        if divisor is not None and divisor.is_Integer and int(divisor) > 0:
+            return list(quotient(total(self._terms(expr.args[0])), int(divisor)).terms)
         text = str(expr)
         for theirs, ours in self.symbols.items():
             text = text.replace(theirs, ours)
-        message = f"a size of the model is {text}, which is no sum of products"
+        message = f"a size of the model is {text}, which a trace cannot write"
         mend = "leave those sizes out of the symbols: give the inputs the size wanted"
         raise TraceError(message, where=self.where, mend=mend)
 
     def shape(self, value: Any) -> tuple[int, ...]:
         """Return the shape of a tensor; symbolic sizes are text."""
         return tuple(self.size(size) for size in value.shape)  # type: ignore[misc]
+
+
+def _key(tensor: torch.Tensor) -> Hashable:
+    """Return what is the same of parameters that are one."""
+    if tensor.dim() != 1 or not 1 < tensor.numel() <= _STORED_ONCE or tensor.device.type != "cpu":
+        return id(tensor)
+    return str(tensor.dtype), *tensor.detach().tolist()
 
 
 def _paths(arguments: Mapping[str, Any]) -> list[str]:

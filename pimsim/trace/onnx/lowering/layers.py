@@ -69,6 +69,9 @@ def recurrent_layer(m: OnnxMaker, kind: str, weight: Named, state_weight: Named)
     source, bias = m.needed(0), m.given(3)
     if m.given(7) is not None and kind == "LSTM":
         raise m.refuse("its gates look at the content (peepholes), which is not modelled")
+    for term, what in ((source, "input"), (weight, "weight"), (state_weight, "weight of the state")):
+        if len(term.shape) != 3:
+            raise m.refuse(f"its {what} has {len(term.shape)} dimensions, expected 3")
     by_batch = m.attribute("layout", 0)
     source = m.transpose(source, (1, 0, 2)) if by_batch else source
     count, wide, _ = weight.shape

@@ -9,8 +9,10 @@ from pimsim.trace.lower.einsum import einsum
 from pimsim.trace.lower.maker import elements
 from pimsim.trace.onnx.constants import SMALL
 from pimsim.trace.onnx.lowering.table import expands
-from pimsim.trace.onnx.piece import OnnxMaker
+from pimsim.trace.onnx.piece import Named, OnnxMaker
 from pimsim.trace.tensor import Shape
+
+_WINDOWS = 128  # rows of indices that are taken as slices, at most
 
 
 @expands("MatMul")
@@ -84,11 +86,35 @@ def _rows(m: OnnxMaker, axis: int, shape: Shape) -> list[Any] | None:
     except TraceError:  # it waits for a value that the file does not have
         return None
     axis %= len(source.shape)
-    start = places[0] % source.shape[axis] if places else 0
-    if [place % source.shape[axis] for place in places] != list(range(start, start + len(places))):
+    size = source.shape[axis]
+    places = [place % size for place in places]
+    start = places[0] if places else 0
+    if places == list(range(start, start + len(places))):
+        part = m.cut(source, axis, start, start + len(places))
+        m.puts_out(0, m.reshape(part, (*source.shape[:axis], *shape, *source.shape[axis + 1 :])))
+        return []
+    if len(shape) != 2 or not 0 < shape[0] <= _WINDOWS or shape[1] < 2:
         return None
-    part = m.cut(source, axis, start, start + len(places))
-    m.puts_out(0, m.reshape(part, (*source.shape[:axis], *shape, *source.shape[axis + 1 :])))
+    return _windows(m, source, axis, [places[n : n + shape[1]] for n in range(0, len(places), shape[1])])
+
+
+def _windows(m: OnnxMaker, source: Named, axis: int, rows: list[list[int]]) -> list[Any] | None:
+    """Rows of indices with one step each are slices, joined: so an image is laid out for a kernel that slides."""
+    step = rows[0][1] - rows[0][0]
+    if step < 1 or any(row != list(range(row[0], row[-1] + 1, step)) for row in rows):
+        return None
+    head, tail = source.shape[:axis], source.shape[axis + 1 :]
+    parts = []
+    for row in rows:
+        about: dict[str, Any] = {
+            "starts": (row[0],),
+            "ends": (row[-1] + 1,),
+            "axes": (axis,),
+            "steps": (step,),
+        }
+        part = m.op("Slice", [source], (*head, len(row), *tail), **about)
+        parts.append(m.reshape(part, (*head, 1, len(row), *tail)))
+    m.puts_out(0, m.concat(parts, axis))
     return []
 
 
@@ -122,9 +148,8 @@ def _split(m: OnnxMaker) -> list[Any] | None:
     return []
 
 
-@expands("Concat")
-def _concat(m: OnnxMaker) -> list[Any] | None:
-    """What is empty does not count: a cache before the first token."""
+def without_empty(m: OnnxMaker) -> list[Any] | None:
+    """Of what a Concat joins, what is empty does not count: a cache before the first token."""
     terms = [m.term(value) for value in m.node.input]
     axis = m.attribute("axis", 1) % len(terms[0].shape)
     kept = [term for term in terms if 0 not in term.shape]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pimsim.errors import TraceError
 from pimsim.trace.lower.fourier import transform
+from pimsim.trace.onnx.lowering.products import without_empty
 from pimsim.trace.onnx.lowering.table import expands
 from pimsim.trace.onnx.piece import OnnxMaker
 
@@ -12,7 +14,8 @@ from pimsim.trace.onnx.piece import OnnxMaker
 @expands("DFT")
 def _dft(m: OnnxMaker) -> list[Any]:
     """Each transform multiplies its samples, real or complex, by a matrix."""
-    source = m.needed(0)
+    given_value = m.graph.own(m.node.input[0])
+    source = m.term(m.graph.real.get(given_value, given_value))  # zeros need not be multiplied
     rank = len(source.shape)
     if m.graph.opset >= 20:
         given = m.value(2)
@@ -31,6 +34,28 @@ def _dft(m: OnnxMaker) -> list[Any]:
         bins, out_parts = (int(length[0]) if length else 2 * (source.shape[axis] - 1)), 1
     m.puts_out(0, transform(m, source, axis, bins, out_parts))
     return []
+
+
+@expands("Concat")
+def _complex(m: OnnxMaker) -> list[Any] | None:
+    """Remember of what is made complex what it was; else as what is empty says."""
+    values = [m.graph.own(value) for value in m.node.input]
+    if len(values) == 2 and all(value in m.graph.constants.tensors for value in values):
+        shape = m.term(values[0]).shape
+        last = m.attribute("axis", 1) % len(shape) == len(shape) - 1 and shape[-1:] == (1,)
+        if last and m.term(values[1]).shape == shape and _is_zero(m, values[1]):
+            m.graph.real[m.node.output[0]] = values[0]
+    return without_empty(m)
+
+
+def _is_zero(m: OnnxMaker, value: str) -> bool:
+    """Whether a value is a constant, all zeros."""
+    if value not in m.graph.constants.names:
+        return False
+    try:
+        return not m.graph.constants.value(value).any()
+    except TraceError:  # its value is not known
+        return False
 
 
 @expands("STFT")
