@@ -45,7 +45,7 @@ class TraceError(PimsimError):
 
 
 class MappingError(PimsimError):
-    """The model does not fit the chip."""
+    """The model does not fit the chip, or a plan that is given is wrong."""
 
 
 class ResultError(PimsimError):

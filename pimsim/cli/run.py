@@ -18,6 +18,7 @@ from pimsim.errors import ConfigError, InterruptedRunError, PimsimError
 if TYPE_CHECKING:
     from pimsim.chip import Chip
     from pimsim.mapping.planning.options import Effort
+    from pimsim.mapping.saved import SavedPlan
     from pimsim.result.result import Result
     from pimsim.run.experiment import Experiment
     from pimsim.trace import Trace
@@ -44,6 +45,13 @@ SHOWN = 5  # of what an inference keeps busy the longest, in a plan
 @click.option("--seed", type=int, default=0, metavar="N", help="Of random times and experts (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @options.effort
+@options.mapper
+@click.option(
+    "--mapping",
+    type=click.Path(path_type=Path),
+    metavar="PLAN",
+    help="Run the plan in this file, as pimsim map saves it, with the options that it was made with.",
+)
 @click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
@@ -110,6 +118,8 @@ def command(
     chips: int | None,
     many: bool,
     effort: Effort,
+    mapper: str,
+    mapping: Path | None,
     weight_bits: int | None,
     input_bits: int | None,
     reload: bool,
@@ -178,6 +188,8 @@ def command(
                 chips=chips,
                 many=many,
                 effort=effort,
+                mapper=mapper,
+                mapping=_given(mapping),
                 weight_bits=weight_bits,
                 input_bits=input_bits,
                 reload=reload,
@@ -212,6 +224,15 @@ def command(
             progress.hide()
             click.echo(f"interrupted {progress.stage}", err=True)
             sys.exit(INTERRUPTED)
+
+
+def _given(path: Path | None) -> SavedPlan | None:
+    """Read the plan that is given, if any."""
+    if path is None:
+        return None
+    from pimsim.mapping.saved import SavedPlan
+
+    return SavedPlan.load(path)
 
 
 def _window(timeline: Path | None, text: str | None) -> tuple[int, int] | None:

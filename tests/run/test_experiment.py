@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import pimsim
-from pimsim import Chip, ConfigError, Experiment, Options, Trace
+from pimsim import Chip, ConfigError, Experiment, Options, Trace, saved_plan
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.run.experiment import Changes
 from pimsim.run.options import OptionKeywords
@@ -27,6 +27,8 @@ OTHER: dict[str, Any] = {  # another value of every option
     "input_bits": 4,
     "reload": True,
     "effort": "normal",
+    "mapper": "mine",
+    "mapping": saved_plan(small_chip(), decoder(), **ASKED),
     "batch": 2,
     "prompt": 7,
     "tokens": 5,

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict, get_args
 
 from pimsim.errors import ConfigError
+from pimsim.mapping.saved import SavedPlan
 from pimsim.trace.model import Model
 from pimsim.trace.op import Op
 
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
+OWN_MAPPER = "balanced"
+"""The name of the mapper that comes with pimsim."""
 MOST = {"chips": 100_000, "weight_bits": 64, "input_bits": 64}
 
 
@@ -23,6 +26,8 @@ class PlanKeywords(TypedDict, total=False):
     reload: bool
     many: bool
     effort: Effort
+    mapper: str
+    mapping: SavedPlan | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,10 @@ class PlanOptions:
     effort : str
         What is done so that no link of the network carries much more than it must: ``quick`` is nothing; ``normal`` and
         ``thorough`` try tiles that are alike in each other's places, for a second or two, or about fifteen, a chip.
+    mapper : str
+        What makes the plan: ``balanced``, or another one that is plugged in (`pimsim.mappers`).
+    mapping : SavedPlan, optional
+        The plan itself, with the options that it was made with: others are refused.
 
     Raises
     ------
@@ -57,8 +66,12 @@ class PlanOptions:
     reload: bool = False
     many: bool = False
     effort: Effort = "quick"
+    mapper: str = OWN_MAPPER
+    mapping: SavedPlan | None = None
 
     def __post_init__(self) -> None:
+        if self.mapping is not None:
+            self._take_from(self.mapping)
         for name, most in MOST.items():
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), most)
@@ -67,6 +80,34 @@ class PlanOptions:
         if self.effort not in EFFORTS:
             mend = f"expected one of: {', '.join(EFFORTS)}"
             raise ConfigError(f"found {self.effort!r:.30}", where="effort", mend=mend)
+        if not isinstance(self.mapper, str):
+            raise ConfigError(f"found {self.mapper!r:.30}, expected the name of a mapper", where="mapper")
+
+    def _take_from(self, mapping: object) -> None:
+        """Take the options that a plan was made with, or refuse others."""
+        if not isinstance(mapping, SavedPlan):
+            raise ConfigError(
+                f"found {mapping!r:.60}, expected a plan",
+                where="mapping",
+                mend="load one with SavedPlan.load(path)",
+            )
+        asked = mapping.content.options
+        for name, default in (
+            ("chips", None),
+            ("weight_bits", None),
+            ("input_bits", None),
+            ("reload", False),
+            ("effort", "quick"),
+            ("mapper", OWN_MAPPER),
+        ):
+            own, made = getattr(self, name), getattr(asked, name, default)
+            if own not in (default, made):
+                raise ConfigError(
+                    f"found {own!r:.30} and a mapping, which was made with {made!r:.30}",
+                    where=name,
+                    mend="leave it out, or make another plan with pimsim map",
+                )
+            object.__setattr__(self, name, made)
 
 
 def check_count(name: str, value: object, most: int) -> None:
