@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pimsim.trace import Trace
 
 
-SHOWN = 5  # of what an inference keeps busy the longest, in a plan
-
-
 @click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("chip")
 @click.argument("trace")
@@ -294,12 +291,17 @@ def _show_plan(experiment: Experiment, as_json: bool) -> None:
     if as_json:
         print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return
-    from pimsim.mapping.lowering.lowering import lower
-    from pimsim.netlist.loads import busiest_of
+    from pimsim.mapping.lowering.predicted import predict
+    from pimsim.mapping.next_copy import next_copy
+    from pimsim.mapping.planning.optimum import chip_bound
     from pimsim.report.plan_table import plan_report
+    from pimsim.report.prediction import prediction_report
 
-    busiest = busiest_of(lower(plan, 1).net, SHOWN)
-    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips, busiest))
+    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips))
+    if not experiment.options.generates:
+        prediction = predict(plan)
+        more = next_copy(plan, experiment.trace, experiment.options, prediction)
+        print_pieces(*prediction_report(prediction, chip_bound(plan), more))
 
 
 def _hand_over(
