@@ -82,7 +82,7 @@ def test_a_saved_plan_runs_as_without_it(case: str) -> None:
     assert saved_plan(again).to_json() == text
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chips(), traces())
 def test_nothing_is_lost_in_a_file(chip: Chip, trace: Trace) -> None:
     """What is worked out again (least places, room, shares, operands) is what the planner had."""
@@ -111,14 +111,14 @@ def edit(data: Data, draw: random.Random) -> None:
     """Change something of a plan, as a hand might: something sensible, or not."""
     rows = [row for row in data["ops"] if row.get("copies") or row.get("tiles")]
     row = draw.choice(rows if rows and draw.random() < 0.8 else data["ops"])
-    ways = ["number", "drop", "key"] if draw.random() < 0.2 else ["key"]
+    ways = ["number", "drop", "key", "key", "key"] if draw.random() < 0.25 else []
     if row.get("copies"):
         ways += ["move copy", "fewer", "home", "arrays"] * 2
     if row.get("tiles"):
         ways += ["tiles", "more tiles"] * 3
     if row.get("places"):
         ways += ["places", "no places"] * 2
-    way = draw.choice(ways)
+    way = draw.choice(ways or ["key"])
     tiles = [0, 1, 2, 3, draw.randrange(20)]
     if way == "move copy":
         copy = draw.choice(row["copies"])
@@ -172,8 +172,8 @@ def edit(data: Data, draw: random.Random) -> None:
         row[key] = value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(chips(), traces(), st.integers(0, 2**32), st.integers(1, 3))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(chips(), traces(), st.integers(0, 2**32), st.integers(1, 2))
 def test_an_edited_plan_is_refused_or_keeps_all_promises(
     chip: Chip, trace: Trace, seed: int, count: int
 ) -> None:

@@ -7,17 +7,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.dataflow import Edge
 from pimsim.mapping.given.frame import Frame
 from pimsim.mapping.given.seats import where_of
 from pimsim.mapping.planning.dealing import Deal, Parts
 from pimsim.mapping.planning.holding import Holding
+from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import PlannedOp
 from pimsim.mapping.planning.reads import Reads
 from pimsim.mapping.planning.room import block_of
+from pimsim.mapping.planning.shared import only_taken
 from pimsim.mapping.planning.stationary import ARRAYS, MEMORY
+from pimsim.mapping.planning.stripes import reach
 from pimsim.mapping.planning.tiling import Block
 from pimsim.mapping.planning.whole import bytes_beside
 
@@ -57,15 +62,16 @@ class Buffers:
     needed: list[dict[Key, int]] = field(init=False)
     _used: dict[Spot, Counter[str]] = field(init=False)
     _off_chip: Counter[int] = field(init=False)
+    _open: dict[Spot, list[tuple[int, Key, int, int]]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Count everything, and refuse what does not fit."""
         frame = self.frame
         self.places = [{} for _ in frame.programs]
         self.needed = [{} for _ in frame.programs]
-        self._used, self._off_chip = {}, Counter()
-        least = frame.least
-        self.reads = Reads(frame.programs, least, least, self.deals, frame.input_bits)
+        self._used, self._off_chip, self._open = {}, Counter(), {}
+        self.wanted = self._wanted()
+        self.reads = Reads(frame.programs, frame.least, self.wanted, self.deals, frame.input_bits)
         for number, own in enumerate(self.parts):
             for program, each in enumerate(own):
                 self.reads._parts[program, number, len(self.ops[number].replicas)] = each
@@ -80,7 +86,26 @@ class Buffers:
                 self._copies(number, op)
             self._elsewhere(number, op)
             self._check_given(number)
+        self._share_out()
         self._check_room()
+
+    def _wanted(self) -> list[list[list[int]]]:
+        """Return the places that keep a pipeline going, as the planner has them; where all are given, the least."""
+        frame = self.frame
+        if all(len(row.places) == len(frame.programs) or row.site is None for row in frame.rows):
+            return frame.least
+        ahead = np.array(
+            [reach(node, len(op.replicas)) for node, op in zip(frame.nodes, self.ops, strict=True)],
+            dtype=np.int64,
+        )
+        found = [
+            [
+                [places + int(ahead[edge.source]) for places, edge in zip(row, node.edges, strict=True)]
+                for row, node in zip(places_of(each, ahead, frame.kinds), each, strict=True)
+            ]
+            for each in frame.programs
+        ]
+        return [only_taken(*each, frame.users, 1) for each in zip(frame.programs, found, strict=True)]
 
     # -- the inputs of an op -----------------------------------------------------------------------------------
 
@@ -99,6 +124,27 @@ class Buffers:
             )
         self.places[program][key], self.needed[program][key] = found, least
         return found
+
+    def _leave_open(self, program: int, key: Key, wanted: int, size: int) -> None:
+        """Note an input that no places are given for: it may have what is wanted, if there is room."""
+        number, edge, tile = key
+        given = self.frame.rows[number].places
+        if program >= len(given) or str(tile) not in given[program].get(str(edge), {}):
+            more = wanted - self.places[program][key]
+            if more > 0:
+                spot = self.ops[number].round, tile
+                self._open.setdefault(spot, []).append((program, key, more, size))
+
+    def _share_out(self) -> None:
+        """Give all inputs in a tile that no places are given for the same part of what they want."""
+        for (turn, tile), lines in self._open.items():
+            used = self._used.setdefault((turn, tile), Counter())
+            room = self.frame.package.site(tile).store.capacity_bytes - used.total()
+            lacking = sum(more * size for _, _, more, size in lines)
+            part = min(1.0, max(0, room) / lacking) if lacking else 1.0
+            for program, key, more, size in lines:
+                self.places[program][key] += int(more * part)
+                used[self.frame.nodes[key[0]].name] += int(more * part) * size
 
     def _attached(self, number: int, op: PlannedOp) -> None:
         """Registers between an op and the one before: not in the buffer."""
@@ -132,7 +178,9 @@ class Buffers:
         for tile, here in held.items():
             size = here.copies * self._block(number, op) + self.beside.get(number, 0)
             for line in here.lines:
-                size += line.size * self._given(line.program, (number, line.edge, tile), line.least)
+                key = number, line.edge, tile
+                size += line.size * self._given(line.program, key, line.least)
+                self._leave_open(line.program, key, line.wanted, line.size)
             self._take(number, op, tile, size)
 
     def _slices(self, number: int, op: PlannedOp) -> None:
@@ -148,9 +196,11 @@ class Buffers:
                         continue
                     least = frame.least[program][number][n]
                     size = self.reads.bytes_per_token(edge, 1 / op.slices)
-                    places = self._given(program, (number, n, tile), least)
+                    wanted = max(least, self.wanted[program][number][n])
+                    places = self._given(program, (number, n, tile), least, wanted if edge.held else 0)
                     if not edge.held:
                         used += places * size
+                        self._leave_open(program, (number, n, tile), wanted, size)
                     elif written:  # only what is to be written waits in the buffer
                         used += least * size
                     elif edge.cached or not shared:  # else it goes into the other program's cache
