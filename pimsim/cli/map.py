@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @options.effort
 @options.mapper
+@options.optimize
+@options.budget
 @click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
@@ -57,6 +59,8 @@ def command(
     chips: int | None,
     effort: Effort,
     mapper: str,
+    optimize: str | None,
+    budget: int,
     many: bool,
     weight_bits: int | None,
     input_bits: int | None,
@@ -90,6 +94,8 @@ def command(
             chips=chips,
             effort=effort,
             mapper=mapper,
+            optimize=optimize,
+            budget=budget,
             many=many,
             weight_bits=weight_bits,
             input_bits=input_bits,

@@ -18,3 +18,13 @@ mapper = click.option(
     metavar="NAME",
     help="What makes the plan: balanced (the default), or one of your own that is plugged in.",
 )
+
+optimize = click.option(
+    "--optimize",
+    metavar="WHAT",
+    help="Plan several ways and take what is predicted to be the best: interval, latency, energy, chips, or several "
+    "with weights: interval=2,energy=1.",
+)
+budget = click.option(
+    "--budget", type=int, default=8, metavar="N", help="How many plans --optimize tries (default 8)."
+)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @options.effort
 @options.mapper
+@options.optimize
+@options.budget
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path),
@@ -116,6 +118,8 @@ def command(
     many: bool,
     effort: Effort,
     mapper: str,
+    optimize: str | None,
+    budget: int,
     mapping: Path | None,
     weight_bits: int | None,
     input_bits: int | None,
@@ -186,6 +190,8 @@ def command(
                 many=many,
                 effort=effort,
                 mapper=mapper,
+                optimize=optimize,
+                budget=budget,
                 mapping=_given(mapping),
                 weight_bits=weight_bits,
                 input_bits=input_bits,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from pimsim.chip import Chip
+from pimsim.mapping.best import best_plan
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.given.door import find_plans
 from pimsim.mapping.planning.job import Flows
@@ -32,7 +33,7 @@ def make_plan(
         What is asked.
     **changes
         Options by name: ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``many``, ``effort``,
-        ``mapper``, ``mapping``.
+        ``mapper``, ``mapping``, ``optimize``, ``budget``.
 
     Raises
     ------
@@ -46,5 +47,8 @@ def make_plan(
     asked = replace(options or PlanOptions(), **changes)
     trace = bind_batch(trace)
     trace.require_bound()
-    (plan,) = find_plans(chip, trace, Flows(trace.model, [build(trace)]), asked)
+    flows = Flows(trace.model, [build(trace)])
+    if asked.optimize is not None:
+        return best_plan(chip, trace, flows, asked)
+    (plan,) = find_plans(chip, trace, flows, asked)
     return plan if asked.mapping is not None else seated([Program(plan, 1)], asked.effort)[0].plan

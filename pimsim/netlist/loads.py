@@ -76,6 +76,16 @@ def work_of(net: Netlist) -> Iterator[tuple[str, int, int]]:
             yield op, behind + channel, size
 
 
+def energy_of(net: Netlist) -> float:
+    """Return the energy of all visits of a run that have one, pJ; of what grows with a cache, the most."""
+    total = 0.0
+    for steps, times in _visits(net):
+        total += times * sum(pj for step in steps for _, pj in step.energy if pj is not None)
+    for _, tree, times in _trees(net):
+        total += times * sum(pj for _, pj in tree.energy if pj is not None)
+    return total
+
+
 def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:
     """Return the flits that a run sends between nodes of a chip, by chip, source and target; by flit only."""
     assert net.network is not None

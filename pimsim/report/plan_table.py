@@ -82,6 +82,8 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
         yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
     for line in apart_notes(plan):
         yield plain(line)
+    if plan.chosen:
+        yield plain(plan.chosen)
     kinds = plan.package.kinds
     policies = {op.node.name: kinds[op.site].product_policy for op in plan.ops if op.site is not None}
     alike: dict[tuple[Any, ...], list[str]] = {}

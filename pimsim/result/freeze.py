@@ -129,6 +129,7 @@ def freeze(
             *window_notes(windows, latency),
             *mask_notes(machine),
             *apart_notes(plan),
+            *([plan.chosen] if plan.chosen else []),
         ],
         "config": plan.chip.to_dict(),
         "trace": {

@@ -85,6 +85,8 @@ class Experiment:
             about["mapping"] = self.options.mapping.digest
         if self.options.mapper == OWN_MAPPER:
             del about["mapper"]
+        if self.options.optimize is None:
+            del about["optimize"], about["budget"]
         if not self.options.cold:
             del about["cold"]
         if self.options.pace is None:

@@ -42,7 +42,7 @@ class Options(PlanOptions):
 
     Parameters
     ----------
-    chips, weight_bits, input_bits, reload, many, effort, mapper, mapping
+    chips, weight_bits, input_bits, reload, many, effort, mapper, mapping, optimize, budget
         As for a plan.
     batch : int
         Inferences, all requested at time 0; they follow one another through the pipeline.
@@ -113,6 +113,10 @@ class Options(PlanOptions):
         if (self.prompt is None) != (self.tokens is None):
             here, other = ("prompt", "tokens") if self.tokens is None else ("tokens", "prompt")
             raise ConfigError(f"needs {other}, too", where=here)
+        if self.prompt is not None and self.optimize is not None:
+            raise ConfigError(
+                "does not go with a prompt: no pace of generated tokens is predicted", where="optimize"
+            )
         if self.prompt is None:
             for name, default in (("requests", 1), ("rate", None), ("places", None)):
                 if getattr(self, name) != default:

@@ -113,3 +113,16 @@ def test_files_that_cannot_be_read_or_written_are_told(tmp_path, capsys, monkeyp
     there = Path(tmp_path / "no" / "plan.json")
     done = call(capsys, monkeypatch, "map", "isaac", trace, "-o", str(there))
     assert (done.code, done.err) == (2, f"error: {there}: cannot be written: No such file or directory\n")
+
+
+def test_an_objective_chooses_among_plans_and_a_budget_of_zero_is_refused(tmp_path, capsys, monkeypatch):
+    trace = small_file(tmp_path)
+    shown = call(
+        capsys, monkeypatch, "run", "isaac", trace, "--plan", "--optimize", "interval", "--budget", "1"
+    )
+    assert shown.code == 0
+    assert "Of 1 plan, the best by interval, as predicted" in shown.out
+    assert "Predicted interval: " in shown.out
+    refused = call(capsys, monkeypatch, "map", "isaac", trace, "--optimize", "interval", "--budget", "0")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == "error: budget: found 0, expected a whole number from 1 to 100\n"

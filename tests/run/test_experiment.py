@@ -28,6 +28,8 @@ OTHER: dict[str, Any] = {  # another value of every option
     "reload": True,
     "effort": "normal",
     "mapper": "mine",
+    "optimize": "interval",
+    "budget": 3,
     "mapping": saved_plan(small_chip(), decoder(), **ASKED),
     "batch": 2,
     "prompt": 7,
@@ -60,7 +62,7 @@ def test_a_result_has_the_identity_that_its_experiment_had_before_it_ran() -> No
 @pytest.mark.parametrize("name", [each.name for each in fields(Options) if each.name != "many"])
 def test_every_option_is_part_of_the_identity(name: str) -> None:
     """An option that is added needs a row in `OTHER`, or this fails."""
-    asked = {} if name == "batch" else ASKED
+    asked = {} if name in ("batch", "optimize") else {"optimize": "energy"} if name == "budget" else ASKED
     plain = Experiment(small_chip(), decoder(), Options(**asked))
     assert plain.with_(**{name: OTHER[name]}).digest != plain.digest
 
