@@ -30,15 +30,16 @@ def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
         prediction["interval_fs"],
         f"{first['name']} ({first['what']}), most of it for {first['op']}",
     )
-    if bounds["chip_interval_fs"]:
-        over = bounds["plan_over_chip"]
-        note = f"{bounds['chip_by']} at work, no transport; the plan is {over:.4g} times it"
-        yield "any plan", bounds["chip_interval_fs"], note
+    chip_fs = bounds.get("chip_interval_fs")
+    if chip_fs:
+        over = prediction["interval_fs"] / chip_fs
+        note = f"{bounds.get('chip_by')} at work, no transport; the plan is {over:.4g} times it"
+        yield "any plan", chip_fs, note
 
 
 def times_of(result: Result, bound_fs: int) -> str:
     """Say how far an interval that was measured is from a bound."""
-    if result.prediction["error"] is None:
+    if result.prediction.get("error") is None:
         return "not measured"
     return f"{result.interval_fs / bound_fs:.4g} times it"
 

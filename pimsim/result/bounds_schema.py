@@ -24,7 +24,7 @@ class Prediction(Row):
 
     interval_fs: Positive
     error: Annotated[float, Field(ge=-1, le=1e30, allow_inf_nan=False)] | None
-    busiest: list[Load]
+    busiest: Annotated[list[Load], Field(min_length=1)]
     by_what: list[Load]
 
 
