@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from pimsim.errors import SimulationError as SimulationError
     from pimsim.errors import TraceError as TraceError
     from pimsim.mapping.mapper import make_plan as make_plan
+    from pimsim.mapping.saved import SavedPlan as SavedPlan
     from pimsim.network.noc import NocResult as NocResult
     from pimsim.network.noc import noc as noc
+    from pimsim.registry import register as register
     from pimsim.report.html.page import write_report as write_report
     from pimsim.report.timeline import write_timeline as write_timeline
     from pimsim.result.result import Result as Result
     from pimsim.run.experiment import Experiment as Experiment
     from pimsim.run.generate import generate as generate
+    from pimsim.run.mapping import saved_plan as saved_plan
     from pimsim.run.options import Options as Options
     from pimsim.run.simulate import simulate as simulate
     from pimsim.trace.op import Op as Op
@@ -65,6 +68,7 @@ _HOMES = {
     "ResultError": "pimsim.errors",
     "Roofline": "pimsim.analysis.roofline",
     "Router": "pimsim.chip.router",
+    "SavedPlan": "pimsim.mapping.saved",
     "SimulationError": "pimsim.errors",
     "Tensor": "pimsim.trace.tensor",
     "Trace": "pimsim.trace.schema",
@@ -78,6 +82,8 @@ _HOMES = {
     "noc": "pimsim.network.noc",
     "roofline": "pimsim.analysis.roofline",
     "generate": "pimsim.run.generate",
+    "register": "pimsim.registry",
+    "saved_plan": "pimsim.run.mapping",
     "simulate": "pimsim.run.simulate",
     "whatif": "pimsim.analysis.whatif",
     "write_report": "pimsim.report.html.page",

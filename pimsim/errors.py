@@ -49,7 +49,7 @@ class ModelError(TraceError):
 
 
 class MappingError(PimsimError):
-    """The model does not fit the chip."""
+    """The model does not fit the chip, or a plan that is given is wrong."""
 
 
 class ResultError(PimsimError):

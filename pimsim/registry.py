@@ -1,4 +1,4 @@
-"""What can be plugged in, and where it comes from: kinds of sites, parts, devices, topologies, importers.
+"""What can be plugged in, and where it comes from: kinds of sites, parts, devices, topologies, importers, mappers.
 
 The built-in ones are found as a user's own are: through an entry point of their group, or `register`. Nothing else in
 pimsim names them, so that they need no other door is the proof that the door is open. A module that is not installed is
@@ -22,6 +22,7 @@ _ONE = {
     "devices": "device",
     "topologies": "topology",
     "importers": "importer",
+    "mappers": "mapper",
 }
 GROUPS = tuple(_ONE)
 VARIABLE = "PIMSIM_PLUGINS"
@@ -38,11 +39,12 @@ _BASES = {
     "devices": "pimsim.chip.devices.base:Device",
     "topologies": "pimsim.chip.topology.base:Topology",
 }
-"""What a class of each group must be; importers are functions."""
+"""What a class of each group must be; importers and mappers are functions."""
 
 
 def register(thing: Thing, name: str | None = None, *, group: str | None = None) -> Thing:
-    """Plug something in for this process: a class of a kind, part, device or topology, or an importer's function.
+    """Plug something in for this process: a class of a kind, part, device or topology, or the function of an
+    importer or a mapper.
 
     Parameters
     ----------
@@ -115,9 +117,9 @@ def plugged(group: str) -> dict[str, Any]:
                     f"'{name}' is both {_where(things[name])} and {_where(thing)}", where=f"pimsim.{group}"
                 )
             things[name] = thing
-        if group == "kinds" and not things:
+        if group in ("kinds", "mappers") and not things:
             raise ConfigError(
-                "found no kinds of sites, not even pimsim's own",
+                f"found no {'kinds of sites' if group == 'kinds' else group}, not even pimsim's own",
                 where="the installed package",
                 mend="install pimsim again (in a checkout: pip install -e .)",
             )

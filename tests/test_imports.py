@@ -37,7 +37,15 @@ LINE = [
 # The same inside a layer; what is not named here comes before all that is.
 INSIDE = {
     "trace": [{"onnx", "torch", "tables"}, {"statistics"}],
-    "mapping": [{"flow"}, {"planning"}, {"lowering"}, {"seating"}, {"mapper"}],
+    "mapping": [
+        {"flow"},
+        {"planning"},
+        {"given"},
+        {"lowering"},
+        {"seating"},
+        {"best", "next_copy"},
+        {"mapper"},
+    ],
 }
 # The only places where an earlier layer calls a later one. What is printed is a report, when something is printed.
 LET_THROUGH = {

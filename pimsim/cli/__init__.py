@@ -16,6 +16,7 @@ from pimsim.errors import PimsimError
 
 _COMMANDS = {  # name: (module, help line)
     "run": ("pimsim.cli.run", "Simulate a trace on a chip."),
+    "map": ("pimsim.cli.map", "Map a trace on a chip, and save the plan."),
     "show": ("pimsim.cli.show", "Show where the time and energy of a saved run went."),
     "compare": ("pimsim.cli.compare", "Compare saved runs of one model, and say why they differ."),
     "whatif": ("pimsim.cli.whatif", "Say what a faster or a larger part would win."),

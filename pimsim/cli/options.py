@@ -11,3 +11,20 @@ effort = click.option(
     help="How long tiles that are alike change places, so that no link of the network carries much more than it must: "
     "not at all (the default), a second or two a chip, or about fifteen.",
 )
+
+mapper = click.option(
+    "--mapper",
+    default="balanced",
+    metavar="NAME",
+    help="What makes the plan: balanced (the default), or one of your own that is plugged in.",
+)
+
+optimize = click.option(
+    "--optimize",
+    metavar="WHAT",
+    help="Plan several ways and take what is predicted to be the best: interval, latency, energy, chips, or several "
+    "with weights: interval=2,energy=1.",
+)
+budget = click.option(
+    "--budget", type=int, default=8, metavar="N", help="How many plans --optimize tries (default 8)."
+)

@@ -18,12 +18,10 @@ from pimsim.errors import ConfigError, InterruptedRunError, PimsimError
 if TYPE_CHECKING:
     from pimsim.chip import Chip
     from pimsim.mapping.planning.options import Effort
+    from pimsim.mapping.saved import SavedPlan
     from pimsim.result.result import Result
     from pimsim.run.experiment import Experiment
     from pimsim.trace import Trace
-
-
-SHOWN = 5  # of what an inference keeps busy the longest, in a plan
 
 
 @click.command("run", context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,6 +42,15 @@ SHOWN = 5  # of what an inference keeps busy the longest, in a plan
 @click.option("--seed", type=int, default=0, metavar="N", help="Of random times and experts (default 0).")
 @click.option("--chips", type=int, metavar="N", help="How many chips; without it, as few as hold the model.")
 @options.effort
+@options.mapper
+@options.optimize
+@options.budget
+@click.option(
+    "--mapping",
+    type=click.Path(path_type=Path),
+    metavar="PLAN",
+    help="Run the plan in this file, as pimsim map saves it, with the options that it was made with.",
+)
 @click.option("--yes", "many", is_flag=True, help="Take hundreds of chips, if it needs so many.")
 @click.option("--weight-bits", type=int, metavar="N", help="Bits of a weight, if not as trace or chip say.")
 @click.option("--input-bits", type=int, metavar="N", help="Bits of an input, if not as trace or chip say.")
@@ -110,6 +117,10 @@ def command(
     chips: int | None,
     many: bool,
     effort: Effort,
+    mapper: str,
+    optimize: str | None,
+    budget: int,
+    mapping: Path | None,
     weight_bits: int | None,
     input_bits: int | None,
     reload: bool,
@@ -178,6 +189,10 @@ def command(
                 chips=chips,
                 many=many,
                 effort=effort,
+                mapper=mapper,
+                optimize=optimize,
+                budget=budget,
+                mapping=_given(mapping),
                 weight_bits=weight_bits,
                 input_bits=input_bits,
                 reload=reload,
@@ -212,6 +227,15 @@ def command(
             progress.hide()
             click.echo(f"interrupted {progress.stage}", err=True)
             sys.exit(INTERRUPTED)
+
+
+def _given(path: Path | None) -> SavedPlan | None:
+    """Read the plan that is given, if any."""
+    if path is None:
+        return None
+    from pimsim.mapping.saved import SavedPlan
+
+    return SavedPlan.load(path)
 
 
 def _window(timeline: Path | None, text: str | None) -> tuple[int, int] | None:
@@ -273,12 +297,17 @@ def _show_plan(experiment: Experiment, as_json: bool) -> None:
     if as_json:
         print_bytes(json.dumps(plan.rows(), indent=1, ensure_ascii=False).encode() + b"\n")
         return
-    from pimsim.mapping.lowering.lowering import lower
-    from pimsim.netlist.loads import busiest_of
+    from pimsim.mapping.lowering.predicted import predict
+    from pimsim.mapping.next_copy import next_copy
+    from pimsim.mapping.planning.optimum import chip_bound
     from pimsim.report.plan_table import plan_report
+    from pimsim.report.prediction import prediction_report
 
-    busiest = busiest_of(lower(plan, 1).net, SHOWN)
-    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips, busiest))
+    print_pieces(*plan_report(plan, experiment.trace.model, experiment.options.chips))
+    if not experiment.options.generates:
+        prediction = predict(plan)
+        more = next_copy(plan, experiment.trace, experiment.options, prediction)
+        print_pieces(*prediction_report(prediction, chip_bound(plan), more))
 
 
 def _hand_over(

@@ -6,11 +6,15 @@ from dataclasses import replace
 from typing import Unpack
 
 from pimsim.chip import Chip
+from pimsim.mapping.best import best_plan
+from pimsim.mapping.flow.build import build
+from pimsim.mapping.given.door import find_plans
+from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.mapping.planning.plan import Plan
-from pimsim.mapping.planning.planner import plan_trace
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.seating.seating import seated
+from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
 
@@ -28,7 +32,8 @@ def make_plan(
     options : PlanOptions, optional
         What is asked.
     **changes
-        Options by name: ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``many``, ``effort``.
+        Options by name: ``chips``, ``weight_bits``, ``input_bits``, ``reload``, ``many``, ``effort``,
+        ``mapper``, ``mapping``, ``optimize``, ``budget``.
 
     Raises
     ------
@@ -40,5 +45,10 @@ def make_plan(
         If a symbol of the trace has no value.
     """
     asked = replace(options or PlanOptions(), **changes)
-    plan = plan_trace(chip, trace, asked)
-    return seated([Program(plan, 1)], asked.effort)[0].plan
+    trace = bind_batch(trace)
+    trace.require_bound()
+    flows = Flows(trace.model, [build(trace)])
+    if asked.optimize is not None:
+        return best_plan(chip, trace, flows, asked)
+    (plan,) = find_plans(chip, trace, flows, asked)
+    return plan if asked.mapping is not None else seated([Program(plan, 1)], asked.effort)[0].plan

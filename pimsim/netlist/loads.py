@@ -25,7 +25,7 @@ def loads_of(net: Netlist) -> Table:
         for step in steps:
             for channel, _ in net.routes[step.route] if step.route is not None else ():
                 flits[channel] += step.flits * times
-    for tree, times in _trees(net):
+    for _, tree, times in _trees(net):
         size = sum(tree.pieces)
         for channel in {channel for leaf in tree.leaves for channel, _ in leaf.way}:
             flits[channel] += size * times
@@ -46,31 +46,44 @@ def held_by(net: Netlist) -> Table:
             held[step.resource] += step_held_fs(step) * times
             if step.mvm is not None:
                 held[step.mvm.bank] += step.mvm.phases * step.mvm.convert * times
-    for tree, times in _trees(net):
+    for _, tree, times in _trees(net):
         assert net.network is not None
         held[tree.resource] += sum(tree.pieces) * net.network.period_fs * times
     return held
 
 
-def busiest_of(net: Netlist, most: int) -> list[tuple[int, str]]:
-    """Return the resources and channels that a run keeps busy the longest, fs and names: no pace is faster.
+def work_of(net: Netlist) -> Iterator[tuple[str, int, int]]:
+    """Yield what a run holds: an op, a resource or, counted behind these, a channel, and how long, fs.
 
-    Parameters
-    ----------
-    net : Netlist
-        The machine.
-    most : int
-        How many.
+    All that is yielded for a resource is shared by its servers. An entrance of the network counts as its channel. Of
+    experts, and of what grows with a cache, the last path counts: the most that can be.
     """
-    work = [
-        (-(-held // row.servers), row.name)
-        for held, row in zip(held_by(net).tolist(), net.resources, strict=True)
-        if row.link is None
-    ]
-    if net.network is not None:
-        fs = (loads_of(net) * net.network.period_fs).tolist()
-        work += zip(fs, net.link_names, strict=True)
-    return sorted(work, key=lambda each: (-each[0], each[1]))[:most]
+    behind = len(net.resources)
+    period = net.network.period_fs if net.network is not None else 0
+    at = [n if row.link is None else behind + row.link for n, row in enumerate(net.resources)]
+    for path, times in _paths(net).items():
+        op = net.path_owners[path].op
+        for step in net.paths[path]:
+            yield op, at[step.resource], step_held_fs(step) * times
+            if step.mvm is not None:
+                yield op, at[step.mvm.bank], step.mvm.phases * step.mvm.convert * times
+            for channel, _ in net.routes[step.route] if step.route is not None else ():
+                yield op, behind + channel, step.flits * period * times
+    for actor, tree, times in _trees(net):
+        op, size = net.owner_of(actor).op, sum(tree.pieces) * period * times
+        yield op, at[tree.resource], size
+        for channel in {channel for leaf in tree.leaves for channel, _ in leaf.way}:
+            yield op, behind + channel, size
+
+
+def energy_of(net: Netlist) -> float:
+    """Return the energy of all visits of a run that have one, pJ; of what grows with a cache, the most."""
+    total = 0.0
+    for steps, times in _visits(net):
+        total += times * sum(pj for step in steps for _, pj in step.energy if pj is not None)
+    for _, tree, times in _trees(net):
+        total += times * sum(pj for _, pj in tree.energy if pj is not None)
+    return total
 
 
 def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:
@@ -87,7 +100,7 @@ def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:
         for step in steps:
             if step.route is not None:
                 note(step.terminal, net.routes[step.route][-1][0], step.flits * times)
-    for tree, times in _trees(net):
+    for _, tree, times in _trees(net):
         for leaf in tree.leaves:
             note(tree.terminal, leaf.way[-1][0], sum(tree.pieces) * times)
     return dict(found)
@@ -95,6 +108,12 @@ def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:
 
 def _visits(net: Netlist) -> Iterator[tuple[tuple[Step, ...], int]]:
     """Yield the paths of firings and tokens, and how often the run takes each."""
+    for path, count in _paths(net).items():
+        yield net.paths[path], count
+
+
+def _paths(net: Netlist) -> Counter[int]:
+    """Return how often the run takes each path."""
     times = Counter[int]()
     for actor in net.actors:
         times[actor.path + (actor.selector is not None)] += actor.firings
@@ -102,15 +121,14 @@ def _visits(net: Netlist) -> Iterator[tuple[tuple[Step, ...], int]]:
         if output.path is not None:
             sent, actor = int((net.tables[output.token] >= 0).sum()), net.actors[output.actor]
             times[output.path + (output.selector is not None)] += sent * (actor.firings // actor.period)
-    for path, count in times.items():
-        yield net.paths[path], count
+    return times
 
 
-def _trees(net: Netlist) -> Iterator[tuple[Tree, int]]:
-    """Yield the trees that packets branch in, and how often the run takes each."""
+def _trees(net: Netlist) -> Iterator[tuple[int, Tree, int]]:
+    """Yield the trees that packets of an actor branch in, and how often the run takes each."""
     for cast in net.casts:
         actor = net.actors[cast.actor]
         which, counts = np.unique(net.tables[cast.tree], return_counts=True)
         for tree, count in zip(which.tolist(), counts.tolist(), strict=True):
             if tree >= 0:
-                yield cast.trees[tree], count * (actor.firings // actor.period)
+                yield cast.actor, cast.trees[tree], count * (actor.firings // actor.period)

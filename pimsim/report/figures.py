@@ -21,6 +21,29 @@ def figures(result: Result) -> Iterator[Iterator[Figure]]:
             yield group(result)
 
 
+def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
+    """Yield what the interval is never less than: by its plan, and by any plan of the chip. A name, fs and a note."""
+    prediction, bounds = result.prediction, result.bounds
+    first = prediction["busiest"][0]
+    yield (
+        "this plan",
+        prediction["interval_fs"],
+        f"{first['name']} ({first['what']}), most of it for {first['op']}",
+    )
+    chip_fs = bounds.get("chip_interval_fs")
+    if chip_fs:
+        over = prediction["interval_fs"] / chip_fs
+        note = f"{bounds.get('chip_by')} at work, no transport; the plan is {over:.4g} times it"
+        yield "any plan", chip_fs, note
+
+
+def times_of(result: Result, bound_fs: int) -> str:
+    """Say how far an interval that was measured is from a bound."""
+    if result.prediction.get("error") is None:
+        return "not measured"
+    return f"{result.interval_fs / bound_fs:.4g} times it"
+
+
 def _tokens(result: Result) -> Iterator[Figure]:
     about, token_fs = result.generation, result.token_fs
     asked = f"{about['requests']} prompt{'s' if about['requests'] > 1 else ''} of {about['prompt']} tokens"

@@ -34,9 +34,7 @@ def ranges(numbers: Iterable[int]) -> str:
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
-def plan_report(
-    plan: Plan, model: str, chips_requested: int | None = None, busiest: Sequence[tuple[int, str]] = ()
-) -> Iterator[RenderableType]:
+def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> Iterator[RenderableType]:
     """Yield a plan's headline, its table and its totals, for rich to print.
 
     Parameters
@@ -47,8 +45,6 @@ def plan_report(
         The name of the trace.
     chips_requested : int, optional
         What the user asked for; None is automatic.
-    busiest : sequence of (int, str)
-        What an inference keeps busy the longest: how long, fs, and its name.
     """
     config, chips = plan.chip.config, plan.package.chips
     how = "chosen automatically" if chips_requested is None else "as asked for"
@@ -86,6 +82,8 @@ def plan_report(
         yield plain(f"Right matrices of {count} products of two activations, with their caches: in {place}.")
     for line in apart_notes(plan):
         yield plain(line)
+    if plan.chosen:
+        yield plain(plan.chosen)
     kinds = plan.package.kinds
     policies = {op.node.name: kinds[op.site].product_policy for op in plan.ops if op.site is not None}
     alike: dict[tuple[Any, ...], list[str]] = {}
@@ -104,12 +102,6 @@ def plan_report(
         yield from _by_site(plan)
     if chips > 1:
         yield plain(f"Tiles are counted through the chips: chip 1 begins at tile {config.tiles}.")
-    if plan.pace_fs:
-        pace = format_time(plan.pace_fs)
-        yield plain(f"The slowest layer on arrays takes {pace} an inference, if nothing holds it up.")
-    if busiest:
-        work = ", ".join(f"{printable(name)} {format_time(held)}" for held, name in busiest)
-        yield plain(f"Busiest in an inference, so that none follows another sooner: {work}.")
 
 
 def _shared(plan: Plan) -> Iterator[Any]:

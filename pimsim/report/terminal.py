@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.analysis.causes import MEANINGS
 from pimsim.report.controllers import controllers_table
-from pimsim.report.figures import figures
+from pimsim.report.figures import figures, interval_bounds, times_of
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
 from pimsim.result.precision import precision_text
 from pimsim.result.warnings import bound_text, warned
@@ -48,6 +48,9 @@ def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[Re
     yield figures_table(result)
     yield heading("Lower bounds: no run can be faster")
     yield bounds_table(result)
+    if "prediction" in result.data:
+        yield heading("The interval beside what its plan allows, and what the chip does")
+        yield interval_table(result)
     yield heading("Where the latency went: by cause and part, along the critical path")
     yield causes_table(result, None if verbose else top)
     yield plain(closure(result))
@@ -131,6 +134,15 @@ def bounds_table(result: Result) -> Table:
         made.add_row(
             name, format_time(bound), f"{latency / bound:.4g} times it" if bound else "", plain(note)
         )
+    return made
+
+
+def interval_table(result: Result) -> Table:
+    """Return the predicted interval and the chip's bound, and how far the run is from them."""
+    made = table("", "allows", "interval is", "")
+    made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+    for name, bound, note in interval_bounds(result):
+        made.add_row(name, format_time(bound), times_of(result, bound), plain(note))
     return made
 
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from pimsim.chip.problems import said
 from pimsim.errors import ResultError
-from pimsim.result.schema import MOST, ResultFile
+from pimsim.result.numbers import MOST
+from pimsim.result.schema import ResultFile
 
 DEEPEST = 64  # levels of the chip's and the trace's data
 

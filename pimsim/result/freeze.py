@@ -21,6 +21,7 @@ from pimsim.result.interval import interval_of, least_interval_fs
 from pimsim.result.masks import mask_notes
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
+from pimsim.result.predicted import chip_bounds, prediction_rows
 from pimsim.result.result import SCHEMA, Result
 from pimsim.result.tiles import tile_rows
 from pimsim.result.warnings import warnings_of
@@ -128,6 +129,7 @@ def freeze(
             *window_notes(windows, latency),
             *mask_notes(machine),
             *apart_notes(plan),
+            *([plan.chosen] if plan.chosen else []),
         ],
         "config": plan.chip.to_dict(),
         "trace": {
@@ -137,6 +139,9 @@ def freeze(
             "ops": len(trace.ops),
         },
     }
+    if identity["prompt"] is None:  # what is generated has no steady interval
+        data["prediction"] = prediction_rows(machine, steady)
+        data["bounds"] |= chip_bounds(machine, steady, data["prediction"]["interval_fs"])
     if rows := controller_rows(machine):
         data["controllers"] = rows
     if wear := wear_rows(machine):

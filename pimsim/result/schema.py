@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-MOST = 10**30
-
-Whole = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Few = Annotated[int, Field(ge=1, le=1_000_000)]
-Bits = Annotated[int, Field(ge=1, le=64)]
-Amount = Annotated[float, Field(ge=0, le=1e30, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=1e-30, le=1e30, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-By = dict[str, Whole]
-
-
-class Row(BaseModel):
-    """Keys and values; more of them may come without a new version."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
+from pimsim.result.bounds_schema import Bounds, Prediction
+from pimsim.result.numbers import Amount, Bits, By, Few, Positive, Rate, Row, Share, Whole
 
 
 class Identity(Row):
@@ -39,7 +25,7 @@ class Picojoules(Row):
 
     total: Amount
     on_chip: Amount = 0
-    off_chip: list[str] = []
+    off_chip: list[str] = Field(default_factory=list)
     by_part: dict[str, Amount]
     dynamic: dict[str, Amount]
     static: dict[str, Amount]
@@ -93,17 +79,6 @@ class Utilisation(Row):
     cells_mapped: Share | None
     arrays_busy: Share | None
     adcs_busy: Share | None
-
-
-class Bounds(Row):
-    """What no run is shorter than."""
-
-    resource_fs: Whole
-    resource: str
-    dependence_fs: Whole
-    latency_over_bound: Amount | None
-    interval_fs: Whole
-    interval_resource: str
 
 
 class Charge(Row):
@@ -333,14 +308,14 @@ class TraceHeader(Row):
 
     ops: Whole
     source: dict[str, Any]
-    symbols: dict[str, Any] = {}
-    defaults: list[str] = []
+    symbols: dict[str, Any] = Field(default_factory=dict)
+    defaults: list[str] = Field(default_factory=list)
 
 
 class ResultFile(Row):
     """A whole result; ``docs/results.md`` says what each figure means."""
 
-    warnings: list[str] = []
+    warnings: list[str] = Field(default_factory=list)
     identity: Identity
     model: str
     chip: str
@@ -380,8 +355,9 @@ class ResultFile(Row):
     notes: list[str]
     config: Config
     trace: TraceHeader
-    controllers: list[ControllerRow] = []
-    wear: list[WearRow] = []
+    controllers: list[ControllerRow] = Field(default_factory=list)
+    wear: list[WearRow] = Field(default_factory=list)
+    prediction: Prediction | None = None
     generation: Generation | None = None
     first_token_fs: Whole | None = None
     token_fs: Tokens | None = None

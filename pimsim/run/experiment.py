@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Unpack
 
 from pimsim import __version__
 from pimsim.chip import Chip
+from pimsim.mapping.planning.options import OWN_MAPPER
 from pimsim.result.result import digest_of
 from pimsim.run.options import OptionKeywords, Options
 from pimsim.trace.bind import bind_batch
@@ -71,13 +72,21 @@ class Experiment:
             "chip": self.chip.digest,
             "trace": self.trace.digest,
             "network": self.chip.config.network.fidelity,
-            **asdict(self.options),
+            **{each.name: getattr(self.options, each.name) for each in fields(self.options)},
         }
         about["seed"] = self.options.seed if self.draws else None
         about["places"] = self.options.sequences if self.options.generates else None
         del about["many"]  # it is asked whether to run, not what
         if self.options.effort == "quick":
             del about["effort"]
+        if self.options.mapping is None:
+            del about["mapping"]
+        else:
+            about["mapping"] = self.options.mapping.digest
+        if self.options.mapper == OWN_MAPPER:
+            del about["mapper"]
+        if self.options.optimize is None:
+            del about["optimize"], about["budget"]
         if not self.options.cold:
             del about["cold"]
         if self.options.pace is None:

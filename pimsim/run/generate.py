@@ -11,6 +11,7 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.machine.generation import Generation, Requests, Sequence
 from pimsim.machine.machine import Machine
+from pimsim.mapping.given.door import find_plans
 from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.seating.seating import seated
@@ -147,8 +148,9 @@ def programs_of(experiment: Experiment) -> list[Program]:
         places=min(asked.sequences, asked.requests),
         routing_seed=_routing_seed(experiment),
         options=asked,
+        planner=find_plans,
     )
-    return seated(programs, asked.effort)
+    return programs if asked.mapping is not None else seated(programs, asked.effort)
 
 
 def _routing_seed(experiment: Experiment) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pimsim.errors import ConfigError
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions, check_count, check_flag
+from pimsim.mapping.saved import Generating
 
 MOST = 1_000_000  # inferences, prompts, tokens
 
@@ -41,7 +42,7 @@ class Options(PlanOptions):
 
     Parameters
     ----------
-    chips, weight_bits, input_bits, reload, many, effort
+    chips, weight_bits, input_bits, reload, many, effort, mapper, mapping, optimize, budget
         As for a plan.
     batch : int
         Inferences, all requested at time 0; they follow one another through the pipeline.
@@ -91,12 +92,31 @@ class Options(PlanOptions):
         if self.rate is not None:
             _check_rate(self.rate)
         self._check_together()
+        if self.mapping is not None:
+            self._check_mapping(self.mapping.content.generation)
+
+    def _check_mapping(self, made: Generating | None) -> None:
+        """Refuse a plan for other prompts than these, whose caches may not have room."""
+        own = None
+        if self.generates:
+            own = (self.prompt, self.tokens, min(self.sequences, self.requests))
+        other = None if made is None else (made.prompt, made.tokens, made.places)
+        if own != other:
+            raise ConfigError(
+                f"found a plan for {_told(other)}, expected one for {_told(own)}",
+                where="mapping",
+                mend="make one with pimsim map",
+            )
 
     def _check_together(self) -> None:
         """Refuse options of generation without a prompt, and those of a batch with one."""
         if (self.prompt is None) != (self.tokens is None):
             here, other = ("prompt", "tokens") if self.tokens is None else ("tokens", "prompt")
             raise ConfigError(f"needs {other}, too", where=here)
+        if self.prompt is not None and self.optimize is not None:
+            raise ConfigError(
+                "does not go with a prompt: no pace of generated tokens is predicted", where="optimize"
+            )
         if self.prompt is None:
             for name, default in (("requests", 1), ("rate", None), ("places", None)):
                 if getattr(self, name) != default:
@@ -115,6 +135,14 @@ class Options(PlanOptions):
     def sequences(self) -> int:
         """Sequences that may be under way at once, as asked for."""
         return self.requests if self.places is None else self.places
+
+
+def _told(generation: tuple[int | None, int | None, int] | None) -> str:
+    """Say what is generated."""
+    if generation is None:
+        return "inferences"
+    prompt, tokens, places = generation
+    return f"prompts of {prompt} tokens, {tokens} to follow, {places} at once"
 
 
 def _check_rate(rate: object) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
-from pimsim import Chip, Result, Trace, presets
+from pimsim import Chip, Result, SavedPlan, Trace, make_plan, presets
 from pimsim.analysis.breakdown import VIEWS, breakdown
 from pimsim.analysis.compare import compare
 from pimsim.dram.load import FOLDER, load_standard, names
 from pimsim.dram.memory import memory
 from pimsim.dram.policy import Policy
 from pimsim.errors import SimulationError
+from pimsim.mapping.lowering.lowering import lower
 from pimsim.trace.onnx.export import from_onnx
 from pimsim.trace.tables.scalesim import from_scalesim
 
@@ -224,6 +225,26 @@ def _compared(result: Result, sound: Result) -> list[Any]:
         return []
 
 
+# -- plans ---------------------------------------------------------------------------------------------------
+
+
+def _make_plan(rng: Random) -> bytes:
+    _, _, data = rng.choice(seeds.plans())
+    if rng.random() < 0.1:
+        return changed_bytes(rng, _dumped(data))
+    return _dumped(
+        {**data, "ops": changed_tree(rng, data["ops"])} if rng.random() < 0.8 else changed_tree(rng, data)
+    )
+
+
+def _read_plan(path: Path) -> None:
+    """Make the machine of it, on the chip that it is for."""
+    saved = SavedPlan.load(path)
+    for chip, trace, _ in seeds.plans():
+        if chip.digest == saved.content.chip.digest:
+            lower(make_plan(chip, trace, mapping=saved), 1)
+
+
 READERS: dict[str, Reader] = {
     "chip": Reader(".yaml", _make_chip, _read_chip),
     "trace": Reader(".jsonl", _make_trace, _read_trace),
@@ -233,4 +254,5 @@ READERS: dict[str, Reader] = {
     "memory": Reader(".yaml", _make_memory, _read_memory),
     "requests": Reader(".csv", _make_requests, _read_requests),
     "result": Reader(".json", _make_result, _read_result),
+    "plan": Reader(".json", _make_plan, _read_plan),
 }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from pimsim import Chip, Trace, generate, simulate
+from pimsim import Chip, Trace, generate, saved_plan, simulate
 from pimsim.report.html.page import report_page
 from pimsim.trace import Op, Operand, Tensor
 from pimsim.trace.statistics.attach import How, attach
@@ -91,6 +91,17 @@ def results() -> list[dict[str, Any]]:
         runs[:1]
     )  # makes the pages' library, which takes long, here and not in each process of the loop
     return [json.loads(run.to_json()) for run in runs]
+
+
+@cache
+def plans() -> list[tuple[Chip, Trace, dict[str, Any]]]:
+    """Return plans of small models, one cut by heads, with what they are for."""
+    pairs = [
+        (Chip.load("isaac"), small_trace()),
+        (Chip.load("hermes_llm"), decoder(layers=1).bind(batch=1, seq=4, kv=4)),
+        (Chip.load("a100"), small_trace()),
+    ]
+    return [(chip, trace, saved_plan(chip, trace).to_dict()) for chip, trace in pairs]
 
 
 @cache

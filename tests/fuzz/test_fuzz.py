@@ -9,7 +9,7 @@ import pytest
 from .loop import Reader, fuzz, made
 from .readers import READERS
 
-COUNTS = {"result": 40, "chip": 60, "onnx": 150, "memory": 40, "requests": 60}
+COUNTS = {"result": 40, "chip": 60, "onnx": 150, "memory": 40, "requests": 60, "plan": 60}
 EXAMPLES = int(os.environ.get("PIMSIM_FUZZ_EXAMPLES", "0"))
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import pimsim
-from pimsim import Chip, ConfigError, Experiment, Options, Trace
+from pimsim import Chip, ConfigError, Experiment, Options, Trace, saved_plan
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.run.experiment import Changes
 from pimsim.run.options import OptionKeywords
@@ -27,6 +27,10 @@ OTHER: dict[str, Any] = {  # another value of every option
     "input_bits": 4,
     "reload": True,
     "effort": "normal",
+    "mapper": "mine",
+    "optimize": "interval",
+    "budget": 3,
+    "mapping": saved_plan(small_chip(), decoder(), **ASKED),
     "batch": 2,
     "prompt": 7,
     "tokens": 5,
@@ -58,7 +62,7 @@ def test_a_result_has_the_identity_that_its_experiment_had_before_it_ran() -> No
 @pytest.mark.parametrize("name", [each.name for each in fields(Options) if each.name != "many"])
 def test_every_option_is_part_of_the_identity(name: str) -> None:
     """An option that is added needs a row in `OTHER`, or this fails."""
-    asked = {} if name == "batch" else ASKED
+    asked = {} if name in ("batch", "optimize") else {"optimize": "energy"} if name == "budget" else ASKED
     plain = Experiment(small_chip(), decoder(), Options(**asked))
     assert plain.with_(**{name: OTHER[name]}).digest != plain.digest
 

@@ -56,6 +56,12 @@ class CrossbarKind(Kind):
         """Return the time between two multiplications of a core with all its arrays at work."""
         return self.site.mvm_period_fs(input_bits)
 
+    def alone_fs(self, tiling: Tiling, input_bits: int) -> int:
+        """Return the time between two multiplications of an array that has its bank of converters to itself."""
+        core, clocks = self.site.core, self.site.clocks
+        convert = core.adc.conversion_fs(core.samples(1), clocks)
+        return core.array.setup_fs(clocks) + core.phases(input_bits) * max(core.read_fs(clocks), convert)
+
     @property
     def writable(self) -> bool:
         """Whether the chip file gives a time to write a row in."""

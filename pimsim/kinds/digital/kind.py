@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pimsim.chip.base import cost
@@ -85,6 +85,16 @@ class DigitalKind(Kind):
         operation = next(each for each in ("Conv", "Gemm", "MatMul") if self.site.unit_of(each) is not None)
         unit = self.site.digital[str(self.site.unit_of(operation))]
         return max(1, unit.work(operation, macs, 1, self.site.clocks).held // unit.count)
+
+    def least_fs(self, weights: Sequence[tuple[Tiling, int]], sites: int, input_bits: int) -> int:
+        """Return the time that all units take for all products, shared out evenly: banks do no work."""
+        operation = next(each for each in ("Conv", "Gemm", "MatMul") if self.site.unit_of(each) is not None)
+        unit = self.site.digital[str(self.site.unit_of(operation))]
+        total = 0.0
+        for tiling, positions in weights:
+            macs = self._macs(tiling.blocks, tiling.rows // tiling.groups)
+            total += positions * unit.work(operation, macs, 1, self.site.clocks).held / unit.count
+        return int(total / sites)
 
     @staticmethod
     def _macs(blocks: Iterable[Block], rows: int) -> int:

@@ -17,6 +17,7 @@ from pimsim.mapping.flow.rules import rule_of
 from pimsim.mapping.flow.whole import grown_wholly
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions
+from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import plan_flows
 from pimsim.mapping.planning.program import Program
 from pimsim.trace.bind import bind
@@ -24,6 +25,8 @@ from pimsim.trace.routing import routed
 from pimsim.trace.schema import Trace
 
 SYMBOLS = ("seq", "kv")
+
+Planner = Callable[[Chip, Trace, Flows, PlanOptions | None], list[Plan]]
 
 
 def plan_generation(
@@ -36,6 +39,7 @@ def plan_generation(
     places: int = 1,
     routing_seed: int | None = None,
     options: PlanOptions | None = None,
+    planner: Planner = plan_flows,
 ) -> list[Program]:
     """Plan a model for prompts and for the tokens that follow them, on the same arrays.
 
@@ -53,6 +57,8 @@ def plan_generation(
         Of the experts that tokens go to, in the place of the trace's.
     options : PlanOptions, optional
         As for `make_plan`.
+    planner : callable
+        What returns a plan for each of the data flows.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def plan_generation(
     first = last_only(build(bind(trace, sizes, keep_experts=True, routing_seed=routing_seed)))
     _check_experts(first)
     if tokens == 1:
-        (plan,) = plan_flows(chip, trace, Flows(trace.model, [first]), options)
+        (plan,) = planner(chip, trace, Flows(trace.model, [first]), options)
         return [Program(plan, requests, optional=idle)]
 
     def step(cached: int) -> list[Node]:
@@ -90,7 +96,7 @@ def plan_generation(
             f"'{trace.model}' cannot generate: a prompt and a step differ in their ops",
             where=", ".join(odd[:3]) or "the order of the ops",
         )
-    plans = plan_flows(
+    plans = planner(
         chip,
         trace,
         Flows(trace.model, [first, growth.high], places, (requests, requests * (tokens - 1))),

@@ -13,6 +13,7 @@ from pimsim.chip import ChipConfig
 from pimsim.chip.base import Energy, cost
 from pimsim.chip.site import WorkSite
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.planning.replication import Weight, optimum_fs
 from pimsim.mapping.planning.stationary import Share, When
 
 if TYPE_CHECKING:
@@ -111,6 +112,26 @@ class Kind(ABC):
     @abstractmethod
     def slot_fs(self, tiling: Tiling, input_bits: int) -> int:
         """Return the time between two firings of one copy of a weight's blocks, fs."""
+
+    def alone_fs(self, tiling: Tiling, input_bits: int) -> int:
+        """Return the least that `slot_fs` can be, where nothing else is at work beside the blocks, fs."""
+        return self.slot_fs(tiling, input_bits)
+
+    def least_fs(self, weights: Sequence[tuple[Tiling, int]], sites: int, input_bits: int) -> int:
+        """Return the least time an inference of some weights, however many copies of them are at so many sites, fs.
+
+        Parameters
+        ----------
+        weights : sequence of (Tiling, int)
+            How each is cut, and how often it is used.
+        sites, input_bits : int
+            How many there are; bits of an input.
+        """
+        each = [
+            Weight(tiling.arrays, positions, max(1, self.alone_fs(tiling, input_bits)))
+            for tiling, positions in weights
+        ]
+        return optimum_fs(each, self.slots * sites)
 
     @property
     def writable(self) -> bool:

@@ -47,6 +47,8 @@ class Plan:
         The time an inference takes the slowest layer on arrays if nothing else holds it up.
     slack : Slack
         Of `places`: the lowering gives more where tokens on their way need them.
+    chosen : str
+        How it was chosen among others, in words; empty where there were none.
     growth : Growth, optional
         How its work grows with the tokens in the cache; `ops` are those with the most.
     """
@@ -59,6 +61,7 @@ class Plan:
     pace_fs: int
     slack: Slack
     growth: Growth | None = None
+    chosen: str = ""
 
     def retimed(self, chip: Chip) -> Plan:
         """Return the same plan on a chip of the same shape whose parts are faster or slower."""

@@ -46,8 +46,13 @@ def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
 
 
 @uncollected()
-def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None) -> list[Plan]:
-    """Map data flows of a trace on a chip together; return a plan for each. See `plan_trace`."""
+def plan_flows(
+    chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None, most: float = 1.0
+) -> list[Plan]:
+    """Map data flows of a trace on a chip together; return a plan for each. See `plan_trace`.
+
+    `most` is the share of the spare arrays that copies may take.
+    """
     options = options or PlanOptions()
     jobs = {1: job_of(chip, trace, flows, options, 1)}
     limits = Limits.of(jobs[1], options)
@@ -61,7 +66,7 @@ def plan_flows(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | No
                 else jobs.setdefault(part, job_of(chip, trace, flows, options, part))
             )
             try:
-                return _on(package, job, limits.needed)
+                return _on(package, job, limits.needed, most)
             except NoRoom as failure:
                 reason = str(failure)
     if reason == "buffer":
@@ -127,7 +132,7 @@ def job_of(
     return Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits, part)
 
 
-def _on(package: Package, job: Job, needed: Mapping[str, int]) -> list[Plan]:
+def _on(package: Package, job: Job, needed: Mapping[str, int], most: float) -> list[Plan]:
     """Return the plans on so many chips, with as many copies as there is room for; raise `NoRoom` if there is none."""
     nodes, sites, kinds = job.flows.programs[0], job.sites, package.kinds
     products = job.products(package)
@@ -141,7 +146,7 @@ def _on(package: Package, job: Job, needed: Mapping[str, int]) -> list[Plan]:
     ):
         raise NoRoom("arrays")
     failure = NoRoom("arrays")
-    for share in BUDGETS if job.part == 1 else BUDGETS[::4]:
+    for share in (each for each in (BUDGETS if job.part == 1 else BUDGETS[::4]) if each <= most):
         rounds: list[int] | None = [0] * len(nodes)
         budget = {
             name: needed[name] + int(max(0, slots - needed[name] - set_aside[name]) * share)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +111,45 @@ def balance(layers: Sequence[Layer], budget: Mapping[str, int], floor_fs: float 
 def pace_fs(layers: Sequence[Layer], replicas: Sequence[int]) -> int:
     """Return the time an inference takes the slowest layer."""
     return max((round(layer.time_fs(n)) for layer, n in zip(layers, replicas, strict=True)), default=0)
+
+
+class Weight(NamedTuple):
+    """A weight that copies may be made of.
+
+    Parameters
+    ----------
+    slots : int
+        Of one copy.
+    positions : int
+        Firings an inference, of all ops that read it.
+    step_fs : int
+        The least time between two firings of a copy.
+    """
+
+    slots: int
+    positions: int
+    step_fs: int
+
+
+def optimum_fs(weights: Iterable[Weight], slots: int) -> int:
+    """Return the least pace that copies of weights within so many slots allow, fs.
+
+    A weight of p positions keeps the pace T with ``ceil(p / floor(T / step))`` copies, so the least T
+    is found by halving.
+    """
+    weights = list(weights)
+    if not weights:
+        return 0
+
+    def copies(pace: int, weight: Weight) -> int:
+        return -(-weight.positions // (pace // weight.step_fs))
+
+    low = max(weight.step_fs for weight in weights)
+    high = max(weight.positions * weight.step_fs for weight in weights)
+    while low < high:
+        pace = (low + high) // 2
+        if sum(weight.slots * copies(pace, weight) for weight in weights) <= slots:
+            high = pace
+        else:
+            low = pace + 1
+    return max(-(-weight.positions // copies(high, weight)) * weight.step_fs for weight in weights)

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pimsim.chip import ChipConfig
 from pimsim.errors import ConfigError
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.options import Effort
@@ -58,13 +59,22 @@ def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
     return found if _is_no_worse(lower_programs(found).net, net) else list(programs)
 
 
+def can_be_seated(config: ChipConfig) -> bool:
+    """Whether tiles of a chip can change places."""
+    return not _refusal(config)
+
+
+def _refusal(config: ChipConfig) -> str:
+    if config.network.fidelity != "flit":
+        return f"the network is by {config.network.fidelity}, expected flit (network.fidelity)"
+    if config.tiles > MOST_SITES:
+        return f"a chip has {config.tiles} sites, expected up to {MOST_SITES}"
+    return ""
+
+
 def _check(package: Package, effort: Effort) -> None:
     """Refuse where nothing could be done: an effort that changes nothing would go unnoticed."""
-    config, reason = package.config, ""
-    if config.network.fidelity != "flit":
-        reason = f"the network is by {config.network.fidelity}, expected flit (network.fidelity)"
-    elif config.tiles > MOST_SITES:
-        reason = f"a chip has {config.tiles} sites, expected up to {MOST_SITES}"
+    config, reason = package.config, _refusal(package.config)
     if reason:
         message = f"{effort} has no effect on {config.name}: {reason}"
         raise ConfigError(message, where="effort", mend="leave it out")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pimsim.report.figures import figures
+from pimsim.report.figures import figures, interval_bounds, times_of
 from pimsim.report.html import words
 from pimsim.report.html.pieces import Figure, Figures, Piece, Points, Section, Table, Text
 from pimsim.result.precision import precision_text
@@ -24,6 +24,8 @@ def summary(result: Result) -> Section:
     pieces: list[Piece] = [Text(made_of(result))]
     pieces += [Text(f"Warning: {text}") for text in warned(result.data)]
     pieces += [Figures(found), bounds(result)]
+    if "prediction" in result.data:
+        pieces.append(interval(result))
     missing = unmodelled(result)
     if missing:
         pieces += [Text("What is not modelled, or does not follow from the parts:"), Points(missing)]
@@ -57,6 +59,16 @@ def bounds(result: Result) -> Table:
     return Table(
         "Lower bounds: no run can be faster", ["bound", "why", "at least", "the latency is"], rows, words=2
     )
+
+
+def interval(result: Result) -> Table:
+    """Return how far the interval is from what its plan allows, and what the chip allows any plan."""
+    rows = [
+        [name, note, words.time(bound), times_of(result, bound)]
+        for name, bound, note in interval_bounds(result)
+    ]
+    title = "The interval beside what its plan allows, and what the chip does"
+    return Table(title, ["bound", "why", "allows", "the interval is"], rows, words=2)
 
 
 def unmodelled(result: Result) -> list[str]:

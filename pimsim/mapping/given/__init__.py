@@ -1,0 +1,1 @@
+"""Plans that are given, by a file or a mapper: checked, and made whole with what follows from them."""
