@@ -183,7 +183,8 @@ def _on_slots(
         raise MappingError(f"found {said}, expected blocks 0 to {tiling.arrays - 1} once each", where=where)
     if copy.home not in {tile for tile, _, _ in chunks}:
         raise MappingError(f"found home {copy.home}, expected one of the tiles of its arrays", where=where)
-    made = [Chunk(*key, tuple(tiling.blocks[n] for n in blocks)) for key, blocks in chunks.items()]
+    by_column = tiling.by_column
+    made = [Chunk(*key, tuple(by_column[n] for n in blocks)) for key, blocks in chunks.items()]
     return Replica(copy.home, made, copy.slots)
 
 

@@ -105,7 +105,7 @@ class _Writer:
             return replica.slots
         self.named.add((op.round, replica.slots))
         assert op.tiling is not None
-        rank = {block: n for n, block in enumerate(op.tiling.blocks)}
+        rank = {block: n for n, block in enumerate(op.tiling.by_column)}
         cores = []
         for chunk in replica.chunks:
             key = op.round, chunk.tile, chunk.core, chunk.bank

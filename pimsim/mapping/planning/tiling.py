@@ -25,7 +25,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """The blocks of one replica of an op, column after column, so that partial sums stay close together.
+    """The blocks of one replica of an op, in the order in which they fill tiles.
 
     Parameters
     ----------
@@ -57,6 +57,11 @@ class Tiling:
     def arrays(self) -> int:
         """Slots of one replica."""
         return len(self.blocks)
+
+    @property
+    def by_column(self) -> list[Block]:
+        """The blocks column after column, from top to bottom in each: as plans on file number them."""
+        return sorted(self.blocks, key=lambda block: (block.column, block.row))
 
     def share(self, blocks: Iterable[Block], *, unrolled: bool = False) -> float:
         """Return the share of the input channels that some of the blocks read, between 0 and 1; or of all rows."""
