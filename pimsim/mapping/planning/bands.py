@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from pimsim.chip import ChipConfig
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.tiling import Block, Tiling, distinct_outputs
 
@@ -79,7 +80,7 @@ def banded(
             taken * input_bits * bit_fs,
             config.precision.accumulator_bits * bit_fs,
             _adding_fs(kinds[site]),
-            (WINDOWED if any(edge.window is not None for edge in node.edges) else TOGETHER)
+            (WINDOWED if node.op is not None and rule_of(node.op.type).window else TOGETHER)
             * max(kinds[site].slot_fs(tiling, input_bits), pace[site] / node.positions),
         )
         if layer not in bands:
