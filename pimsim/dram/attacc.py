@@ -11,9 +11,8 @@ from typing import get_args
 
 import numpy as np
 
-from pimsim.dram.hbm_pim import units_of
 from pimsim.dram.program import TOGETHER, Program, Steps
-from pimsim.dram.schema import BANK, Standard
+from pimsim.dram.schema import BANK, Standard, units_of
 from pimsim.dram.tables import rows_of
 from pimsim.dram.unit import AttAcc, Place
 from pimsim.errors import ConfigError, nearest

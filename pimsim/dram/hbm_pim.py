@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.dram.program import SINGLE, TOGETHER, Program, Steps, stage
-from pimsim.dram.schema import BANK, Standard
-from pimsim.dram.unit import HbmPim
+from pimsim.dram.schema import BANK, Standard, units_of
 from pimsim.errors import ConfigError
 
 EVEN, ODD = 0, 1
@@ -219,21 +218,6 @@ def elementwise(
         for parity in (EVEN, ODD):
             parts.read_back(parity, 2 * apart, registers * (1 if name == "sum" else tiles))
     return parts.program(name, channels, OPERATIONS[name] * elements)
-
-
-def units_of(standard: Standard) -> HbmPim:
-    """Return a standard's units of HBM-PIM.
-
-    Raises
-    ------
-    ConfigError
-        If it has none.
-    """
-    if not isinstance(standard.pim, HbmPim):
-        raise ConfigError(
-            f"{standard.name} has no units that compute so", where="--program", mend="hbm2_pim has"
-        )
-    return standard.pim
 
 
 def _check(*numbers: tuple[str, int]) -> None:

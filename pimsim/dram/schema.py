@@ -9,9 +9,9 @@ from pydantic import Field, StringConstraints, model_validator
 from pimsim.chip.base import Model, Positive, Sourced, Text, refuse
 from pimsim.dram.cycles import cycles_of, evaluate, terms
 from pimsim.dram.energy import NEEDED, Currents, Energy, Texts
-from pimsim.dram.unit import Pim
+from pimsim.dram.unit import HbmPim, Pim
 from pimsim.dram.unit_checks import Beside, check_units
-from pimsim.errors import nearest
+from pimsim.errors import ConfigError, nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,39}$")]
 Many = Annotated[int, Field(ge=1, le=2**24)]
@@ -374,3 +374,18 @@ class Standard(Sourced):
             "burst_bytes": self.data.burst_bytes,
             "peak_gb_per_s": self.peak_gb_per_s,
         }
+
+
+def units_of(standard: Standard) -> HbmPim:
+    """Return a standard's units of HBM-PIM.
+
+    Raises
+    ------
+    ConfigError
+        If it has none.
+    """
+    if not isinstance(standard.pim, HbmPim):
+        raise ConfigError(
+            f"{standard.name} has no units that compute so", where="--program", mend="hbm2_pim has"
+        )
+    return standard.pim

@@ -6,7 +6,7 @@ import math
 
 from pimsim.chip.base import Energy
 from pimsim.chip.parts.clock import period_fs
-from pimsim.dram.hbm_pim import units_of
+from pimsim.dram.schema import units_of
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
 from pimsim.kinds.hbm_pim.site import HbmPim

@@ -10,9 +10,8 @@ from pydantic import Field
 
 from pimsim.chip.base import Text, refuse
 from pimsim.chip.parts import DigitalUnit
-from pimsim.dram.hbm_pim import units_of
 from pimsim.dram.load import STANDARD, load_standard
-from pimsim.dram.schema import Standard
+from pimsim.dram.schema import Standard, units_of
 from pimsim.dram.unit import HbmPim as Units
 from pimsim.errors import ConfigError
 from pimsim.kinds.processor.site import Processor
