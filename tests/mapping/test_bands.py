@@ -40,6 +40,25 @@ def test_each_tile_of_a_large_matrix_takes_a_row_of_blocks_where_that_crosses_le
     assert wide.replicas[0].home // 8 == max(chips) > min(chips)
 
 
+@pytest.mark.parametrize(("bits", "chip"), [(16, 0), (8, 1)])
+def test_sums_of_a_copy_over_two_chips_come_together_where_least_crosses(bits, chip):
+    """Three tiles on chip 0 and one on chip 1, each with sums of all 64 outputs; the result goes to two tiles beyond.
+
+    At chip 0: the other tile's sums and the result twice, 64 * 16 + 2 * 64 * 16 bits, no more than three times sums of
+    16 bits; of 8 bits these are 3 * 64 * 8, and at chip 0 it were 64 * 8 + 2 * 64 * 16.
+    """
+    model = Builder()
+    source = model.input(1, 512)
+    model.gemm(source, 16)
+    model.gemm(source, 64)
+    plan = make_plan(small_chip({"precision.accumulator_bits": bits}), model.trace())
+    copy = next(
+        op for op in plan.ops if op.node.op is not None and op.node.op.output.shape == (1, 64)
+    ).replicas[0]
+    assert sorted(tile // 4 for tile in {chunk.tile for chunk in copy.chunks}) == [0, 0, 0, 1]
+    assert copy.home // 4 == chip
+
+
 def a_tiling(down, across, depth=None):
     blocks = tuple(Block(row, column, 128, 16) for column in range(across) for row in range(down))
     return Tiling(blocks, 128 * down, depth or 128 * down, 1, down, 128, 1.0)

@@ -18,7 +18,10 @@ from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.reads import Reads
 from pimsim.mapping.planning.stripes import are_striped
-from pimsim.mapping.planning.tiling import Block
+from pimsim.mapping.planning.tiling import Block, distinct_outputs
+
+READERS = 2
+"""Tiles that a result is taken to go to, where it matters on which of two chips it is made."""
 
 
 class NoRoom(Exception):
@@ -282,13 +285,31 @@ class Floor:
                 chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
                 taken += count
                 here = here[count:]
-        weight: dict[int, int] = {}
-        for (tile, _, _), held in chunks.items():
-            weight[tile] = weight.get(tile, 0) + len(held)
-        # Of several chips the last: whoever reads the result is there or beyond.
-        chip = self.package.config.tiles
-        home = max(weight, key=lambda tile: (tile // chip, weight[tile], -self.rank[tile]))
+        home = self._home(chunks)
         return Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()], name)
+
+    def _home(self, chunks: Mapping[tuple[int, int, int], Sequence[Block]]) -> int:
+        """Return the tile where the sums of a copy come together: the fullest on the chip that least must cross to.
+
+        Over the links between chips go the sums of tiles on other chips; and the result, if that chip is not the last:
+        whoever reads it is there or beyond, `READERS` tiles of them.
+        """
+        held: dict[int, list[Block]] = {}
+        for (tile, _, _), blocks in chunks.items():
+            held.setdefault(tile, []).extend(blocks)
+        bits = self.package.config.precision.accumulator_bits
+        sums = {tile: bits * distinct_outputs(blocks) for tile, blocks in held.items()}
+        chips = sorted({tile // self.package.config.tiles for tile in held})
+        result = distinct_outputs(block for blocks in held.values() for block in blocks)
+        result *= READERS * self.input_bits
+
+        def crossing(chip: int) -> int:
+            others = sum(n for tile, n in sums.items() if tile // self.package.config.tiles != chip)
+            return others + (result if chip != chips[-1] else 0)
+
+        chip = min(chips, key=crossing)
+        here = [tile for tile in held if tile // self.package.config.tiles == chip]
+        return max(here, key=lambda tile: (len(held[tile]), -self.rank[tile]))
 
     # -- digital units -----------------------------------------------------------------------------------------
 
