@@ -141,15 +141,12 @@ def cut_before(graph: Rewriting, op: Op) -> list[Op] | None:
     return [part, Op(op.name, "Transpose", (last,), op.outputs, {"perm": perm})]
 
 
-def of_ones(graph: Rewriting, op: Op) -> list[Op] | Operand | None:
-    """A transposition of dimensions of one moves nothing: a view at most."""
+def of_ones(graph: Rewriting, op: Op) -> Operand | None:
+    """A transposition of dimensions of one moves nothing."""
     (source,), perm = op.inputs, op.attributes["perm"]
     kept = [axis for axis in perm if source.tensor.shape[axis] != 1]
-    if kept != sorted(kept) or source.source is None:
-        return None
-    if source.tensor.shape == op.output.shape:
-        return source
-    return [replace(op, type="Reshape", attributes={})]
+    still = kept == sorted(kept) and source.tensor.shape == op.output.shape
+    return source if still and source.source is not None else None
 
 
 def rolled(graph: Rewriting, op: Op) -> list[Op] | None:
