@@ -66,7 +66,7 @@ TINY = (
     *("WhisperForConditionalGeneration", "BartForConditionalGeneration"),
     *("ViTForImageClassification", "SwinForImageClassification", "ConvNextForImageClassification"),
     *("ResNetForImageClassification", "SegformerForSemanticSegmentation", "Wav2Vec2ForCTC"),
-    *("FNetModel", "GPTNeoXForCausalLM", "FalconForCausalLM", "ConvBertModel"),
+    *("FNetModel", "GPTNeoXForCausalLM", "ConvBertModel"),
 )
 
 
