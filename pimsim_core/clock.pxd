@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from pimsim_core.network cimport Branch, Channel, Lane, Flit, Network, Router, Terminal
+from pimsim_core.network cimport Branch, Channel, Lane, Network, Router, Terminal
 
 cdef class Clock:
     cdef Network network
@@ -17,7 +17,7 @@ cdef class Clock:
     cdef int32_t free_branch
     cdef Channel[::1] channels
     cdef Lane[::1] lanes
-    cdef Flit[::1] flits
+    cdef int64_t[::1] times
     cdef Branch[::1] branches
     cdef Router[::1] routers
     cdef Terminal[::1] terminals
@@ -30,7 +30,8 @@ cdef class Clock:
     cdef int look(self, int64_t until) except -1
     cdef bint has_room(self, int64_t until) noexcept nogil
     cdef int keep(self) except -1
-    cdef void keep_busy(self) noexcept nogil
+    cdef void keep_branches(self) noexcept nogil
+    cdef bint as_far(self, int64_t new, int64_t old) noexcept nogil
     cdef bint same(self) noexcept nogil
     cdef bint same_lists(self) noexcept nogil
     cdef bint same_wheel(self) noexcept nogil
@@ -39,4 +40,5 @@ cdef class Clock:
     cdef bint same_channels(self) noexcept nogil
     cdef bint same_terminals(self) noexcept nogil
     cdef int64_t strides(self, int64_t period, int64_t until) noexcept nogil
+    cdef int64_t later(self, int64_t time, int64_t cycles) noexcept nogil
     cdef void skip(self, int64_t period, int64_t times) noexcept nogil

@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from pimsim_core.event_queue cimport NEVER
-from pimsim_core.network cimport Branch, Channel, Flit, Lane, Network, Router, Terminal
+from pimsim_core.network cimport Branch, Channel, Lane, Network, Router, Terminal
 
 cdef enum:
     SETTLE = 16  # cycles without a packet's begin or end before the first look
@@ -38,7 +38,7 @@ cdef class Clock:
     def _make_room(self):
         cdef Network network = self.network
         self.channels, self.lanes = np.array(network.channels), np.array(network.lanes)
-        self.flits, self.branches = np.array(network.flits), np.array(network.branches)
+        self.times, self.branches = np.array(network.times), np.array(network.branches)
         self.routers, self.terminals = np.array(network.routers), np.array(network.terminals)
         self.active, self.sending = np.array(network.active), np.array(network.sending)
         self.wheel, self.wheel_count = np.array(network.wheel), np.array(network.wheel_count)
@@ -112,7 +112,8 @@ cdef class Clock:
             self.wheel = np.array(network.wheel)
         memcpy(&self.channels[0], &network.channels[0], self.channels.shape[0] * sizeof(Channel))
         memcpy(&self.lanes[0], &network.lanes[0], self.lanes.shape[0] * sizeof(Lane))
-        self.keep_busy()
+        memcpy(&self.times[0], &network.times[0], self.times.shape[0] * sizeof(int64_t))
+        self.keep_branches()
         memcpy(&self.routers[0], &network.routers[0], self.routers.shape[0] * sizeof(Router))
         memcpy(&self.terminals[0], &network.terminals[0], self.terminals.shape[0] * sizeof(Terminal))
         memcpy(&self.active[0], &network.active[0], network.n_active * sizeof(int32_t))
@@ -126,16 +127,20 @@ cdef class Clock:
         )
         return 0
 
-    cdef void keep_busy(self) noexcept nogil:
-        """Copy the flits and branches of the lanes that have any: most have none, and nothing else is compared."""
-        cdef int32_t l, b, room = self.network.buffer
+    cdef void keep_branches(self) noexcept nogil:
+        """Copy the branches of the lanes that have any: most have none, and nothing else is compared."""
+        cdef int32_t l, b
         for l in range(self.lanes.shape[0]):
-            if self.lanes[l].flits:
-                memcpy(&self.flits[l * room], &self.network.flits[l * room], room * sizeof(Flit))
             b = l if self.lanes[l].branches else -1
             while b >= 0:
                 self.branches[b] = self.network.branches[b]
                 b = self.network.branches[b].sibling
+
+    cdef bint as_far(self, int64_t new, int64_t old) noexcept nogil:
+        """Whether a time is as far ahead as another was when the copy was made; what has passed is no longer asked for."""
+        if new <= self.network.now:
+            return old <= self.now
+        return new - self.network.now == old - self.now or new == old == NEVER
 
     cdef bint same(self) noexcept nogil:
         """Whether the network is as it was when it was copied, apart from counters and times."""
@@ -184,13 +189,14 @@ cdef class Clock:
         return True
 
     cdef bint same_lanes(self) noexcept nogil:
-        """Whether the same flits stand in each lane, come as long ago; where a lane stands still, they are the same."""
-        cdef int64_t since
+        """Whether as many flits stand in each lane, come as long ago, and as many credits are on their way.
+
+        Where a lane stands still its flits are the same. No packet begins or ends: heads stay where they are.
+        """
+        cdef int64_t since, then, now
         cdef int32_t l, k, moved
         cdef Lane* new
         cdef Lane* old
-        cdef Flit* flit
-        cdef Flit* before
         if self.network.branches.shape[0] != self.branches.shape[0]:
             return False
         for l in range(self.lanes.shape[0]):
@@ -198,24 +204,16 @@ cdef class Clock:
             old = &self.lanes[l]
             moved = new.popped - old.popped
             if (
-                moved < 0 or new.flits != old.flits or new.hungry != old.hungry or new.credits != old.credits
-                or new.owner != old.owner or new.branches != old.branches
+                moved < 0 or new.flits != old.flits or new.hungry != old.hungry or new.starved != old.starved
+                or new.owner != old.owner or new.packet != old.packet or new.branches != old.branches
                 or new.grant_pointer != old.grant_pointer or new.accept_pointer != old.accept_pointer
             ):
                 return False
-            if (
-                (new.wake > self.network.now or old.wake > self.now)
-                and new.wake - self.network.now != old.wake - self.now
-            ):
-                return False
             since = self.network.now - self.now if moved else 0
-            for k in range(new.flits):
-                flit = &self.network.flits[self.network.place_in(new, l, k)]
-                before = &self.flits[self.network.place_in(old, l, k)]
-                if (
-                    flit.arrived - before.arrived != since or flit.packet != before.packet or flit.hop != before.hop
-                    or flit.chain != before.chain or flit.last != before.last
-                ):
+            for k in range(self.network.buffer):
+                now = self.network.times[self.network.place_in(new, l, k)]
+                then = self.times[self.network.place_in(old, l, k)]
+                if not (now - then == since if k < new.flits else self.as_far(now, then)):
                     return False
             if new.branches and not self.same_branches(l):
                 return False
@@ -234,6 +232,7 @@ cdef class Clock:
                 new.lane != old.lane or new.hop != old.hop or new.channel != old.channel or new.out != old.out
                 or new.sent - old.sent != moved or new.sibling != old.sibling or new.listed != old.listed
                 or new.chain != old.chain or new.rank != old.rank or new.head_left != old.head_left
+                or not self.as_far(new.time, old.time)
             ):
                 return False
             if new.listed and (new.before != old.before or new.after != old.after):
@@ -265,6 +264,7 @@ cdef class Clock:
             if (
                 new.first != old.first or new.last != old.last or new.lane != old.lane or new.sent < old.sent
                 or new.vc_pointer != old.vc_pointer or new.blocked != old.blocked
+                or not self.as_far(new.time, old.time)
             ):
                 return False
         return True
@@ -289,28 +289,37 @@ cdef class Clock:
             period //= 2
         return times - times % turns
 
+    cdef int64_t later(self, int64_t time, int64_t cycles) noexcept nogil:
+        """A time after so many cycles more, if it is still to come."""
+        return time + cycles if self.network.now < time < NEVER else time
+
     cdef void skip(self, int64_t period, int64_t times) noexcept nogil:
         """Let so many periods pass."""
         cdef int64_t cycles = period * times
-        cdef int32_t i, k, b, moved
+        cdef int32_t i, k, b, moved, place
         cdef Lane* lane
         for i in range(self.channels.shape[0]):
             self.network.channels[i].flits += times * (self.network.channels[i].flits - self.channels[i].flits)
         for i in range(self.terminals.shape[0]):
             self.network.terminals[i].sent += <int32_t>times * (self.network.terminals[i].sent - self.terminals[i].sent)
+            self.network.terminals[i].time = self.later(self.network.terminals[i].time, cycles)
+        for i in range(self.routers.shape[0]):
+            self.network.routers[i].soonest = self.later(self.network.routers[i].soonest, cycles)
         for i in range(self.lanes.shape[0]):
             lane = &self.network.lanes[i]
-            if lane.wake > self.network.now:
-                lane.wake += cycles
             moved = lane.popped - self.lanes[i].popped
-            if moved == 0:
-                continue
             lane.popped += <int32_t>times * moved
-            for k in range(lane.flits):
-                self.network.flits[self.network.place_in(lane, i, k)].arrived += cycles
+            for k in range(self.network.buffer):
+                place = self.network.place_in(lane, i, k)
+                if k < lane.flits and moved:
+                    self.network.times[place] += cycles
+                else:
+                    self.network.times[place] = self.later(self.network.times[place], cycles)
             b = i if lane.branches else -1
             while b >= 0:
                 self.network.branches[b].sent += <int32_t>times * moved
+                self.network.branches[b].time = self.later(self.network.branches[b].time, cycles)
                 b = self.network.branches[b].sibling
+        self.network.soonest = self.later(self.network.soonest, cycles)
         self.network.flit_hops += times * (self.network.flit_hops - self.flit_hops)
         self.network.now += cycles

@@ -6,6 +6,8 @@ from libc.stdint cimport int32_t, int64_t
 cdef struct Channel:
     int64_t flits  # that it has carried
     int64_t waited  # cycles that heads waited for it, beyond the pipeline
+    int64_t asked  # as an output: the last cycle in which somebody asked for it
+    int64_t offered  # as an input: the last cycle in which it had a flit to send
     int64_t key  # scratch: as an input, of its choice
     int64_t request  # scratch: as an output, of its best request
     int32_t source  # router, or -1: a terminal
@@ -23,12 +25,13 @@ cdef struct Channel:
 
 cdef struct Lane:  # one virtual channel of a channel, with the buffer at its far end
     int64_t key
-    int64_t wake  # when its branches look for a flit again
-    int32_t head  # of the ring of flits
+    int32_t head  # place of the front in the ring of flits
     int32_t flits  # in the buffer or on the channel
     int32_t hungry  # 1: a branch waits for a flit that has not been sent
-    int32_t credits
-    int32_t owner  # branch or terminal that sends on it, or -1
+    int32_t starved  # 1: who sends on it waits for a credit that has not been sent
+    int32_t owner  # branch that sends on it, or -1
+    int32_t packet  # in front
+    int32_t size  # of the packet in front, flits
     int32_t popped  # flits of the packet in front that all branches have passed on
     int32_t branches  # of the packet in front that still send; 0 is an idle lane
     int32_t grant_pointer  # as an output: the input lane that comes first
@@ -37,15 +40,14 @@ cdef struct Lane:  # one virtual channel of a channel, with the buffer at its fa
     int32_t channel
     int32_t vc
 
-cdef struct Flit:
-    int64_t arrived
+cdef struct Head:  # of a packet, in a buffer; of the flits behind it nothing is known but when they arrive
     int32_t packet
-    int32_t hop  # of a head: its first way out; -1 is a body flit
-    int32_t chain  # of a head: its last wait
-    int32_t last  # whether it is a tail
+    int32_t hop  # its first way out
+    int32_t chain  # its last wait
 
 cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
     int64_t head_left
+    int64_t time  # from when it may ask
     int64_t key
     int32_t lane
     int32_t hop
@@ -53,7 +55,7 @@ cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
     int32_t out  # lane, or -1
     int32_t sent  # flits
     int32_t sibling  # another way out of the same packet, or -1
-    int32_t listed  # NOT, ASKING or READY
+    int32_t listed  # NOT, ASKING, READY or DOZING
     int32_t before
     int32_t after
     int32_t chain
@@ -63,6 +65,7 @@ cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
     int32_t rank  # among the branches of its packet here
 
 cdef struct Router:
+    int64_t soonest  # cycle in which one of its branches may ask, or an earlier one
     int32_t inputs
     int32_t outputs
     int32_t asking  # first branch that asks for a virtual channel
@@ -72,13 +75,14 @@ cdef struct Router:
 
 cdef struct Terminal:
     int64_t began  # to send the first packet
+    int64_t time  # from when it may send a flit
     int32_t channel
     int32_t first  # packet
     int32_t last
     int32_t sent  # flits of the first packet
     int32_t lane  # of the first packet, or -1
     int32_t vc_pointer
-    int32_t blocked  # 1: has a packet and waits for a credit
+    int32_t blocked  # 1: has a packet and waits for a credit that has not been sent
     int32_t unused
 
 cdef struct Hop:
@@ -124,6 +128,7 @@ cdef struct Crossing:  # of a channel by a packet
 @cython.final  # so that its methods call one another directly
 cdef class Network:
     cdef readonly int64_t now
+    cdef int64_t soonest  # cycle in which a router or a terminal may have something to do, or an earlier one
     cdef int64_t bounded  # the last cycle in which a packet began or ended somewhere
     cdef readonly int64_t flit_hops
     cdef readonly int64_t last_arrival
@@ -142,7 +147,8 @@ cdef class Network:
     cdef bint recording
     cdef Channel[::1] channels
     cdef Lane[::1] lanes
-    cdef Flit[::1] flits
+    cdef int64_t[::1] times  # of a place in a ring: when its flit arrives, or, if it is free, when its credit does
+    cdef Head[::1] heads
     cdef Branch[::1] branches
     cdef Router[::1] routers
     cdef Terminal[::1] terminals
@@ -165,6 +171,7 @@ cdef class Network:
     cdef int32_t n_active
     cdef int32_t[::1] sending
     cdef int32_t n_sending
+    cdef int32_t[::1] ready  # branches of a router that ask for the switch in this cycle
     cdef int32_t[::1] touched  # outputs that somebody asks for in this cycle
     cdef int32_t n_touched
     cdef int32_t[::1] wanted  # lanes that somebody asks for
@@ -192,23 +199,29 @@ cdef class Network:
     cdef int64_t next_cycle(self) noexcept nogil
     cdef int step(self, int64_t cycle) except -1
     cdef int send_from(self, int32_t t) except -1
-    cdef int put(
-        self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain, int32_t last
-    ) except -1
-    cdef int await_flit(self, Lane* lane, int32_t l, int32_t place) except -1
+    cdef int32_t free_lane(self, Terminal* terminal) noexcept nogil
+    cdef bint look_for_credit(self, Terminal* terminal, int32_t l) noexcept nogil
+    cdef int enter_buffer(self, int32_t l, int64_t time) except -1
+    cdef int enter_head(self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain) except -1
     cdef int front(self, int32_t lane, int64_t cycle) except -1
     cdef int32_t place_of(self, int32_t out) noexcept nogil
     cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil
-    cdef void list_in(self, int32_t b, int32_t kind) noexcept nogil
+    cdef bint has_credit(self, int32_t l) noexcept nogil
+    cdef int64_t time_to_go(self, Branch* branch, Lane* lane) noexcept nogil
+    cdef void list_in(self, int32_t b, int32_t kind, int64_t time) noexcept nogil
     cdef void list_out(self, int32_t b) noexcept nogil
+    cdef int enlist(self, int32_t b, int32_t kind, int64_t time) except -1
     cdef int consider(self, int32_t b) except -1
     cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil
-    cdef int traverse_alone(self, int32_t b, Router* router) except -1
-    cdef int32_t match_switch(self, int32_t r) noexcept nogil
+    cdef void turn(self, int32_t b, Router* router) noexcept nogil
+    cdef int32_t match_switch(self, int32_t r, int32_t n) noexcept nogil
     cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil
     cdef int traverse(self, int32_t b) except -1
+    cdef int begin(self, Branch* branch, Channel* output, Head* head, int64_t arrived) except -1
+    cdef int end(self, int32_t b, int64_t arrived, int64_t time) except -1
     cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept nogil
     cdef int pop(self, int32_t l, bint last) except -1
+    cdef int credit_comes(self, int32_t l, int64_t time) except -1
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1
     cdef int32_t new_wait(self, int32_t packet, int32_t parent, int32_t channel, int64_t cycles) except -1
     cdef int work(self, int32_t r) except -1

@@ -1,7 +1,9 @@
 """A network of input-queued routers with virtual channels and credits, flit by flit.
 
-The rules are in ``docs/network.md``; ``tests/oracle/router.py`` says the same in plain Python. Work is kept in lists:
-a router without a request costs nothing, and a cycle in which nothing happens is skipped.
+The rules are in ``docs/network.md``; ``tests/oracle/router.py`` says the same in plain Python. A flit or a credit on
+its way is no event: each place of a buffer knows when its flit arrives or, if it is free, when its credit does, so that
+whoever waits for either knows from when it may ask. Work is kept in lists: a router without a request costs nothing,
+and a cycle in which nothing happens is skipped.
 """
 
 import numpy as np
@@ -14,18 +16,16 @@ cdef enum:
     NOT = 0
     ASKING = 1  # for a virtual channel
     READY = 2  # for the switch
+    DOZING = 3  # will ask, but not soon
 
-# What comes due in a cycle: a lane's index times four plus the kind.
 cdef enum:
-    WAKE = 0  # a flit has come that a branch waits for
-    CREDIT = 1
-    ASK = 2
+    SOON = 8  # cycles: until then a branch stands in its router's list, and is passed over
 
 cdef int64_t[32] _room  # larger than any record; it stands for one of each kind in turn
 _DTYPES = {
     "channel": np.asarray(<Channel[:1]> <Channel*> _room).dtype,
     "lane": np.asarray(<Lane[:1]> <Lane*> _room).dtype,
-    "flit": np.asarray(<Flit[:1]> <Flit*> _room).dtype,
+    "head": np.asarray(<Head[:1]> <Head*> _room).dtype,
     "branch": np.asarray(<Branch[:1]> <Branch*> _room).dtype,
     "router": np.asarray(<Router[:1]> <Router*> _room).dtype,
     "terminal": np.asarray(<Terminal[:1]> <Terminal*> _room).dtype,
@@ -91,12 +91,13 @@ cdef class Network:
         self.leave, self.enter, self.credit, self.speculative = 1 + st, sa - 1, credit, speculative
         self.tracking, self.recording, self.log = tracking, record, []
         lanes = np.zeros(n * vcs, dtype=network_dtype("lane"))
-        lanes["credits"], lanes["owner"], lanes["best"] = buffer, -1, -1
+        lanes["owner"], lanes["best"] = -1, -1
         lanes["channel"], lanes["vc"] = np.repeat(np.arange(n), vcs), np.tile(np.arange(vcs), n)
         self.lanes = lanes
-        rows["best"], rows["choice"], rows["terminal"] = -1, -1, -1
+        rows["best"], rows["choice"], rows["terminal"], rows["asked"], rows["offered"] = -1, -1, -1, -1, -1
         rows["terminal"][np.asarray(injection, dtype=np.int64)] = np.arange(len(injection))
-        self.flits = np.zeros(max(1, n * vcs * buffer), dtype=network_dtype("flit"))
+        self.times = np.full(max(1, n * vcs * buffer), -1, dtype=np.int64)
+        self.heads = np.zeros(max(1, n * vcs * buffer), dtype=network_dtype("head"))
         branches = np.zeros(max(1, n * vcs) + 16, dtype=network_dtype("branch"))
         branches["lane"], branches["out"], branches["sibling"], branches["best"] = -1, -1, -1, -1
         branches["lane"][: n * vcs] = np.arange(n * vcs)
@@ -135,6 +136,7 @@ cdef class Network:
         self.wheel_mask = self.wheel.shape[0] - 1
         self.active = np.zeros(max(1, routers), dtype=np.int32)
         self.sending = np.zeros(max(1, len(injection)), dtype=np.int32)
+        self.ready = np.zeros(len(branches), dtype=np.int32)
         self.touched = np.zeros(max(1, n), dtype=np.int32)
         self.wanted = np.zeros(max(1, n * vcs), dtype=np.int32)
         self.accepted = np.zeros(max(1, n), dtype=np.int32)
@@ -143,6 +145,7 @@ cdef class Network:
         self.crossings = np.zeros(max(1, n), dtype=network_dtype("crossing"))
         self.entered = self.arrived = np.zeros(0, dtype=np.int64)
         self.now = self.bounded = -1
+        self.soonest = NEVER
         self.load([], [], [], [])
 
     def _free_packets(self, int64_t first):
@@ -278,6 +281,7 @@ cdef class Network:
         self.bounded = self.now
         if self.terminals[terminal].first < 0:
             self.terminals[terminal].first = p
+            self.terminals[terminal].time = self.soonest = 0
             self.sending[self.n_sending] = terminal
             self.n_sending += 1
         else:
@@ -317,25 +321,24 @@ cdef class Network:
 
     cdef int64_t next_cycle(self) noexcept nogil:
         """The next cycle in which something may happen, `NEVER` if there is none."""
-        cdef int64_t cycle
+        cdef int64_t cycle, following = NEVER
         if self.n_active or self.n_sending:
-            return self.now + 1
-        cdef int64_t created = NEVER
+            following = max(self.soonest, self.now + 1)
         if self.next_due < self.due.shape[0]:
-            created = max(self.due[self.next_due], self.now + 1)
+            following = min(following, max(self.due[self.next_due], self.now + 1))
         if self.in_wheel:
             cycle = self.now + 1
-            while self.wheel_count[cycle & self.wheel_mask] == 0:
+            while cycle < following and self.wheel_count[cycle & self.wheel_mask] == 0:
                 cycle += 1
-            return min(cycle, created)
-        return created
+            return cycle
+        return following
 
     cdef int32_t place_of(self, int32_t out) noexcept nogil:
         """The number of an output lane at its router."""
         return self.channels[self.lanes[out].channel].out_port * self.vcs + self.lanes[out].vc
 
-    cdef void list_in(self, int32_t b, int32_t kind) noexcept nogil:
-        """Put a branch into its router's list of those that ask for a virtual channel, or for the switch."""
+    cdef void list_in(self, int32_t b, int32_t kind, int64_t time) noexcept nogil:
+        """Put a branch into its router's list of those that ask for a virtual channel, or for the switch, from `time`."""
         cdef Branch* branch = &self.branches[b]
         cdef Router* router = &self.routers[branch.router]
         cdef int32_t first
@@ -346,14 +349,20 @@ cdef class Network:
             first = router.ready
             router.ready = b
         branch.listed = kind
+        branch.time = time
         branch.before = -1
         branch.after = first
         if first >= 0:
             self.branches[first].before = b
         if not router.active:
             router.active = 1
+            router.soonest = time
             self.active[self.n_active] = branch.router
             self.n_active += 1
+        elif time < router.soonest:
+            router.soonest = time
+        if time < self.soonest:
+            self.soonest = time
 
     cdef void list_out(self, int32_t b) noexcept nogil:
         cdef Branch* branch = &self.branches[b]
@@ -367,137 +376,130 @@ cdef class Network:
             self.branches[branch.after].before = branch.before
         branch.listed = NOT
 
+    cdef int enlist(self, int32_t b, int32_t kind, int64_t time) except -1:
+        """See to it that a branch asks from `time` on."""
+        if time - self.now <= SOON:
+            self.list_in(b, kind, time)
+            return 0
+        self.branches[b].listed = DOZING
+        return self.at(time, b * 2 + (kind == ASKING))
+
     cdef int consider(self, int32_t b) except -1:
-        """List a branch that holds a virtual channel if it has a flit and a credit."""
+        """List a branch that holds a virtual channel, if its flit and its credit are there or on the way."""
         cdef Branch* branch = &self.branches[b]
-        cdef Lane* lane
-        cdef int32_t place
-        if branch.listed == NOT and branch.out >= 0 and self.lanes[branch.out].credits > 0:
-            lane = &self.lanes[branch.lane]
-            place = branch.sent - lane.popped
-            if place < lane.flits and self.flits[self.place_in(lane, branch.lane, place)].arrived <= self.now:
-                self.list_in(b, READY)
-            else:
-                self.await_flit(lane, branch.lane, place)
-        return 0
+        cdef int64_t time
+        if branch.listed != NOT or branch.out < 0:
+            return 0
+        time = self.time_to_go(branch, &self.lanes[branch.lane])
+        return 0 if time == NEVER else self.enlist(b, READY, time)
+
+    cdef int64_t time_to_go(self, Branch* branch, Lane* lane) noexcept nogil:
+        """When the next flit and a credit for it are both there; NEVER notes whose sending has to be waited for."""
+        cdef Lane* onward = &self.lanes[branch.out]
+        cdef int32_t place = branch.sent - lane.popped
+        cdef int64_t time
+        if place >= lane.flits:
+            lane.hungry = 1
+            time = NEVER
+        else:
+            time = self.times[self.place_in(lane, branch.lane, place)]
+        if onward.flits == self.buffer:
+            onward.starved = 1
+            return NEVER
+        return max(time, self.times[self.place_in(onward, branch.out, onward.flits)])
+
+    cdef bint has_credit(self, int32_t l) noexcept nogil:
+        """Whether a flit may be sent to a lane now."""
+        cdef Lane* lane = &self.lanes[l]
+        return lane.flits < self.buffer and self.times[self.place_in(lane, l, lane.flits)] <= self.now
 
     cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil:
-        """Where the flit this far behind the front of a lane stands."""
+        """Where the flit this far behind the front of a lane stands, or will stand."""
         place += lane.head
         if place >= self.buffer:
             place -= self.buffer
         return l * self.buffer + place
 
-    cdef int await_flit(self, Lane* lane, int32_t l, int32_t place) except -1:
-        """Look again when the flit this far behind the front of a lane comes, once it has been sent."""
-        cdef int64_t time
-        if place >= lane.flits:
-            lane.hungry = 1
-            return 0
-        time = self.flits[self.place_in(lane, l, place)].arrived
-        if lane.wake != time:
-            lane.wake = time
-            self.at(time, l * 4 + WAKE)
-        return 0
-
-    cdef int put(self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain, int32_t last) except -1:
-        """Send a flit to a lane, where it arrives at `time`; what follows from that is noted now."""
+    cdef int enter_buffer(self, int32_t l, int64_t time) except -1:
+        """Send a flit to a lane, where it arrives at `time`."""
         cdef Lane* lane = &self.lanes[l]
-        cdef Flit* flit = &self.flits[self.place_in(lane, l, lane.flits)]
+        cdef int32_t b
+        self.times[self.place_in(lane, l, lane.flits)] = time
         lane.flits += 1
-        lane.credits -= 1
-        flit.arrived = time
-        flit.packet = packet
-        flit.hop = hop
-        flit.chain = chain
-        flit.last = last
-        if lane.branches == 0:
-            return self.front(l, time)
         if lane.hungry:
             lane.hungry = 0
-            lane.wake = time
-            return self.at(time, l * 4 + WAKE)
+            b = l
+            while b >= 0:
+                self.consider(b)
+                b = self.branches[b].sibling
         return 0
+
+    cdef int enter_head(self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain) except -1:
+        """Send a packet's first flit to a lane, where it arrives at `time`."""
+        cdef Lane* lane = &self.lanes[l]
+        cdef Head* head = &self.heads[self.place_in(lane, l, lane.flits)]
+        head.packet, head.hop, head.chain = packet, hop, chain
+        self.enter_buffer(l, time)
+        return self.front(l, time) if lane.branches == 0 else 0
 
     # -- a cycle -----------------------------------------------------------------------------------------------
 
     cdef int step(self, int64_t cycle) except -1:
-        """Process one cycle: arrivals and credits, terminals, then the allocators of each router with requests."""
+        """Process one cycle: terminals, then the allocators of each router with requests."""
         cdef int64_t slot = cycle & self.wheel_mask
-        cdef int32_t k, value, l, b, i
+        cdef int32_t k, value, b, i
         cdef int32_t n = self.wheel_count[slot]
-        cdef Lane* lane
         self.now = cycle
+        self.soonest = NEVER
         self.wheel_count[slot] = 0
         self.in_wheel -= n
         for k in range(n):
             value = self.wheel[slot, k]
-            l = value >> 2
-            if value & 3 == WAKE:
-                b = l
-                while b >= 0:
-                    self.consider(b)
-                    b = self.branches[b].sibling
-            elif value & 3 == CREDIT:
-                lane = &self.lanes[l]
-                lane.credits += 1
-                if lane.owner >= 0:
-                    self.consider(lane.owner)
-                elif self.channels[lane.channel].terminal >= 0:
-                    i = self.channels[lane.channel].terminal
-                    if self.terminals[i].blocked:
-                        self.terminals[i].blocked = 0
-                        self.sending[self.n_sending] = i
-                        self.n_sending += 1
-            else:
-                b = l
-                while b >= 0:
-                    self.list_in(b, ASKING)
-                    b = self.branches[b].sibling
+            b = value >> 1
+            self.branches[b].listed = NOT
+            self.list_in(b, ASKING if value & 1 else READY, cycle)
         while self.next_due < self.due.shape[0] and self.due[self.next_due] <= cycle:
             i = <int32_t>self.next_due
             self.inject(self.due_terminal[i], self.due_route[i], self.due_size[i], <int32_t>self.packets_sent, self.due[i])
             self.next_due += 1
         i = 0
         while i < self.n_sending:
-            if self.send_from(self.sending[i]):
+            b = self.sending[i]
+            if self.terminals[b].time > cycle or not self.send_from(b):
+                self.soonest = min(self.soonest, self.terminals[b].time)
+                i += 1
+            else:
                 self.n_sending -= 1
                 self.sending[i] = self.sending[self.n_sending]
-            else:
-                i += 1
         i = 0
         while i < self.n_active:
-            if self.work(self.active[i]):
+            b = self.active[i]
+            if self.routers[b].soonest > cycle or self.work(b):
+                self.soonest = min(self.soonest, self.routers[b].soonest)
                 i += 1
             else:
-                self.routers[self.active[i]].active = 0
+                self.routers[b].active = 0
                 self.n_active -= 1
                 self.active[i] = self.active[self.n_active]
         return 0
 
     cdef int send_from(self, int32_t t) except -1:
-        """Send a flit from a terminal; return whether there is nothing to look at in the next cycle."""
+        """Send a flit from a terminal; return whether it has nothing to send, or no credit on the way."""
         cdef Terminal* terminal = &self.terminals[t]
         cdef int32_t p = terminal.first
         cdef Packet* packet = &self.packets[p]
         cdef int32_t c = terminal.channel
         cdef Channel* channel = &self.channels[c]
         cdef int32_t l = terminal.lane
-        cdef int32_t i, vc, sent = terminal.sent
-        cdef int64_t wait
+        cdef Lane* lane
+        cdef int32_t sent = terminal.sent
+        cdef int64_t wait, time = self.now + 1 + channel.delay + self.enter
         if l < 0:
-            for i in range(self.vcs):
-                vc = terminal.vc_pointer + i
-                if vc >= self.vcs:
-                    vc -= self.vcs
-                if self.lanes[c * self.vcs + vc].credits > 0:
-                    l = c * self.vcs + vc
-                    break
+            l = self.free_lane(terminal)
             if l < 0:
-                terminal.blocked = 1
-                return 1
+                return terminal.blocked
             terminal.lane = l
-            terminal.vc_pointer = vc + 1 if vc + 1 < self.vcs else 0
+            terminal.vc_pointer = l - c * self.vcs + 1 if l - c * self.vcs + 1 < self.vcs else 0
             if packet.tag < self.entered.shape[0]:
                 self.entered[packet.tag] = self.now
             terminal.began = self.now
@@ -506,24 +508,18 @@ cdef class Network:
                 channel.waited += wait
                 if self.tracking:
                     self.new_wait(p, -1, c, wait)
-        elif self.lanes[l].credits == 0:
-            terminal.blocked = 1
-            return 1
-        if sent == 0 or sent + 1 == packet.size:
             self.bounded = self.now
-        sent += 1
+            self.enter_head(l, time, p, self.route_first[packet.route], packet.waits)
+        elif not self.has_credit(l):  # a credit of another lane has called
+            return self.look_for_credit(terminal, l)
+        else:
+            self.enter_buffer(l, time)
         channel.flits += 1
-        self.put(
-            l,
-            self.now + 1 + channel.delay + self.enter,
-            p,
-            self.route_first[packet.route] if sent == 1 else -1,
-            packet.waits,
-            sent == packet.size,
-        )
-        terminal.sent = sent
+        sent += 1
         if sent < packet.size:
-            return 0
+            terminal.sent = sent
+            return self.look_for_credit(terminal, l)
+        self.bounded = self.now
         if self.tracking:
             self.left[self.n_left] = packet.tag
             self.n_left += 1
@@ -532,25 +528,59 @@ cdef class Network:
         terminal.first = packet.next
         terminal.sent = 0
         terminal.lane = -1
+        terminal.time = self.now + 1
         return terminal.first < 0
+
+    cdef int32_t free_lane(self, Terminal* terminal) noexcept nogil:
+        """The first lane of a terminal, from its pointer, that has a credit now; -1: it looks again, or is called."""
+        cdef int32_t i, l, first = terminal.channel * self.vcs
+        terminal.time = NEVER
+        for i in range(self.vcs):
+            l = terminal.vc_pointer + i
+            if l >= self.vcs:
+                l -= self.vcs
+            if self.has_credit(first + l):
+                return first + l
+            if self.lanes[first + l].flits < self.buffer:
+                terminal.time = min(
+                    terminal.time,
+                    self.times[self.place_in(&self.lanes[first + l], first + l, self.lanes[first + l].flits)],
+                )
+        if terminal.time == NEVER:
+            terminal.blocked = 1
+            for i in range(self.vcs):
+                self.lanes[first + i].starved = 1
+        return -1
+
+    cdef bint look_for_credit(self, Terminal* terminal, int32_t l) noexcept nogil:
+        """Note when a terminal may send its next flit to a lane; return whether it has to be called for that."""
+        cdef Lane* lane = &self.lanes[l]
+        if lane.flits == self.buffer:
+            lane.starved = terminal.blocked = 1
+            return True
+        terminal.time = max(self.now + 1, self.times[self.place_in(lane, l, lane.flits)])
+        return False
 
     cdef int front(self, int32_t lane, int64_t cycle) except -1:
         """A head is at the front of a lane as of a cycle: open a branch for each way out, and ask after routing."""
         cdef int32_t f = lane * self.buffer + self.lanes[lane].head
-        cdef int32_t h = self.hops[self.flits[f].hop].sibling
+        cdef int32_t h = self.hops[self.heads[f].hop].sibling
         cdef int32_t b = lane, extra
         cdef int64_t old
         self.bounded = self.now
+        self.lanes[lane].packet = self.heads[f].packet
+        self.lanes[lane].size = self.packets[self.heads[f].packet].size
         self.lanes[lane].popped = 0
         self.lanes[lane].branches = 1
-        self.branches[b].hop = self.flits[f].hop
-        self.branches[b].channel = self.hops[self.flits[f].hop].channel
+        self.branches[b].hop = self.heads[f].hop
+        self.branches[b].channel = self.hops[self.heads[f].hop].channel
         self.branches[b].sent = 0
         self.branches[b].sibling = -1
         while h >= 0:
             if self.free_branch < 0:
                 old = self.branches.shape[0]
                 self.branches = _grown(self.branches, network_dtype("branch"))
+                self.ready = _grown(self.ready, np.int32)
                 for extra in range(<int32_t>self.branches.shape[0] - 1, <int32_t>old - 1, -1):
                     self.branches[extra].out = self.branches[extra].best = -1
                     self.branches[extra].sibling = self.free_branch
@@ -568,11 +598,9 @@ cdef class Network:
             self.lanes[lane].branches += 1
             b = extra
             h = self.hops[h].sibling
-        if cycle + self.ask > self.now:
-            return self.at(cycle + self.ask, lane * 4 + ASK)
         b = lane
         while b >= 0:
-            self.list_in(b, ASKING)
+            self.enlist(b, ASKING, cycle + self.ask)
             b = self.branches[b].sibling
         return 0
 
@@ -582,38 +610,68 @@ cdef class Network:
         Both allocators read the state that the cycle began with: the switch is matched first, and its flits leave last.
         """
         cdef Router* router = &self.routers[r]
-        cdef int32_t matched, granted = -1, b, i, c
-        if router.asking < 0 and self.branches[router.ready].after < 0:
-            self.traverse_alone(router.ready, router)
-            return router.ready >= 0
-        matched = self.match_switch(r)
-        if router.asking >= 0:
+        cdef Branch* branch
+        cdef Channel* output
+        cdef Channel* input
+        cdef int32_t n = 0, granted = -1, b = router.ready, i, c
+        cdef bint rivals = False, asks = False
+        router.soonest = NEVER
+        while b >= 0:
+            branch = &self.branches[b]
+            if branch.time > self.now:
+                router.soonest = min(router.soonest, branch.time)
+            else:
+                output = &self.channels[branch.channel]
+                input = &self.channels[self.lanes[branch.lane].channel]
+                rivals |= (output.asked == self.now) | (input.offered == self.now)
+                output.asked = input.offered = self.now
+                self.ready[n] = b
+                n += 1
+            b = branch.after
+        b = router.asking
+        while b >= 0:
+            branch = &self.branches[b]
+            if branch.time > self.now:
+                router.soonest = min(router.soonest, branch.time)
+            else:
+                asks = True
+            b = branch.after
+        rivals |= asks and self.speculative
+        if rivals:
+            n = self.match_switch(r, n)
+        if asks:
             granted = self.allocate_vcs(r)
-        for i in range(matched):
-            c = self.accepted[i]
-            b = self.channels[self.channels[c].choice].best
-            self.channels[c].choice = -1
-            if self.branches[b].out >= 0 and self.lanes[self.branches[b].out].credits > 0:
-                self.traverse(b)
+        if rivals:
+            for i in range(n):
+                c = self.accepted[i]
+                b = self.channels[self.channels[c].choice].best
+                self.channels[c].choice = -1
+                if self.branches[b].out >= 0 and self.has_credit(self.branches[b].out):
+                    self.traverse(b)
+            # What a match leaves behind is cleared here, after `traverse` has read it.
+            for i in range(self.n_touched):
+                self.channels[self.touched[i]].best = -1
+            self.n_touched = 0
+        else:
+            for i in range(n):
+                self.turn(self.ready[i], router)
+                self.traverse(self.ready[i])
         while granted >= 0:
             b = granted
             granted = self.branches[b].granted
             self.consider(b)
-        # What a match leaves behind is cleared here, after `traverse` has read it.
-        for i in range(self.n_touched):
-            self.channels[self.touched[i]].best = -1
-        self.n_touched = 0
+        if rivals or asks:  # who has not got it asks again
+            router.soonest = self.now + 1
         return router.ready >= 0 or router.asking >= 0
 
-    cdef int traverse_alone(self, int32_t b, Router* router) except -1:
-        """Do what a match with one request does."""
+    cdef void turn(self, int32_t b, Router* router) noexcept nogil:
+        """Set the pointers behind a request that is granted and accepted."""
         cdef Channel* output = &self.channels[self.branches[b].channel]
         cdef Lane* lane = &self.lanes[self.branches[b].lane]
         cdef Channel* input = &self.channels[lane.channel]
         output.grant_pointer = input.in_port + 1 if input.in_port + 1 < router.inputs else 0
         input.accept_pointer = output.out_port + 1 if output.out_port + 1 < router.outputs else 0
         input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
-        return self.traverse(b)
 
     cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil:
         """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
@@ -623,6 +681,9 @@ cdef class Network:
         cdef int32_t b = self.routers[r].asking
         cdef int32_t granted = -1, winners = -1
         while b >= 0:  # each free lane notes the first that asks for it, from its pointer
+            if self.branches[b].time > self.now:
+                b = self.branches[b].after
+                continue
             c = self.branches[b].channel
             l = self.branches[b].lane
             low, high = 0, self.vcs
@@ -689,23 +750,26 @@ cdef class Network:
             granted = b
         return granted
 
-    cdef int32_t match_switch(self, int32_t r) noexcept nogil:
+    cdef int32_t match_switch(self, int32_t r, int32_t requests) noexcept nogil:
         """Match inputs and outputs (iSLIP, one iteration); return how many of `accepted` are matched.
+
+        The first `requests` of `ready` ask, and where it is speculative heads that ask for a virtual channel.
 
         An input's ``choice`` is its output, whose ``best`` is the branch that goes.
         """
         cdef Router* router = &self.routers[r]
         cdef Channel* output
         cdef Channel* input
-        cdef Lane* lane
-        cdef int32_t b = router.ready, i, c, o, place, n = 0
+        cdef int32_t b, i, c, o, place, n = 0
         cdef int32_t v, low, high
-        while b >= 0:
-            self.ask_switch(b, router.inputs, 0)
-            b = self.branches[b].after
+        for i in range(requests):
+            self.ask_switch(self.ready[i], router.inputs, 0)
         if self.speculative:
             b = router.asking
             while b >= 0:
+                if self.branches[b].time > self.now:
+                    b = self.branches[b].after
+                    continue
                 low, high = 0, self.vcs
                 if self.hops[self.branches[b].hop].vcs == 1:
                     high = self.lower
@@ -713,7 +777,7 @@ cdef class Network:
                     low = self.lower
                 for v in range(low, high):
                     o = self.branches[b].channel * self.vcs + v
-                    if self.lanes[o].owner < 0 and self.lanes[o].credits > 0:
+                    if self.lanes[o].owner < 0 and self.has_credit(o):
                         self.ask_switch(b, router.inputs, 1)
                         break
                 b = self.branches[b].after
@@ -734,11 +798,7 @@ cdef class Network:
             input.key = place
         for i in range(n):
             input = &self.channels[self.accepted[i]]
-            output = &self.channels[input.choice]
-            lane = &self.lanes[self.branches[output.best].lane]
-            output.grant_pointer = input.in_port + 1 if input.in_port + 1 < router.inputs else 0
-            input.accept_pointer = output.out_port + 1 if output.out_port + 1 < router.outputs else 0
-            input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
+            self.turn(self.channels[input.choice].best, router)
         return n
 
     cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil:
@@ -771,67 +831,75 @@ cdef class Network:
         cdef Lane* lane = &self.lanes[l]
         cdef Lane* onward = &self.lanes[out]
         cdef Channel* output = &self.channels[branch.channel]
-        cdef Flit* flit = &self.flits[self.place_in(lane, l, branch.sent - lane.popped)]
-        cdef int32_t packet, last, other, place
-        cdef int64_t wait, time = self.now + self.leave + output.delay
-        packet = flit.packet
-        last = flit.last
+        cdef int32_t sent = branch.sent, f = self.place_in(lane, l, sent - lane.popped), other
+        cdef int64_t time = self.now + self.leave + output.delay, arrived = self.times[f]
+        cdef bint last = sent + 1 == lane.size
         if self.recording:
-            self.log.append((self.now, branch.channel, onward.vc, self.packets[packet].tag, branch.sent))
+            self.log.append((self.now, branch.channel, onward.vc, self.packets[lane.packet].tag, sent))
         self.flit_hops += 1
         output.flits += 1
-        if last or branch.sent == 0:
-            self.bounded = self.now
-        if branch.sent == 0:
-            branch.chain = flit.chain
-            branch.head_left = self.now
-            wait = self.now - flit.arrived - self.pipeline
-            if wait > 0:
-                output.waited += wait
-                if self.tracking:
-                    branch.chain = self.new_wait(packet, flit.chain, branch.channel, wait)
-        elif last and self.now - flit.arrived > self.packets[packet].stay:
-            self.packets[packet].stay = self.now - flit.arrived
-            self.packets[packet].slowest = branch.channel
-        if output.target >= 0:
-            time += self.enter
-            self.put(
-                out, time, packet, self.hops[branch.hop].child if branch.sent == 0 else -1, branch.chain, last
-            )
+        branch.sent = sent + 1
+        if sent == 0:
+            self.begin(branch, output, &self.heads[f], arrived)
+        if output.target < 0:  # consumed as it arrives
+            self.times[out * self.buffer + onward.head] = time + 1 + output.delay
+            onward.head = onward.head + 1 if onward.head + 1 < self.buffer else 0
+        elif sent == 0:
+            self.enter_head(out, time + self.enter, lane.packet, self.hops[branch.hop].child, branch.chain)
             branch = &self.branches[b]  # there may be more of them now
-        else:  # consumed as it arrives
-            onward.credits -= 1
-            self.at(time + 1 + output.delay, out * 4 + CREDIT)
-        branch.sent += 1
-        if last:
-            if self.keep_crossings:
-                self.cross(
-                    branch.channel, onward.vc, self.packets[packet].tag, self.packets[packet].size, branch.head_left
-                )
-            onward.owner = -1
-            branch.out = -1
-            lane.branches -= 1
-            if branch.listed != NOT:
-                self.list_out(b)
-            if output.target < 0:
-                self.finish(b, packet, time)
         else:
-            place = branch.sent - lane.popped
-            if onward.credits == 0:
-                if branch.listed != NOT:
-                    self.list_out(b)
-            elif place >= lane.flits or self.flits[self.place_in(lane, l, place)].arrived > self.now + 1:
-                if branch.listed != NOT:
-                    self.list_out(b)
-                self.await_flit(lane, l, place)
+            self.enter_buffer(out, time + self.enter)
+        if last:
+            self.end(b, arrived, time)
         if self.branches[l].sibling >= 0:  # the slowest branch sets what the buffer may forget
             other = l
             while other >= 0:
                 if self.branches[other].sent <= lane.popped:
-                    return 0
+                    break
                 other = self.branches[other].sibling
-            last = last and lane.branches == 0
-        return self.pop(l, last)
+            if other < 0:
+                self.pop(l, last and lane.branches == 0)
+        else:
+            self.pop(l, last)
+        if last or branch.listed != READY:
+            return 0
+        time = self.time_to_go(branch, lane)
+        if time - self.now <= SOON:
+            branch.time = time
+            self.routers[branch.router].soonest = min(self.routers[branch.router].soonest, time)
+            return 0
+        self.list_out(b)
+        return 0 if time == NEVER else self.enlist(b, READY, time)
+
+    cdef int begin(self, Branch* branch, Channel* output, Head* head, int64_t arrived) except -1:
+        """The head of a packet leaves."""
+        cdef int64_t wait = self.now - arrived - self.pipeline
+        self.bounded = branch.head_left = self.now
+        branch.chain = head.chain
+        if wait > 0:
+            output.waited += wait
+            if self.tracking:
+                branch.chain = self.new_wait(head.packet, head.chain, branch.channel, wait)
+        return 0
+
+    cdef int end(self, int32_t b, int64_t arrived, int64_t time) except -1:
+        """The tail of a packet, which had come to the router at `arrived`, is at the far end at `time`."""
+        cdef Branch* branch = &self.branches[b]
+        cdef Lane* lane = &self.lanes[branch.lane]
+        cdef Lane* onward = &self.lanes[branch.out]
+        cdef Packet* packet = &self.packets[lane.packet]
+        self.bounded = self.now
+        if packet.size > 1 and self.now - arrived > packet.stay:
+            packet.stay = self.now - arrived
+            packet.slowest = branch.channel
+        if self.keep_crossings:
+            self.cross(branch.channel, onward.vc, packet.tag, packet.size, branch.head_left)
+        onward.owner = -1
+        branch.out = -1
+        lane.branches -= 1
+        if branch.listed != NOT:
+            self.list_out(b)
+        return self.finish(b, lane.packet, time) if self.channels[branch.channel].target < 0 else 0
 
     cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept nogil:
         """Note that the tail of a packet has left over a channel, on which its head left at `begin`."""
@@ -845,12 +913,14 @@ cdef class Network:
         cdef Lane* lane = &self.lanes[l]
         cdef Channel* channel = &self.channels[lane.channel]
         cdef int32_t b
-        lane.head += 1
-        if lane.head == self.buffer:
-            lane.head = 0
+        cdef int64_t time = self.now + 1 + channel.delay + (self.credit if channel.source >= 0 else 0)
+        self.times[l * self.buffer + lane.head] = time
+        lane.head = lane.head + 1 if lane.head + 1 < self.buffer else 0
         lane.flits -= 1
         lane.popped += 1
-        self.at(self.now + 1 + channel.delay + (self.credit if channel.source >= 0 else 0), l * 4 + CREDIT)
+        if lane.starved:
+            lane.starved = 0
+            self.credit_comes(l, time)
         if not last:
             return 0
         while self.branches[l].sibling >= 0:
@@ -861,7 +931,20 @@ cdef class Network:
         lane.hungry = 0
         if lane.flits == 0:
             return 0
-        return self.front(l, max(self.now + 1, self.flits[self.place_in(lane, l, 0)].arrived))
+        return self.front(l, max(self.now + 1, self.times[l * self.buffer + lane.head]))
+
+    cdef int credit_comes(self, int32_t l, int64_t time) except -1:
+        """Call who waits for a credit of a lane, which is there at `time`."""
+        cdef int32_t t = self.channels[self.lanes[l].channel].terminal
+        if t < 0:
+            return self.consider(self.lanes[l].owner) if self.lanes[l].owner >= 0 else 0
+        if self.terminals[t].blocked:
+            self.terminals[t].blocked = 0
+            self.terminals[t].time = time
+            self.sending[self.n_sending] = t
+            self.n_sending += 1
+            self.soonest = min(self.soonest, time)
+        return 0
 
     cdef int finish(self, int32_t b, int32_t packet, int64_t time) except -1:
         """The tail of a packet will arrive at a terminal at `time`."""
