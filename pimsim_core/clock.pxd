@@ -8,7 +8,6 @@ cdef class Clock:
     cdef Network network
     cdef int64_t again  # cycle from which to look whether the network repeats itself
     cdef int64_t now  # of the copy that follows
-    cdef int64_t flit_hops
     cdef int64_t in_wheel
     cdef int32_t n_active
     cdef int32_t n_sending

@@ -120,7 +120,7 @@ cdef class Clock:
         memcpy(&self.sending[0], &network.sending[0], network.n_sending * sizeof(int32_t))
         memcpy(&self.wheel[0, 0], &network.wheel[0, 0], self.wheel.shape[0] * self.wheel.shape[1] * sizeof(int32_t))
         memcpy(&self.wheel_count[0], &network.wheel_count[0], self.wheel_count.shape[0] * sizeof(int32_t))
-        self.now, self.flit_hops, self.in_wheel = network.now, network.flit_hops, network.in_wheel
+        self.now, self.in_wheel = network.now, network.in_wheel
         self.n_active, self.n_sending = network.n_active, network.n_sending
         self.free_packet, self.free_wait, self.free_branch = (
             network.free_packet, network.free_wait, network.free_branch
@@ -298,8 +298,6 @@ cdef class Clock:
         cdef int64_t cycles = period * times
         cdef int32_t i, k, b, moved, place
         cdef Lane* lane
-        for i in range(self.channels.shape[0]):
-            self.network.channels[i].flits += times * (self.network.channels[i].flits - self.channels[i].flits)
         for i in range(self.terminals.shape[0]):
             self.network.terminals[i].sent += <int32_t>times * (self.network.terminals[i].sent - self.terminals[i].sent)
             self.network.terminals[i].time = self.later(self.network.terminals[i].time, cycles)
@@ -309,6 +307,7 @@ cdef class Clock:
             lane = &self.network.lanes[i]
             moved = lane.popped - self.lanes[i].popped
             lane.popped += <int32_t>times * moved
+            lane.carried += times * (lane.carried - self.lanes[i].carried)
             for k in range(self.network.buffer):
                 place = self.network.place_in(lane, i, k)
                 if k < lane.flits and moved:
@@ -321,5 +320,4 @@ cdef class Clock:
                 self.network.branches[b].time = self.later(self.network.branches[b].time, cycles)
                 b = self.network.branches[b].sibling
         self.network.soonest = self.later(self.network.soonest, cycles)
-        self.network.flit_hops += times * (self.network.flit_hops - self.flit_hops)
         self.network.now += cycles

@@ -1,10 +1,9 @@
 """Contract of the network: routers, virtual channels and credits as numbers, one cycle after another."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 cdef struct Channel:
-    int64_t flits  # that it has carried
     int64_t waited  # cycles that heads waited for it, beyond the pipeline
     int64_t asked  # as an output: the last cycle in which somebody asked for it
     int64_t offered  # as an input: the last cycle in which it had a flit to send
@@ -21,12 +20,19 @@ cdef struct Channel:
     int32_t best  # scratch: branch
     int32_t choice  # scratch: output
     int32_t terminal  # that sends on it, or -1
+    int32_t after_in  # the port behind `in_port`
+    int32_t after_out  # the port behind `out_port`
     int32_t unused
 
 cdef struct Lane:  # one virtual channel of a channel, with the buffer at its far end
     int64_t key
+    int64_t carried  # flits
     int32_t head  # place of the front in the ring of flits
+    int32_t tail  # place of the flit that comes next
     int32_t flits  # in the buffer or on the channel
+    int32_t keeps  # 1; 0: flits are consumed as they arrive
+    int32_t transit  # cycles from a grant until the flit is there, or is consumed and its credit has come back
+    int32_t back  # cycles from a flit's leaving to its credit
     int32_t hungry  # 1: a branch waits for a flit that has not been sent
     int32_t starved  # 1: who sends on it waits for a credit that has not been sent
     int32_t owner  # branch that sends on it, or -1
@@ -39,6 +45,8 @@ cdef struct Lane:  # one virtual channel of a channel, with the buffer at its fa
     int32_t best
     int32_t channel
     int32_t vc
+    int32_t after_vc  # the one behind `vc`
+    int32_t unused
 
 cdef struct Head:  # of a packet, in a buffer; of the flits behind it nothing is known but when they arrive
     int32_t packet
@@ -63,6 +71,7 @@ cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
     int32_t granted  # next of those granted a virtual channel in this cycle
     int32_t router
     int32_t rank  # among the branches of its packet here
+    uint32_t middle  # body flits of a packet that has this one way out; 0 where each flit needs a closer look
 
 cdef struct Router:
     int64_t soonest  # cycle in which one of its branches may ask, or an earlier one
@@ -130,7 +139,6 @@ cdef class Network:
     cdef readonly int64_t now
     cdef int64_t soonest  # cycle in which a router or a terminal may have something to do, or an earlier one
     cdef int64_t bounded  # the last cycle in which a packet began or ended somewhere
-    cdef readonly int64_t flit_hops
     cdef readonly int64_t last_arrival
     cdef readonly int64_t packets_sent
     cdef readonly int64_t packets_done
@@ -203,6 +211,7 @@ cdef class Network:
     cdef bint look_for_credit(self, Terminal* terminal, int32_t l) noexcept nogil
     cdef int enter_buffer(self, int32_t l, int64_t time) except -1
     cdef int enter_head(self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain) except -1
+    cdef int flit_comes(self, int32_t l) except -1
     cdef int front(self, int32_t lane, int64_t cycle) except -1
     cdef int32_t place_of(self, int32_t out) noexcept nogil
     cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil
@@ -213,10 +222,12 @@ cdef class Network:
     cdef int enlist(self, int32_t b, int32_t kind, int64_t time) except -1
     cdef int consider(self, int32_t b) except -1
     cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil
-    cdef void turn(self, int32_t b, Router* router) noexcept nogil
+    cdef void turn(self, int32_t b) noexcept nogil
     cdef int32_t match_switch(self, int32_t r, int32_t n) noexcept nogil
     cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil
     cdef int traverse(self, int32_t b) except -1
+    cdef int traverse_at_ends(self, int32_t b) except -1
+    cdef int go_on(self, int32_t b, int64_t time) except -1
     cdef int begin(self, Branch* branch, Channel* output, Head* head, int64_t arrived) except -1
     cdef int end(self, int32_t b, int64_t arrived, int64_t time) except -1
     cdef void cross(self, int32_t channel, int32_t vc, int32_t tag, int32_t flits, int64_t begin) noexcept nogil

@@ -8,7 +8,7 @@ and a cycle in which nothing happens is skipped.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from pimsim_core.event_queue cimport NEVER
 
@@ -93,6 +93,9 @@ cdef class Network:
         lanes = np.zeros(n * vcs, dtype=network_dtype("lane"))
         lanes["owner"], lanes["best"] = -1, -1
         lanes["channel"], lanes["vc"] = np.repeat(np.arange(n), vcs), np.tile(np.arange(vcs), n)
+        lanes["after_vc"] = (lanes["vc"] + 1) % vcs
+        for name, cycles in self._cycles(rows).items():
+            lanes[name] = np.repeat(cycles, vcs)
         self.lanes = lanes
         rows["best"], rows["choice"], rows["terminal"], rows["asked"], rows["offered"] = -1, -1, -1, -1, -1
         rows["terminal"][np.asarray(injection, dtype=np.int64)] = np.arange(len(injection))
@@ -109,11 +112,10 @@ cdef class Network:
             self.free_branch = <int32_t>i
         table = np.zeros(max(1, routers), dtype=network_dtype("router"))
         table["asking"], table["ready"] = -1, -1
-        for i in range(n):
-            if rows["target"][i] >= 0:
-                table["inputs"][rows["target"][i]] += 1
-            if rows["source"][i] >= 0:
-                table["outputs"][rows["source"][i]] += 1
+        for end, ports in (("target", "inputs"), ("source", "outputs")):
+            np.add.at(table[ports], rows[end][rows[end] >= 0], 1)
+        rows["after_in"] = (rows["in_port"] + 1) % np.maximum(1, table["inputs"][rows["target"]])
+        rows["after_out"] = (rows["out_port"] + 1) % np.maximum(1, table["outputs"][rows["source"]])
         self.routers = table
         ends = np.zeros(max(1, len(injection)), dtype=network_dtype("terminal"))
         ends["channel"][: len(injection)] = injection
@@ -147,6 +149,16 @@ cdef class Network:
         self.now = self.bounded = -1
         self.soonest = NEVER
         self.load([], [], [], [])
+
+    def _cycles(self, channels):
+        """What the lanes of each channel have in common."""
+        terminal, delay = channels["target"] < 0, channels["delay"]
+        sent = np.where(channels["source"] < 0, 1, self.leave) + delay
+        return {
+            "keeps": np.where(terminal, 0, 1),
+            "transit": np.where(terminal, sent + 1 + delay, sent + self.enter),
+            "back": 1 + delay + np.where(channels["source"] < 0, 0, self.credit),
+        }
 
     def _free_packets(self, int64_t first):
         cdef int64_t i
@@ -233,8 +245,13 @@ cdef class Network:
 
     def channel_figures(self):
         """Return copies of the ``flits`` each channel carried and the cycles that heads ``waited`` for it."""
-        rows = np.asarray(self.channels)
-        return rows["flits"].copy(), rows["waited"].copy()
+        flits = np.asarray(self.lanes)["carried"].reshape(-1, self.vcs).sum(axis=1)
+        return flits, np.asarray(self.channels)["waited"].copy()
+
+    @property
+    def flit_hops(self):
+        """Flits that have left a router, counted at each."""
+        return int(self.channel_figures()[0][np.asarray(self.channels)["source"] >= 0].sum())
 
     @property
     def flit_log(self):
@@ -406,38 +423,42 @@ cdef class Network:
         if onward.flits == self.buffer:
             onward.starved = 1
             return NEVER
-        return max(time, self.times[self.place_in(onward, branch.out, onward.flits)])
+        return max(time, self.times[branch.out * self.buffer + onward.tail])
 
     cdef bint has_credit(self, int32_t l) noexcept nogil:
         """Whether a flit may be sent to a lane now."""
         cdef Lane* lane = &self.lanes[l]
-        return lane.flits < self.buffer and self.times[self.place_in(lane, l, lane.flits)] <= self.now
+        return lane.flits < self.buffer and self.times[l * self.buffer + lane.tail] <= self.now
 
     cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil:
-        """Where the flit this far behind the front of a lane stands, or will stand."""
+        """Where the flit this far behind the front of a lane stands."""
         place += lane.head
         if place >= self.buffer:
             place -= self.buffer
         return l * self.buffer + place
 
     cdef int enter_buffer(self, int32_t l, int64_t time) except -1:
-        """Send a flit to a lane, where it arrives at `time`."""
+        """Send a flit to a lane, which is done with it at `time`: there it arrives, or its credit has come back."""
         cdef Lane* lane = &self.lanes[l]
-        cdef int32_t b
-        self.times[self.place_in(lane, l, lane.flits)] = time
-        lane.flits += 1
-        if lane.hungry:
-            lane.hungry = 0
-            b = l
-            while b >= 0:
-                self.consider(b)
-                b = self.branches[b].sibling
+        self.times[l * self.buffer + lane.tail] = time
+        lane.tail = lane.tail + 1 if lane.tail + 1 < self.buffer else 0
+        lane.flits += lane.keeps
+        lane.carried += 1
+        return self.flit_comes(l) if lane.hungry else 0
+
+    cdef int flit_comes(self, int32_t l) except -1:
+        """Call those who wait for the flit that has been sent to a lane."""
+        cdef int32_t b = l
+        self.lanes[l].hungry = 0
+        while b >= 0:
+            self.consider(b)
+            b = self.branches[b].sibling
         return 0
 
     cdef int enter_head(self, int32_t l, int64_t time, int32_t packet, int32_t hop, int32_t chain) except -1:
         """Send a packet's first flit to a lane, where it arrives at `time`."""
         cdef Lane* lane = &self.lanes[l]
-        cdef Head* head = &self.heads[self.place_in(lane, l, lane.flits)]
+        cdef Head* head = &self.heads[l * self.buffer + lane.tail]
         head.packet, head.hop, head.chain = packet, hop, chain
         self.enter_buffer(l, time)
         return self.front(l, time) if lane.branches == 0 else 0
@@ -491,15 +512,14 @@ cdef class Network:
         cdef int32_t c = terminal.channel
         cdef Channel* channel = &self.channels[c]
         cdef int32_t l = terminal.lane
-        cdef Lane* lane
         cdef int32_t sent = terminal.sent
-        cdef int64_t wait, time = self.now + 1 + channel.delay + self.enter
+        cdef int64_t wait
         if l < 0:
             l = self.free_lane(terminal)
             if l < 0:
                 return terminal.blocked
             terminal.lane = l
-            terminal.vc_pointer = l - c * self.vcs + 1 if l - c * self.vcs + 1 < self.vcs else 0
+            terminal.vc_pointer = self.lanes[l].after_vc
             if packet.tag < self.entered.shape[0]:
                 self.entered[packet.tag] = self.now
             terminal.began = self.now
@@ -509,12 +529,11 @@ cdef class Network:
                 if self.tracking:
                     self.new_wait(p, -1, c, wait)
             self.bounded = self.now
-            self.enter_head(l, time, p, self.route_first[packet.route], packet.waits)
+            self.enter_head(l, self.now + self.lanes[l].transit, p, self.route_first[packet.route], packet.waits)
         elif not self.has_credit(l):  # a credit of another lane has called
             return self.look_for_credit(terminal, l)
         else:
-            self.enter_buffer(l, time)
-        channel.flits += 1
+            self.enter_buffer(l, self.now + self.lanes[l].transit)
         sent += 1
         if sent < packet.size:
             terminal.sent = sent
@@ -542,10 +561,7 @@ cdef class Network:
             if self.has_credit(first + l):
                 return first + l
             if self.lanes[first + l].flits < self.buffer:
-                terminal.time = min(
-                    terminal.time,
-                    self.times[self.place_in(&self.lanes[first + l], first + l, self.lanes[first + l].flits)],
-                )
+                terminal.time = min(terminal.time, self.times[(first + l) * self.buffer + self.lanes[first + l].tail])
         if terminal.time == NEVER:
             terminal.blocked = 1
             for i in range(self.vcs):
@@ -558,7 +574,7 @@ cdef class Network:
         if lane.flits == self.buffer:
             lane.starved = terminal.blocked = 1
             return True
-        terminal.time = max(self.now + 1, self.times[self.place_in(lane, l, lane.flits)])
+        terminal.time = max(self.now + 1, self.times[l * self.buffer + lane.tail])
         return False
 
     cdef int front(self, int32_t lane, int64_t cycle) except -1:
@@ -576,6 +592,7 @@ cdef class Network:
         self.branches[b].channel = self.hops[self.heads[f].hop].channel
         self.branches[b].sent = 0
         self.branches[b].sibling = -1
+        self.branches[b].middle = max(0, self.lanes[lane].size - 2) if h < 0 and not self.recording else 0
         while h >= 0:
             if self.free_branch < 0:
                 old = self.branches.shape[0]
@@ -592,7 +609,7 @@ cdef class Network:
             self.branches[extra].rank = self.lanes[lane].branches
             self.branches[extra].hop = h
             self.branches[extra].channel = self.hops[h].channel
-            self.branches[extra].sent = 0
+            self.branches[extra].sent = self.branches[extra].middle = 0
             self.branches[extra].sibling = -1
             self.branches[b].sibling = extra
             self.lanes[lane].branches += 1
@@ -654,7 +671,7 @@ cdef class Network:
             self.n_touched = 0
         else:
             for i in range(n):
-                self.turn(self.ready[i], router)
+                self.turn(self.ready[i])
                 self.traverse(self.ready[i])
         while granted >= 0:
             b = granted
@@ -664,14 +681,14 @@ cdef class Network:
             router.soonest = self.now + 1
         return router.ready >= 0 or router.asking >= 0
 
-    cdef void turn(self, int32_t b, Router* router) noexcept nogil:
+    cdef void turn(self, int32_t b) noexcept nogil:
         """Set the pointers behind a request that is granted and accepted."""
         cdef Channel* output = &self.channels[self.branches[b].channel]
         cdef Lane* lane = &self.lanes[self.branches[b].lane]
         cdef Channel* input = &self.channels[lane.channel]
-        output.grant_pointer = input.in_port + 1 if input.in_port + 1 < router.inputs else 0
-        input.accept_pointer = output.out_port + 1 if output.out_port + 1 < router.outputs else 0
-        input.vc_pointer = lane.vc + 1 if lane.vc + 1 < self.vcs else 0
+        output.grant_pointer = input.after_in
+        input.accept_pointer = output.after_out
+        input.vc_pointer = lane.after_vc
 
     cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil:
         """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
@@ -798,7 +815,7 @@ cdef class Network:
             input.key = place
         for i in range(n):
             input = &self.channels[self.accepted[i]]
-            self.turn(self.channels[input.choice].best, router)
+            self.turn(self.channels[input.choice].best)
         return n
 
     cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil:
@@ -826,31 +843,69 @@ cdef class Network:
     cdef int traverse(self, int32_t b) except -1:
         """Send the next flit of a branch over the switch and its channel."""
         cdef Branch* branch = &self.branches[b]
+        if <uint32_t>(branch.sent - 1) >= branch.middle:
+            return self.traverse_at_ends(b)
+        cdef int32_t l = branch.lane, out = branch.out
+        cdef Lane* lane = &self.lanes[l]
+        cdef Lane* onward = &self.lanes[out]
+        cdef int64_t* here = &self.times[l * self.buffer]
+        cdef int64_t* there = &self.times[out * self.buffer]
+        branch.sent += 1
+        there[onward.tail] = self.now + onward.transit
+        onward.tail = onward.tail + 1 if onward.tail + 1 < self.buffer else 0
+        onward.flits += onward.keeps
+        onward.carried += 1
+        here[lane.head] = self.now + lane.back
+        lane.head = lane.head + 1 if lane.head + 1 < self.buffer else 0
+        lane.flits -= 1
+        lane.popped += 1
+        if onward.hungry:
+            self.flit_comes(out)
+        if lane.starved:
+            lane.starved = 0
+            self.credit_comes(l, self.now + lane.back)
+        if lane.flits == 0 or onward.flits == self.buffer:
+            return self.go_on(b, self.time_to_go(branch, lane))
+        return self.go_on(b, max(here[lane.head], there[onward.tail]))
+
+    cdef int go_on(self, int32_t b, int64_t time) except -1:
+        """A branch that has sent a flit may ask for the next one from `time` on; NEVER is not known."""
+        cdef Branch* branch = &self.branches[b]
+        if branch.listed != READY:
+            return 0
+        if time - self.now <= SOON:
+            branch.time = time
+            if time < self.routers[branch.router].soonest:
+                self.routers[branch.router].soonest = time
+            return 0
+        self.list_out(b)
+        return 0 if time == NEVER else self.enlist(b, READY, time)
+
+    cdef int traverse_at_ends(self, int32_t b) except -1:
+        """Send a flit that is its packet's first or last, or one of a packet that branches here."""
+        cdef Branch* branch = &self.branches[b]
         cdef int32_t l = branch.lane
         cdef int32_t out = branch.out
         cdef Lane* lane = &self.lanes[l]
         cdef Lane* onward = &self.lanes[out]
         cdef Channel* output = &self.channels[branch.channel]
         cdef int32_t sent = branch.sent, f = self.place_in(lane, l, sent - lane.popped), other
-        cdef int64_t time = self.now + self.leave + output.delay, arrived = self.times[f]
+        cdef int64_t arrived = self.times[f]
         cdef bint last = sent + 1 == lane.size
         if self.recording:
             self.log.append((self.now, branch.channel, onward.vc, self.packets[lane.packet].tag, sent))
-        self.flit_hops += 1
-        output.flits += 1
         branch.sent = sent + 1
         if sent == 0:
             self.begin(branch, output, &self.heads[f], arrived)
-        if output.target < 0:  # consumed as it arrives
-            self.times[out * self.buffer + onward.head] = time + 1 + output.delay
-            onward.head = onward.head + 1 if onward.head + 1 < self.buffer else 0
-        elif sent == 0:
-            self.enter_head(out, time + self.enter, lane.packet, self.hops[branch.hop].child, branch.chain)
+        if sent == 0 and onward.keeps:
+            self.enter_head(
+                out, self.now + onward.transit, lane.packet, self.hops[branch.hop].child, branch.chain
+            )
             branch = &self.branches[b]  # there may be more of them now
         else:
-            self.enter_buffer(out, time + self.enter)
+            self.enter_buffer(out, self.now + onward.transit)
         if last:
-            self.end(b, arrived, time)
+            self.end(b, arrived, self.now + self.leave + output.delay)
         if self.branches[l].sibling >= 0:  # the slowest branch sets what the buffer may forget
             other = l
             while other >= 0:
@@ -861,15 +916,7 @@ cdef class Network:
                 self.pop(l, last and lane.branches == 0)
         else:
             self.pop(l, last)
-        if last or branch.listed != READY:
-            return 0
-        time = self.time_to_go(branch, lane)
-        if time - self.now <= SOON:
-            branch.time = time
-            self.routers[branch.router].soonest = min(self.routers[branch.router].soonest, time)
-            return 0
-        self.list_out(b)
-        return 0 if time == NEVER else self.enlist(b, READY, time)
+        return 0 if last or branch.listed != READY else self.go_on(b, self.time_to_go(branch, lane))
 
     cdef int begin(self, Branch* branch, Channel* output, Head* head, int64_t arrived) except -1:
         """The head of a packet leaves."""
@@ -911,9 +958,8 @@ cdef class Network:
     cdef int pop(self, int32_t l, bint last) except -1:
         """Take the front flit out of a lane's buffer and return its credit; behind a tail the next head is in front."""
         cdef Lane* lane = &self.lanes[l]
-        cdef Channel* channel = &self.channels[lane.channel]
         cdef int32_t b
-        cdef int64_t time = self.now + 1 + channel.delay + (self.credit if channel.source >= 0 else 0)
+        cdef int64_t time = self.now + lane.back
         self.times[l * self.buffer + lane.head] = time
         lane.head = lane.head + 1 if lane.head + 1 < self.buffer else 0
         lane.flits -= 1
