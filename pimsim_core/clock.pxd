@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from pimsim_core.network cimport Branch, Channel, Lane, Network, Router, Terminal
+from pimsim_core.network cimport Arbiter, Branch, Channel, Lane, Network, Router, Terminal
 
 cdef class Clock:
     cdef Network network
@@ -15,6 +15,7 @@ cdef class Clock:
     cdef int32_t free_wait
     cdef int32_t free_branch
     cdef Channel[::1] channels
+    cdef Arbiter[::1] arbiters
     cdef Lane[::1] lanes
     cdef int64_t[::1] times
     cdef Branch[::1] branches

@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from pimsim_core.event_queue cimport NEVER
-from pimsim_core.network cimport Branch, Channel, Lane, Network, Router, Terminal
+from pimsim_core.network cimport Arbiter, Branch, Channel, Lane, Network, Router, Terminal
 
 cdef enum:
     SETTLE = 16  # cycles without a packet's begin or end before the first look
@@ -38,6 +38,7 @@ cdef class Clock:
     def _make_room(self):
         cdef Network network = self.network
         self.channels, self.lanes = np.array(network.channels), np.array(network.lanes)
+        self.arbiters = np.array(network.arbiters)
         self.times, self.branches = np.array(network.times), np.array(network.branches)
         self.routers, self.terminals = np.array(network.routers), np.array(network.terminals)
         self.active, self.sending = np.array(network.active), np.array(network.sending)
@@ -111,6 +112,7 @@ cdef class Clock:
         if self.wheel.shape[1] != network.wheel.shape[1]:
             self.wheel = np.array(network.wheel)
         memcpy(&self.channels[0], &network.channels[0], self.channels.shape[0] * sizeof(Channel))
+        memcpy(&self.arbiters[0], &network.arbiters[0], self.arbiters.shape[0] * sizeof(Arbiter))
         memcpy(&self.lanes[0], &network.lanes[0], self.lanes.shape[0] * sizeof(Lane))
         memcpy(&self.times[0], &network.times[0], self.times.shape[0] * sizeof(int64_t))
         self.keep_branches()
@@ -241,14 +243,14 @@ cdef class Clock:
         return True
 
     cdef bint same_channels(self) noexcept nogil:
-        cdef Channel* new
-        cdef Channel* old
+        cdef Arbiter* new
+        cdef Arbiter* old
         cdef int32_t i
         for i in range(self.channels.shape[0]):
-            new = &self.network.channels[i]
-            old = &self.channels[i]
+            new = &self.network.arbiters[i]
+            old = &self.arbiters[i]
             if (
-                new.waited != old.waited or new.vc_pointer != old.vc_pointer
+                self.network.channels[i].waited != self.channels[i].waited or new.vc_pointer != old.vc_pointer
                 or new.accept_pointer != old.accept_pointer or new.grant_pointer != old.grant_pointer
             ):
                 return False

@@ -5,23 +5,23 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 cdef struct Channel:
     int64_t waited  # cycles that heads waited for it, beyond the pipeline
-    int64_t asked  # as an output: the last cycle in which somebody asked for it
-    int64_t offered  # as an input: the last cycle in which it had a flit to send
-    int64_t key  # scratch: as an input, of its choice
-    int64_t request  # scratch: as an output, of its best request
     int32_t source  # router, or -1: a terminal
     int32_t target  # router, or -1: a terminal
     int32_t delay  # cycles
     int32_t out_port  # at its source
     int32_t in_port  # at its target
-    int32_t vc_pointer  # as an input: the virtual channel that comes first
-    int32_t accept_pointer  # as an input: the output that comes first
-    int32_t grant_pointer  # as an output: the input that comes first
-    int32_t best  # scratch: branch
-    int32_t choice  # scratch: output
     int32_t terminal  # that sends on it, or -1
     int32_t after_in  # the port behind `in_port`
     int32_t after_out  # the port behind `out_port`
+
+cdef struct Arbiter:  # of a channel: as an output at its source, as an input at its target
+    int64_t request  # scratch: as an output, its best
+    int64_t key  # scratch: as an input, of its choice
+    int32_t best  # scratch: as an output, branch
+    int32_t choice  # scratch: as an input, output
+    int32_t vc_pointer  # as an input: the virtual channel that comes first
+    int32_t accept_pointer  # as an input: the output that comes first
+    int32_t grant_pointer  # as an output: the input that comes first
     int32_t unused
 
 cdef struct Lane:  # one virtual channel of a channel, with the buffer at its far end
@@ -54,24 +54,31 @@ cdef struct Head:  # of a packet, in a buffer; of the flits behind it nothing is
     int32_t chain  # its last wait
 
 cdef struct Branch:  # a packet at the front of a lane, on one of its ways out
-    int64_t head_left
     int64_t time  # from when it may ask
-    int64_t key
-    int32_t lane
-    int32_t hop
-    int32_t channel
-    int32_t out  # lane, or -1
+    uint32_t middle  # body flits of a packet that has this one way out; 0 where each flit needs a closer look
     int32_t sent  # flits
-    int32_t sibling  # another way out of the same packet, or -1
+    int32_t lane
+    int32_t out  # lane, or -1
     int32_t listed  # NOT, ASKING, READY or DOZING
-    int32_t before
     int32_t after
+    int32_t router
+    int32_t input  # channel
+    int32_t channel  # the output
+    int32_t in_port
+    int32_t out_port
+    int32_t after_in  # the port behind `in_port`
+    int32_t after_out  # the port behind `out_port`
+    int32_t vc
+    int32_t after_vc
+    int32_t before
+    int32_t rank  # among the branches of its packet here
+    int32_t hop
+    int32_t sibling  # another way out of the same packet, or -1
     int32_t chain
+    int64_t head_left
+    int64_t key
     int32_t best
     int32_t granted  # next of those granted a virtual channel in this cycle
-    int32_t router
-    int32_t rank  # among the branches of its packet here
-    uint32_t middle  # body flits of a packet that has this one way out; 0 where each flit needs a closer look
 
 cdef struct Router:
     int64_t soonest  # cycle in which one of its branches may ask, or an earlier one
@@ -154,6 +161,7 @@ cdef class Network:
     cdef bint tracking
     cdef bint recording
     cdef Channel[::1] channels
+    cdef Arbiter[::1] arbiters
     cdef Lane[::1] lanes
     cdef int64_t[::1] times  # of a place in a ring: when its flit arrives, or, if it is free, when its credit does
     cdef Head[::1] heads
@@ -216,6 +224,7 @@ cdef class Network:
     cdef int32_t place_of(self, int32_t out) noexcept nogil
     cdef int32_t place_in(self, Lane* lane, int32_t l, int32_t place) noexcept nogil
     cdef bint has_credit(self, int32_t l) noexcept nogil
+    cdef void lead(self, int32_t b, int32_t lane, int32_t hop) noexcept nogil
     cdef int64_t time_to_go(self, Branch* branch, Lane* lane) noexcept nogil
     cdef void list_in(self, int32_t b, int32_t kind, int64_t time) noexcept nogil
     cdef void list_out(self, int32_t b) noexcept nogil

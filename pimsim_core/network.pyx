@@ -8,7 +8,7 @@ and a cycle in which nothing happens is skipped.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from pimsim_core.event_queue cimport NEVER
 
@@ -24,6 +24,7 @@ cdef enum:
 cdef int64_t[32] _room  # larger than any record; it stands for one of each kind in turn
 _DTYPES = {
     "channel": np.asarray(<Channel[:1]> <Channel*> _room).dtype,
+    "arbiter": np.asarray(<Arbiter[:1]> <Arbiter*> _room).dtype,
     "lane": np.asarray(<Lane[:1]> <Lane*> _room).dtype,
     "head": np.asarray(<Head[:1]> <Head*> _room).dtype,
     "branch": np.asarray(<Branch[:1]> <Branch*> _room).dtype,
@@ -97,7 +98,9 @@ cdef class Network:
         for name, cycles in self._cycles(rows).items():
             lanes[name] = np.repeat(cycles, vcs)
         self.lanes = lanes
-        rows["best"], rows["choice"], rows["terminal"], rows["asked"], rows["offered"] = -1, -1, -1, -1, -1
+        arbiters = np.zeros(n, dtype=network_dtype("arbiter"))
+        arbiters["best"], arbiters["choice"], rows["terminal"] = -1, -1, -1
+        self.arbiters = arbiters
         rows["terminal"][np.asarray(injection, dtype=np.int64)] = np.arange(len(injection))
         self.times = np.full(max(1, n * vcs * buffer), -1, dtype=np.int64)
         self.heads = np.zeros(max(1, n * vcs * buffer), dtype=network_dtype("head"))
@@ -588,10 +591,7 @@ cdef class Network:
         self.lanes[lane].size = self.packets[self.heads[f].packet].size
         self.lanes[lane].popped = 0
         self.lanes[lane].branches = 1
-        self.branches[b].hop = self.heads[f].hop
-        self.branches[b].channel = self.hops[self.heads[f].hop].channel
-        self.branches[b].sent = 0
-        self.branches[b].sibling = -1
+        self.lead(b, lane, self.heads[f].hop)
         self.branches[b].middle = max(0, self.lanes[lane].size - 2) if h < 0 and not self.recording else 0
         while h >= 0:
             if self.free_branch < 0:
@@ -604,13 +604,10 @@ cdef class Network:
                     self.free_branch = extra
             extra = self.free_branch
             self.free_branch = self.branches[extra].sibling
-            self.branches[extra].lane = lane
             self.branches[extra].router = self.branches[lane].router
             self.branches[extra].rank = self.lanes[lane].branches
-            self.branches[extra].hop = h
-            self.branches[extra].channel = self.hops[h].channel
-            self.branches[extra].sent = self.branches[extra].middle = 0
-            self.branches[extra].sibling = -1
+            self.lead(extra, lane, h)
+            self.branches[extra].middle = 0
             self.branches[b].sibling = extra
             self.lanes[lane].branches += 1
             b = extra
@@ -621,6 +618,16 @@ cdef class Network:
             b = self.branches[b].sibling
         return 0
 
+    cdef void lead(self, int32_t b, int32_t lane, int32_t hop) noexcept nogil:
+        """Set where a branch comes from and goes to."""
+        cdef Branch* branch = &self.branches[b]
+        cdef Channel* input = &self.channels[self.lanes[lane].channel]
+        cdef Channel* output = &self.channels[self.hops[hop].channel]
+        branch.lane, branch.hop, branch.sent, branch.sibling = lane, hop, 0, -1
+        branch.input, branch.in_port, branch.after_in = self.lanes[lane].channel, input.in_port, input.after_in
+        branch.channel, branch.out_port, branch.after_out = self.hops[hop].channel, output.out_port, output.after_out
+        branch.vc, branch.after_vc = self.lanes[lane].vc, self.lanes[lane].after_vc
+
     cdef int work(self, int32_t r) except -1:
         """Allocate the switch and virtual channels of a router; return whether requests are left.
 
@@ -628,9 +635,8 @@ cdef class Network:
         """
         cdef Router* router = &self.routers[r]
         cdef Branch* branch
-        cdef Channel* output
-        cdef Channel* input
         cdef int32_t n = 0, granted = -1, b = router.ready, i, c
+        cdef uint64_t inputs = 0, outputs = 0, input, output  # a bit each; those 64 apart are taken for rivals
         cdef bint rivals = False, asks = False
         router.soonest = NEVER
         while b >= 0:
@@ -638,10 +644,10 @@ cdef class Network:
             if branch.time > self.now:
                 router.soonest = min(router.soonest, branch.time)
             else:
-                output = &self.channels[branch.channel]
-                input = &self.channels[self.lanes[branch.lane].channel]
-                rivals |= (output.asked == self.now) | (input.offered == self.now)
-                output.asked = input.offered = self.now
+                input, output = <uint64_t>1 << (branch.in_port & 63), <uint64_t>1 << (branch.out_port & 63)
+                rivals |= ((inputs & input) | (outputs & output)) != 0
+                inputs |= input
+                outputs |= output
                 self.ready[n] = b
                 n += 1
             b = branch.after
@@ -661,13 +667,13 @@ cdef class Network:
         if rivals:
             for i in range(n):
                 c = self.accepted[i]
-                b = self.channels[self.channels[c].choice].best
-                self.channels[c].choice = -1
+                b = self.arbiters[self.arbiters[c].choice].best
+                self.arbiters[c].choice = -1
                 if self.branches[b].out >= 0 and self.has_credit(self.branches[b].out):
                     self.traverse(b)
             # What a match leaves behind is cleared here, after `traverse` has read it.
             for i in range(self.n_touched):
-                self.channels[self.touched[i]].best = -1
+                self.arbiters[self.touched[i]].best = -1
             self.n_touched = 0
         else:
             for i in range(n):
@@ -683,12 +689,10 @@ cdef class Network:
 
     cdef void turn(self, int32_t b) noexcept nogil:
         """Set the pointers behind a request that is granted and accepted."""
-        cdef Channel* output = &self.channels[self.branches[b].channel]
-        cdef Lane* lane = &self.lanes[self.branches[b].lane]
-        cdef Channel* input = &self.channels[lane.channel]
-        output.grant_pointer = input.after_in
-        input.accept_pointer = output.after_out
-        input.vc_pointer = lane.after_vc
+        cdef Branch* branch = &self.branches[b]
+        self.arbiters[branch.channel].grant_pointer = branch.after_in
+        self.arbiters[branch.input].accept_pointer = branch.after_out
+        self.arbiters[branch.input].vc_pointer = branch.after_vc
 
     cdef int32_t allocate_vcs(self, int32_t r) noexcept nogil:
         """Give free virtual channels to heads that ask (iSLIP, one iteration); return a list of those that got one."""
@@ -775,9 +779,9 @@ cdef class Network:
         An input's ``choice`` is its output, whose ``best`` is the branch that goes.
         """
         cdef Router* router = &self.routers[r]
-        cdef Channel* output
-        cdef Channel* input
-        cdef int32_t b, i, c, o, place, n = 0
+        cdef Arbiter* input
+        cdef Branch* branch
+        cdef int32_t b, i, o, place, n = 0
         cdef int32_t v, low, high
         for i in range(requests):
             self.ask_switch(self.ready[i], router.inputs, 0)
@@ -800,40 +804,36 @@ cdef class Network:
                 b = self.branches[b].after
         for i in range(self.n_touched):  # each input accepts the first output that would take it, from its pointer
             o = self.touched[i]
-            output = &self.channels[o]
-            c = self.lanes[self.branches[output.best].lane].channel
-            input = &self.channels[c]
-            place = output.out_port - input.accept_pointer
+            branch = &self.branches[self.arbiters[o].best]
+            input = &self.arbiters[branch.input]
+            place = branch.out_port - input.accept_pointer
             if place < 0:
                 place += router.outputs
             if input.choice < 0:
-                self.accepted[n] = c
+                self.accepted[n] = branch.input
                 n += 1
             elif place >= input.key:
                 continue
             input.choice = o
             input.key = place
         for i in range(n):
-            input = &self.channels[self.accepted[i]]
-            self.turn(self.channels[input.choice].best)
+            self.turn(self.arbiters[self.arbiters[self.accepted[i]].choice].best)
         return n
 
     cdef void ask_switch(self, int32_t b, int32_t inputs, int32_t speculative) noexcept nogil:
         """Note a request at its output, which keeps the first from its pointer over inputs."""
-        cdef int32_t o = self.branches[b].channel
-        cdef Channel* output = &self.channels[o]
-        cdef Lane* lane = &self.lanes[self.branches[b].lane]
-        cdef Channel* input = &self.channels[lane.channel]
-        cdef int32_t place = input.in_port - output.grant_pointer
-        cdef int32_t vc = lane.vc - input.vc_pointer
+        cdef Branch* branch = &self.branches[b]
+        cdef Arbiter* output = &self.arbiters[branch.channel]
+        cdef int32_t place = branch.in_port - output.grant_pointer
+        cdef int32_t vc = branch.vc - self.arbiters[branch.input].vc_pointer
         if place < 0:
             place += inputs
         if vc < 0:
             vc += self.vcs
         # In order of input, then those that hold a virtual channel, then from the input's pointer, then of branches.
-        cdef int64_t key = (((<int64_t>place * 2 + speculative) * self.vcs + vc) << 20) + self.branches[b].rank
+        cdef int64_t key = (((<int64_t>place * 2 + speculative) * self.vcs + vc) << 20) + branch.rank
         if output.best < 0:
-            self.touched[self.n_touched] = o
+            self.touched[self.n_touched] = branch.channel
             self.n_touched += 1
         elif key >= output.request:
             return
