@@ -193,10 +193,9 @@ cdef class Clock:
     cdef bint same_lanes(self) noexcept nogil:
         """Whether as many flits stand in each lane, come as long ago, and as many credits are on their way.
 
-        Where a lane stands still its flits are the same. No packet begins or ends: heads stay where they are.
+        No packet begins or ends: heads stay where they are. A lane that nothing has entered or left is as it was.
         """
-        cdef int64_t since, then, now
-        cdef int32_t l, k, moved
+        cdef int32_t l, moved
         cdef Lane* new
         cdef Lane* old
         if self.network.branches.shape[0] != self.branches.shape[0]:
@@ -211,13 +210,22 @@ cdef class Clock:
                 or new.grant_pointer != old.grant_pointer or new.accept_pointer != old.accept_pointer
             ):
                 return False
-            since = self.network.now - self.now if moved else 0
-            for k in range(self.network.buffer):
-                now = self.network.times[self.network.place_in(new, l, k)]
-                then = self.times[self.network.place_in(old, l, k)]
-                if not (now - then == since if k < new.flits else self.as_far(now, then)):
-                    return False
+            if new.carried != old.carried and not self.same_ring(l):
+                return False
             if new.branches and not self.same_branches(l):
+                return False
+        return True
+
+    cdef bint same_ring(self, int32_t l) noexcept nogil:
+        """Whether the flits of a lane have come as long ago, and its credits come as soon."""
+        cdef Lane* new = &self.network.lanes[l]
+        cdef Lane* old = &self.lanes[l]
+        cdef int64_t then, now, since = self.network.now - self.now
+        cdef int32_t k
+        for k in range(self.network.buffer):
+            now = self.network.times[self.network.place_in(new, l, k)]
+            then = self.times[self.network.place_in(old, l, k)]
+            if not (now - then == since if k < new.flits else self.as_far(now, then)):
                 return False
         return True
 
@@ -276,9 +284,9 @@ cdef class Clock:
     cdef int64_t strides(self, int64_t period, int64_t until) noexcept nogil:
         """How many periods there are before `until`, and before a terminal sends the last flit of its packet.
 
-        In all they take as many cycles as make whole turns of the wheel.
+        In all they take as many cycles as make whole turns of the wheel, if it holds anything.
         """
-        cdef int64_t turns = self.network.wheel_mask + 1, times = (until - 1 - self.network.now) // period
+        cdef int64_t turns = self.network.wheel_mask + 1 if self.network.in_wheel else 1, times = (until - 1 - self.network.now) // period
         cdef Terminal* terminal
         cdef int32_t i, sent
         for i in range(self.terminals.shape[0]):
@@ -309,13 +317,14 @@ cdef class Clock:
             lane = &self.network.lanes[i]
             moved = lane.popped - self.lanes[i].popped
             lane.popped += <int32_t>times * moved
-            lane.carried += times * (lane.carried - self.lanes[i].carried)
-            for k in range(self.network.buffer):
-                place = self.network.place_in(lane, i, k)
-                if k < lane.flits and moved:
-                    self.network.times[place] += cycles
-                else:
-                    self.network.times[place] = self.later(self.network.times[place], cycles)
+            if lane.carried != self.lanes[i].carried:
+                lane.carried += times * (lane.carried - self.lanes[i].carried)
+                for k in range(self.network.buffer):
+                    place = self.network.place_in(lane, i, k)
+                    if k < lane.flits:
+                        self.network.times[place] += cycles
+                    else:
+                        self.network.times[place] = self.later(self.network.times[place], cycles)
             b = i if lane.branches else -1
             while b >= 0:
                 self.network.branches[b].sent += <int32_t>times * moved
