@@ -36,6 +36,7 @@ cdef class Clock:
     cdef bint same_lists(self) noexcept nogil
     cdef bint same_wheel(self) noexcept nogil
     cdef bint same_lanes(self) noexcept nogil
+    cdef int32_t behind(self, Lane* lane, int32_t l, int32_t place) noexcept nogil
     cdef bint same_ring(self, int32_t l) noexcept nogil
     cdef bint same_branches(self, int32_t l) noexcept nogil
     cdef bint same_channels(self) noexcept nogil
