@@ -35,6 +35,9 @@ class Layer:
         Time that the host's links take for what comes from there, once.
     again : float
         The share of it that goes to one site more: what lies at the edges of two stripes goes to both.
+    seats : int
+        Where slots of a site take turns at one unit: the sites, on which copies stand apart while there are enough.
+        0 where copies stand close together.
     """
 
     positions: int
@@ -47,6 +50,7 @@ class Layer:
     tensor_fs: float = 0.0
     host_fs: float = 0.0
     again: float = 0.0
+    seats: int = 0
 
     def time_fs(self, replicas: int) -> float:
         """Return how long an inference takes."""
@@ -62,12 +66,15 @@ class Layer:
         if rounds * self.step_fs >= time and rounds > 1:
             more = -(-self.positions // (rounds - 1))
         if self.port_fs / self.homes(replicas) >= time:
-            more = max(more, self.homes(replicas) * self.per_site // self.arrays + 1, replicas + 1)
+            full = replicas if self.seats else self.homes(replicas) * self.per_site // self.arrays
+            more = max(more, full + 1, replicas + 1)
         more = min(more, self.most)
         return more if self.time_fs(more) < time else replicas
 
     def homes(self, replicas: int) -> int:
         """Return the sites that share what comes and goes: those where a replica's result comes together."""
+        if self.seats:
+            return min(replicas, self.seats)
         return min(replicas, -(-replicas * self.arrays // self.per_site))
 
 
