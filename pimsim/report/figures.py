@@ -21,6 +21,16 @@ def figures(result: Result) -> Iterator[Iterator[Figure]]:
             yield group(result)
 
 
+def latency_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
+    """Yield what the latency is never less than: by what its plan asks for, and by any plan. A name, fs and a note."""
+    bounds = result.bounds
+    part = next((p for p, row in result.resources.items() if row["busiest"] == bounds["resource"]), "")
+    yield "busiest resource", bounds["resource_fs"], f"{bounds['resource']} ({part}) has that much work"
+    yield "dependence chain", bounds["dependence_fs"], "one inference, nothing contended for"
+    if bounds.get("chip_latency_fs"):
+        yield "any plan", bounds["chip_latency_fs"], f"{bounds['chip_latency_by']}, no transport"
+
+
 def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
     """Yield what the interval is never less than: by its plan, and by any plan of the chip. A name, fs and a note."""
     prediction, bounds = result.prediction, result.bounds

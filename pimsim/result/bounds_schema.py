@@ -39,5 +39,7 @@ class Bounds(Row):
     interval_resource: str
     chip_interval_fs: Whole = 0
     chip_by: str = ""
+    chip_latency_fs: Whole = 0
+    chip_latency_by: str = ""
     plan_over_chip: Amount | None = None
     interval_over_plan: Amount | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from pimsim.machine.machine import Machine
 from pimsim.mapping.lowering.predicted import predict_rows
+from pimsim.mapping.planning.latency import latency_bound
 from pimsim.mapping.planning.optimum import chip_bound
 from pimsim.result.interval import Interval
 
@@ -33,7 +34,7 @@ def prediction_rows(machine: Machine, interval: Interval) -> dict[str, Any]:
 
 
 def chip_bounds(machine: Machine, interval: Interval, predicted_fs: int) -> dict[str, Any]:
-    """Return the least interval of any plan, and how far the plan is from it, and the run from the plan.
+    """Return the least interval and latency of any plan, how far the plan is from it, and the run from the plan.
 
     Parameters
     ----------
@@ -42,8 +43,10 @@ def chip_bounds(machine: Machine, interval: Interval, predicted_fs: int) -> dict
     predicted_fs : int
         The interval that the plan allows.
     """
-    chip = chip_bound(machine.plan)
+    chip, latency = chip_bound(machine.plan), latency_bound(machine.plan)
     return {
+        "chip_latency_fs": latency.fs,
+        "chip_latency_by": latency.what,
         "chip_interval_fs": chip.fs,
         "chip_by": chip.what,
         "plan_over_chip": predicted_fs / chip.fs if chip.fs else None,

@@ -131,32 +131,38 @@ class Weight(NamedTuple):
         Firings an inference, of all ops that read it.
     step_fs : int
         The least time between two firings of a copy.
+    outside_fs : int
+        Of the time, what is not for these firings.
     """
 
     slots: int
     positions: int
     step_fs: int
+    outside_fs: int = 0
 
 
 def optimum_fs(weights: Iterable[Weight], slots: int) -> int:
     """Return the least pace that copies of weights within so many slots allow, fs.
 
-    A weight of p positions keeps the pace T with ``ceil(p / floor(T / step))`` copies, so the least T
-    is found by halving.
+    A weight of p positions keeps the pace T with ``ceil(p / floor((T - outside) / step))`` copies, so the least T is
+    found by halving.
     """
     weights = list(weights)
     if not weights:
         return 0
 
     def copies(pace: int, weight: Weight) -> int:
-        return -(-weight.positions // (pace // weight.step_fs))
+        return -(-weight.positions // ((pace - weight.outside_fs) // weight.step_fs))
 
-    low = max(weight.step_fs for weight in weights)
-    high = max(weight.positions * weight.step_fs for weight in weights)
+    low = max(weight.outside_fs + weight.step_fs for weight in weights)
+    high = max(weight.outside_fs + weight.positions * weight.step_fs for weight in weights)
     while low < high:
         pace = (low + high) // 2
         if sum(weight.slots * copies(pace, weight) for weight in weights) <= slots:
             high = pace
         else:
             low = pace + 1
-    return max(-(-weight.positions // copies(high, weight)) * weight.step_fs for weight in weights)
+    return max(
+        weight.outside_fs + -(-weight.positions // copies(high, weight)) * weight.step_fs
+        for weight in weights
+    )
