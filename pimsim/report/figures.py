@@ -32,7 +32,10 @@ def latency_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
 
 
 def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
-    """Yield what the interval is never less than: by its plan, and by any plan of the chip. A name, fs and a note."""
+    """Yield what the interval is never less than, by its plan and by any plan, and what it is expected to be.
+
+    Each is a name, fs and a note.
+    """
     prediction, bounds = result.prediction, result.bounds
     first = prediction["busiest"][0]
     yield (
@@ -40,6 +43,9 @@ def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
         prediction["interval_fs"],
         f"{first['name']} ({first['what']}), most of it for {first['op']}",
     )
+    expected_fs = prediction.get("expected_fs", 0)
+    if expected_fs > prediction["interval_fs"]:
+        yield "as expected", expected_fs, "with packets that wait for one another at the ports of tiles"
     chip_fs = bounds.get("chip_interval_fs")
     if chip_fs:
         over = prediction["interval_fs"] / chip_fs

@@ -23,6 +23,7 @@ class Prediction(Row):
     """The interval that the plan was predicted to have."""
 
     interval_fs: Positive
+    expected_fs: Whole = 0
     error: Annotated[float, Field(ge=-1, le=1e30, allow_inf_nan=False)] | None
     busiest: Annotated[list[Load], Field(min_length=1)]
     by_what: list[Load]

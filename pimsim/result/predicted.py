@@ -15,7 +15,7 @@ MEASURED = ("settled", "not settled")
 
 
 def prediction_rows(machine: Machine, interval: Interval) -> dict[str, Any]:
-    """Return the predicted interval, what sets it, and its error against an interval.
+    """Return the predicted interval, what sets it, and the error of the one with waits against an interval.
 
     Parameters
     ----------
@@ -27,6 +27,7 @@ def prediction_rows(machine: Machine, interval: Interval) -> dict[str, Any]:
     found = predict_rows(machine.plan, machine.net, machine.batch)
     return {
         "interval_fs": found.interval_fs,
+        "expected_fs": found.expected_fs,
         "error": found.error(interval.fs) if interval.how in MEASURED else None,
         "busiest": [each._asdict() for each in found.busiest],
         "by_what": [each._asdict() for each in found.by_what],
