@@ -106,6 +106,25 @@ def traffic_of(net: Netlist) -> dict[tuple[int, str, str], int]:
     return dict(found)
 
 
+def packets_of(net: Netlist) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
+    """Yield the packets of a run: the entrance, the channels on their way, flits, and how many; by flit only.
+
+    Of packets that branch, the longest branch.
+    """
+    for steps, times in _visits(net):
+        for step in steps:
+            if step.route is not None:
+                yield (
+                    step.resource,
+                    tuple(channel for channel, _ in net.routes[step.route]),
+                    step.flits,
+                    times,
+                )
+    for _, tree, times in _trees(net):
+        way = max((leaf.way for leaf in tree.leaves), key=len)
+        yield tree.resource, tuple(channel for channel, _ in way), sum(tree.pieces), times
+
+
 def _visits(net: Netlist) -> Iterator[tuple[tuple[Step, ...], int]]:
     """Yield the paths of firings and tokens, and how often the run takes each."""
     for path, count in _paths(net).items():

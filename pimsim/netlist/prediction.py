@@ -1,6 +1,7 @@
 """The pace that a machine's rows allow: what each part must do for an inference, before anything is simulated.
 
-No inference follows another sooner than the busiest part is done with it; a result says how near its run comes to that.
+No inference follows another sooner than the busiest part is done with it; with waits at tiles' ports it is expected to
+take longer. A result says how near its run comes to both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from pimsim.netlist.loads import work_of
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import HOST
+from pimsim.netlist.waiting import waited_fs
 
 SHOWN = 5
 """Of the parts that bind."""
@@ -54,6 +56,8 @@ class Prediction:
     interval_fs : int
         Between two outputs in steady state: what the busiest part does for an inference; of rounds of weights, which
         take turns, the sum.
+    expected_fs : int
+        The same with waits for one another at tiles' ports (`pimsim.netlist.waiting`); of rounds without them.
     busiest : tuple of Load
         The parts that bind, the busiest first; of those of one sort that one op holds the longest, the first.
     by_what : tuple of Load
@@ -63,13 +67,14 @@ class Prediction:
     """
 
     interval_fs: int
+    expected_fs: int
     busiest: tuple[Load, ...]
     by_what: tuple[Load, ...]
     links: tuple[Load, ...]
 
     def error(self, interval_fs: int) -> float:
-        """Return how much longer an interval is than predicted, as a share; below 0 if it is shorter."""
-        return interval_fs / self.interval_fs - 1
+        """Return how much longer an interval is than expected, as a share; below 0 if it is shorter."""
+        return interval_fs / self.expected_fs - 1
 
 
 def prediction_of(
@@ -120,7 +125,8 @@ def prediction_of(
     alike = {(each.what, each.op): each for each in reversed(rows)}
     rows = sorted(alike.values(), key=lambda each: (-each.fs, each.name))
     kinds = sorted([*waiting[:1], *map(load, first.values())], key=lambda each: -each.fs)
-    return Prediction(interval, tuple(rows[:SHOWN]), tuple(kinds), tuple(map(load, links)))
+    expected = interval if len(held) > 1 else waited_fs(net, inferences, interval)
+    return Prediction(interval, expected, tuple(rows[:SHOWN]), tuple(kinds), tuple(map(load, links)))
 
 
 def sort_of(net: Netlist, part: int) -> str:

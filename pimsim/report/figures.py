@@ -21,8 +21,21 @@ def figures(result: Result) -> Iterator[Iterator[Figure]]:
             yield group(result)
 
 
+def latency_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
+    """Yield what the latency is never less than: by what its plan asks for, and by any plan. A name, fs and a note."""
+    bounds = result.bounds
+    part = next((p for p, row in result.resources.items() if row["busiest"] == bounds["resource"]), "")
+    yield "busiest resource", bounds["resource_fs"], f"{bounds['resource']} ({part})"
+    yield "dependence chain", bounds["dependence_fs"], "one inference, nothing contended for"
+    if bounds.get("chip_latency_fs"):
+        yield "any plan", bounds["chip_latency_fs"], f"{bounds['chip_latency_by']}, no transport"
+
+
 def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
-    """Yield what the interval is never less than: by its plan, and by any plan of the chip. A name, fs and a note."""
+    """Yield what the interval is never less than, by its plan and by any plan, and what it is expected to be.
+
+    Each is a name, fs and a note.
+    """
     prediction, bounds = result.prediction, result.bounds
     first = prediction["busiest"][0]
     yield (
@@ -30,6 +43,9 @@ def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
         prediction["interval_fs"],
         f"{first['name']} ({first['what']}), most of it for {first['op']}",
     )
+    expected_fs = prediction.get("expected_fs", 0)
+    if expected_fs > prediction["interval_fs"]:
+        yield "as expected", expected_fs, "with waits of packets at tiles' ports"
     chip_fs = bounds.get("chip_interval_fs")
     if chip_fs:
         over = prediction["interval_fs"] / chip_fs

@@ -34,6 +34,10 @@ def prediction_report(
     yield heading(
         f"Predicted interval: {format_time(prediction.interval_fs)}, set by what is busiest in an inference"
     )
+    if prediction.expected_fs > prediction.interval_fs:
+        yield plain(
+            f"With packets that wait for one another at the ports of tiles: {format_time(prediction.expected_fs)}."
+        )
     yield loads_table(prediction.busiest, prediction.interval_fs)
     rest = [each for each in prediction.by_what if each not in prediction.busiest]
     if rest:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pimsim.analysis.causes import MEANINGS
 from pimsim.report.controllers import controllers_table
-from pimsim.report.figures import figures, interval_bounds, times_of
+from pimsim.report.figures import figures, interval_bounds, latency_bounds, times_of
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
 from pimsim.result.precision import precision_text
 from pimsim.result.warnings import bound_text, warned
@@ -122,15 +122,11 @@ def figures_table(result: Result) -> Table:
 
 
 def bounds_table(result: Result) -> Table:
-    """Return the two lower bounds and how far the run is from them."""
-    bounds, latency = result.bounds, result.latency_fs
-    part = next((p for p, row in result.resources.items() if row["busiest"] == bounds["resource"]), "")
+    """Return the lower bounds and how far the run is from them."""
+    latency = result.latency_fs
     made = table("", "at least", "latency is", "")
     made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
-    for name, bound, note in (
-        ("busiest resource", bounds["resource_fs"], f"{bounds['resource']} ({part})"),
-        ("dependence chain", bounds["dependence_fs"], "one inference, nothing contended for"),
-    ):
+    for name, bound, note in latency_bounds(result):
         made.add_row(
             name, format_time(bound), f"{latency / bound:.4g} times it" if bound else "", plain(note)
         )

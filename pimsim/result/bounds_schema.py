@@ -23,6 +23,7 @@ class Prediction(Row):
     """The interval that the plan was predicted to have."""
 
     interval_fs: Positive
+    expected_fs: Whole = 0
     error: Annotated[float, Field(ge=-1, le=1e30, allow_inf_nan=False)] | None
     busiest: Annotated[list[Load], Field(min_length=1)]
     by_what: list[Load]
@@ -39,5 +40,7 @@ class Bounds(Row):
     interval_resource: str
     chip_interval_fs: Whole = 0
     chip_by: str = ""
+    chip_latency_fs: Whole = 0
+    chip_latency_by: str = ""
     plan_over_chip: Amount | None = None
     interval_over_plan: Amount | None = None

@@ -17,7 +17,7 @@ from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.next_copy import next_copy
 from pimsim.mapping.planning.optimum import chip_bound
 from pimsim.mapping.planning.replication import Weight, optimum_fs
-from pimsim.netlist.loads import held_by, loads_of, work_of
+from pimsim.netlist.loads import held_by, loads_of, packets_of, work_of
 from pimsim.netlist.prediction import prediction_of
 from pimsim.report.prediction import next_text
 from pimsim.run.mapping import saved_plan
@@ -82,9 +82,9 @@ def test_intervals_are_as_predicted_within_a_fifth(chip: str, trace: str, batch:
     """The pairs that are quick to run; docs/performance.md has all. A processor's kernels begin one after another."""
     result = simulate(Chip.load(chip), Trace.load(trace), batch)
     prediction = result.prediction
-    assert prediction["error"] == result.interval_fs / prediction["interval_fs"] - 1
+    assert prediction["error"] == result.interval_fs / prediction["expected_fs"] - 1
     assert -0.2 < prediction["error"] < 0.25
-    assert result.bounds["interval_over_plan"] == 1 + prediction["error"]
+    assert result.bounds["interval_over_plan"] == result.interval_fs / prediction["interval_fs"]
     assert result.bounds["plan_over_chip"] >= 1
 
 
@@ -101,6 +101,50 @@ def test_rounds_of_weights_take_turns_so_their_paces_add_up() -> None:
     assert predict(plan).interval_fs == round(held.max(axis=1).sum())
     assert predict(plan).interval_fs >= prediction_of(net).interval_fs
     assert simulate(chip, trace, 3, **options).interval_fs >= predict(plan).interval_fs
+
+
+def at_ports(net, interval: float) -> float:
+    """The formula of M/D/1, packet by packet: what the busiest port takes if each waits for the others on its links."""
+    packets = [each for each in packets_of(net) if each[2]]
+    period, loads = net.network.period_fs, loads_of(net)
+    own, count, flits = Counter(), Counter(), Counter()
+    for port, channels, size, often in packets:
+        for channel in set(channels) - {net.resources[port].link}:
+            own[port, channel] += size * often
+            count[channel] += often
+            flits[channel] += size * often
+    need = dict(enumerate(held_by(net).tolist()))
+    for port, channels, _, often in packets:
+        for channel in set(channels) - {net.resources[port].link}:
+            share = (loads[channel] - own[port, channel]) * period / interval
+            assert share < 1
+            need[port] += often * flits[channel] / count[channel] * period * share / (2 * (1 - share))
+    return max(need[port] for port, *_ in packets)
+
+
+@pytest.mark.parametrize(
+    ("chip", "trace"), [("hermes64", "digits_cnn"), ("hermes_llm", "digits_cnn"), ("isaac", "resnet18")]
+)
+def test_the_expected_interval_is_that_in_which_each_port_gets_its_packets_off(chip: str, trace: str) -> None:
+    plan = make_plan(Chip.load(chip), Trace.load(trace))
+    net, found = lower(plan, 1).net, predict(plan)
+    if found.expected_fs > found.interval_fs:
+        assert at_ports(net, found.expected_fs) == pytest.approx(found.expected_fs, rel=1e-6)
+    else:
+        assert at_ports(net, found.expected_fs) <= found.expected_fs
+
+
+def test_of_packets_that_are_approximate_no_wait_is_known() -> None:
+    found = predict(make_plan(Chip.load("isaac", {"network.fidelity": "packet"}), small_cnn()))
+    assert found.expected_fs == found.interval_fs
+
+
+@pytest.mark.parametrize(("trace", "interval_us"), [("alexnet", 398.3), ("resnet50", 626.9)])
+def test_intervals_that_ports_set_are_expected_within_a_fifth(trace: str, interval_us: float) -> None:
+    """Simulated on `isaac`, too long for a test; without waits these were 50 and 26 % beyond."""
+    found = predict(make_plan(Chip.load("isaac"), Trace.load(trace)))
+    assert found.interval_fs < 0.85e9 * interval_us
+    assert found.expected_fs == pytest.approx(1e9 * interval_us, rel=0.2)
 
 
 # -- the bound of a chip -------------------------------------------------------------------------------------------

@@ -173,9 +173,9 @@ def test_nothing_modelled_is_said_in_words():
 def test_bounds_show_both_and_the_busiest_resource(result):
     lines = section(to_text(result), "Lower bounds")
     rows = [row for row in lines if len(row) > 1]  # a long name goes on in the next line
-    assert [row[0] for row in rows] == ["busiest resource", "dependence chain"]
+    assert [row[0] for row in rows] == ["busiest resource", "dependence chain", "any plan"]
     assert rows[0][3].startswith(result.bounds["resource"])
-    for row, bound in zip(rows, ("resource_fs", "dependence_fs"), strict=True):
+    for row, bound in zip(rows, ("resource_fs", "dependence_fs", "chip_latency_fs"), strict=True):
         assert float(row[2].split()[0]) == pytest.approx(result.latency_fs / result.bounds[bound], rel=1e-3)
 
 

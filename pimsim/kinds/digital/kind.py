@@ -79,17 +79,63 @@ class DigitalKind(Kind):
         tiling = blocks_of(op, rows_most, max(1, held // rows_most), held // (rows * outputs))
         return replace(tiling, utilisation=rows * outputs * groups / (tiling.arrays * held))
 
+    @property
+    def in_turn(self) -> bool:
+        """All banks of a tile feed one unit."""
+        return True
+
+    @property
+    def _multiplies(self) -> tuple[str, str]:
+        """An operation that multiplies by weights, and the unit that does it."""
+        units = ((each, self.site.unit_of(each)) for each in ("Conv", "Gemm", "MatMul"))
+        return next((each, unit) for each, unit in units if unit is not None)
+
+    def held_fs(self, tiling: Tiling, blocks: Sequence[Block], input_bits: int) -> dict[str, float]:
+        """As on any site, and the unit that multiplies: it works no faster than words come from the fullest bank."""
+        _, name = self._multiplies
+        rows, bits = tiling.rows // tiling.groups, self.site.place.precision.weight_bits
+        fullest = max(self._macs([block], rows) for block in blocks)
+        words = self._banks.read(fullest * bits, self.site.clocks).held / self.site.digital[name].count
+        held = max(float(self._firing_fs(tiling, blocks)), words)
+        return super().held_fs(tiling, blocks, input_bits) | {name: held}
+
     def slot_fs(self, tiling: Tiling, input_bits: int) -> int:
         """Return the time between two firings: the tile with most of the blocks works on them one after another."""
-        macs = self._macs(tiling.blocks[: self.slots], tiling.rows // tiling.groups)
-        operation = next(each for each in ("Conv", "Gemm", "MatMul") if self.site.unit_of(each) is not None)
-        unit = self.site.digital[str(self.site.unit_of(operation))]
+        return self._firing_fs(tiling, tiling.blocks[: self.slots])
+
+    def alone_fs(self, tiling: Tiling, input_bits: int) -> int:
+        """Return the same where each block has a tile to itself: the unit's time, or that of its way by the window.
+
+        So many firings as may be under way follow each other in the time that one takes from the buffer to the bus.
+        """
+        return max(self._apart_fs(tiling, block, input_bits) for block in set(tiling.blocks))
+
+    def _apart_fs(self, tiling: Tiling, block: Block, input_bits: int) -> int:
+        site, banks, (_, name) = self.site, self._banks, self._multiplies
+        unit, rows, precision = site.digital[name], tiling.rows // tiling.groups, site.place.precision
+        macs = self._macs([block], rows)
+        read = site.store.read(block.rows * input_bits, site.clocks)
+        weights = banks.read(macs * precision.weight_bits, site.clocks)
+        work = unit.work(self._multiplies[0], macs, 1, site.clocks)
+        way = (
+            read.after
+            + site.bus.transfer(block.rows * input_bits, site.clocks, least_fs=read.held).after
+            + weights.after
+            + work.after
+            + max(0, weights.held - work.held)
+            + site.bus.transfer(block.outputs * precision.accumulator_bits, site.clocks).after
+        )
+        return max(self._firing_fs(tiling, [block]), way // site.in_flight)
+
+    def _firing_fs(self, tiling: Tiling, blocks: Sequence[Block]) -> int:
+        operation, name = self._multiplies
+        unit, macs = self.site.digital[name], self._macs(blocks, tiling.rows // tiling.groups)
         return max(1, unit.work(operation, macs, 1, self.site.clocks).held // unit.count)
 
     def least_fs(self, weights: Sequence[tuple[Tiling, int]], sites: int, input_bits: int) -> int:
         """Return the time that all units take for all products, shared out evenly: banks do no work."""
-        operation = next(each for each in ("Conv", "Gemm", "MatMul") if self.site.unit_of(each) is not None)
-        unit = self.site.digital[str(self.site.unit_of(operation))]
+        operation, name = self._multiplies
+        unit = self.site.digital[name]
         total = 0.0
         for tiling, positions in weights:
             macs = self._macs(tiling.blocks, tiling.rows // tiling.groups)

@@ -11,6 +11,7 @@ from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.planning import ports
 from pimsim.mapping.planning.dealing import Deal
+from pimsim.mapping.planning.kind import BUS, Kind
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.replication import Layer, balance, pace_fs
 from pimsim.mapping.planning.shared import users_of
@@ -19,6 +20,11 @@ from pimsim.mapping.planning.tiling import Tiling
 
 HELD = 1 / 4
 """Of a buffer: what a copy of an op that takes stripes holds, at most, so that others have room beside it."""
+
+GRAIN, EASE = 1 / 3, 1.1
+"""Where slots of a site take turns at its unit: a copy keeps it busy for no more than the first, if there are slots, so
+that several fill it; and the pace aimed at is the second times what all units allow, since copies do not fill them
+evenly. Tried on shipped nets."""
 
 
 @dataclass(slots=True)
@@ -132,7 +138,7 @@ class _Choice:
         copies.of = {
             n: min(copies.sets[owner], self.nodes[n].positions) for owner, each in users.items() for n in each
         }
-        copies.pace_fs = pace_fs(list(self.layers.values()), chosen)
+        copies.pace_fs = max(pace_fs(list(self.layers.values()), chosen), round(EASE * self._units_fs()))
         self.spread = ports.sent_times(self.nodes, self.tilings, copies.of, self.per_tile)
         for n, node in enumerate(self.nodes):
             if n in copies.of:
@@ -153,24 +159,41 @@ class _Choice:
         """Return what an inference takes a layer: the users of one weight follow one another."""
         nodes, tiling, name = self.nodes, self.tilings[number], str(self.sites[number])
         assert tiling is not None
+        kind = self.kinds[name]
         taken = [ports.taken_by_layer(nodes, n, self.tilings, self.per_tile) for n in users]
         sent = sum(nodes[n].features * nodes[n].tokens for n in users)  # a digital op after it can send it on
         return Layer(
             positions=sum(nodes[n].positions for n in users),
-            step_fs=self.kinds[name].slot_fs(tiling, self.input_bits),
+            step_fs=(kind.alone_fs if kind.in_turn else kind.slot_fs)(tiling, self.input_bits),
             arrays=tiling.arrays,
             site=name,
             per_site=self.per_tile[number],
             # The users mostly follow one another: more copies than the largest can use would be idle.
             most=max(nodes[n].positions for n in users),
-            port_fs=max(sum(shared for shared, _ in taken), sent) * self.element_fs,
+            port_fs=max(
+                max(sum(shared for shared, _ in taken), sent) * self.element_fs,
+                sum(nodes[n].positions for n in users) * self._bus_fs(tiling, kind),
+            ),
             tensor_fs=sum(whole for _, whole in taken) * self.element_fs,
             host_fs=sum(ports.given_to(nodes, n) for n in users) * self.element_fs / self.package.bundle,
             again=max(ports.taken_again(nodes, n) for n in users),
+            seats=len(self.package.seats_of(name)) if kind.in_turn else 0,
         )
 
+    def _bus_fs(self, tiling: Tiling, kind: Kind) -> float:
+        """Return how long a firing of a copy that stands apart holds the bus of a tile at most, fs.
+
+        Where slots do not take turns their buses are made for all of them at work, and count as nothing here.
+        """
+        if not kind.in_turn:
+            return 0.0
+        return max(kind.held_fs(tiling, [block], self.input_bits)[BUS] for block in set(tiling.blocks))
+
     def _floor_fs(self) -> float:
-        """Return what no copies make faster: the host's links, and a tile's link where it needs all of a tensor."""
+        """Return what no copies make faster: the host's links, a tile's link where it needs all of a tensor.
+
+        Where slots take turns at units, more copies than fill these would be of no use.
+        """
         nodes = self.nodes
         given = (
             sum(node.features * node.tokens for node in nodes if node.type == "Input") / self.package.bundle
@@ -181,7 +204,20 @@ class _Choice:
             for edge in node.edges
             if n not in self.deals
         )
-        return max(given, max(whole, default=0.0)) * self.element_fs
+        return max(max(given, max(whole, default=0.0)) * self.element_fs, GRAIN * self._units_fs())
+
+    def _units_fs(self) -> float:
+        """Return the time of all products where slots take turns at their site's unit: copies share it as it is."""
+        found = 0.0
+        for name in {layer.site for layer in self.layers.values() if layer.seats}:
+            own = [
+                (tiling, layer.positions)
+                for n, layer in self.layers.items()
+                if layer.site == name and (tiling := self.tilings[n]) is not None
+            ]
+            seats = len(self.package.seats_of(name))
+            found = max(found, self.kinds[name].least_fs(own, seats, self.input_bits))
+        return found
 
     # -- ops on digital units ----------------------------------------------------------------------------------
 
@@ -198,8 +234,10 @@ class _Choice:
         copies.of[number] = copies.slices[number] = slices
         if node.pointwise and self.group_of.get(node.edges[0].source) is group:
             copies.attached.add(number)
-        busy = kind.service_fs(node, slices) * node.positions
-        copies.demand[number] = {self._unit(number): busy / copies.pace_fs if copies.pace_fs else 0.0}
+        often = node.positions / copies.pace_fs if copies.pace_fs else 0.0
+        copies.demand[number] = {self._unit(number): kind.service_fs(node, slices) * often}
+        if number not in copies.attached:
+            copies.demand[number][BUS] = kind.brings_fs(node, self.input_bits, slices) * often
 
     def _attach(self, number: int) -> bool:
         """Let an op take its input straight from the op before, if that is possible and their tiles keep the pace."""
@@ -255,7 +293,8 @@ class _Choice:
         # Copies share the outputs, and the inputs too unless each needs all of them.
         taken = sum(ports.taken_of(self.nodes, number, edge)[0] for edge in node.edges)
         moved = max(node.features * node.tokens * self.spread[number], taken)
-        service = max(kind.service_fs(node), moved * self.element_fs / node.positions)
+        brought = kind.brings_fs(node, self.input_bits)
+        service = max(kind.service_fs(node), moved * self.element_fs / node.positions, brought)
         pace = copies.pace_fs or service * node.positions
         if number in self.deals:
             wanted, copies.deals[number] = len(self.deals[number].parts), self.deals[number]
@@ -264,7 +303,8 @@ class _Choice:
             wanted = 1 if reduces else max(math.ceil(node.positions * service / pace), self._to_hold(number))
             wanted = min(wanted, len(self.package.seats_of(name)) * kind.site.digital[unit].count)
         copies.of[number] = max(1, min(node.positions, wanted))
-        copies.demand[number] = {unit: -(-node.positions // copies.of[number]) * service / pace}
+        firings = -(-node.positions // copies.of[number])
+        copies.demand[number] = {unit: firings * service / pace, BUS: firings * brought / pace}
 
     def _to_hold(self, number: int) -> int:
         """Return the copies that share what must be held, where each takes tokens of its own."""

@@ -160,12 +160,16 @@ class Job:
         )
         ahead = np.array([reach(node, copies.of[n]) for n, node in enumerate(nodes)], dtype=np.int64)
         # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
+        # Who may run ahead can hold less of one input than who waits for another one, so never less than the least.
         wanted = [
             [
-                [places + int(ahead[edge.source]) for places, edge in zip(row, node.edges, strict=True)]
-                for row, node in zip(places_of(each, ahead, package.kinds), each, strict=True)
+                [
+                    max(few, places + int(ahead[edge.source]))
+                    for few, places, edge in zip(fewest, row, node.edges, strict=True)
+                ]
+                for fewest, row, node in zip(least, places_of(each, ahead, package.kinds), each, strict=True)
             ]
-            for each in self.flows.programs
+            for least, each in zip(self.least, self.flows.programs, strict=True)
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted, copies.deals)

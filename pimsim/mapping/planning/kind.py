@@ -5,6 +5,7 @@ The planner and the lowering ask; a subclass, which a kind's `pimsim.chip.site.S
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,13 +16,17 @@ from pimsim.chip.site import WorkSite
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.planning.replication import Weight, optimum_fs
 from pimsim.mapping.planning.stationary import Share, When
+from pimsim.mapping.planning.tiling import distinct_outputs
 
 if TYPE_CHECKING:
     from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
     from pimsim.mapping.planning.product import Product
-    from pimsim.mapping.planning.tiling import Tiling
+    from pimsim.mapping.planning.tiling import Block, Tiling
     from pimsim.netlist.rows import Step
     from pimsim.trace.op import Op
+
+BUS = "the bus"
+"""What a site's bus is called among what its slots share; no digital unit has such a name."""
 
 Actors = Any  # pimsim.mapping.lowering.actors.Actors: the lowering comes later, and knows kinds
 Transport = Any  # pimsim.mapping.lowering.transport.Transport, likewise
@@ -98,6 +103,38 @@ class Kind(ABC):
     def bank_slots(self) -> int:
         """Slots that take turns where something is shared, such as a bank of converters; 1 where nothing is."""
         return 1
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the slots of a site take turns at one unit: copies then stand apart, as in arrays they need not."""
+        return False
+
+    def held_fs(self, tiling: Tiling, blocks: Sequence[Block], input_bits: int) -> dict[str, float]:
+        """Return how long a firing of some blocks of a site holds what its slots share, fs, by the names of the units.
+
+        The bus brings the inputs to each core, or bank of converters, and takes the sums away.
+        """
+        site, apart = self.site, self.bank_slots if self.bank_slots > 1 else self.core_slots
+        held = 0
+        for first in range(0, len(blocks), apart):
+            here = blocks[first : first + apart]
+            inputs = sum({block.row: block.rows for block in here}.values()) * input_bits
+            sums = distinct_outputs(here) * site.place.precision.accumulator_bits
+            read = site.store.read(inputs, site.clocks)
+            held += site.bus.transfer(inputs, site.clocks, least_fs=read.held).held
+            held += site.bus.transfer(sums, site.clocks).held
+        return {BUS: float(held)}
+
+    def brings_fs(self, node: Node, input_bits: int, slices: int = 1) -> float:
+        """Return how long the bus brings a digital unit what a firing of a slice reads from the buffer, fs."""
+        site, right = self.site, node.right
+        elements = sum(edge.reads * self.seen(node, edge.seen) for edge in node.edges if edge is not right)
+        if right is not None:  # read once for the rows that the unit works on together
+            rows = min(right.rows, site.digital[str(site.unit_of(node.type))].rows)
+            elements += right.held * self.seen(node, right.seen) / rows
+        bits = math.ceil(elements / slices) * input_bits
+        least_fs = site.store.read(bits, site.clocks).held
+        return float(site.bus.transfer(bits, site.clocks, least_fs=least_fs).held)
 
     @abstractmethod
     def tiling(self, op: Op, weight_bits: int) -> Tiling:

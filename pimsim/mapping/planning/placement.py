@@ -1,4 +1,4 @@
-"""Placement: arrays along a snake of tiles, digital work near its inputs, buffers within each tile's capacity."""
+"""Placement: arrays along a curve of tiles, digital work near its inputs, buffers within each tile's capacity."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.copies import Copies
 from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.holding import ENOUGH, Holding, share_out
+from pimsim.mapping.planning.kind import BUS
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.reads import Reads
+from pimsim.mapping.planning.slots import home_of, spread
 from pimsim.mapping.planning.stripes import are_striped
-from pimsim.mapping.planning.tiling import Block, distinct_outputs
-
-READERS = 2
-"""Tiles that a result is taken to go to, where it matters on which of two chips it is made."""
+from pimsim.mapping.planning.tiling import Block
 
 
 class NoRoom(Exception):
@@ -71,7 +70,7 @@ class Floor:
         self.load = {
             (name, unit): np.zeros(package.tiles)
             for name, kind in self.kinds.items()
-            for unit in (*kind.site.digital, IN_BUFFERS)
+            for unit in (*kind.site.digital, IN_BUFFERS, BUS)
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
@@ -215,7 +214,7 @@ class Floor:
     # -- arrays ------------------------------------------------------------------------------------------------
 
     def place_weight(self, op: PlannedOp, users: Sequence[int], copies: Copies) -> None:
-        """Give a weight its slots along the snake, and each op that reads it its copies of them, in `placed`.
+        """Give a weight its slots along the curve, and each op that reads it its copies of them, in `placed`.
 
         Parameters
         ----------
@@ -228,6 +227,8 @@ class Floor:
         """
         sets: list[Replica] = []
         turn = 0
+        firings = sum(self.programs[0][n].positions for n in users) / copies.sets[users[0]]
+        often = firings / copies.pace_fs if copies.pace_fs else 0.0
         for at, n in enumerate(users):
             node, count, left = self.programs[0][n], copies.of[n], len(users) - at - 1
             chosen = [sets[(turn + k) % len(sets)] for k in range(min(count, len(sets)))]
@@ -235,7 +236,7 @@ class Floor:
                 new = 1 if sets else copies.sets[n]
                 ats = [(k, min(count, new)) if len(users) == 1 else None for k in range(new)]
                 names = [f"{node.name}.{k}" for k in range(new)]
-                sets = [self._new_set(n, op, names[k], k < count, ats[k], left) for k in range(new)]
+                sets = [self._new_set(n, op, names[k], k < count, ats[k], left, often) for k in range(new)]
                 chosen, turn = sets[:count], 0
             turn += node.positions
             self.placed[n] = chosen, op.node.name if at else None
@@ -255,12 +256,21 @@ class Floor:
         return True
 
     def _new_set(
-        self, number: int, op: PlannedOp, name: str, used: bool, at: tuple[int, int] | None, left: int
+        self,
+        number: int,
+        op: PlannedOp,
+        name: str,
+        used: bool,
+        at: tuple[int, int] | None,
+        left: int,
+        often: float,
     ) -> Replica:
-        """Take the slots of a weight, the next along the snake; room for inputs only if the op uses them itself."""
+        """Take the slots of a weight, the next along the curve; room for inputs only if the op uses them itself."""
         assert op.tiling is not None
         assert op.site is not None
         kind, ranks = self.kinds[op.site], self.ranks[op.site]
+        if kind.in_turn:
+            return self._replica(self._stand_apart(number, op, used, at, left, often), name)
         arrays, per_tile = kind.core_slots, kind.slots
         # A core's slots work in step unless they share something.
         together = kind.bank_slots if kind.bank_slots > 1 else arrays
@@ -285,31 +295,48 @@ class Floor:
                 chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
                 taken += count
                 here = here[count:]
-        home = self._home(chunks)
-        return Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()], name)
+        return self._replica(chunks, name)
 
-    def _home(self, chunks: Mapping[tuple[int, int, int], Sequence[Block]]) -> int:
-        """Return the tile where the sums of a copy come together: the fullest on the chip that least must cross to.
+    def _stand_apart(
+        self, number: int, op: PlannedOp, used: bool, at: tuple[int, int] | None, left: int, often: float
+    ) -> dict[tuple[int, int, int], list[Block]]:
+        """Take slots for a weight where those of a site take turns: near the last ones, where the unit has time."""
+        tiling, site = op.tiling, str(op.site)
+        assert tiling is not None
+        kind, blocks = self.kinds[site], list(tiling.blocks)
+        chunks: dict[tuple[int, int, int], list[Block]] = {}
 
-        Over the links between chips go the sums of tiles on other chips; and the result, if that chip is not the last:
-        whoever reads it is there or beyond, `READERS` tiles of them.
-        """
+        def share(here: Sequence[Block]) -> dict[str, float]:
+            held = kind.held_fs(tiling, here, self.input_bits)
+            return {part: fs * often for part, fs in held.items()}
+
+        while blocks:
+            near = self.around(self.orders[site][self.next_slot[site]], site)
+            free = {rank: kind.slots - self.set_aside[rank] - self.filled[rank] for rank in near.tolist()}
+            loads = {part: load for (name, part), load in self.load.items() if name == site}
+            for rank, count in spread(blocks, near, free, loads, share):
+                tile, here = self.order[rank], blocks[:count]
+                if not used or self.reserve(number, op, tile, here, at, left):
+                    break
+            else:
+                raise NoRoom("arrays")
+            for part, more in share(here).items():
+                loads[part][rank] += more
+            for slot, block in enumerate(here, self.filled[rank]):
+                core = slot // kind.core_slots
+                bank = slot % kind.core_slots // kind.bank_slots if kind.bank_slots > 1 else 0
+                chunks.setdefault((tile, core, bank), []).append(block)
+            self.filled[rank] += count
+            self.next_slot[site] = int(np.searchsorted(self.ranks[site], rank))
+            blocks = blocks[count:]
+        return chunks
+
+    def _replica(self, chunks: Mapping[tuple[int, int, int], Sequence[Block]], name: str) -> Replica:
         held: dict[int, list[Block]] = {}
         for (tile, _, _), blocks in chunks.items():
             held.setdefault(tile, []).extend(blocks)
-        bits = self.package.config.precision.accumulator_bits
-        sums = {tile: bits * distinct_outputs(blocks) for tile, blocks in held.items()}
-        chips = sorted({tile // self.package.config.tiles for tile in held})
-        result = distinct_outputs(block for blocks in held.values() for block in blocks)
-        result *= READERS * self.input_bits
-
-        def crossing(chip: int) -> int:
-            others = sum(n for tile, n in sums.items() if tile // self.package.config.tiles != chip)
-            return others + (result if chip != chips[-1] else 0)
-
-        chip = min(chips, key=crossing)
-        here = [tile for tile in held if tile // self.package.config.tiles == chip]
-        return max(here, key=lambda tile: (len(held[tile]), -self.rank[tile]))
+        home = home_of(held, self.rank, self.package, self.input_bits)
+        return Replica(home, [Chunk(*key, tuple(here)) for key, here in chunks.items()], name)
 
     # -- digital units -----------------------------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ class Layer:
         Time that the host's links take for what comes from there, once.
     again : float
         The share of it that goes to one site more: what lies at the edges of two stripes goes to both.
+    seats : int
+        Where slots of a site take turns at one unit: the sites, on which copies stand apart while there are enough.
+        0 where copies stand close together.
     """
 
     positions: int
@@ -47,6 +50,7 @@ class Layer:
     tensor_fs: float = 0.0
     host_fs: float = 0.0
     again: float = 0.0
+    seats: int = 0
 
     def time_fs(self, replicas: int) -> float:
         """Return how long an inference takes."""
@@ -62,12 +66,15 @@ class Layer:
         if rounds * self.step_fs >= time and rounds > 1:
             more = -(-self.positions // (rounds - 1))
         if self.port_fs / self.homes(replicas) >= time:
-            more = max(more, self.homes(replicas) * self.per_site // self.arrays + 1, replicas + 1)
+            full = replicas if self.seats else self.homes(replicas) * self.per_site // self.arrays
+            more = max(more, full + 1, replicas + 1)
         more = min(more, self.most)
         return more if self.time_fs(more) < time else replicas
 
     def homes(self, replicas: int) -> int:
         """Return the sites that share what comes and goes: those where a replica's result comes together."""
+        if self.seats:
+            return min(replicas, self.seats)
         return min(replicas, -(-replicas * self.arrays // self.per_site))
 
 
@@ -124,32 +131,38 @@ class Weight(NamedTuple):
         Firings an inference, of all ops that read it.
     step_fs : int
         The least time between two firings of a copy.
+    outside_fs : int
+        Of the time, what is not for these firings.
     """
 
     slots: int
     positions: int
     step_fs: int
+    outside_fs: int = 0
 
 
 def optimum_fs(weights: Iterable[Weight], slots: int) -> int:
     """Return the least pace that copies of weights within so many slots allow, fs.
 
-    A weight of p positions keeps the pace T with ``ceil(p / floor(T / step))`` copies, so the least T
-    is found by halving.
+    A weight of p positions keeps the pace T with ``ceil(p / floor((T - outside) / step))`` copies, so the least T is
+    found by halving.
     """
     weights = list(weights)
     if not weights:
         return 0
 
     def copies(pace: int, weight: Weight) -> int:
-        return -(-weight.positions // (pace // weight.step_fs))
+        return -(-weight.positions // ((pace - weight.outside_fs) // weight.step_fs))
 
-    low = max(weight.step_fs for weight in weights)
-    high = max(weight.positions * weight.step_fs for weight in weights)
+    low = max(weight.outside_fs + weight.step_fs for weight in weights)
+    high = max(weight.outside_fs + weight.positions * weight.step_fs for weight in weights)
     while low < high:
         pace = (low + high) // 2
         if sum(weight.slots * copies(pace, weight) for weight in weights) <= slots:
             high = pace
         else:
             low = pace + 1
-    return max(-(-weight.positions // copies(high, weight)) * weight.step_fs for weight in weights)
+    return max(
+        weight.outside_fs + -(-weight.positions // copies(high, weight)) * weight.step_fs
+        for weight in weights
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pimsim.report.figures import figures, interval_bounds, times_of
+from pimsim.report.figures import figures, interval_bounds, latency_bounds, times_of
 from pimsim.report.html import words
 from pimsim.report.html.pieces import Figure, Figures, Piece, Points, Section, Table, Text
 from pimsim.result.precision import precision_text
@@ -47,14 +47,11 @@ def made_of(result: Result) -> str:
 
 
 def bounds(result: Result) -> Table:
-    """Return the two lower bounds of the latency."""
-    found, latency = result.bounds, result.latency_fs
+    """Return the lower bounds of the latency."""
+    latency = result.latency_fs
     rows = [
         [name, about, words.time(bound), f"{latency / bound:.4g} times it" if bound else "no bound"]
-        for name, bound, about in (
-            ("busiest resource", found["resource_fs"], f"{found['resource']} has that much work"),
-            ("dependence chain", found["dependence_fs"], "one inference, nothing contended for"),
-        )
+        for name, bound, about in latency_bounds(result)
     ]
     return Table(
         "Lower bounds: no run can be faster", ["bound", "why", "at least", "the latency is"], rows, words=2
