@@ -215,6 +215,7 @@ class PlanRow(Row):
     on: str
     arrays: Whole
     weight_bits: Bits | None = None
+    input_bits: Bits | None = None
     utilisation: Share | None
     replicas: Positive
     firings: Positive

@@ -58,7 +58,6 @@ def choose_copies(
     tilings: Sequence[Tiling | None],
     sites: Sequence[str | None],
     package: Package,
-    input_bits: int,
     budget: Mapping[str, int],
     groups: Sequence[Group],
     least: Sequence[Sequence[int]],
@@ -74,8 +73,6 @@ def choose_copies(
         The ops: their data flow, and where they are done.
     package : Package
         The chips; more copies of an op than there are units in them win nothing.
-    input_bits : int
-        Bits of an activation.
     budget : mapping of str to int
         Slots that copies may use in all, by the name of the sites.
     groups : sequence of Group
@@ -89,9 +86,7 @@ def choose_copies(
     deals : mapping of int to Deal
         Ops whose inputs do not fit one tile: how they fit several.
     """
-    return _Choice(nodes, tilings, sites, package, input_bits, groups, least, rounds, deals).made(
-        budget, owners
-    )
+    return _Choice(nodes, tilings, sites, package, groups, least, rounds, deals).made(budget, owners)
 
 
 class _Choice:
@@ -103,7 +98,6 @@ class _Choice:
         tilings: Sequence[Tiling | None],
         sites: Sequence[str | None],
         package: Package,
-        input_bits: int,
         groups: Sequence[Group],
         least: Sequence[Sequence[int]],
         rounds: Sequence[int],
@@ -112,10 +106,7 @@ class _Choice:
         network = package.config.network
         self.nodes, self.tilings, self.sites, self.package = nodes, tilings, sites, package
         self.kinds, self.least, self.rounds, self.deals = package.kinds, least, rounds, deals
-        self.input_bits = input_bits
-        self.element_fs = (
-            input_bits / network.link_width_bits * package.config.clocks[network.clock].period_fs
-        )
+        self.bit_fs = package.config.clocks[network.clock].period_fs / network.link_width_bits
         self.per_tile = [package.kinds[site].slots if site else 0 for site in sites]
         self.group_of = {n: group for group in groups for n in group.members}
         self.layers: dict[int, Layer] = {}  # by the first op that reads a weight
@@ -154,34 +145,32 @@ class _Choice:
         nodes, tiling, name = self.nodes, self.tilings[number], str(self.sites[number])
         assert tiling is not None
         taken = [ports.taken_by_layer(nodes, n, self.tilings, self.per_tile) for n in users]
-        sent = sum(nodes[n].features * nodes[n].tokens for n in users)  # a digital op after it can send it on
+        sent = sum(ports.sent_by(nodes[n]) for n in users)  # a digital op after it can send it on
         return Layer(
             positions=sum(nodes[n].positions for n in users),
-            step_fs=self.kinds[name].slot_fs(tiling, self.input_bits),
+            step_fs=self.kinds[name].slot_fs(tiling, max(nodes[n].read_bits for n in users)),
             arrays=tiling.arrays,
             site=name,
             per_site=self.per_tile[number],
             # The users mostly follow one another: more copies than the largest can use would be idle.
             most=max(nodes[n].positions for n in users),
-            port_fs=max(sum(shared for shared, _ in taken), sent) * self.element_fs,
-            tensor_fs=sum(whole for _, whole in taken) * self.element_fs,
-            host_fs=sum(ports.given_to(nodes, n) for n in users) * self.element_fs / self.package.bundle,
+            port_fs=max(sum(shared for shared, _ in taken), sent) * self.bit_fs,
+            tensor_fs=sum(whole for _, whole in taken) * self.bit_fs,
+            host_fs=sum(ports.given_to(nodes, n) for n in users) * self.bit_fs / self.package.bundle,
             again=max(ports.taken_again(nodes, n) for n in users),
         )
 
     def _floor_fs(self) -> float:
         """Return what no copies make faster: the host's links, and a tile's link where it needs all of a tensor."""
         nodes = self.nodes
-        given = (
-            sum(node.features * node.tokens for node in nodes if node.type == "Input") / self.package.bundle
-        )
+        given = sum(ports.sent_by(node) for node in nodes if node.type == "Input") / self.package.bundle
         whole = (
             ports.taken_of(nodes, n, edge)[1]
             for n, node in enumerate(nodes)
             for edge in node.edges
             if n not in self.deals
         )
-        return max(given, max(whole, default=0.0)) * self.element_fs
+        return max(given, max(whole, default=0.0)) * self.bit_fs
 
     # -- ops on digital units ----------------------------------------------------------------------------------
 
@@ -241,7 +230,7 @@ class _Choice:
         if not are_striped(node):
             return 0.0
         tiles = self.layers[first].homes(copies) if first in self.layers else copies
-        return node.features * node.tokens * self.spread[number] * self.element_fs / tiles
+        return ports.sent_by(node) * self.spread[number] * self.bit_fs / tiles
 
     def _stand_alone(self, number: int) -> None:
         """Give an op as many copies as its work, its links and what it holds ask for."""
@@ -254,8 +243,8 @@ class _Choice:
         kind = self.kinds[name]
         # Copies share the outputs, and the inputs too unless each needs all of them.
         taken = sum(ports.taken_of(self.nodes, number, edge)[0] for edge in node.edges)
-        moved = max(node.features * node.tokens * self.spread[number], taken)
-        service = max(kind.service_fs(node), moved * self.element_fs / node.positions)
+        moved = max(ports.sent_by(node) * self.spread[number], taken)
+        service = max(kind.service_fs(node), moved * self.bit_fs / node.positions)
         pace = copies.pace_fs or service * node.positions
         if number in self.deals:
             wanted, copies.deals[number] = len(self.deals[number].parts), self.deals[number]
@@ -272,7 +261,7 @@ class _Choice:
         if not all(ports.own_token(edge) for edge in node.edges):
             return 1
         rows = zip(self.least[number], node.edges, strict=True)
-        held = sum(places * edge.features * self.input_bits / 8 for places, edge in rows)
+        held = sum(places * edge.features * edge.bits / 8 for places, edge in rows)
         capacity = self.kinds[str(self.sites[number])].site.store.capacity_bytes
         if are_striped(node):
             return math.ceil(held / (capacity * HELD))

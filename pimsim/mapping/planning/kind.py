@@ -74,7 +74,7 @@ class Kind(ABC):
         if node.on_arrays and node.op is not None:
             tiling = self.tiling(node.op, weight_bits)
             share = tiling.arrays / (self.slots * self.site.count)
-            return node.positions * self.slot_fs(tiling, input_bits) * share
+            return node.positions * self.slot_fs(tiling, node.read_bits) * share
         return node.positions * self.service_fs(node) / self.site.count
 
     # -- what stays where it is used ---------------------------------------------------------------------------
@@ -117,19 +117,19 @@ class Kind(ABC):
         """Return the least that `slot_fs` can be, where nothing else is at work beside the blocks, fs."""
         return self.slot_fs(tiling, input_bits)
 
-    def least_fs(self, weights: Sequence[tuple[Tiling, int]], sites: int, input_bits: int) -> int:
+    def least_fs(self, weights: Sequence[tuple[Tiling, int, int]], sites: int) -> int:
         """Return the least time an inference of some weights, however many copies of them are at so many sites, fs.
 
         Parameters
         ----------
-        weights : sequence of (Tiling, int)
-            How each is cut, and how often it is used.
-        sites, input_bits : int
-            How many there are; bits of an input.
+        weights : sequence of (Tiling, int, int)
+            How each is cut, how often it is used, and the bits of an input.
+        sites : int
+            How many there are.
         """
         each = [
-            Weight(tiling.arrays, positions, max(1, self.alone_fs(tiling, input_bits)))
-            for tiling, positions in weights
+            Weight(tiling.arrays, positions, max(1, self.alone_fs(tiling, bits)))
+            for tiling, positions, bits in weights
         ]
         return optimum_fs(each, self.slots * sites)
 
@@ -138,11 +138,11 @@ class Kind(ABC):
         """Whether what a slot holds can be written in the course of a run."""
         return False
 
-    def product(self, nodes: Sequence[Node], slices: int, bits: int) -> Product | None:
+    def product(self, nodes: Sequence[Node], slices: int) -> Product | None:
         """Return what a product of two activations would take in slots, for each program; None where it cannot."""
         return None
 
-    def product_written(self, node: Node, slices: int, bits: int) -> tuple[int, int, int]:
+    def product_written(self, node: Node, slices: int) -> tuple[int, int, int]:
         """Return what a slice of a product writes into slots each time: rows one after another, elements, cells."""
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 

@@ -35,8 +35,6 @@ class Floor:
     ----------
     package : Package
         The chips.
-    input_bits : int
-        Bits of an activation.
     programs : sequence of sequence of Node
         The data flows that share the parts: the same ops in the same order.
     least, wanted : sequence of sequence of sequence of int
@@ -49,14 +47,13 @@ class Floor:
     def __init__(
         self,
         package: Package,
-        input_bits: int,
         programs: Sequence[Sequence[Node]],
         least: Sequence[Sequence[Sequence[int]]],
         wanted: Sequence[Sequence[Sequence[int]]],
         deals: Mapping[int, Deal],
     ) -> None:
         config, self.kinds = package.config, package.kinds
-        self.package, self.config, self.input_bits = package, config, input_bits
+        self.package, self.config = package, config
         self.programs, self.least, self.wanted, self.deals = programs, least, wanted, deals
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
@@ -75,7 +72,7 @@ class Floor:
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
-        self.reads = Reads(programs, least, wanted, deals, input_bits)
+        self.reads = Reads(programs, least, wanted, deals)
         self.filled = [0] * package.tiles  # by rank: slots with weights
         self.placed: dict[
             int, tuple[list[Replica], str | None]
@@ -195,7 +192,7 @@ class Floor:
             line = nodes[number].edges[edge]
             if line.held and shared and not line.cached:
                 continue  # it goes into the other program's cache
-            cached = caches * math.ceil(line.cached * share * self.input_bits / 8)
+            cached = caches * math.ceil(line.cached * share * line.bits / 8)
             places = -(-self.least[program][number][edge] // count)
             size += places * self.reads.bytes_per_token(line, share) + -(-cached // count)
         site = self.package.site(anchor).name
@@ -285,23 +282,23 @@ class Floor:
                 chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
                 taken += count
                 here = here[count:]
-        home = self._home(chunks)
+        home = self._home(chunks, self.programs[0][number].bits)
         return Replica(home, [Chunk(*key, tuple(held)) for key, held in chunks.items()], name)
 
-    def _home(self, chunks: Mapping[tuple[int, int, int], Sequence[Block]]) -> int:
+    def _home(self, chunks: Mapping[tuple[int, int, int], Sequence[Block]], bits: int) -> int:
         """Return the tile where the sums of a copy come together: the fullest on the chip that least must cross to.
 
         Over the links between chips go the sums of tiles on other chips; and the result, if that chip is not the last:
-        whoever reads it is there or beyond, `READERS` tiles of them.
+        whoever reads it is there or beyond, `READERS` tiles of them. An element of the result has so many bits.
         """
         held: dict[int, list[Block]] = {}
         for (tile, _, _), blocks in chunks.items():
             held.setdefault(tile, []).extend(blocks)
-        bits = self.package.config.precision.accumulator_bits
-        sums = {tile: bits * distinct_outputs(blocks) for tile, blocks in held.items()}
+        wide = self.package.config.precision.accumulator_bits
+        sums = {tile: wide * distinct_outputs(blocks) for tile, blocks in held.items()}
         chips = sorted({tile // self.package.config.tiles for tile in held})
         result = distinct_outputs(block for blocks in held.values() for block in blocks)
-        result *= READERS * self.input_bits
+        result *= READERS * bits
 
         def crossing(chip: int) -> int:
             others = sum(n for tile, n in sums.items() if tile // self.package.config.tiles != chip)
