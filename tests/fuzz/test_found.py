@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, helper
 
-from pimsim import Chip, Result, Trace, simulate
+from pimsim import Chip, Result, Trace, generate, simulate
 from pimsim.analysis.compare import compare
 from pimsim.errors import ConfigError, PimsimError, ResultError, TraceError
 from pimsim.network.noc import noc
@@ -21,6 +21,7 @@ from pimsim.trace.onnx.export import from_onnx
 from pimsim.trace.tables.scalesim import from_scalesim
 
 from ..trace.builders import model, small_rows, small_trace, write_rows
+from ..transformers import decoder
 from . import seeds
 from .mutate import at
 
@@ -44,6 +45,8 @@ CHANGED: list[tuple[str, Any, str]] = [
     ("config.notes", "\ud800", "config.notes: found a text with half a character"),
     ("config.technology_nm", float("inf"), r"config\.technology_nm: found inf, expected a finite number"),
     ("trace.ops", 10**40, r"trace\.ops: found an integer of more than 20 digits"),
+    ("prediction", None, "prediction: found null, expected keys and values"),
+    ("generation", None, "generation: found null, expected keys and values"),
     ("generation", {}, r"it has no 'generation\.prompt'"),
 ]
 
@@ -66,6 +69,23 @@ def test_a_result_lacks_no_key_of_its_rows(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps(data))
     with pytest.raises(ResultError, match=r"is not a whole result: it has no 'plan\.0\.tiles'"):
         Result.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("key", ["energy_pj.on_chip", "generation.energy_over_tokens_pj"])
+def test_a_result_lacks_no_figure_that_is_shown(tmp_path: Path, key: str) -> None:
+    data = copy.deepcopy(seeds.results()[2 if key.startswith("generation") else 0])
+    group, name = key.split(".")
+    del data[group][name]
+    (tmp_path / "r.json").write_text(json.dumps(data))
+    with pytest.raises(ResultError, match=f"it has no '{group}.{name}'"):
+        Result.load(tmp_path / "r.json")
+
+
+def test_the_result_of_one_token_a_prompt_is_read(tmp_path: Path) -> None:
+    """None comes after the first, so there is no energy of one."""
+    result = generate(Chip.load("hermes_llm"), decoder(layers=1), prompt=3, tokens=1)
+    result.save(tmp_path / "r.json")
+    assert Result.load(tmp_path / "r.json").generation["energy_per_token_pj"] is None
 
 
 @pytest.mark.parametrize("number", range(3))
