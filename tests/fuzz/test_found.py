@@ -18,6 +18,7 @@ from pimsim.network.noc import noc
 from pimsim.report.html.page import report_page
 from pimsim.report.terminal import to_text
 from pimsim.trace.onnx.export import from_onnx
+from pimsim.trace.onnx.symbolic import symbolic
 from pimsim.trace.tables.scalesim import from_scalesim
 
 from ..trace.builders import model, small_rows, small_trace, write_rows
@@ -144,6 +145,32 @@ def test_a_model_that_the_library_does_not_survive(name: str) -> None:
     path = Path(__file__).parent / "cases" / f"{name}.onnx"
     with pytest.raises(TraceError, match="the ONNX library"):
         from_onnx(path, allow_unknown=True)
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_as_many_dimensions_without_a_value_as_inputs(tmp_path: Path, count: int) -> None:
+    """Ranges of a coarse grid have fewer values than there are dimensions; what is tried is bounded all the same."""
+    asked: list[int] = []
+
+    def refuses(values: Any) -> Trace:
+        asked.append(len(set(values.values())))
+        raise TraceError("it takes none")
+
+    names = [f"n{number}" for number in range(count)]
+    with pytest.raises(TraceError, match="with sizes that were tried, it takes none; say --bind n0=N"):
+        symbolic(refuses, {}, names, "m.onnx")
+    assert len(asked) <= 60
+    assert asked[0] == count  # no two are the same
+
+
+def test_a_grid_that_many_dimensions_must_be_on(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Reshape", [f"x{n}", "s"], [f"r{n}"]) for n in range(20)]
+    nodes.append(helper.make_node("Concat", [f"r{n}" for n in range(20)], ["y"], axis=0))
+    inputs: dict[str, Any] = {f"x{n}": [f"n{n}", 4] for n in range(20)}
+    path = model(tmp_path / "m.onnx", nodes, inputs, {"y": None}, {"s": np.array([-1, 512])})
+    trace = from_onnx(path)
+    bound = trace.bind(dict.fromkeys(trace.symbols, 256))
+    assert bound.ops[-1].output.shape == (20 * 256 * 4 // 512, 512)
 
 
 @pytest.mark.parametrize(
