@@ -20,6 +20,9 @@ from pimsim.mapping.planning.reads import Reads
 from pimsim.mapping.planning.stripes import are_striped
 from pimsim.mapping.planning.tiling import Block, distinct_outputs
 
+NOTHING = Holding()
+"""What an op holds in a tile that it is not in."""
+
 READERS = 2
 """Tiles that a result is taken to go to, where it matters on which of two chips it is made."""
 
@@ -73,6 +76,7 @@ class Floor:
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
         self.reads = Reads(programs, least, wanted, deals)
+        self._first: tuple[object, tuple[Holding, int, int]] | None = None
         self.filled = [0] * package.tiles  # by rank: slots with weights
         self.placed: dict[
             int, tuple[list[Replica], str | None]
@@ -145,23 +149,20 @@ class Floor:
         left : int
             Of those, how many come after this one: it does with the least unless all can have what they want.
         """
-        before = self.holdings[tile].get(number, Holding())
-        seated = before.seated | {block.row: block for block in blocks}
-        here = replace(before, seated=seated, copies=before.copies + 1)
-        lines, reads = self.reads.lines(number, op, here, at, self.capacity[tile], self.outside)
-        here = replace(
-            here,
-            lines=tuple(lines),
-            reads=reads,
-            block=here.copies * self.blocks.get(number, (1, 0))[1] + self.beside.get(number, 0),
-        )
+        before = self.holdings[tile].get(number, NOTHING)
         free = self.room[tile] + before.used
-        least, wanted = here.bytes(0.0), here.bytes(1.0)
+        if before is NOTHING and not blocks:
+            here, least, wanted = self._first_copy(number, op, at, self.capacity[tile])
+        else:
+            here = self._held(number, op, before, blocks, at, self.capacity[tile])
+            least, wanted = here.bytes(0.0), here.bytes(1.0)
+        if least > free:
+            return False
         part = ENOUGH if at is not None and are_striped(self.programs[0][number]) else 1.0
         if left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
-        if least > free or (here.bytes(part) > free and free < self.capacity[tile]):
+        if here.bytes(part) > free and free < self.capacity[tile]:
             return False
         if here.bytes(part) > free:
             part = (free - least) / (wanted - least)
@@ -169,6 +170,35 @@ class Floor:
         self.room[tile] = free - here.used
         self.holdings[tile][number] = here
         return True
+
+    def _held(
+        self,
+        number: int,
+        op: PlannedOp,
+        before: Holding,
+        blocks: Iterable[Block],
+        at: tuple[int, int] | None,
+        capacity: int,
+    ) -> Holding:
+        """Return what an op holds in a tile with one copy more there."""
+        seated = before.seated | {block.row: block for block in blocks}
+        here = replace(before, seated=seated, copies=before.copies + 1)
+        lines, reads = self.reads.lines(number, op, here, at, capacity, self.outside)
+        block = here.copies * self.blocks.get(number, (1, 0))[1] + self.beside.get(number, 0)
+        return replace(here, lines=tuple(lines), reads=reads, block=block)
+
+    def _first_copy(
+        self, number: int, op: PlannedOp, at: tuple[int, int] | None, capacity: int
+    ) -> tuple[Holding, int, int]:
+        """Return what the first copy of an op without blocks holds in any tile, and the bytes at least and at most.
+
+        Many tiles are tried for one copy, and it is the same in all of them.
+        """
+        key = number, at, capacity, len(self.outside)
+        if self._first is None or self._first[0] != key:
+            here = self._held(number, op, NOTHING, (), at, capacity)
+            self._first = key, (here, here.bytes(0.0), here.bytes(1.0))
+        return self._first[1]
 
     def lay_out(
         self, number: int, edge: int, part: int, anchor: int, share: float = 1.0, caches: int = 1
