@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pimsim import presets
 from pimsim.chip import Chip
-from pimsim.errors import ConfigError, PimsimError, SimulationError
+from pimsim.errors import ConfigError, SimulationError
 from pimsim.trace import Trace
 from tests.random_models import Builder
 
@@ -80,7 +80,6 @@ def test_every_promise_is_kept_by_a_preset_with_other_numbers(data: dict[str, An
         run = run_both(chip, small())
     except (ConfigError, SimulationError) as error:
         event(type(error).__name__)
-        assert isinstance(error, PimsimError)
         return
     event("does not fit" if run is None else "runs")
     if run is not None:
