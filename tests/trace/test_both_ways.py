@@ -67,7 +67,7 @@ TINY = (
     *("ViTForImageClassification", "SwinForImageClassification", "ConvNextForImageClassification"),
     *("ResNetForImageClassification", "SegformerForSemanticSegmentation", "Wav2Vec2ForCTC"),
     *("FNetModel", "GPTNeoXForCausalLM", "FalconForCausalLM", "Gemma2ForCausalLM", "ConvBertModel"),
-    *("T5ForConditionalGeneration", "XLNetModel"),
+    *("T5ForConditionalGeneration", "XLNetModel", "MixtralForCausalLM"),
 )
 FED: dict[str, dict[str, Any]] = {  # what torch.onnx does not get through as the model is called by default
     "T5ForConditionalGeneration": {"use_cache": False},  # a cache of a type that it does not know
@@ -87,13 +87,15 @@ def both(name: str, folder: Path) -> tuple[Trace, Trace]:
     if getattr(config, "use_cache", False):
         config.use_cache = False
     direct = from_torch(module, inputs, model="m")
+    if hasattr(config, "num_local_experts"):  # else one op of transformers' own, which torch.onnx has none for
+        module.set_experts_implementation("batched_mm")
     args, kwargs = ((), inputs) if isinstance(inputs, dict) else (inputs, {})
     logging.disable(logging.WARNING)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, args, folder / "m.onnx", kwargs=kwargs, dynamo=True, verbose=False)
     logging.disable(logging.NOTSET)
-    return direct, from_onnx(folder / "m.onnx", model="m")
+    return direct.bind(), from_onnx(folder / "m.onnx", model="m").bind()  # which draws the tokens of experts
 
 
 def work(trace: Trace) -> Counter[tuple[str, int]]:
