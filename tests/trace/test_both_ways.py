@@ -87,7 +87,7 @@ def both(name: str, folder: Path) -> tuple[Trace, Trace]:
     if getattr(config, "use_cache", False):
         config.use_cache = False
     direct = from_torch(module, inputs, model="m")
-    if hasattr(config, "num_local_experts"):  # else one op of transformers' own, which torch.onnx has none for
+    if hasattr(config, "num_local_experts"):  # as it comes, an op of its own, which torch.onnx does not know
         module.set_experts_implementation("batched_mm")
     args, kwargs = ((), inputs) if isinstance(inputs, dict) else (inputs, {})
     logging.disable(logging.WARNING)
