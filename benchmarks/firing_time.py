@@ -13,11 +13,9 @@ import sys
 import time
 
 from pimsim import Chip, Trace, make_plan, presets, simulate
-from pimsim.mapping.flow.build import build
-from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.limits import FIRING_S, firings_of
 from pimsim.mapping.planning.options import PlanOptions
-from pimsim.mapping.planning.planner import job_of
+from pimsim.mapping.planning.planner import flows_of, job_of
 from pimsim.trace.bind import bind_batch
 
 CHIPS = ("isaac", "puma", "hermes64")
@@ -26,7 +24,7 @@ CHIPS = ("isaac", "puma", "hermes64")
 def measured(chip: Chip, trace: Trace) -> tuple[int, float]:
     """Return the firings that are counted beforehand, and the time a firing, s."""
     trace = bind_batch(trace)
-    firings = firings_of(job_of(chip, trace, Flows(trace.model, [build(trace)]), PlanOptions(), 1))
+    firings = firings_of(job_of(chip, trace, flows_of(chip, trace, PlanOptions()), PlanOptions(), 1))
     begun = time.process_time()
     make_plan(chip, trace)
     planned = time.process_time()

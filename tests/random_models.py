@@ -23,6 +23,8 @@ class Builder:
         self.ops: list[Op] = []
         self.shapes: dict[str, Shape] = {}
         self.weight_bits: int | None = None  # that the next weights state
+        self.bits: int | None = None  # that the next outputs state
+        self.outputs: dict[str, Tensor] = {}
 
     def add(
         self,
@@ -35,12 +37,13 @@ class Builder:
     ) -> str:
         """Add an op of any type; `params` are its weights and constants, `more` its further outputs."""
         name = f"{kind.lower()}{len(self.ops)}"
-        inputs = [Operand("activation", Tensor(self.shapes[s]), s) for s in sources]
+        inputs = [Operand("activation", self.outputs[s], s) for s in sources]
         inputs += [
             Operand(role, Tensor(size, bits=self.weight_bits if role == "weight" else None))  # type: ignore[arg-type]
             for role, size in params
         ]
-        outputs = tuple(Tensor(each) for each in (shape, *more))
+        outputs = tuple(Tensor(each, bits=self.bits) for each in (shape, *more))
+        self.outputs[name] = outputs[0]
         self.ops.append(Op(name, kind, tuple(inputs), outputs, attributes))
         self.shapes[name] = shape
         return name
@@ -279,6 +282,7 @@ def traces(draw: st.DrawFn) -> Trace:
         model.input(images, draw(number(1, 6)), draw(number(1, 7)), draw(number(1, 7)))
     for _ in range(draw(number(1, 8))):
         model.weight_bits = draw(st.sampled_from([None, None, 1, 3]))
+        model.bits = draw(st.sampled_from([None, None, None, 3, 8]))
         draw_op(draw, model)
     read = {source for op in model.ops for source in op.deps}
     for name in [op.name for op in model.ops if op.type == "Input" and op.name not in read]:

@@ -95,7 +95,9 @@ class _Rates:
         gops: dict[str, float] = defaultdict(float)
         moved: dict[str, float] = defaultdict(float)
         for site in config.working.values():
-            for name, rate in site.ceilings(self.result.weight_widths[0], self.result.input_bits).items():
+            for name, rate in site.ceilings(
+                self.result.weight_widths[0], self.result.input_widths[0]
+            ).items():
                 gops[name] += rate * chips
             for name, rate in self._ways(site).items():
                 moved[name] += rate * site.count * chips
@@ -123,7 +125,8 @@ class _Rates:
         if planned["arrays"]:
             together = planned["replicas"] if planned.get("slices", 1) == 1 else 1  # slices fire together
             each = work / self._firings(planned, row) * together
-            own: dict[str, float] = site.slot_ceilings(each, self.result.input_bits, tiles)
+            bits = planned.get("input_bits") or self.result.input_bits
+            own: dict[str, float] = site.slot_ceilings(each, bits, tiles)
         else:
             unit = site.digital[planned["on"]]
             ops = (

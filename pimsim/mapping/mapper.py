@@ -7,11 +7,10 @@ from typing import Unpack
 
 from pimsim.chip import Chip
 from pimsim.mapping.best import best_plan
-from pimsim.mapping.flow.build import build
 from pimsim.mapping.given.door import find_plans
-from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
 from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planner import flows_of
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.seating.seating import seated
 from pimsim.trace.bind import bind_batch
@@ -47,7 +46,7 @@ def make_plan(
     asked = replace(options or PlanOptions(), **changes)
     trace = bind_batch(trace)
     trace.require_bound()
-    flows = Flows(trace.model, [build(trace)])
+    flows = flows_of(chip, trace, asked)
     if asked.optimize is not None:
         return best_plan(chip, trace, flows, asked)
     (plan,) = find_plans(chip, trace, flows, asked)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pimsim.errors import MappingError
-from pimsim.mapping.flow.build import build
 from pimsim.mapping.given.restore import restore
 from pimsim.mapping.given.write import saved_of
 from pimsim.mapping.lowering.predicted import predict
 from pimsim.mapping.numbers import from_text, to_text
-from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp
+from pimsim.mapping.planning.planner import flows_of
 from pimsim.netlist.prediction import Prediction
 from pimsim.trace.schema import Trace
 
@@ -71,7 +70,7 @@ def next_copy(plan: Plan, trace: Trace, options: PlanOptions, now: Prediction) -
     if why:
         return NextCopy(name, count, None, why)
     saved = saved_of(plan.chip, trace, [plan], options)
-    flows = Flows(trace.model, [build(trace)])
+    flows = flows_of(plan.chip, trace, options)
     why = f"no {op.tiling.arrays} arrays are free" if op.tiling is not None else "no buffer has room"
     for _, more in zip(range(TRIES), _places(plan, op), strict=False):
         rows = saved.to_dict()["ops"]

@@ -51,7 +51,7 @@ def plan_report(plan: Plan, model: str, chips_requested: int | None = None) -> I
     widths = {op.weight_bits for op in plan.ops if op.weight_bits is not None}
     yield heading(
         f"Plan of {printable(model)} on {printable(config.name)}\n"
-        f"{precision_text(widths or [plan.weight_bits], plan.input_bits)}, "
+        f"{precision_text(widths or [plan.weight_bits], plan.input_widths)}, "
         f"{chips} chip{'s' if chips > 1 else ''} ({how})\n",
         first=True,
     )

@@ -86,7 +86,7 @@ def headline(result: Result) -> str:
     rounds = 1 + max((row["round"] for row in result.plan), default=0)
     turns = f"weights written anew in {rounds} rounds of each inference\n" if rounds > 1 else ""
     network = "" if not result.network["approximate"] else "network by packet: approximate\n"
-    bits = precision_text(result.weight_widths, result.input_bits)
+    bits = precision_text(result.weight_widths, result.input_widths)
     bound = bound_text(result.trace)
     symbols = f"with {printable(bound)}\n" if bound else ""
     return (

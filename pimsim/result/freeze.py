@@ -81,7 +81,7 @@ def freeze(
         "chips_requested": identity["chips"],
         "batch": batch,
         "weight_bits": plan.weight_bits,
-        "input_bits": plan.input_bits,
+        "input_bits": plan.input_widths[-1],
         "latency_fs": latency,
         "first_output_fs": machine.host.outputs[0],
         "interval_fs": interval,

@@ -97,6 +97,12 @@ class Result:
         found = {row["weight_bits"] for row in self.data["plan"] if row.get("weight_bits") is not None}
         return sorted(found) or [self.data["weight_bits"]]
 
+    @property
+    def input_widths(self) -> list[int]:
+        """Widths of what ops read, bits, in ascending order."""
+        found = {row["input_bits"] for row in self.data["plan"] if row.get("input_bits") is not None}
+        return sorted(found) or [self.data["input_bits"]]
+
     def rows(self, table: str = "attribution") -> list[dict[str, Any]]:
         """Return a table as a list of rows.
 

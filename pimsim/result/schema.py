@@ -24,7 +24,7 @@ class Picojoules(Row):
     """Sums of energy, pJ."""
 
     total: Amount
-    on_chip: Amount = 0
+    on_chip: Amount
     off_chip: list[str] = Field(default_factory=list)
     by_part: dict[str, Amount]
     dynamic: dict[str, Amount]
@@ -215,6 +215,7 @@ class PlanRow(Row):
     on: str
     arrays: Whole
     weight_bits: Bits | None = None
+    input_bits: Bits | None = None
     utilisation: Share | None
     replicas: Positive
     firings: Positive
@@ -263,7 +264,9 @@ class Generation(Row):
     prompt: Positive
     tokens: Positive
     requests: Positive
-    energy_per_token_pj: Amount
+    energy_per_prompt_pj: Amount
+    energy_per_token_pj: Amount | None
+    energy_over_tokens_pj: Amount
     first_token_percentiles_fs: Percentiles
     token_percentiles_fs: Percentiles | None
     sequences: list[PromptRow]
@@ -357,8 +360,8 @@ class ResultFile(Row):
     trace: TraceHeader
     controllers: list[ControllerRow] = Field(default_factory=list)
     wear: list[WearRow] = Field(default_factory=list)
-    prediction: Prediction | None = None
-    generation: Generation | None = None
+    prediction: Prediction = None  # type: ignore[assignment]  # where it stands, it is one
+    generation: Generation = None  # type: ignore[assignment]
     first_token_fs: Whole | None = None
     token_fs: Tokens | None = None
     tokens_per_s: Rate | None = None

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pimsim.errors import TraceError
 from pimsim.trace.batch import batch_symbols
+from pimsim.trace.canonical import bound_form
 from pimsim.trace.experts import row_symbols
 from pimsim.trace.found import MAX_SIZE, closest, show
 from pimsim.trace.model import Model
@@ -79,6 +80,7 @@ def bind(
         header["notes"] = [*header["notes"], *_notes(rows, every_expert)]
         numbers |= rows
     ops, outputs = _without_nothing([substituted(op, numbers) for op in trace.ops], trace.outputs)
+    ops, outputs = bound_form(ops, outputs)
     try:
         return trace.from_ops(trace.model, ops, outputs, header)
     except TraceError as error:

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from onnx import ModelProto, helper
 
-from pimsim import Chip, Result, Trace, simulate
+from pimsim import Chip, Result, Trace, generate, simulate
 from pimsim.analysis.compare import compare
 from pimsim.errors import ConfigError, PimsimError, ResultError, TraceError
 from pimsim.network.noc import noc
 from pimsim.report.html.page import report_page
 from pimsim.report.terminal import to_text
 from pimsim.trace.onnx.export import from_onnx
+from pimsim.trace.onnx.symbolic import symbolic
 from pimsim.trace.tables.scalesim import from_scalesim
 
 from ..trace.builders import model, small_rows, small_trace, write_rows
+from ..transformers import decoder
 from . import seeds
 from .mutate import at
 
@@ -44,6 +46,8 @@ CHANGED: list[tuple[str, Any, str]] = [
     ("config.notes", "\ud800", "config.notes: found a text with half a character"),
     ("config.technology_nm", float("inf"), r"config\.technology_nm: found inf, expected a finite number"),
     ("trace.ops", 10**40, r"trace\.ops: found an integer of more than 20 digits"),
+    ("prediction", None, "prediction: found null, expected keys and values"),
+    ("generation", None, "generation: found null, expected keys and values"),
     ("generation", {}, r"it has no 'generation\.prompt'"),
 ]
 
@@ -66,6 +70,23 @@ def test_a_result_lacks_no_key_of_its_rows(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps(data))
     with pytest.raises(ResultError, match=r"is not a whole result: it has no 'plan\.0\.tiles'"):
         Result.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("key", ["energy_pj.on_chip", "generation.energy_over_tokens_pj"])
+def test_a_result_lacks_no_figure_that_is_shown(tmp_path: Path, key: str) -> None:
+    data = copy.deepcopy(seeds.results()[2 if key.startswith("generation") else 0])
+    group, name = key.split(".")
+    del data[group][name]
+    (tmp_path / "r.json").write_text(json.dumps(data))
+    with pytest.raises(ResultError, match=f"it has no '{group}.{name}'"):
+        Result.load(tmp_path / "r.json")
+
+
+def test_the_result_of_one_token_a_prompt_is_read(tmp_path: Path) -> None:
+    """None comes after the first, so there is no energy of one."""
+    result = generate(Chip.load("hermes_llm"), decoder(layers=1), prompt=3, tokens=1)
+    result.save(tmp_path / "r.json")
+    assert Result.load(tmp_path / "r.json").generation["energy_per_token_pj"] is None
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -124,6 +145,32 @@ def test_a_model_that_the_library_does_not_survive(name: str) -> None:
     path = Path(__file__).parent / "cases" / f"{name}.onnx"
     with pytest.raises(TraceError, match="the ONNX library"):
         from_onnx(path, allow_unknown=True)
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_as_many_dimensions_without_a_value_as_inputs(tmp_path: Path, count: int) -> None:
+    """Ranges of a coarse grid have fewer values than there are dimensions; what is tried is bounded all the same."""
+    asked: list[int] = []
+
+    def refuses(values: Any) -> Trace:
+        asked.append(len(set(values.values())))
+        raise TraceError("it takes none")
+
+    names = [f"n{number}" for number in range(count)]
+    with pytest.raises(TraceError, match="with sizes that were tried, it takes none; say --bind n0=N"):
+        symbolic(refuses, {}, names, "m.onnx")
+    assert len(asked) <= 60
+    assert asked[0] == count  # no two are the same
+
+
+def test_a_grid_that_many_dimensions_must_be_on(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Reshape", [f"x{n}", "s"], [f"r{n}"]) for n in range(20)]
+    nodes.append(helper.make_node("Concat", [f"r{n}" for n in range(20)], ["y"], axis=0))
+    inputs: dict[str, Any] = {f"x{n}": [f"n{n}", 4] for n in range(20)}
+    path = model(tmp_path / "m.onnx", nodes, inputs, {"y": None}, {"s": np.array([-1, 512])})
+    trace = from_onnx(path)
+    bound = trace.bind(dict.fromkeys(trace.symbols, 256))
+    assert bound.ops[-1].output.shape == (20 * 256 * 4 // 512, 512)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.processor.product import Product, product_of
 from pimsim.kinds.processor.schedule import schedule
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.run.simulate import simulate
 from pimsim.trace.bind import bind
 from tests.analysis.test_closures import closes
@@ -134,7 +135,7 @@ def test_pieces_add_up_to_the_kernel(
     count, rows, columns = array
     chip = processor(count=count, rows=rows, lanes=rows * columns, dataflow=dataflow)
     site = chip.config.sites["tile"]
-    node = build(matmul(*sizes))[1]
+    node = build(matmul(*sizes), Widths(16))[1]
     (kernel,) = schedule(site, node, 16, 16)  # type: ignore[arg-type]
     m, n, k = sizes
     unit: Any = site.digital["matrix"]  # type: ignore[attr-defined]

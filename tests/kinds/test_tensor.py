@@ -16,6 +16,7 @@ from pimsim.errors import MappingError
 from pimsim.kinds.processor.kernel import Kernel
 from pimsim.kinds.processor.schedule import schedule
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.run.simulate import simulate
 from tests.analysis.test_closures import closes
 from tests.kinds.processors import BASE, matmul, processor
@@ -45,7 +46,7 @@ def gpu(changes: dict[str, Any] | None = None, **tensor: Any) -> Chip:
 
 def kernels(chip: Chip, m: int, n: int, k: int) -> list[Kernel]:
     """What is done for a product."""
-    return schedule(chip.config.sites["tile"], build(matmul(m, n, k))[1], 16, 16)  # type: ignore[arg-type]
+    return schedule(chip.config.sites["tile"], build(matmul(m, n, k), Widths(16))[1], 16, 16)  # type: ignore[arg-type]
 
 
 @settings(max_examples=60, deadline=None)

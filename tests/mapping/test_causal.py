@@ -12,6 +12,7 @@ from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.causal import Triangle
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.stationary import ARRAYS
 from pimsim.run.generate import generate
@@ -29,7 +30,7 @@ def small(**more: Any) -> Any:
 
 
 def nodes(trace: Any, **sizes: int) -> dict[str, Node]:
-    return {node.name: node for node in build(trace.bind(**sizes))}
+    return {node.name: node for node in build(trace.bind(**sizes), Widths(8))}
 
 
 @pytest.mark.parametrize(("batch", "seq", "kv"), [(1, 6, 0), (1, 5, 9), (2, 3, 4)])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.flow.windows import Window
 from pimsim.trace import Op, Operand, Tensor
 from tests.random_models import Builder
@@ -32,7 +33,9 @@ def last_edges(model: Builder) -> list[Edge]:
 
 def last_node(model: Builder) -> Node:
     return next(
-        node for node in build(model.trace()) if node.type != "Output" and node.name == model.ops[-1].name
+        node
+        for node in build(model.trace(), Widths(8))
+        if node.type != "Output" and node.name == model.ops[-1].name
     )
 
 
@@ -154,7 +157,7 @@ def test_a_window_over_four_dimensions_is_refused():
     model = Builder()
     model.conv(fresh(model, 1, 2, 3, 4, 4, 4), 4, (1, 1, 1, 1))
     with pytest.raises(MappingError, match="4 dimensions"):
-        build(model.trace())
+        build(model.trace(), Widths(8))
 
 
 def test_rows_of_an_input_come_whole():
@@ -312,7 +315,7 @@ def test_rearranging_needs_the_position_it_copies(kind, shape, attributes):
         read = np.take(source, chosen, axis=axis)
     model = Builder()
     move(model, model.add(kind, (fresh(model, *shape),), read.shape, **attributes))
-    nodes = {node.name: node for node in build(model.trace())}
+    nodes = {node.name: node for node in build(model.trace(), Widths(8))}
     moved = nodes.get(model.ops[-2].name)  # what only addresses its input otherwise is no node
     node = moved or nodes[model.ops[-1].name]
     check(node.edges[0], reads_of(shape, read, read.shape, into=node.layout.axes))
@@ -354,7 +357,7 @@ def test_an_input_of_rows_comes_row_by_row_and_a_slice_waits_for_the_rows_it_tak
     model = Builder()
     x = model.input(1, 6, 8)
     move(model, model.add("Slice", (x,), (1, 3, 8), starts=(1,), ends=(6,), axes=(1,), steps=(2,)))
-    nodes = {node.name: node for node in build(model.trace())}
+    nodes = {node.name: node for node in build(model.trace(), Widths(8))}
     assert (nodes[x].tokens, nodes[x].features) == (6, 8)
     check(last_edges(model)[0], [{1}, {3}, {5}], exact=True)
 
@@ -378,7 +381,7 @@ def test_a_flattened_tensor_is_needed_whole():
 )
 def test_a_firing_reads_from_its_buffer_what_it_works_on(build, elements):
     model = Builder()
-    build(model)
+    build(model, Widths(8))
     assert [edge.reads for edge in last_edges(model)] == [elements]
 
 
@@ -423,7 +426,7 @@ def test_readers_of_a_split_take_their_slice_of_each_token_of_what_went_in():
     model.relu(split)
     second = Operand("activation", Tensor((1, 3, 2, 2)), split, 1)
     model.ops.append(Op("second", "Relu", (second,), (Tensor((1, 3, 2, 2)),)))
-    nodes = build(model.trace())
+    nodes = build(model.trace(), Widths(8))
     edges = [node.edges[0] for node in nodes if node.type == "Relu"][1:]
     assert [(nodes[edge.source].name, edge.features) for edge in edges] == [(x, 1), (x, 3)]
     assert len({edge.piece for edge in edges}) == 2  # so that nobody takes the one for the other
@@ -463,7 +466,7 @@ def test_a_combine_reads_and_adds_the_rows_of_the_experts_that_a_token_went_to(t
     """However many experts there are: top rows a token; and a Dispatch reads the row that it passes on."""
     for experts in (4, 8):
         bound = mixture(experts=experts, top=3).bind(batch=1, seq=tokens, keep_experts=True)
-        for node in build(bound):
+        for node in build(bound, Widths(8)):
             if node.type == "Combine":
                 assert node.work == 3 * 6
                 assert sum(edge.reads for edge in node.edges[1:]) == 3 * 6
@@ -473,7 +476,7 @@ def test_a_combine_reads_and_adds_the_rows_of_the_experts_that_a_token_went_to(t
 
 
 def test_an_expert_is_what_lies_between_its_dispatch_and_the_combine():
-    nodes = {node.name: node.expert for node in build(mixture(layers=1).bind(batch=1, seq=9))}
+    nodes = {node.name: node.expert for node in build(mixture(layers=1).bind(batch=1, seq=9), Widths(8))}
     assert nodes == {
         **{f"l0e{e}{end}": (0, e) for e in range(4) for end in (".in", "")},
         **dict.fromkeys(("x", "gates", "chosen", "l0", "l0 (output)")),

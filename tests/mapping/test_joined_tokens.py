@@ -9,6 +9,7 @@ from onnx import helper
 
 from pimsim.chip import Chip
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.mapper import make_plan
 from pimsim.trace import Op, Operand, Tensor, Trace
 from pimsim.trace.onnx.export import from_onnx
@@ -42,7 +43,7 @@ def joined(before: tuple[int, ...], shape: tuple[int, ...], axis: int, count: in
 def test_each_token_is_a_position_where_they_stand_one_behind_another(
     before: tuple[int, ...], shape: tuple[int, ...], axis: int, tokens: int, features: int
 ) -> None:
-    (found,) = (node for node in build(joined(before, shape, axis)) if node.name == "y")
+    (found,) = (node for node in build(joined(before, shape, axis), Widths(8)) if node.name == "y")
     assert (found.tokens, found.features) == (tokens, features)
 
 

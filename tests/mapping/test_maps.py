@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.stores import STORE
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.apart import apart_notes
@@ -84,7 +85,7 @@ def test_a_reader_finds_each_element_in_its_token_whatever_layout_ops_are_betwee
     model, x, at = drawn
     rank = at.ndim
     moved = model.add("DataMovement", (x,), at.shape, onnx_type="Move")
-    nodes = {node.name: node for node in build(model.trace())}
+    nodes = {node.name: node for node in build(model.trace(), Widths(8))}
     assert not {node.type for node in nodes.values()} & {"Transpose", "Reshape", "Slice"}
     node = nodes[moved]
     (edge,) = node.edges
@@ -295,7 +296,7 @@ def test_on_random_chips_all_that_is_planned_runs(chip, kind: str, batch: int) -
     "kind", ["wide_layer", "resized", "group_norm", "padded", "rolled", "heads_side_by_side"]
 )
 def test_dealt_positions_are_all_positions_once_and_have_all_that_they_read(kind: str, count: int) -> None:
-    nodes = build(made(kind).trace())
+    nodes = build(made(kind).trace(), Widths(8))
     for node in nodes:
         tokens = [nodes[edge.source].tokens for edge in node.edges]
         if node.type in ("Input", "Output") or node.tokens != node.positions:

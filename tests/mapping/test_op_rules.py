@@ -12,6 +12,7 @@ from pimsim.mapping import flow
 from pimsim.mapping.flow import costs, cuts
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.rules import OP_RULES, OpRule
+from pimsim.mapping.flow.widths import Widths
 from pimsim.trace.optypes import OP_TYPES, OpType
 from pimsim.trace.shapes import elementwise
 from tests.random_models import Builder
@@ -45,7 +46,7 @@ def test_a_new_op_type_needs_a_row_and_nothing_else(monkeypatch):
             kind,
             *(getattr(model.ops[-1], n) for n in ("inputs", "outputs", "attributes")),
         )
-        nodes.append(build(model.trace())[-2])
+        nodes.append(build(model.trace(), Widths(8))[-2])
     known, new = nodes
     assert (new.type, new.work) == ("WindowSum", 7)
     assert np.array_equal(new.edges[0].need, known.edges[0].need)
@@ -56,7 +57,7 @@ def test_an_op_type_without_a_row_works_element_by_element(monkeypatch):
     monkeypatch.setitem(OP_TYPES, "Square", OpType(elementwise.same, (1, 1)))
     model = Builder()
     model.add("Square", (model.relu(model.input(4, 6)),), (4, 6))
-    node = build(model.trace())[-2]
+    node = build(model.trace(), Widths(8))[-2]
     assert (node.type, node.positions, node.work, node.pointwise) == ("Square", 4, 6, True)
 
 

@@ -57,7 +57,9 @@ def check_buffers(plan: Plan) -> None:
         unrolled = op.node.edges[edge].unrolled
         share = op.tiling.share(here, unrolled=unrolled) if op.tiling else 1.0
         source = plan.ops[op.node.edges[edge].source].node
-        used[tile] = used.get(tile, 0) + places * math.ceil(source.features * share * plan.input_bits / 8)
+        used[tile] = used.get(tile, 0) + places * math.ceil(
+            source.features * share * op.node.edges[edge].bits / 8
+        )
     capacity = plan.chip.config.sites["tile"].buffer.capacity_kib * 1024
     for tile, amount in used.items():
         assert amount <= capacity, f"tile {tile}"

@@ -9,6 +9,7 @@ from pimsim.errors import MappingError
 from pimsim.kinds.crossbar.tiling import tile_op
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.heads import groups_of
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.generation import plan_generation
 from pimsim.mapping.planning.options import PlanOptions
@@ -26,7 +27,7 @@ SMALL = decoder(2, heads=4, width=64, vocabulary=20)
 
 
 def test_attention_is_never_cut_and_no_round_needs_more_than_there_is():
-    nodes = build(SMALL.bind(**BOUND))
+    nodes = build(SMALL.bind(**BOUND), Widths(8))
     groups = groups_of(nodes)
     tilings = [
         tile_op(n.op, CHIP.config.sites["tile"].core, 8) if n.on_arrays and n.op else None for n in nodes

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.mapper import make_plan
 from pimsim.report.plan_table import plan_report
 from pimsim.report.tables import to_plain_text
@@ -132,7 +133,7 @@ def test_a_step_takes_its_own_row_of_a_split():
         tensor = Tensor((size, 16))
         ops.append(Op(f"y{piece}", "Relu", (Operand("activation", tensor, rows, piece),), (tensor,)))
     trace = Trace.from_ops("pieces", ops)
-    edges = [node.edges[0] for node in build(trace) if node.type == "Relu"]
+    edges = [node.edges[0] for node in build(trace, Widths(8)) if node.type == "Relu"]
     assert [edge.need.tolist() for edge in edges] == [[1], [2, 3], [4, 5, 6]]
     assert [edge.low.tolist() for edge in edges] == [[0], [1, 2], [3, 4, 5]]
     agree(make_plan(small_chip(), trace), 2)

@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.rules import rule_of
+from pimsim.mapping.flow.widths import Widths
 from pimsim.trace import Op, Operand, Tensor, Trace
 
 NONE: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ def edge_of(type_: str, shape: tuple[int, ...], out: tuple[int, ...], attributes
            (Tensor(shape),), ones(len(shape) - 2)),
         Op("op", type_, (Operand("activation", Tensor(shape), "conv"),), (Tensor(out),), attributes),
     ]  # fmt: skip
-    nodes = build(Trace.from_ops("m", ops))
+    nodes = build(Trace.from_ops("m", ops), Widths(8))
     return next(node for node in nodes if node.name == "op").edges[0]
 
 

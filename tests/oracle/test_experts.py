@@ -10,6 +10,7 @@ import pytest
 from pimsim.machine.generation import PROMPT, STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.generation import plan_generation, routing_of
 from tests.oracle.machines import engine_of
@@ -115,7 +116,7 @@ def test_each_step_takes_as_long_as_a_machine_built_for_its_cache_and_experts_al
     generation = Generation(machine, Requests(prompt, tokens), routing)
     machine.run(generation.serve())
     for number in (0, 1, 5, 10):
-        nodes = build(trace.bind(batch=1, seq=1, kv=prompt + number, every_expert=True))
+        nodes = build(trace.bind(batch=1, seq=1, kv=prompt + number, every_expert=True), Widths(8))
         plan = programs[STEP].plan
         ops = [replace(op, node=node) for op, node in zip(plan.ops, nodes, strict=True)]
         alone = replace(programs[STEP], plan=replace(plan, ops=ops, growth=None), inferences=1)

@@ -10,6 +10,7 @@ from pimsim.chip import Chip
 from pimsim.machine.generation import STEP, Generation, Requests
 from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.mapper import make_plan
 from pimsim.mapping.planning.generation import plan_generation
@@ -69,7 +70,7 @@ def test_each_step_takes_as_long_as_a_machine_built_for_its_cache_alone(changes,
     between = generation.sequences[0].between_fs
     assert between[-1] > between[0]
     for number in (0, 1, 31, 58):
-        nodes = build(trace.bind(batch=1, seq=1, kv=prompt + number))
+        nodes = build(trace.bind(batch=1, seq=1, kv=prompt + number), Widths(8))
         plan = programs[STEP].plan
         ops = [replace(op, node=node) for op, node in zip(plan.ops, nodes, strict=True)]
         log, finished = run_twin(lower(replace(plan, ops=ops, growth=None), 1).net)

@@ -279,3 +279,28 @@ def test_bits_of_what_is_read_under_another_shape(tmp_path: Path) -> None:
     trace = export(tmp_path / "m.onnx", nodes, **arrays, s=0.1, z=np.int8(0))
     assert types(trace) == ["Relu", "MatMul", "Add"]
     assert (trace.ops[1].output.bits, trace.ops[2].inputs[0].tensor.bits) == (8, 8)
+
+
+@pytest.mark.parametrize("kind", ["Add", "Mul", "Max"])
+@pytest.mark.parametrize("spread", [0, 1])
+def test_what_is_spread_comes_second(tmp_path: Path, kind: str, spread: int) -> None:
+    nodes = [node("Relu", ["x"], ["r"]), node("ReduceMean", ["r"], ["m"], axes=[-1])]
+    operands = ["m", "r"] if spread == 0 else ["r", "m"]
+    trace = export(tmp_path / "m.onnx", [*nodes, node(kind, operands, ["y"])])
+    assert [operand.tensor.shape for operand in trace.ops[-1].inputs] == [(2, 5, 8), (2, 5, 1)]
+    other = export(tmp_path / "m.onnx", [*nodes, node("Sub", operands, ["y"])])
+    assert [each.source for each in other.ops[-1].inputs] == [
+        other.ops[1 + (name == "m")].name for name in operands
+    ]
+
+
+@pytest.mark.parametrize(("perm", "found"), [([0, 2, 1, 3], "Reshape"), ([0, 1, 3, 2], "Transpose")])
+def test_a_transposition_of_ones_is_a_view(tmp_path: Path, perm: list[int], found: str) -> None:
+    """5 × 1 × 8 to 1 × 5 × 8: all elements are where they were; 8 × 1 beside 1 × 8 not so with 5 before."""
+    nodes = [
+        node("Relu", ["x"], ["r"]),
+        node("Transpose", ["r"], ["t"], perm=perm),
+        node("Exp", ["t"], ["y"]),
+    ]
+    path = model(tmp_path / "m.onnx", nodes, {"x": [2, 1, 5, 8]}, {"y": None}, {})
+    assert types(from_onnx(path)) == ["Relu", found, "Exp"]

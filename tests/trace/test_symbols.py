@@ -16,7 +16,7 @@ from pimsim.trace.bind import bind, bind_text
 from pimsim.trace.symbols import parse, put
 from pimsim.trace.writer import lines
 
-from .symbolic import attention, attention_ops, mixture
+from .symbolic import Size, act, attention, attention_ops, mixture, tensor
 from .test_reader_fuzz import VALUES as JUNK
 from .test_reader_fuzz import places
 
@@ -330,3 +330,33 @@ def test_changed_symbolic_traces(tmp_path: Path, data: st.DataObject, experts: b
     except TraceError as error:
         message = str(error)
     message.encode()
+
+
+def turned_heads(batch: Size, seq: Size, heads: Size) -> Trace:
+    """Rows of heads, heads of rows, keys turned: as an export at these sizes would have it but for what is 1."""
+    rows, beside = (batch, seq, heads, 8), (batch, heads, seq, 8)
+    return Trace.from_ops(
+        "m",
+        [
+            Op("x", "Input", (), (tensor(batch, seq, 32),)),
+            Op("r", "Reshape", (act("x", batch, seq, 32),), (tensor(*rows),)),
+            Op("t", "Transpose", (act("r", *rows),), (tensor(*beside),), {"perm": (0, 2, 1, 3)}),
+            Op("e", "Exp", (act("t", *beside),), (tensor(*beside),)),
+            Op("b", "Transpose", (act("e", *beside),), (tensor(*rows),), {"perm": (0, 2, 1, 3)}),
+            Op("y", "Reshape", (act("b", *rows),), (tensor(batch, seq, 32),)),
+        ],
+        header={"symbols": {size: None for size in (batch, seq) if isinstance(size, str)}},
+    )
+
+
+def test_what_only_moves_ones_is_a_view_once_it_is_bound() -> None:
+    trace = turned_heads("batch", "seq", 4)
+    assert [op.type for op in trace.ops].count("Transpose") == 2
+    several = trace.bind(batch=2, seq=5)
+    assert several.ops == turned_heads(2, 5, 4).ops
+    one = trace.bind({"batch": 2, "seq": 1})
+    assert [op.type for op in one.ops] == ["Input", "Reshape", "Exp", "Reshape"]
+    assert [(each.source, each.tensor.shape) for each in one.by_name["t"].inputs] == [("x", (2, 1, 32))]
+    assert (one.outputs, one.by_name["y"].inputs[0].source) == (("y",), "e")
+    later = bind(bind(trace, {"seq": 1}, partial=True), {"batch": 2})
+    assert later.ops == one.ops

@@ -205,14 +205,14 @@ class BitSerialKind(Kind):
         site, transport = self.site, actors.transport
         rows, _, _ = matrix_of(op.node.op)
         bits = op.share_of(index, chunk).width
-        cycles = [self._cycles(block, rows, bits, actors.input_bits) for block in chunk.blocks]
+        cycles = [self._cycles(block, rows, bits, op.node.read_bits) for block in chunk.blocks]
         resource = self.home(transport, op, index, chunk)
         actors.lowered.instances[resource] = len(chunk.blocks)
         busy = max(cycles) * period_fs(site.clocks, site.array.clock)
         energy = cost(self.slot_part, sum(cycles), site.array.action_pj)
         inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
         return [
-            *transport.read_buffer(chunk.tile, inputs * actors.input_bits),
+            *transport.read_buffer(chunk.tile, inputs * op.node.read_bits),
             Step(resource, busy, busy, energy=energy),
             actors.over_bus(chunk.tile, distinct_outputs(chunk.blocks)),
         ]

@@ -72,9 +72,9 @@ class CrossbarKind(Kind):
         """As the chip file says."""
         return self.site.products
 
-    def product(self, nodes: Sequence[Node], slices: int, bits: int) -> Product | None:
+    def product(self, nodes: Sequence[Node], slices: int) -> Product | None:
         """Return what a product of two activations would take on arrays."""
-        return product_of(nodes, slices, self.site, bits, self.service_fs)
+        return product_of(nodes, slices, self.site, self.service_fs)
 
     @property
     def endurance(self) -> float | None:
@@ -102,12 +102,12 @@ class CrossbarKind(Kind):
         inputs = sum({block.row: block.rows for block in chunk.blocks}.values())
         arrays = self._arrays(op, index, chunk)
         return [
-            *actors.transport.read_buffer(chunk.tile, inputs * actors.input_bits),
+            *actors.transport.read_buffer(chunk.tile, inputs * op.node.read_bits),
             multiplication(
                 actors.transport,
                 actors.lowered.instances,
                 self.site,
-                actors.input_bits,
+                op.node.read_bits,
                 arrays,
                 inputs=inputs,
                 rows=sum(block.rows for block in chunk.blocks),
@@ -115,12 +115,12 @@ class CrossbarKind(Kind):
             actors.over_bus(chunk.tile, distinct_outputs(chunk.blocks)),
         ]
 
-    def product_written(self, node: Node, slices: int, bits: int) -> tuple[int, int, int]:
+    def product_written(self, node: Node, slices: int) -> tuple[int, int, int]:
         """The rows and cells of the heads' matrices that are new."""
         matrix = Matrix.of(node, slices)
         assert matrix is not None
-        cells = matrix.cells_written(self.site, bits)
-        return matrix.rows_written(self.site), cells // self.site.weight_slices(bits), cells
+        cells = matrix.cells_written(self.site)
+        return matrix.rows_written(self.site), cells // self.site.weight_slices(matrix.bits), cells
 
     def share(self, chunk: Chunk, bits: int, when: When) -> Share:
         """All arrays of a chunk are written at once, so as many rows as the tallest block has."""

@@ -35,7 +35,7 @@ def written_product(
     assert op.operand is not None
     arrays = resource_of(actors.transport, site, arrays_of(op, index, home))
     share, times = op.operand.shares[index], op.operand.times
-    bits = share.elements * actors.input_bits
+    bits = share.elements * share.width
     writing = write_rows(site, arrays, share.rows, share.cells)
     if growth is None:  # or else the cells of new tokens, which nothing has written before
         writing = writing._replace(tally=Written((op.node.name, index)))
@@ -68,16 +68,16 @@ def _path(actors: Actors, site: Crossbar, op: PlannedOp, node: Node, index: int,
     """The path of one firing of a product on arrays: a row of each of the slice's heads."""
     matrix = Matrix.of(node, op.slices)
     assert matrix is not None
-    down, across = matrix.blocks(site, actors.input_bits)
+    down, across = matrix.blocks(site)
     left = math.ceil(sum(edge.reads for edge in node.edges if edge is not node.right) / op.slices)
-    path = actors.transport.read_buffer(tile, left * actors.input_bits)
+    path = actors.transport.read_buffer(tile, left * node.read_bits)
     arrays = arrays_of(op, index, tile)
     path += [
         multiplication(
             actors.transport,
             actors.lowered.instances,
             site,
-            actors.input_bits,
+            node.read_bits,
             arrays,
             inputs=left // matrix.vectors,
             rows=matrix.count * matrix.rows * across,
@@ -87,7 +87,7 @@ def _path(actors: Actors, site: Crossbar, op: PlannedOp, node: Node, index: int,
     outputs = matrix.count * matrix.columns * matrix.vectors
     largest = Matrix.of(op.node, op.slices)
     assert largest is not None
-    if largest.blocks(site, actors.input_bits)[0] > 1:
+    if largest.blocks(site)[0] > 1:
         # Also before a cache has grown so far: the way is the same for each token.
         path.append(actors.transport.at_unit(tile, "Accumulate", outputs * down))
     path.append(actors.over_bus(tile, outputs))

@@ -39,6 +39,8 @@ class Matrix:
         Images of an inference: each has its own.
     cached : bool
         Whether some of them stay for the next inference.
+    bits : int
+        Of an element.
     """
 
     count: int
@@ -49,6 +51,7 @@ class Matrix:
     across: bool
     images: int
     cached: bool
+    bits: int
 
     @classmethod
     def of(cls, node: Node, slices: int) -> Matrix | None:
@@ -72,32 +75,34 @@ class Matrix:
             right.across,
             images,
             right.cached > 0,
+            right.bits,
         )
 
-    def blocks(self, site: Crossbar, bits: int) -> tuple[int, int]:
+    def blocks(self, site: Crossbar) -> tuple[int, int]:
         """Return how many arrays one matrix takes, from top to bottom and from left to right."""
         array = site.core.array
-        outputs = array.columns // site.weight_slices(bits)
+        outputs = array.columns // site.weight_slices(self.bits)
         return -(-self.rows // array.rows), -(-self.columns // max(1, outputs))
 
-    def active(self, site: Crossbar, bits: int) -> int:
+    def active(self, site: Crossbar) -> int:
         """Return the arrays that a firing uses."""
-        return self.count * math.prod(self.blocks(site, bits))
+        return self.count * math.prod(self.blocks(site))
 
     def rows_written(self, site: Crossbar) -> int:
         """Return how many rows are written one after another for an image."""
         return min(self.rows if self.across else self.fresh, site.core.array.rows)
 
-    def cells_written(self, site: Crossbar, bits: int) -> int:
+    def cells_written(self, site: Crossbar) -> int:
         """Return the cells that are written for an image."""
         return (
-            self.count * self.fresh * (self.rows if self.across else self.columns) * site.weight_slices(bits)
+            self.count
+            * self.fresh
+            * (self.rows if self.across else self.columns)
+            * site.weight_slices(self.bits)
         )
 
 
-def product_of(
-    nodes: Sequence[Node], slices: int, site: Crossbar, bits: int, service: Service
-) -> Product | None:
+def product_of(nodes: Sequence[Node], slices: int, site: Crossbar, service: Service) -> Product | None:
     """Return the product that a node is in each program; None if it is none that arrays can do.
 
     Parameters
@@ -108,8 +113,6 @@ def product_of(
         Of heads.
     site : Crossbar
         Where.
-    bits : int
-        Of an activation.
     service : callable
         Gives the time that a firing of a slice would keep a digital unit busy, fs.
     """
@@ -119,11 +122,11 @@ def product_of(
         matrix = Matrix.of(node, slices)
         if matrix is None:
             return None
-        cells = matrix.cells_written(site, bits)
+        cells = matrix.cells_written(site)
         writing = matrix.images * array.write(matrix.rows_written(site), cells, site.clocks).held
-        multiplying = node.positions * matrix.vectors * site.mvm_period_fs(bits)
+        multiplying = node.positions * matrix.vectors * site.mvm_period_fs(node.read_bits)
         digital = math.ceil(node.positions * service(node, slices))
         fs.append((digital, writing + multiplying))
-        active = max(active, matrix.active(site, bits))
+        active = max(active, matrix.active(site))
         images = max(images, matrix.images if matrix.cached else 0)
     return Product(slices, fs, active, images)

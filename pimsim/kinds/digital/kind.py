@@ -132,12 +132,12 @@ class DigitalKind(Kind):
         unit, macs = self.site.digital[name], self._macs(blocks, tiling.rows // tiling.groups)
         return max(1, unit.work(operation, macs, 1, self.site.clocks).held // unit.count)
 
-    def least_fs(self, weights: Sequence[tuple[Tiling, int]], sites: int, input_bits: int) -> int:
+    def least_fs(self, weights: Sequence[tuple[Tiling, int, int]], sites: int) -> int:
         """Return the time that all units take for all products, shared out evenly: banks do no work."""
         operation, name = self._multiplies
         unit = self.site.digital[name]
         total = 0.0
-        for tiling, positions in weights:
+        for tiling, positions, _ in weights:
             macs = self._macs(tiling.blocks, tiling.rows // tiling.groups)
             total += positions * unit.work(operation, macs, 1, self.site.clocks).held / unit.count
         return int(total / sites)
@@ -191,7 +191,7 @@ class DigitalKind(Kind):
         held = -(-max(work.occupancy, slowest.held) // period) * period
         work = work._replace(occupancy=held, latency=held + work.latency - work.occupancy)
         return [
-            *transport.read_buffer(chunk.tile, inputs * actors.input_bits),
+            *transport.read_buffer(chunk.tile, inputs * op.node.read_bits),
             weights,
             work,
             actors.over_bus(chunk.tile, distinct_outputs(chunk.blocks)),

@@ -10,7 +10,7 @@ from pimsim.dram.schema import units_of
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
 from pimsim.kinds.hbm_pim.site import HbmPim
-from pimsim.kinds.processor.kernel import Kernel, Piece, share_of
+from pimsim.kinds.processor.kernel import Kernel, Piece, operand_widths, share_of
 from pimsim.kinds.processor.kind import ProcessorKind
 from pimsim.kinds.processor.product import product_of
 from pimsim.mapping.flow.dataflow import Node
@@ -37,9 +37,10 @@ class HbmPimKind(ProcessorKind):
         """
         op, pim = node.op, units_of(self.site.timings)
         assert op is not None
-        if max(weight_bits, input_bits) > pim.element_bits:
+        widest = max(operand_widths(node, weight_bits, input_bits))
+        if widest > pim.element_bits:
             raise MappingError(
-                f"its operands are of {max(weight_bits, input_bits)} bits, and a lane of '{self.site.name}' takes "
+                f"its operands are of {widest} bits, and a lane of '{self.site.name}' takes "
                 f"{pim.element_bits}",
                 where=f"op '{op.name}' ({op.type})",
                 mend="run with narrower ones: weight_bits, input_bits",

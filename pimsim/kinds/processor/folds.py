@@ -24,8 +24,8 @@ def folds(site: Processor, unit: Systolic, node: Node, weight_bits: int, input_b
     share = share_of(node)
     product = product._replace(m=max(1, round(product.m * share)))
     outputs = math.ceil(op.output.elements * share)
-    left, right, *others = operand_bits(op, weight_bits, input_bits, share)
-    widths = widths_of(op, weight_bits, input_bits)
+    left, right, *others = operand_bits(node, weight_bits, input_bits, share)
+    widths = widths_of(node, weight_bits, input_bits)
     stays = {"output-stationary": 0, "weight-stationary": widths[1], "input-stationary": widths[0]}
     block = unit.count * unit.lanes * stays[unit.dataflow]
     if block > 8 * site.buffer.capacity_bytes:
@@ -40,7 +40,7 @@ def folds(site: Processor, unit: Systolic, node: Node, weight_bits: int, input_b
     loaded = stationary + (1 if kept else unit.passes(product)) * passing + sum(others)
     fed = _fed(unit, product, *widths)
     sums = outputs * site.place.precision.accumulator_bits
-    total = Total(loaded, fed, sums, outputs * input_bits, float(product.macs))
+    total = Total(loaded, fed, sums, outputs * node.bits, float(product.macs))
     cost = unit.cost_of(op.type)
     assert cost is not None
     cycles = math.ceil(unit.fold_cycles(product) * cost)

@@ -12,7 +12,6 @@ from pimsim.chip.base import Energy
 from pimsim.kinds.processor.site import Processor
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
-from pimsim.trace.op import Op
 from pimsim.trace.optypes import class_of
 
 MOST_PIECES = 512
@@ -145,23 +144,34 @@ def dealt(total: Total, alike: int, share: Fraction, cycles: int, rest_cycles: i
     )
 
 
-def operand_bits(op: Op, weight_bits: int, input_bits: int, share: float = 1.0) -> list[int]:
+def operand_bits(node: Node, weight_bits: int, input_bits: int, share: float = 1.0) -> list[int]:
     """Return the bits of each operand that lie in memory; what only moves data reads no more than it puts out.
 
-    Of activations that share of the rows that is worked on; of the right matrix of a product, all.
+    Of activations that share of the rows that is worked on; of the right matrix of a product, all. What states no
+    width, constants and caches among it, has `input_bits`.
     """
+    op = node.op
+    assert op is not None
     most = op.output.elements if class_of(op.type) == "movement" else None
     found = []
-    for number, operand in enumerate(op.inputs):
+    widths = operand_widths(node, weight_bits, input_bits)
+    for number, (operand, width) in enumerate(zip(op.inputs, widths, strict=True)):
         elements = operand.tensor.elements
         if operand.role == "activation" and not (number and rule_of(op.type).multiplies):
             elements = math.ceil(elements * share)
-        width = weight_bits if operand.role == "weight" else input_bits
         found.append(width * (elements if most is None else min(elements, most)))
     return found
 
 
-def widths_of(op: Op, weight_bits: int, input_bits: int) -> tuple[int, int]:
+def operand_widths(node: Node, weight_bits: int, input_bits: int) -> list[int]:
+    """Return the bits of an element of each operand."""
+    assert node.op is not None
+    edges = iter(node.edges)
+    own = {"weight": lambda: weight_bits, "activation": lambda: next(edges).bits}
+    return [own.get(operand.role, lambda: input_bits)() for operand in node.op.inputs]
+
+
+def widths_of(node: Node, weight_bits: int, input_bits: int) -> tuple[int, int]:
     """Return the bits of an element of the left and of the right matrix."""
-    left, right = (weight_bits if each.role == "weight" else input_bits for each in op.inputs[:2])
+    left, right = operand_widths(node, weight_bits, input_bits)[:2]
     return left, right

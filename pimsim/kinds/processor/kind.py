@@ -42,7 +42,7 @@ class ProcessorKind(Kind):
         operands = tuple((each.role, each.tensor.shape) for each in op.inputs)
         outputs = tuple(each.shape for each in op.outputs)
         sizes = node.work * node.positions, node.features * node.tokens
-        seen = node.seen, *(edge.seen for edge in node.edges)
+        seen = node.seen, node.bits, *((edge.seen, edge.bits) for edge in node.edges)
         key = op.type, operands, outputs, sizes, seen, weight_bits, input_bits, alone
         if key not in self._found:
             self._found[key] = schedule(self.site, node, weight_bits, input_bits, alone=alone)

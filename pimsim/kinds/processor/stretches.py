@@ -24,8 +24,8 @@ def stretches(
     assert op is not None
     seen = node.seen if unit.skips_masked else 1.0
     share = share_of(node)
-    loaded = math.ceil(sum(operand_bits(op, weight_bits, input_bits, share)) * seen)
-    stored = math.ceil(sum(each.elements for each in op.outputs) * input_bits * seen * share)
+    loaded = math.ceil(sum(operand_bits(node, weight_bits, input_bits, share)) * seen)
+    stored = math.ceil(sum(each.elements for each in op.outputs) * node.bits * seen * share)
     size = loaded + stored
     held = 8 * site.buffer.capacity_bytes // (2 * site.in_flight)
     pieces = max(-(-size // max(1, held)), min(FEWEST_PIECES, -(-size // PIECE_BITS)), 1)

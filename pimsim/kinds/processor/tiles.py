@@ -103,7 +103,7 @@ def tiles(
     product = product_of(op)
     if unit.skips_masked and node.seen < 1:
         product = unmasked(product, node)
-    widths = widths_of(op, weight_bits, input_bits)
+    widths = widths_of(node, weight_bits, input_bits)
     if max(widths) > unit.bits:
         raise MappingError(
             f"it multiplies elements of {max(widths)} bits, the unit '{name}' of '{site.name}' has {unit.bits}",
@@ -112,11 +112,11 @@ def tiles(
         )
     share = share_of(node)
     product = product._replace(m=max(1, round(product.m * share)))
-    left, right, *others = operand_bits(op, weight_bits, input_bits, share)
+    left, right, *others = operand_bits(node, weight_bits, input_bits, share)
     cost = unit.cost_of(op.type)
     assert cost is not None
     outputs = math.ceil(op.output.elements * share)
-    task = Task(product, widths, (left, right), sum(others), outputs, input_bits, cost)
+    task = Task(product, widths, (left, right), sum(others), outputs, node.bits, cost)
     choices = [_kernels(site, name, unit, task, tile) for tile in _candidates(site, unit, task, alone)]
     if not choices:
         least = STAGES * K_STEP * unit.rows * sum(widths) / 8192

@@ -24,14 +24,22 @@ from pimsim.mapping.flow.inputs import input_axes, input_node
 from pimsim.mapping.flow.layout import Axes, Layout, Source, Table
 from pimsim.mapping.flow.rules import OpRule, rule_of
 from pimsim.mapping.flow.views import appended
+from pimsim.mapping.flow.widths import Widths, give_widths
 from pimsim.mapping.flow.windows import Window, window_of
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 
 
 @uncollected()
-def build(trace: Trace) -> list[Node]:
+def build(trace: Trace, widths: Widths) -> list[Node]:
     """Return the nodes of a trace in topological order, the model's outputs last.
+
+    Parameters
+    ----------
+    trace : Trace
+        Bound.
+    widths : Widths
+        Of its activations.
 
     Raises
     ------
@@ -80,6 +88,7 @@ def build(trace: Trace) -> list[Node]:
     for name in trace.outputs:
         source = found[name, 0]
         nodes.append(_output(name, source, nodes[source.node]))
+    give_widths(nodes, trace.by_name, trace.outputs, widths)
     return nodes
 
 

@@ -52,6 +52,8 @@ class Edge:
         Whether its tokens are columns of that matrix, or rows; None where it is cut otherwise.
     seen : float
         The share of what it reads that a causal mask leaves, over all positions.
+    bits : int
+        Of an element (`pimsim.mapping.flow.widths`).
     """
 
     source: int
@@ -69,6 +71,7 @@ class Edge:
     rows: int = 1
     across: bool | None = None
     seen: float = 1.0
+    bits: int = 0
 
     @property
     def at_once(self) -> Table:
@@ -126,6 +129,8 @@ class Node:
         Its inputs.
     expert : (int, int), optional
         The expert that it is an op of: from the Dispatch to the last op before the Combine.
+    bits : int
+        Of an element that it puts out.
     """
 
     name: str
@@ -141,6 +146,7 @@ class Node:
     expert: Expert | None = None
     seen: float = 1.0
     scores: Triangle | None = None
+    bits: int = 0
 
     @property
     def on_arrays(self) -> bool:
@@ -154,6 +160,11 @@ class Node:
             np.array_equal(self.edges[0].need, np.arange(1, self.positions + 1))
             and np.array_equal(self.token, np.arange(self.positions))
         )
+
+    @property
+    def read_bits(self) -> int:
+        """Bits of an element of what it multiplies by what stays: the widest of its inputs but the right matrix."""
+        return max((edge.bits for edge in self.edges if not edge.held), default=self.bits)
 
     @property
     def right(self) -> Edge | None:

@@ -45,11 +45,12 @@ def _store(node: Node, edge: Edge) -> Node:
     count = node.positions
     each, layout = np.arange(count, dtype=np.int64), Layout((count, edge.reads), (0,))
     return Node(
-        f"{node.name} (input)", STORE, None, count, edge.reads, count, each, 0.0, layout, [edge], node.expert
-    )
+        f"{node.name} (input)", STORE, None, count, edge.reads, count, each, 0.0, layout, [edge], node.expert,
+        bits=edge.bits,
+    )  # fmt: skip
 
 
 def _from_store(store: int, edge: Edge) -> Edge:
     """A token for each firing: all that it reads."""
     each = np.arange(len(edge.need), dtype=np.int64)
-    return Edge(store, each + 1, each, edge.reads, edge.reads, unrolled=True)
+    return Edge(store, each + 1, each, edge.reads, edge.reads, unrolled=True, bits=edge.bits)

@@ -74,6 +74,7 @@ def _at_once(edge: Edge, source: Node, which: Sequence[bool]) -> Edge:
         piece=edge.piece,
         cached=edge.cached,
         seen=edge.seen,
+        bits=edge.bits,
     )
 
 

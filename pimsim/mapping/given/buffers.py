@@ -71,12 +71,12 @@ class Buffers:
         self.needed = [{} for _ in frame.programs]
         self._used, self._off_chip, self._open = {}, Counter(), {}
         self.wanted = self._wanted()
-        self.reads = Reads(frame.programs, frame.least, self.wanted, self.deals, frame.input_bits)
+        self.reads = Reads(frame.programs, frame.least, self.wanted, self.deals)
         for number, own in enumerate(self.parts):
             for program, each in enumerate(own):
                 self.reads._parts[program, number, len(self.ops[number].replicas)] = each
-        sites, bits = [row.site for row in frame.rows], (frame.weight_bits, frame.input_bits)
-        self.beside = bytes_beside(frame.programs, sites, frame.kinds, bits, frame.caches)
+        sites = [row.site for row in frame.rows]
+        self.beside = bytes_beside(frame.programs, sites, frame.kinds, frame.weight_bits, frame.caches)
         for number, op in enumerate(self.ops):
             if op.attached:
                 self._attached(number, op)
@@ -231,14 +231,14 @@ class Buffers:
                 self._take(number, op, tile, size)
 
     def _cached(self, edge: Edge, slices: int) -> int:
-        return math.ceil(edge.cached / slices * self.frame.input_bits / 8)
+        return math.ceil(edge.cached / slices * edge.bits / 8)
 
     def _block(self, number: int, op: PlannedOp) -> int:
         """Return the bytes of the rows of a product for which a piece of its right matrix is fetched once."""
         each = [nodes[number] for nodes in self.frame.programs]
         if not any(each[0].edges[edge].held for edge, _ in op.elsewhere):
             return 0
-        rows, size = block_of(each, op.slices, self.frame.input_bits, 1 << 62)
+        rows, size = block_of(each, op.slices, 1 << 62)
         return min(rows, op.rows_at_once) * (size // rows)
 
     # -- room --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pimsim.mapping.flow.whole import wholly
 from pimsim.mapping.planning.assign import HOST_OPS
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.kind import Kind
-from pimsim.mapping.planning.options import PlanOptions, input_bits_of, weight_bits_of
+from pimsim.mapping.planning.options import PlanOptions, weight_bits_of, widths_of
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.shared import only_taken, owners_by_round, owners_of, users_of
@@ -48,7 +48,7 @@ class Frame:
     weight_bits : sequence of int
         Of each op, the width of its weights.
     input_bits : int
-        Of an activation.
+        Of what states no width.
     caches : int
         How many sequences have a cache at once.
     """
@@ -97,7 +97,7 @@ def frame_of(chip: Chip, trace: Model, flows: Flows, saved: SavedPlan, options: 
     nodes = programs[0]
     for node, row in zip(nodes, rows, strict=True):
         _check_site(node, row, package.kinds)
-    input_bits = input_bits_of(trace, options, chip.config.precision.input_bits)
+    input_bits = widths_of(options, chip.config.precision.input_bits).default
     weight_bits = [weight_bits_of(node.op, options, chip.config.precision.weight_bits) for node in nodes]
     sites = [row.site for row in rows]
     tilings = [

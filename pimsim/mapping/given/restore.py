@@ -110,7 +110,7 @@ class _Restoring:
                 replace(op, node=node, parts=self.parts[n][program], product_fs=self._product_fs(n, program))
                 for n, (op, node) in enumerate(zip(self.ops, nodes, strict=True))
             ]
-            give_operands(own, frame.kinds, right_in, written, frame.weight_bits, frame.input_bits)
+            give_operands(own, frame.kinds, right_in, written, frame.weight_bits)
             slack = buffers.slack(program)
             plans.append(
                 Plan(self.chip, frame.package, own, buffers.places[program], frame.input_bits, 0, slack)

@@ -110,7 +110,7 @@ def product_of(frame: Frame, number: int) -> Product | None:
     if kind is None or kind.product_policy == "digital" or frame.rows[number].slices == 1:
         return None
     nodes = [each[number] for each in frame.programs]
-    return kind.product(nodes, frame.rows[number].slices, frame.input_bits)
+    return kind.product(nodes, frame.rows[number].slices)
 
 
 def check_product(frame: Frame, number: int, product: Product | None) -> None:

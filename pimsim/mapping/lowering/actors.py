@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
@@ -121,7 +122,7 @@ class Actors:
 
     def host_end(self, op: PlannedOp) -> tuple[Readers, int]:
         """The host: it sends a row of the input, or takes a token of the output, over its external link."""
-        bits = op.node.features * self.input_bits
+        bits = op.node.features * op.node.bits
         step = self.transport.host_step(out_of_chip=op.node.type == "Output", bits=bits)
         actor = self.actor(op, 0, "", [step])
         (self.own.sources if op.node.type == "Input" else self.own.sinks).append(actor)
@@ -154,13 +155,15 @@ class Actors:
         here = [
             edge for n, edge in enumerate(node.edges) if edge is not right and (n, part) not in op.elsewhere
         ]
-        elements = sum(edge.reads * kind.seen(node, edge.seen) for edge in here) / op.slices
+        elements: dict[int, float] = defaultdict(float)  # by their bits
+        for edge in here:
+            elements[edge.bits] += edge.reads * kind.seen(node, edge.seen) / op.slices
         path: list[Step] = []
         for (number, which), tiles in op.elsewhere.items():
             edge = node.edges[number]
             if which == part and edge is not right:
                 reads = edge.reads * kind.seen(node, edge.seen) / op.slices
-                path += self.from_buffers(tiles, tile, reads)
+                path += self.from_buffers(tiles, tile, reads, edge.bits)
         rows = 1
         if right is not None:  # read once for the rows that the unit works on together
             rows = right.rows
@@ -168,24 +171,25 @@ class Actors:
             held = right.held * kind.seen(node, right.seen)
             again = math.ceil(held / min(rows, site.digital[op.unit].rows) / op.slices)
             if op.held_in == MEMORY:
-                path += self.transport.from_memory(tile, again * self.input_bits)
+                path += self.transport.from_memory(tile, again * right.bits)
             else:
-                elements += again
+                elements[right.bits] += again
             if op.held_in == SPREAD:  # fetched piece by piece, each for several rows
                 tiles = op.elsewhere[node.edges.index(right), part]
                 fetched = held / min(rows, op.rows_at_once) / op.slices
-                path += self.from_buffers(tiles, tile, fetched)
-                path.append(self.transport.write_buffer(tile, math.ceil(fetched) * self.input_bits))
-        if not op.attached and (elements or not path):
-            path = [*self.transport.read_buffer(tile, math.ceil(elements) * self.input_bits), *path]
+                path += self.from_buffers(tiles, tile, fetched, right.bits)
+                path.append(self.transport.write_buffer(tile, math.ceil(fetched) * right.bits))
+        read = sum(math.ceil(each) * bits for bits, each in elements.items())
+        if not op.attached and (read or not path):
+            path = [*self.transport.read_buffer(tile, read), *path]
         if op.unit == IN_BUFFERS:
             return path
         return [*path, self.transport.at_unit(tile, node.type, kind.work(node) / op.slices, rows)]
 
-    def from_buffers(self, tiles: Sequence[int], target: int, elements: float) -> list[Step]:
-        """Read elements from the buffers of several tiles, an equal part of each, over a tile's bus."""
+    def from_buffers(self, tiles: Sequence[int], target: int, elements: float, width: int) -> list[Step]:
+        """Read elements of a width from the buffers of several tiles, an equal part of each, over a tile's bus."""
         steps: list[Step] = []
-        bits = math.ceil(elements / len(tiles)) * self.input_bits
+        bits = math.ceil(elements / len(tiles)) * width
         for tile in tiles:
             steps += self.transport.read_buffer(tile, bits)
             if tile != target:

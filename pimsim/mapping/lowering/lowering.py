@@ -211,7 +211,7 @@ class _Lowering:
             blocks = [block for _, _, chunk in readers if chunk is not None for block in chunk.blocks]
             share = op.tiling.share(blocks, unrolled=edge.unrolled)
         taken = edge.features * share / max(op.slices, source.slices)
-        bits = int(np.ceil(taken)) * self.actors.input_bits
+        bits = int(np.ceil(taken)) * edge.bits
         off_chip = edge.held > 0 and op.held_in == MEMORY
         stream = self.net.add_stream(
             self.stream_name(op, position, producers, tile, part),
@@ -287,8 +287,8 @@ class _Lowering:
         choice = self.transport.next_choice()
 
         def bits_at(cached: int) -> int:
-            features = growth.node(number, cached).edges[position].features
-            return math.ceil(features * share) * self.actors.input_bits
+            edge = growth.node(number, cached).edges[position]
+            return math.ceil(edge.features * share) * edge.bits
 
         def path_at(cached: int) -> list[Step]:
             return self.transport.way(copy.home, copy.tile, bits_at(cached), choice, into_buffer=True)

@@ -118,7 +118,7 @@ class Rounds:
         """
         chip = tile // self.config.tiles
         if (key, chip) not in self.stored:
-            bits = features * self.plan.input_bits
+            bits = features * source.node.bits
             tokens = source.node.tokens
             _, replicas, piece = key
             name = f"{source.node.name} in memory of chip {chip}"

@@ -138,7 +138,7 @@ def _best(
         for m in members:
             for edge in nodes[m].edges:
                 if edge.source < len(choices) and choices[edge.source].site not in (name, None):
-                    moved += nodes[edge.source].tokens * network.flits(edge.features * input_bits)
+                    moved += nodes[edge.source].tokens * network.flits(edge.features * edge.bits)
         times[name] = work + moved * flit_fs
     best = min(able, key=lambda name: times[name])
     told = ", ".join(f"{name} {format_time(times[name])}" for name in able)

@@ -59,10 +59,9 @@ def banded(
     sites: Sequence[str | None],
     kinds: Mapping[str, Kind],
     config: ChipConfig,
-    input_bits: int,
 ) -> list[Tiling | None]:
     """Put the blocks of each weight that fills several tiles in the order in which least crosses the network."""
-    pace = _pace_fs(nodes, tilings, sites, kinds, input_bits)
+    pace = _pace_fs(nodes, tilings, sites, kinds)
     bit_fs = config.clocks[config.network.clock].period_fs / config.network.link_width_bits
     bands: dict[_Layer, int] = {}
     found: list[Tiling | None] = []
@@ -71,17 +70,17 @@ def banded(
             found.append(tiling)
             continue
         given = [edge.features * nodes[edge.source].tokens / node.positions for edge in node.edges]
-        taken = sum(min(each, edge.reads) for each, edge in zip(given, node.edges, strict=True))
+        taken = sum(min(each, edge.reads) * edge.bits for each, edge in zip(given, node.edges, strict=True))
         layer = _Layer(
             tiling.rows,
             tiling.depth,
             tiling.arrays,
             kinds[site].slots,
-            taken * input_bits * bit_fs,
+            taken * bit_fs,
             config.precision.accumulator_bits * bit_fs,
             _adding_fs(kinds[site]),
             (WINDOWED if node.op is not None and rule_of(node.op.type).window else TOGETHER)
-            * max(kinds[site].slot_fs(tiling, input_bits), pace[site] / node.positions),
+            * max(kinds[site].slot_fs(tiling, node.read_bits), pace[site] / node.positions),
         )
         if layer not in bands:
             bands[layer] = _bands(tiling, layer)
@@ -98,14 +97,13 @@ def _pace_fs(
     tilings: Sequence[Tiling | None],
     sites: Sequence[str | None],
     kinds: Mapping[str, Kind],
-    input_bits: int,
 ) -> dict[str, float]:
     """Return the time an inference takes on the sites of each name if all slots of the fewest chips work all along."""
     work: Counter[str] = Counter()
     slots: Counter[str] = Counter()
     for node, tiling, site in zip(nodes, tilings, sites, strict=True):
         if tiling is not None and site is not None:
-            work[site] += node.positions * tiling.arrays * kinds[site].slot_fs(tiling, input_bits)
+            work[site] += node.positions * tiling.arrays * kinds[site].slot_fs(tiling, node.read_bits)
             slots[site] += tiling.arrays
     there = {site: kinds[site].slots * kinds[site].site.seats for site in slots}
     return {site: work[site] / (-(-slots[site] // there[site]) * there[site]) for site in slots}

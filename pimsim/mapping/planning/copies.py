@@ -64,7 +64,6 @@ def choose_copies(
     tilings: Sequence[Tiling | None],
     sites: Sequence[str | None],
     package: Package,
-    input_bits: int,
     budget: Mapping[str, int],
     groups: Sequence[Group],
     least: Sequence[Sequence[int]],
@@ -80,8 +79,6 @@ def choose_copies(
         The ops: their data flow, and where they are done.
     package : Package
         The chips; more copies of an op than there are units in them win nothing.
-    input_bits : int
-        Bits of an activation.
     budget : mapping of str to int
         Slots that copies may use in all, by the name of the sites.
     groups : sequence of Group
@@ -95,9 +92,7 @@ def choose_copies(
     deals : mapping of int to Deal
         Ops whose inputs do not fit one tile: how they fit several.
     """
-    return _Choice(nodes, tilings, sites, package, input_bits, groups, least, rounds, deals).made(
-        budget, owners
-    )
+    return _Choice(nodes, tilings, sites, package, groups, least, rounds, deals).made(budget, owners)
 
 
 class _Choice:
@@ -109,7 +104,6 @@ class _Choice:
         tilings: Sequence[Tiling | None],
         sites: Sequence[str | None],
         package: Package,
-        input_bits: int,
         groups: Sequence[Group],
         least: Sequence[Sequence[int]],
         rounds: Sequence[int],
@@ -118,19 +112,18 @@ class _Choice:
         network = package.config.network
         self.nodes, self.tilings, self.sites, self.package = nodes, tilings, sites, package
         self.kinds, self.least, self.rounds, self.deals = package.kinds, least, rounds, deals
-        self.input_bits = input_bits
-        self.element_fs = (
-            input_bits / network.link_width_bits * package.config.clocks[network.clock].period_fs
-        )
+        self.bit_fs = package.config.clocks[network.clock].period_fs / network.link_width_bits
         self.per_tile = [package.kinds[site].slots if site else 0 for site in sites]
         self.group_of = {n: group for group in groups for n in group.members}
         self.layers: dict[int, Layer] = {}  # by the first op that reads a weight
         self.copies = Copies({}, {})
         self.spread: list[float] = []
+        self.users: Mapping[int, Sequence[int]] = {}
 
     def made(self, budget: Mapping[str, int], owners: Sequence[int]) -> Copies:
         """Return copies of all ops."""
         users = users_of(owners, self.tilings)
+        self.users = users
         self.layers = {n: self._layer(n, each) for n, each in users.items()}
         chosen = balance(list(self.layers.values()), budget, self._floor_fs())
         copies = self.copies
@@ -159,35 +152,35 @@ class _Choice:
         """Return what an inference takes a layer: the users of one weight follow one another."""
         nodes, tiling, name = self.nodes, self.tilings[number], str(self.sites[number])
         assert tiling is not None
-        kind = self.kinds[name]
+        kind, bits = self.kinds[name], max(nodes[n].read_bits for n in users)
         taken = [ports.taken_by_layer(nodes, n, self.tilings, self.per_tile) for n in users]
-        sent = sum(nodes[n].features * nodes[n].tokens for n in users)  # a digital op after it can send it on
+        sent = sum(ports.sent_by(nodes[n]) for n in users)  # a digital op after it can send it on
         return Layer(
             positions=sum(nodes[n].positions for n in users),
-            step_fs=(kind.alone_fs if kind.in_turn else kind.slot_fs)(tiling, self.input_bits),
+            step_fs=(kind.alone_fs if kind.in_turn else kind.slot_fs)(tiling, bits),
             arrays=tiling.arrays,
             site=name,
             per_site=self.per_tile[number],
             # The users mostly follow one another: more copies than the largest can use would be idle.
             most=max(nodes[n].positions for n in users),
             port_fs=max(
-                max(sum(shared for shared, _ in taken), sent) * self.element_fs,
-                sum(nodes[n].positions for n in users) * self._bus_fs(tiling, kind),
+                max(sum(shared for shared, _ in taken), sent) * self.bit_fs,
+                sum(nodes[n].positions for n in users) * self._bus_fs(tiling, kind, bits),
             ),
-            tensor_fs=sum(whole for _, whole in taken) * self.element_fs,
-            host_fs=sum(ports.given_to(nodes, n) for n in users) * self.element_fs / self.package.bundle,
+            tensor_fs=sum(whole for _, whole in taken) * self.bit_fs,
+            host_fs=sum(ports.given_to(nodes, n) for n in users) * self.bit_fs / self.package.bundle,
             again=max(ports.taken_again(nodes, n) for n in users),
             seats=len(self.package.seats_of(name)) if kind.in_turn else 0,
         )
 
-    def _bus_fs(self, tiling: Tiling, kind: Kind) -> float:
+    def _bus_fs(self, tiling: Tiling, kind: Kind, input_bits: int) -> float:
         """Return how long a firing of a copy that stands apart holds the bus of a tile at most, fs.
 
         Where slots do not take turns their buses are made for all of them at work, and count as nothing here.
         """
         if not kind.in_turn:
             return 0.0
-        return max(kind.held_fs(tiling, [block], self.input_bits)[BUS] for block in set(tiling.blocks))
+        return max(kind.held_fs(tiling, [block], input_bits)[BUS] for block in set(tiling.blocks))
 
     def _floor_fs(self) -> float:
         """Return what no copies make faster: the host's links, a tile's link where it needs all of a tensor.
@@ -195,28 +188,26 @@ class _Choice:
         Where slots take turns at units, more copies than fill these would be of no use.
         """
         nodes = self.nodes
-        given = (
-            sum(node.features * node.tokens for node in nodes if node.type == "Input") / self.package.bundle
-        )
+        given = sum(ports.sent_by(node) for node in nodes if node.type == "Input") / self.package.bundle
         whole = (
             ports.taken_of(nodes, n, edge)[1]
             for n, node in enumerate(nodes)
             for edge in node.edges
             if n not in self.deals
         )
-        return max(max(given, max(whole, default=0.0)) * self.element_fs, GRAIN * self._units_fs())
+        return max(max(given, max(whole, default=0.0)) * self.bit_fs, GRAIN * self._units_fs())
 
     def _units_fs(self) -> float:
         """Return the time of all products where slots take turns at their site's unit: copies share it as it is."""
         found = 0.0
         for name in {layer.site for layer in self.layers.values() if layer.seats}:
             own = [
-                (tiling, layer.positions)
+                (tiling, layer.positions, max(self.nodes[user].read_bits for user in self.users[n]))
                 for n, layer in self.layers.items()
                 if layer.site == name and (tiling := self.tilings[n]) is not None
             ]
             seats = len(self.package.seats_of(name))
-            found = max(found, self.kinds[name].least_fs(own, seats, self.input_bits))
+            found = max(found, self.kinds[name].least_fs(own, seats))
         return found
 
     # -- ops on digital units ----------------------------------------------------------------------------------
@@ -237,7 +228,7 @@ class _Choice:
         often = node.positions / copies.pace_fs if copies.pace_fs else 0.0
         copies.demand[number] = {self._unit(number): kind.service_fs(node, slices) * often}
         if number not in copies.attached:
-            copies.demand[number][BUS] = kind.brings_fs(node, self.input_bits, slices) * often
+            copies.demand[number][BUS] = kind.brings_fs(node, slices) * often
 
     def _attach(self, number: int) -> bool:
         """Let an op take its input straight from the op before, if that is possible and their tiles keep the pace."""
@@ -279,7 +270,7 @@ class _Choice:
         if not are_striped(node):
             return 0.0
         tiles = self.layers[first].homes(copies) if first in self.layers else copies
-        return node.features * node.tokens * self.spread[number] * self.element_fs / tiles
+        return ports.sent_by(node) * self.spread[number] * self.bit_fs / tiles
 
     def _stand_alone(self, number: int) -> None:
         """Give an op as many copies as its work, its links and what it holds ask for."""
@@ -292,9 +283,9 @@ class _Choice:
         kind = self.kinds[name]
         # Copies share the outputs, and the inputs too unless each needs all of them.
         taken = sum(ports.taken_of(self.nodes, number, edge)[0] for edge in node.edges)
-        moved = max(node.features * node.tokens * self.spread[number], taken)
-        brought = kind.brings_fs(node, self.input_bits)
-        service = max(kind.service_fs(node), moved * self.element_fs / node.positions, brought)
+        moved = max(ports.sent_by(node) * self.spread[number], taken)
+        brought = kind.brings_fs(node)
+        service = max(kind.service_fs(node), moved * self.bit_fs / node.positions, brought)
         pace = copies.pace_fs or service * node.positions
         if number in self.deals:
             wanted, copies.deals[number] = len(self.deals[number].parts), self.deals[number]
@@ -312,7 +303,7 @@ class _Choice:
         if not all(ports.own_token(edge) for edge in node.edges):
             return 1
         rows = zip(self.least[number], node.edges, strict=True)
-        held = sum(places * edge.features * self.input_bits / 8 for places, edge in rows)
+        held = sum(places * edge.features * edge.bits / 8 for places, edge in rows)
         capacity = self.kinds[str(self.sites[number])].site.store.capacity_bytes
         if are_striped(node):
             return math.ceil(held / (capacity * HELD))

@@ -67,7 +67,7 @@ class Job:
     weight_bits : sequence of int
         Of each op, the width of its weights.
     input_bits : int
-        Of an activation.
+        Of what states no width.
     part : int
         Inputs that take more than such a part of a buffer are shared out over several.
     """
@@ -95,7 +95,7 @@ class Job:
         for node, places in zip(self.flows.programs[0], self.least[0], strict=True):
             for edge, count in zip(node.edges, places, strict=True):
                 if node.type not in HOST_OPS and not node.pointwise and not edge.held:
-                    held += count * edge.features * self.input_bits // 8
+                    held += count * edge.features * edge.bits // 8
         there: int = sum(site.store.capacity_bytes * site.count for site in self.chip.config.working.values())
         return -(-held // there)
 
@@ -104,7 +104,7 @@ class Job:
         if len(self.flows.programs) > 1:
             return {}
         if package.chips not in self._deals:
-            about = self.flows.programs[0], self.choices, self.groups, self.least[0], self.input_bits
+            about = self.flows.programs[0], self.choices, self.groups, self.least[0]
             self._deals[package.chips] = deals_of(*about, package, self.part)
         return self._deals[package.chips]
 
@@ -118,7 +118,7 @@ class Job:
                 continue
             slices = slices_of(group, len(package.seats_of(kind.site.name)))
             for n in group.members if slices > 1 else ():
-                product = kind.product([nodes[n] for nodes in programs], slices, self.input_bits)
+                product = kind.product([nodes[n] for nodes in programs], slices)
                 if product is not None:
                     found[n] = product
         return found
@@ -150,7 +150,6 @@ class Job:
             self.tilings,
             sites,
             package,
-            self.input_bits,
             budget,
             self.groups,
             self.least[0],
@@ -172,9 +171,10 @@ class Job:
             for least, each in zip(self.least, self.flows.programs, strict=True)
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
-        floor = Floor(package, self.input_bits, self.flows.programs, self.least, wanted, copies.deals)
-        bits = self.weight_bits, self.input_bits
-        floor.beside = bytes_beside(self.flows.programs, sites, package.kinds, bits, self.flows.caches)
+        floor = Floor(package, self.flows.programs, self.least, wanted, copies.deals)
+        floor.beside = bytes_beside(
+            self.flows.programs, sites, package.kinds, self.weight_bits, self.flows.caches
+        )
         stages = stages_of(nodes, sites, package)
         ops: list[PlannedOp] = []
         right_in: dict[int, str] = {}
@@ -231,7 +231,7 @@ class Job:
                     op.parts = own[op.node.edges[0].source].parts
                 elif op.slices == 1:
                     op.parts = floor.reads.parts(program, number, len(op.replicas))
-            give_operands(own, package.kinds, right_in, written, self.weight_bits, self.input_bits)
+            give_operands(own, package.kinds, right_in, written, self.weight_bits)
             places = dict(floor.granted[program])
             for n in copies.attached:
                 dealt, more = (1, 0) if n in group_of else (copies.of[n], 1)
@@ -256,7 +256,7 @@ class Job:
         nodes = [each[number] for each in self.flows.programs]
         if nodes[0].right is None:
             return BUFFER
-        about = self.flows.programs, [number], self.least, self.input_bits, 1
+        about = self.flows.programs, [number], self.least, 1
         if spread_of(*about, capacity):
             floor.outside |= spread_of(*about, capacity / 4)
             self._take_blocks(floor, [number], 1, capacity)
@@ -273,7 +273,7 @@ class Job:
         ]
         for n in apart:
             each = [program[n] for program in self.flows.programs]
-            floor.blocks[n] = block_of(each, slices, self.input_bits, capacity / (2 * len(apart)))
+            floor.blocks[n] = block_of(each, slices, capacity / (2 * len(apart)))
 
     def _place_group(
         self,
@@ -304,7 +304,7 @@ class Job:
             ways += [(MEMORY, {})] if self.chip.config.memory is not None else []
             ways += [(SPREAD, {})] if not in_turns else []
         slices = copies.slices[group.members[0]]
-        about = self.flows.programs, group.members, self.least, self.input_bits, slices
+        about = self.flows.programs, group.members, self.least, slices
         capacity = floor.kinds[site].site.store.capacity_bytes / self.part
         for number, (right_in, arrays) in enumerate(ways):
             try:

@@ -79,7 +79,7 @@ class Kind(ABC):
         if node.on_arrays and node.op is not None:
             tiling = self.tiling(node.op, weight_bits)
             share = tiling.arrays / (self.slots * self.site.count)
-            return node.positions * self.slot_fs(tiling, input_bits) * share
+            return node.positions * self.slot_fs(tiling, node.read_bits) * share
         return node.positions * self.service_fs(node) / self.site.count
 
     # -- what stays where it is used ---------------------------------------------------------------------------
@@ -125,14 +125,16 @@ class Kind(ABC):
             held += site.bus.transfer(sums, site.clocks).held
         return {BUS: float(held)}
 
-    def brings_fs(self, node: Node, input_bits: int, slices: int = 1) -> float:
+    def brings_fs(self, node: Node, slices: int = 1) -> float:
         """Return how long the bus brings a digital unit what a firing of a slice reads from the buffer, fs."""
         site, right = self.site, node.right
-        elements = sum(edge.reads * self.seen(node, edge.seen) for edge in node.edges if edge is not right)
+        read = sum(
+            edge.bits * edge.reads * self.seen(node, edge.seen) for edge in node.edges if edge is not right
+        )
         if right is not None:  # read once for the rows that the unit works on together
             rows = min(right.rows, site.digital[str(site.unit_of(node.type))].rows)
-            elements += right.held * self.seen(node, right.seen) / rows
-        bits = math.ceil(elements / slices) * input_bits
+            read += right.bits * right.held * self.seen(node, right.seen) / rows
+        bits = math.ceil(read / slices)
         least_fs = site.store.read(bits, site.clocks).held
         return float(site.bus.transfer(bits, site.clocks, least_fs=least_fs).held)
 
@@ -154,19 +156,19 @@ class Kind(ABC):
         """Return the least that `slot_fs` can be, where nothing else is at work beside the blocks, fs."""
         return self.slot_fs(tiling, input_bits)
 
-    def least_fs(self, weights: Sequence[tuple[Tiling, int]], sites: int, input_bits: int) -> int:
+    def least_fs(self, weights: Sequence[tuple[Tiling, int, int]], sites: int) -> int:
         """Return the least time an inference of some weights, however many copies of them are at so many sites, fs.
 
         Parameters
         ----------
-        weights : sequence of (Tiling, int)
-            How each is cut, and how often it is used.
-        sites, input_bits : int
-            How many there are; bits of an input.
+        weights : sequence of (Tiling, int, int)
+            How each is cut, how often it is used, and the bits of an input.
+        sites : int
+            How many there are.
         """
         each = [
-            Weight(tiling.arrays, positions, max(1, self.alone_fs(tiling, input_bits)))
-            for tiling, positions in weights
+            Weight(tiling.arrays, positions, max(1, self.alone_fs(tiling, bits)))
+            for tiling, positions, bits in weights
         ]
         return optimum_fs(each, self.slots * sites)
 
@@ -175,11 +177,11 @@ class Kind(ABC):
         """Whether what a slot holds can be written in the course of a run."""
         return False
 
-    def product(self, nodes: Sequence[Node], slices: int, bits: int) -> Product | None:
+    def product(self, nodes: Sequence[Node], slices: int) -> Product | None:
         """Return what a product of two activations would take in slots, for each program; None where it cannot."""
         return None
 
-    def product_written(self, node: Node, slices: int, bits: int) -> tuple[int, int, int]:
+    def product_written(self, node: Node, slices: int) -> tuple[int, int, int]:
         """Return what a slice of a product writes into slots each time: rows one after another, elements, cells."""
         raise NotImplementedError(f"a {type(self).__name__} has no products in slots")
 

@@ -55,7 +55,7 @@ def _firing_fs(plan: Plan, op: PlannedOp) -> int:
         return 0
     kind = plan.package.kinds[op.site]
     if op.tiling is not None:
-        return kind.alone_fs(op.tiling, plan.input_bits)
+        return kind.alone_fs(op.tiling, op.node.read_bits)
     return int(0 if op.written else kind.service_fs(op.node, op.slices))
 
 
@@ -101,7 +101,7 @@ def _arrays(plan: Plan, spans: Sequence[_Span]) -> list[ChipBound]:
             assert tiling is not None
             outside = min(spans[n].before for n in own) + min(spans[n].after for n in own)
             positions = sum(plan.ops[n].node.positions for n in own)
-            step = max(1, kind.alone_fs(tiling, plan.input_bits))
+            step = max(1, kind.alone_fs(tiling, min(plan.ops[n].node.read_bits for n in own)))
             weights.append(Weight(tiling.arrays, positions, step, outside))
         if weights:
             seats = len(plan.package.seats_of(name))

@@ -23,5 +23,5 @@ def bytes_in_memory(plan: Plan) -> dict[int, int]:
         if plan.ops[edge.source].round != op.round and tile >= 0
     }
     for (source, _, chip), features in crossing.items():
-        found[chip] += plan.ops[source].node.tokens * -(-features * plan.input_bits // 8)
+        found[chip] += plan.ops[source].node.tokens * -(-features * plan.ops[source].node.bits // 8)
     return found

@@ -16,7 +16,6 @@ def give_operands(
     right_in: Mapping[int, str],
     written: Mapping[int, int],
     weight_bits: Sequence[int],
-    input_bits: int,
 ) -> None:
     """Give each op of a program its stationary operand.
 
@@ -32,8 +31,6 @@ def give_operands(
         Arrays of each slice that right matrices are written into.
     weight_bits : sequence of int
         Of each op, the width of its weights.
-    input_bits : int
-        Of an activation.
     """
     turns = in_turn(ops)
     for n, op in enumerate(ops):
@@ -43,7 +40,7 @@ def give_operands(
             op.operand = read_each_time(op, weight_bits[n])
         elif op.node.right is not None and n in right_in:
             slots = written[n] if right_in[n] == ARRAYS else 0
-            op.operand = right_of(op, right_in[n], slots, kinds[str(op.site)], input_bits)
+            op.operand = right_of(op, right_in[n], slots, kinds[str(op.site)])
 
 
 def weights_of(op: PlannedOp, kind: Kind, weight_bits: int, turns: set[tuple[int, int]]) -> Stationary:
@@ -65,7 +62,7 @@ def read_each_time(op: PlannedOp, bits: int) -> Stationary:
     return Stationary("weights", BUFFER, (share,), 0)
 
 
-def right_of(op: PlannedOp, home: str, slots: int, kind: Kind, bits: int) -> Stationary:
+def right_of(op: PlannedOp, home: str, slots: int, kind: Kind) -> Stationary:
     """Return the right matrix of a product of two activations, with the cache before it.
 
     Parameters
@@ -78,19 +75,17 @@ def right_of(op: PlannedOp, home: str, slots: int, kind: Kind, bits: int) -> Sta
         Arrays of each slice that it is written into.
     kind : Kind
         What does the product.
-    bits : int
-        Of an activation.
     """
     node, right = op.node, op.node.right
     assert right is not None
     when: When = "step" if right.cached else "image"
     if home == ARRAYS:
-        rows, elements, cells = kind.product_written(node, op.slices, bits)
+        rows, elements, cells = kind.product_written(node, op.slices)
     else:
         rows = (right.held - right.cached) // right.features
         elements = cells = -(-rows * right.features // op.slices)
     shares = tuple(
-        Share(replica.home, -1, slots, rows, elements, bits, cells, when) for replica in op.replicas
+        Share(replica.home, -1, slots, rows, elements, right.bits, cells, when) for replica in op.replicas
     )
     times = 1 if right.cached else node.positions // right.rows
     return Stationary("cache" if right.cached else "activations", home, shares, times)

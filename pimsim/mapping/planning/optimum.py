@@ -46,9 +46,12 @@ def _of_round(ops: Sequence[PlannedOp], plan: Plan) -> ChipBound:
                 words = "kernels" if op.whole else f"{op.unit} units"
                 work[words] += kind.service_fs(op.node) * op.node.positions
         if users:
-            each = [(ops[0].tiling, sum(op.node.positions for op in ops)) for ops in users.values()]
-            weights = [(tiling, positions) for tiling, positions in each if tiling is not None]
-            fs = kind.least_fs(weights, seats, plan.input_bits)
+            weights = [
+                (each[0].tiling, sum(op.node.positions for op in each), min(op.node.read_bits for op in each))
+                for each in users.values()
+                if each[0].tiling is not None
+            ]
+            fs = kind.least_fs(weights, seats)
             bounds.append(ChipBound(fs, f"all {kind.slots_are} of '{name}'"))
         bounds += [ChipBound(int(fs / seats), f"all {words} of '{name}'") for words, fs in work.items()]
     return max(bounds, key=lambda bound: bound.fs)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict, get_args
 
 from pimsim.errors import ConfigError, nearest
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.saved import SavedPlan
-from pimsim.trace.model import Model
 from pimsim.trace.op import Op
 
 Effort = Literal["quick", "normal", "thorough"]
@@ -183,15 +183,9 @@ def check_flag(name: str, value: object) -> None:
         raise ConfigError(f"found {value!r:.30}, expected True or False", where=name)
 
 
-def input_bits_of(trace: Model, options: PlanOptions, native: int) -> int:
-    """Return the width of activations: one for all, the widest that a trace states where it states any."""
-    stated = [
-        each.tensor.bits
-        for op in trace.ops
-        for each in op.inputs
-        if each.role == "activation" and each.tensor.bits is not None
-    ]
-    return options.input_bits or max(stated, default=native)
+def widths_of(options: PlanOptions, native: int) -> Widths:
+    """Return how wide activations are, on a chip whose own are of so many bits."""
+    return Widths(native, options.input_bits)
 
 
 def weight_bits_of(op: Op | None, options: PlanOptions, native: int) -> int:

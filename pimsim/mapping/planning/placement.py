@@ -22,6 +22,9 @@ from pimsim.mapping.planning.slots import home_of, spread
 from pimsim.mapping.planning.stripes import are_striped
 from pimsim.mapping.planning.tiling import Block
 
+NOTHING = Holding()
+"""What an op holds in a tile that it is not in."""
+
 
 class NoRoom(Exception):
     """A placement that did not work out; the planner tries another or reports it."""
@@ -34,8 +37,6 @@ class Floor:
     ----------
     package : Package
         The chips.
-    input_bits : int
-        Bits of an activation.
     programs : sequence of sequence of Node
         The data flows that share the parts: the same ops in the same order.
     least, wanted : sequence of sequence of sequence of int
@@ -48,14 +49,13 @@ class Floor:
     def __init__(
         self,
         package: Package,
-        input_bits: int,
         programs: Sequence[Sequence[Node]],
         least: Sequence[Sequence[Sequence[int]]],
         wanted: Sequence[Sequence[Sequence[int]]],
         deals: Mapping[int, Deal],
     ) -> None:
         config, self.kinds = package.config, package.kinds
-        self.package, self.config, self.input_bits = package, config, input_bits
+        self.package, self.config = package, config
         self.programs, self.least, self.wanted, self.deals = programs, least, wanted, deals
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
@@ -74,7 +74,8 @@ class Floor:
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
-        self.reads = Reads(programs, least, wanted, deals, input_bits)
+        self.reads = Reads(programs, least, wanted, deals)
+        self._first: tuple[object, tuple[Holding, int, int]] | None = None
         self.filled = [0] * package.tiles  # by rank: slots with weights
         self.placed: dict[
             int, tuple[list[Replica], str | None]
@@ -147,23 +148,20 @@ class Floor:
         left : int
             Of those, how many come after this one: it does with the least unless all can have what they want.
         """
-        before = self.holdings[tile].get(number, Holding())
-        seated = before.seated | {block.row: block for block in blocks}
-        here = replace(before, seated=seated, copies=before.copies + 1)
-        lines, reads = self.reads.lines(number, op, here, at, self.capacity[tile], self.outside)
-        here = replace(
-            here,
-            lines=tuple(lines),
-            reads=reads,
-            block=here.copies * self.blocks.get(number, (1, 0))[1] + self.beside.get(number, 0),
-        )
+        before = self.holdings[tile].get(number, NOTHING)
         free = self.room[tile] + before.used
-        least, wanted = here.bytes(0.0), here.bytes(1.0)
+        if before is NOTHING and not blocks:
+            here, least, wanted = self._first_copy(number, op, at, self.capacity[tile])
+        else:
+            here = self._held(number, op, before, blocks, at, self.capacity[tile])
+            least, wanted = here.bytes(0.0), here.bytes(1.0)
+        if least > free:
+            return False
         part = ENOUGH if at is not None and are_striped(self.programs[0][number]) else 1.0
         if left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
-        if least > free or (here.bytes(part) > free and free < self.capacity[tile]):
+        if here.bytes(part) > free and free < self.capacity[tile]:
             return False
         if here.bytes(part) > free:
             part = (free - least) / (wanted - least)
@@ -171,6 +169,35 @@ class Floor:
         self.room[tile] = free - here.used
         self.holdings[tile][number] = here
         return True
+
+    def _held(
+        self,
+        number: int,
+        op: PlannedOp,
+        before: Holding,
+        blocks: Iterable[Block],
+        at: tuple[int, int] | None,
+        capacity: int,
+    ) -> Holding:
+        """Return what an op holds in a tile with one copy more there."""
+        seated = before.seated | {block.row: block for block in blocks}
+        here = replace(before, seated=seated, copies=before.copies + 1)
+        lines, reads = self.reads.lines(number, op, here, at, capacity, self.outside)
+        block = here.copies * self.blocks.get(number, (1, 0))[1] + self.beside.get(number, 0)
+        return replace(here, lines=tuple(lines), reads=reads, block=block)
+
+    def _first_copy(
+        self, number: int, op: PlannedOp, at: tuple[int, int] | None, capacity: int
+    ) -> tuple[Holding, int, int]:
+        """Return what the first copy of an op without blocks holds in any tile, and the bytes at least and at most.
+
+        Many tiles are tried for one copy, and it is the same in all of them.
+        """
+        key = number, at, capacity, len(self.outside)
+        if self._first is None or self._first[0] != key:
+            here = self._held(number, op, NOTHING, (), at, capacity)
+            self._first = key, (here, here.bytes(0.0), here.bytes(1.0))
+        return self._first[1]
 
     def lay_out(
         self, number: int, edge: int, part: int, anchor: int, share: float = 1.0, caches: int = 1
@@ -194,7 +221,7 @@ class Floor:
             line = nodes[number].edges[edge]
             if line.held and shared and not line.cached:
                 continue  # it goes into the other program's cache
-            cached = caches * math.ceil(line.cached * share * self.input_bits / 8)
+            cached = caches * math.ceil(line.cached * share * line.bits / 8)
             places = -(-self.least[program][number][edge] // count)
             size += places * self.reads.bytes_per_token(line, share) + -(-cached // count)
         site = self.package.site(anchor).name
@@ -270,7 +297,7 @@ class Floor:
         assert op.site is not None
         kind, ranks = self.kinds[op.site], self.ranks[op.site]
         if kind.in_turn:
-            return self._replica(self._stand_apart(number, op, used, at, left, often), name)
+            return self._replica(number, self._stand_apart(number, op, used, at, left, often), name)
         arrays, per_tile = kind.core_slots, kind.slots
         # A core's slots work in step unless they share something.
         together = kind.bank_slots if kind.bank_slots > 1 else arrays
@@ -295,7 +322,7 @@ class Floor:
                 chunks.setdefault((tile, core, slot // together), []).extend(here[:count])
                 taken += count
                 here = here[count:]
-        return self._replica(chunks, name)
+        return self._replica(number, chunks, name)
 
     def _stand_apart(
         self, number: int, op: PlannedOp, used: bool, at: tuple[int, int] | None, left: int, often: float
@@ -307,7 +334,7 @@ class Floor:
         chunks: dict[tuple[int, int, int], list[Block]] = {}
 
         def share(here: Sequence[Block]) -> dict[str, float]:
-            held = kind.held_fs(tiling, here, self.input_bits)
+            held = kind.held_fs(tiling, here, self.programs[0][number].read_bits)
             return {part: fs * often for part, fs in held.items()}
 
         while blocks:
@@ -331,11 +358,13 @@ class Floor:
             blocks = blocks[count:]
         return chunks
 
-    def _replica(self, chunks: Mapping[tuple[int, int, int], Sequence[Block]], name: str) -> Replica:
+    def _replica(
+        self, number: int, chunks: Mapping[tuple[int, int, int], Sequence[Block]], name: str
+    ) -> Replica:
         held: dict[int, list[Block]] = {}
         for (tile, _, _), blocks in chunks.items():
             held.setdefault(tile, []).extend(blocks)
-        home = home_of(held, self.rank, self.package, self.input_bits)
+        home = home_of(held, self.rank, self.package, self.programs[0][number].bits)
         return Replica(home, [Chunk(*key, tuple(here)) for key, here in chunks.items()], name)
 
     # -- digital units -----------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Plan:
     places : dict of (op, edge, tile) to int
         Tokens that the buffer of an input has room for, as the source counts them.
     input_bits : int
-        Of an activation.
+        Of what states no width; each input of an op has its own (`Edge.bits`).
     pace_fs : int
         The time an inference takes the slowest layer on arrays if nothing else holds it up.
     slack : Slack
@@ -72,6 +72,12 @@ class Plan:
         """Width of the widest weights; the chip's own where there are none."""
         widths = (bits for op in self.ops if (bits := op.weight_bits) is not None)
         return max(widths, default=self.chip.config.precision.weight_bits)
+
+    @property
+    def input_widths(self) -> list[int]:
+        """Widths of activations, the narrowest first; the chip's own where there are none."""
+        widths = {edge.bits for op in self.ops for edge in op.node.edges}
+        return sorted(widths) or [self.chip.config.precision.input_bits]
 
     @property
     def arrays(self) -> int:
@@ -116,6 +122,7 @@ class Plan:
                 "on": self.package.kinds[str(op.site)].slots_are if op.arrays else op.unit or "host",
                 "arrays": op.arrays,
                 "weight_bits": op.weight_bits,
+                "input_bits": op.node.read_bits if op.node.edges else None,
                 "utilisation": op.tiling.utilisation if op.tiling else None,
                 "replicas": len(op.replicas),
                 "firings": op.node.positions,

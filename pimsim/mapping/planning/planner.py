@@ -20,7 +20,7 @@ from pimsim.mapping.planning.bands import banded
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
-from pimsim.mapping.planning.options import PlanOptions, input_bits_of, weight_bits_of
+from pimsim.mapping.planning.options import PlanOptions, weight_bits_of, widths_of
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.placement import NoRoom
 from pimsim.mapping.planning.places import places_of
@@ -42,7 +42,12 @@ def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
     """Map a trace on a chip, each tile where it comes; `pimsim.make_plan` goes on from there."""
     trace = bind_batch(trace)
     trace.require_bound()
-    return plan_flows(chip, trace, Flows(trace.model, [build(trace)]), options)[0]
+    return plan_flows(chip, trace, flows_of(chip, trace, options), options)[0]
+
+
+def flows_of(chip: Chip, trace: Trace, options: PlanOptions) -> Flows:
+    """Return the data flow of a trace on a chip, with the widths that are asked for."""
+    return Flows(trace.model, [build(trace, widths_of(options, chip.config.precision.input_bits))])
 
 
 @uncollected()
@@ -94,7 +99,7 @@ def job_of(
     alone = alone and len(flows.programs) == 1
     config = chip.config
     native = config.precision
-    input_bits = input_bits_of(trace, options, native.input_bits)
+    input_bits = widths_of(options, native.input_bits).default
     kinds, given = kinds_of(config), flows
     while True:
         nodes = flows.programs[0]
@@ -113,18 +118,18 @@ def job_of(
             else None
             for node, site, bits in zip(nodes, sites, weight_bits, strict=True)
         ]
-        tilings = banded(nodes, tilings, sites, kinds, config, input_bits)
+        tilings = banded(nodes, tilings, sites, kinds, config)
         owners = owners_of(nodes, tilings, sites)
         users = users_of(owners, tilings)
         least = [places_of(each, np.zeros(len(each), dtype=np.int64), kinds) for each in flows.programs]
         least = [only_taken(*each, users) for each in zip(flows.programs, least, strict=True)]
-        apart = crowded(nodes, tilings, sites, least[0], kinds, input_bits, part) if alone else set()
+        apart = crowded(nodes, tilings, sites, least[0], kinds, part) if alone else set()
         if not apart:
             break
         flows = replace(flows, programs=[with_stores(nodes, apart)])
     try:
         for each, places in zip(flows.programs, least, strict=True):
-            check_buffers(kinds, each, choices, tilings, places, input_bits, groups, config, alone)
+            check_buffers(kinds, each, choices, tilings, places, groups, config, alone)
     except MappingError:
         if alone:
             job_of(chip, trace, given, options, part, alone=False)  # says what would do without a store

@@ -16,17 +16,22 @@ def own_token(edge: Edge) -> bool:
 
 
 def taken_of(nodes: Sequence[Node], number: int, edge: Edge) -> tuple[float, float]:
-    """Return the elements of an input that copies share, and those that each of them takes in."""
+    """Return the bits of an input that copies share, and those that each of them takes in."""
     source = nodes[edge.source]
-    elements = float(edge.features * source.tokens)
+    bits = float(edge.features * source.tokens * edge.bits)
     alone = own_token(edge) or (edge.window is not None and are_striped(nodes[number]))
-    return (elements, 0.0) if alone else (0.0, elements)
+    return (bits, 0.0) if alone else (0.0, bits)
 
 
 def given_to(nodes: Sequence[Node], number: int) -> int:
-    """Return the elements that a layer takes from the host."""
+    """Return the bits that a layer takes from the host."""
     given = (nodes[edge.source] for edge in nodes[number].edges)
-    return sum(source.features * source.tokens for source in given if source.type == "Input")
+    return sum(sent_by(source) for source in given if source.type == "Input")
+
+
+def sent_by(node: Node) -> int:
+    """Return the bits that an op puts out in an inference."""
+    return node.features * node.tokens * node.bits
 
 
 def taken_again(nodes: Sequence[Node], number: int) -> float:

@@ -31,8 +31,6 @@ class Reads:
         deadlock, and those that keep a pipeline going.
     deals : mapping of int to Deal
         Ops whose positions are dealt out so that their inputs fit.
-    input_bits : int
-        Bits of an activation.
     """
 
     def __init__(
@@ -41,15 +39,13 @@ class Reads:
         least: Sequence[Sequence[Sequence[int]]],
         wanted: Sequence[Sequence[Sequence[int]]],
         deals: Mapping[int, Deal],
-        input_bits: int,
     ) -> None:
         self.programs, self.least, self.wanted, self.deals = programs, least, wanted, deals
-        self.input_bits = input_bits
         self._parts: dict[tuple[int, int, int], Parts] = {}
 
     def bytes_per_token(self, edge: Edge, share: float) -> int:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
-        return math.ceil(edge.features * share * self.input_bits / 8)
+        return math.ceil(edge.features * share * edge.bits / 8)
 
     def parts(self, program: int, number: int, copies: int) -> Parts:
         """Return the positions of each of so many copies; none where they are dealt out one by one."""

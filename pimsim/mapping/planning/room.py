@@ -24,7 +24,6 @@ def crowded(
     sites: Sequence[str | None],
     least: Sequence[Sequence[int]],
     kinds: Mapping[str, Kind],
-    input_bits: int,
     part: int,
 ) -> set[int]:
     """Return the layers on arrays whose inputs would take more than a part of the buffer beside them.
@@ -37,8 +36,6 @@ def crowded(
         Tokens of each input without whose places the data flow can deadlock.
     kinds : mapping of str to Kind
         By the name of the sites.
-    input_bits : int
-        Of an activation.
     part : int
         Of a buffer: 1 is all of it.
     """
@@ -48,7 +45,7 @@ def crowded(
             continue
         (edge,), kind = node.edges, kinds[site]
         share = tiling.share(tiling.blocks[: kind.slots], unrolled=edge.unrolled)
-        if least[n][0] * edge.features * share * input_bits / 8 > kind.site.store.capacity_bytes / part:
+        if least[n][0] * edge.features * share * edge.bits / 8 > kind.site.store.capacity_bytes / part:
             alone = edge.need[-1] <= 1 or edge.reads >= least[n][0] * edge.features
             if not edge.unrolled and not alone:
                 found.add(n)
@@ -60,7 +57,6 @@ def deals_of(
     choices: Sequence[Choice],
     groups: Sequence[Group],
     least: Sequence[Sequence[int]],
-    input_bits: int,
     package: Package,
     part: int,
 ) -> dict[int, Deal]:
@@ -88,7 +84,7 @@ def deals_of(
         if node.tokens != node.positions:  # it reduces over positions
             continue
         capacity = package.kinds[site].site.store.capacity_bytes
-        sizes = [-(-edge.features * input_bits // 8) for edge in node.edges]
+        sizes = [-(-edge.features * edge.bits // 8) for edge in node.edges]
         held = sum(places * size for places, size in zip(least[n], sizes, strict=True))
         simple = node.type != STORE and part == 1 and all(own_token(edge) for edge in node.edges)
         if simple or (held <= capacity / part and node.type != STORE):
@@ -112,7 +108,6 @@ def spread_of(
     programs: Sequence[Sequence[Node]],
     members: Iterable[int],
     least: Sequence[Sequence[Sequence[int]]],
-    input_bits: int,
     slices: int,
     piece: float,
     caches: int = 1,
@@ -129,8 +124,6 @@ def spread_of(
         Numbers of the ops.
     least : sequence of sequence of sequence of int
         For each program, op and input: tokens that wait at once.
-    input_bits : int
-        Of an activation.
     slices : int
         Of heads that the ops are cut into.
     piece : float
@@ -148,13 +141,13 @@ def spread_of(
                 edge = nodes[n].edges[number]
                 if held or not edge.held:
                     elements = places[n][number] * edge.features + caches * edge.cached
-                    size = max(size, elements / slices * input_bits / 8)
+                    size = max(size, elements / slices * edge.bits / 8)
             if size > piece:
                 found[n, number] = math.ceil(size / piece)
     return found
 
 
-def block_of(nodes: Iterable[Node], slices: int, input_bits: int, room: float) -> tuple[int, int]:
+def block_of(nodes: Iterable[Node], slices: int, room: float) -> tuple[int, int]:
     """Return for how many rows of a product a piece of its right matrix is fetched once, and the bytes of these rows.
 
     Parameters
@@ -163,8 +156,6 @@ def block_of(nodes: Iterable[Node], slices: int, input_bits: int, room: float) -
         The product, in each program.
     slices : int
         Of heads.
-    input_bits : int
-        Of an activation.
     room : float
         Bytes that the rows of the left matrix, or what comes of them, may take.
     """
@@ -172,8 +163,8 @@ def block_of(nodes: Iterable[Node], slices: int, input_bits: int, room: float) -
     for node in nodes:
         if node.right is not None:
             rows = max(rows, node.right.rows)
-            left = max(edge.features for edge in node.edges if not edge.held)
-            width = max(width, math.ceil(max(left, node.features) / slices * input_bits / 8))
+            left = max(edge.features * edge.bits for edge in node.edges if not edge.held)
+            width = max(width, math.ceil(max(left, node.features * node.bits) / slices / 8))
     rows = max(1, min(rows, int(room // width)))
     return rows, rows * width
 
@@ -184,7 +175,6 @@ def check_buffers(
     choices: Sequence[Choice],
     tilings: Sequence[Tiling | None],
     least: list[list[int]],
-    input_bits: int,
     groups: Sequence[Group],
     config: ChipConfig,
     alone: bool,
@@ -208,7 +198,7 @@ def check_buffers(
             if tiling is not None:
                 share = tiling.share(tiling.blocks[: kind.slots], unrolled=edge.unrolled)
             dealt = tiling is None and all(own_token(each) for each in node.edges)  # copies share it out
-            need += (min(n, 2) if dealt else n) * edge.features * share * input_bits / 8
+            need += (min(n, 2) if dealt else n) * edge.features * share * edge.bits / 8
         if need > capacity:
             raise MappingError(
                 f"its inputs need {need / 1024:.1f} KiB of buffer in one tile, "

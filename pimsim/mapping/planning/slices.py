@@ -106,7 +106,7 @@ def _reserve_slice(
         in_arrays = edge.held > 0 and n in written  # only what is to be written waits in the buffer
         if edge.held and shared and not edge.cached and not in_arrays:
             continue
-        cache = math.ceil(edge.cached / slices * floor.input_bits / 8)
+        cache = math.ceil(edge.cached / slices * edge.bits / 8)
         here = places * size + (caches * cache if edge.held and not in_arrays else 0)
         if edge.held and not in_arrays and right_in == MEMORY:
             in_memory += here

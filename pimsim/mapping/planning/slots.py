@@ -56,9 +56,7 @@ def spread(
         yield rank, 1
 
 
-def home_of(
-    held: Mapping[int, Sequence[Block]], rank: Mapping[int, int], package: Package, input_bits: int
-) -> int:
+def home_of(held: Mapping[int, Sequence[Block]], rank: Mapping[int, int], package: Package, bits: int) -> int:
     """Return the tile where the sums of a copy come together: the fullest on the chip that least must cross to.
 
     Over the links between chips go the sums of tiles on other chips; and the result, if that chip is not the last:
@@ -72,13 +70,13 @@ def home_of(
         Of each tile; of tiles that are as full, the first.
     package : Package
         The chips.
-    input_bits : int
-        Bits of an activation.
+    bits : int
+        Of an element of the result.
     """
-    per_chip, bits = package.config.tiles, package.config.precision.accumulator_bits
-    sums = {tile: bits * distinct_outputs(blocks) for tile, blocks in held.items()}
+    per_chip, wide = package.config.tiles, package.config.precision.accumulator_bits
+    sums = {tile: wide * distinct_outputs(blocks) for tile, blocks in held.items()}
     chips = sorted({tile // per_chip for tile in held})
-    result = distinct_outputs(block for blocks in held.values() for block in blocks) * READERS * input_bits
+    result = distinct_outputs(block for blocks in held.values() for block in blocks) * READERS * bits
 
     def crossing(chip: int) -> int:
         others = sum(n for tile, n in sums.items() if tile // per_chip != chip)

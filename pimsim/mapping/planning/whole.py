@@ -32,7 +32,7 @@ def bytes_beside(
     programs: Sequence[Sequence[Node]],
     sites: Sequence[str | None],
     kinds: Mapping[str, Kind],
-    bits: tuple[Sequence[int], int],
+    weight_bits: Sequence[int],
     caches: int,
 ) -> dict[int, int]:
     """Return the bytes of the weights and caches that kernels read from where their inputs lie.
@@ -43,8 +43,8 @@ def bytes_beside(
         The data flows; the last one has the largest caches.
     sites, kinds
         Where each op is done, and by what.
-    bits : (sequence of int, int)
-        Of the weights of each op, and of an activation.
+    weight_bits : sequence of int
+        Of the weights of each op.
     caches : int
         How many sequences have a cache at once.
     """
@@ -53,11 +53,11 @@ def bytes_beside(
     for n, (node, site) in enumerate(zip(programs[-1], sites, strict=True)):
         if site is None or node.op is None or not kinds[site].whole:
             continue
-        cached = sum(edge.cached for edge in node.edges)
-        size = caches * -(-cached * bits[1] // 8)
+        cached = sum(edge.cached * edge.bits for edge in node.edges)
+        size = caches * -(-cached // 8)
         weight = node.op.weight
         if weight is not None and (weight.name is None or weight.name not in seen):
-            size += -(-weight.tensor.elements * bits[0][n] // 8)
+            size += -(-weight.tensor.elements * weight_bits[n] // 8)
             seen |= {weight.name} if weight.name is not None else set()
         if size:
             found[n] = size

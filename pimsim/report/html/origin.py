@@ -21,7 +21,7 @@ def origin(result: Result) -> Section:
         ["trace (SHA-256)", identity["trace"]],
         ["batch", f"{result.batch:,}"],
         ["chips", f"{result.chips:,}"],
-        ["precision", precision_text(result.weight_widths, result.input_bits)],
+        ["precision", precision_text(result.weight_widths, result.input_widths)],
         ["network", f"by {result.network['fidelity']}"],
         ["seed", "none: nothing is drawn at random" if identity["seed"] is None else str(identity["seed"])],
         [

@@ -40,7 +40,7 @@ def made_of(result: Result) -> str:
     bound = bound_text(result.trace)
     runs += f" with {bound}" if bound else ""
     return (
-        f"{result.model} on {result.chip}: {runs}, {precision_text(result.weight_widths, result.input_bits)}, "
+        f"{result.model} on {result.chip}: {runs}, {precision_text(result.weight_widths, result.input_widths)}, "
         f"{words.count(result.chips, 'chip')} ({how}), {result.macs:,} multiply-accumulates (MACs). "
         f"1 TOPS is 10¹² operations a second, and 1 MAC is 2 operations.{approximate}"
     )

@@ -141,12 +141,19 @@ def cut_before(graph: Rewriting, op: Op) -> list[Op] | None:
     return [part, Op(op.name, "Transpose", (last,), op.outputs, {"perm": perm})]
 
 
-def of_ones(graph: Rewriting, op: Op) -> Operand | None:
-    """A transposition of dimensions of one moves nothing."""
-    (source,), perm = op.inputs, op.attributes["perm"]
-    kept = [axis for axis in perm if source.tensor.shape[axis] != 1]
-    still = kept == sorted(kept) and source.tensor.shape == op.output.shape
-    return source if still and source.source is not None else None
+def of_ones(graph: Rewriting, op: Op) -> list[Op] | Operand | None:
+    """A transposition that only moves dimensions of one is a view, or nothing."""
+    (source,) = op.inputs
+    if source.source is None or not moves_ones(op):
+        return None
+    return source if source.tensor.shape == op.output.shape else [replace(op, type="Reshape", attributes={})]
+
+
+def moves_ones(op: Op) -> bool:
+    """Whether a transposition leaves all elements in their order; a symbol is not known to be one."""
+    shape = op.inputs[0].tensor.shape
+    kept = [axis for axis in op.attributes["perm"] if shape[axis] != 1]
+    return kept == sorted(kept)
 
 
 def rolled(graph: Rewriting, op: Op) -> list[Op] | None:
@@ -184,3 +191,5 @@ LAYOUT: dict[str, tuple[Rule, ...]] = {
     "Concat": (unmoved, rolled),
     "Gather": (only_row,),
 }
+BOUND: dict[str, tuple[Rule, ...]] = {**dict.fromkeys(VIEWS, (view,)), "Transpose": (of_ones,)}
+"""What can be seen only when symbols have their values: one of them may be 1."""

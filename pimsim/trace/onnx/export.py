@@ -112,13 +112,15 @@ def from_onnx(
         return export(path, allow_unknown=allow_unknown, bindings=values, model=model, command=command).trace
 
     require_onnx(path)
+    from pimsim.trace.onnx.experts import with_experts
     from pimsim.trace.onnx.symbolic import symbolic
     from pimsim.trace.onnx.unbound import UnboundError
 
     try:
-        return exported(bindings or {})
+        made = exported(bindings or {})
     except UnboundError as error:
-        return symbolic(exported, bindings or {}, error.names, str(path))
+        made = symbolic(exported, bindings or {}, error.names, str(path))
+    return with_experts(made)
 
 
 def export(

@@ -104,11 +104,14 @@ class _Sampled:
     def drawn(self, times: int = 1) -> Point:
         """Return a point; no two symbols are the same there, and all are so many times as large as elsewhere."""
         values: Point = {}
+        taken = set[int]()
         for symbol in self.symbols:
             low, high, grid = symbol.range
-            low, high = low * times, high * times
-            places = [v for v in range(-(-low // grid) * grid, high + 1, grid) if v not in values.values()]
+            least = -(-low * times // grid) * grid
+            most = max(high * times, least + (len(self.symbols) - 1) * grid)  # room for all to differ
+            places = [v for v in range(least, most + 1, grid) if v not in taken]
             values[symbol.name] = self._random.choice(places)
+            taken.add(values[symbol.name])
         return values
 
     def at(self, point: Point) -> Trace:

@@ -127,7 +127,7 @@ class Builder:
         self.values: dict[Node, Value | list[Value]] = {}
         children = [name for name, _ in exported.module.named_children()]
         self._wrapper = f"{children[0]}." if len(children) == 1 else ""
-        self._identities = Identities()
+        self._identities = Identities(self.masks.table)
         self._reshaped: dict[tuple[str, int, tuple[Shape, ...]], Made] = {}
         self.scopes: dict[str, str] = {}
         self.numbers: dict[str, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,9 +19,16 @@ _SWAPS = ("t.default", "numpy_T.default", "transpose.int", "permute.default")
 
 
 class Identities:
-    """Names constants so that those of one name hold the same values."""
+    """Names constants so that those of one name hold the same values.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    held : callable
+        Node to what tells its value from all others, if it is a table that depends on nothing; else None.
+    """
+
+    def __init__(self, held: Callable[[Node], Hashable | None]) -> None:
+        self._held = held
         self._first: dict[Hashable, str] = {}  # what computes a constant -> the first node that does
 
     def of(self, node: Node, index: int, values: Mapping[Node, Any]) -> tuple[str, bool]:
@@ -51,6 +58,9 @@ class Identities:
         arguments = tuple(_told(each, values) for each in (*node.args, *sorted(node.kwargs.items())))
         from_model = bool(read) and not any(each.name.startswith(UNNAMED) for each in read)
         name = f"{'' if from_model else UNNAMED}{node.name}.{index}"
+        value = self._held(node) if not from_model and index == 0 else None
+        if value is not None:  # as an ONNX file has it once: masks of a window that is longer than the text
+            return self._first.setdefault(value, name), False
         return self._first.setdefault((kind, index, arguments), name), False
 
 

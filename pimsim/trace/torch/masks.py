@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pimsim.trace.causal import OPPOSITE, Sense, is_causal, sense_of
@@ -87,6 +88,21 @@ class Masks:
             return None
         whole = isinstance(value, torch.Tensor) and value.dtype in (torch.int32, torch.int64)
         return value.flatten().tolist() if whole else None
+
+    def table(self, node: Node) -> Hashable | None:
+        """Return what tells a table of numbers from all others; None if an input or a symbol decides it."""
+        import torch
+
+        if self._exported.symbols or sum(size > 1 for size in _shape(node)) < 2:
+            return None
+        try:
+            value = self._value(node)
+        except (_NotKnown, RuntimeError, TypeError, ValueError, NotImplementedError):
+            return None
+        if not isinstance(value, torch.Tensor) or value.is_complex():
+            return None
+        plain = value.contiguous().flatten().view(torch.uint8).numpy()
+        return str(value.dtype), tuple(value.shape), hashlib.sha256(plain).hexdigest()
 
     def causal(self, node: Node, sense: Sense) -> bool:
         """Return whether a node hides the keys behind each row's own, whatever else it may hide."""
