@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import NoReturn
 
 from pimsim.errors import MappingError
+from pimsim.kinds.processor.attention import attend, has_tiles
 from pimsim.kinds.processor.kernel import Kernel, like
 from pimsim.kinds.processor.rows import Growing, kernel_rows
 from pimsim.kinds.processor.schedule import predicted_fs, schedule
 from pimsim.kinds.processor.site import Processor
+from pimsim.mapping.flow.attention import Attention
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.growth import figures
 from pimsim.mapping.lowering.actors import Actors, Readers
@@ -43,13 +45,32 @@ class ProcessorKind(Kind):
         outputs = tuple(each.shape for each in op.outputs)
         sizes = node.work * node.positions, node.features * node.tokens
         seen = node.seen, *(edge.seen for edge in node.edges)
-        key = op.type, operands, outputs, sizes, seen, weight_bits, input_bits, alone
+        key = op.type, operands, outputs, sizes, seen, node.attention, weight_bits, input_bits, alone
         if key not in self._found:
             self._found[key] = schedule(self.site, node, weight_bits, input_bits, alone=alone)
         return self._found[key]
 
+    def seen(self, node: Node, share: float) -> float:
+        """In a kernel of all of attention tiles that a mask hides are passed by; else it is as the unit has it."""
+        return share if node.within or node.attention is not None else super().seen(node, share)
+
+    def in_one(self, nodes: Sequence[Node], attention: Attention, input_bits: int) -> bool:
+        """As the chip file says; `auto`, if it is predicted to be faster."""
+        if self.site.attention == "written" or not has_tiles(self.site):
+            return False
+        if self.site.attention == "tiled":
+            return True
+        try:
+            together = predicted_fs(attend(self.site, nodes[-1].op, attention, input_bits), self.site)
+        except MappingError:  # no tile fits
+            return False
+        bits = self.site.place.precision.weight_bits, input_bits
+        return together < sum(predicted_fs(self.kernels(node, *bits), self.site) for node in nodes)
+
     def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
         """Say how an op is cut; empty where there is nothing to say."""
+        if node.within:
+            return f"in the kernel of {node.within}"
         return "; ".join(kernel.how for kernel in self.kernels(node, weight_bits, input_bits) if kernel.how)
 
     def service_fs(self, node: Node, slices: int = 1) -> float:
@@ -60,6 +81,8 @@ class ProcessorKind(Kind):
 
     def predicted_fs(self, node: Node, weight_bits: int, input_bits: int) -> float:
         """Return how long an op keeps all sites of this name busy, shared out evenly, fs."""
+        if node.within:
+            return 0.0
         return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / self.site.count
 
     def kernel_rows(
@@ -78,20 +101,23 @@ class ProcessorKind(Kind):
                 where=f"op '{op.node.name}' ({op.node.type})",
                 mend="bind seq=1 and kv to the tokens in the cache, and run one step",
             )
+        if op.node.within:
+            actor = actors.actor(op, index, "", [actors.transport.pass_by()])
+            return [(actor, None)], actor
         width, bits = op.weight_bits or self.site.place.precision.weight_bits, actors.input_bits
         growth = actors.growing(number)
         if growth is None:
             kernels = self.kernels(op.node, width, bits)
             return kernel_rows(actors, self.site, kernels, op, index, replica.home)
-        (largest,) = self.kernels(growth.resized(number, growth.last), width, bits, alone=True)
+        largest = self.kernels(growth.resized(number, growth.last), width, bits, alone=True)
 
-        def at(cached: int) -> Kernel:
-            (kernel,) = self.kernels(growth.resized(number, cached), width, bits, alone=True)
-            return like(kernel, largest)
+        def at(cached: int) -> list[Kernel]:
+            kernels = self.kernels(growth.resized(number, cached), width, bits, alone=True)
+            return [like(kernel, most) for kernel, most in zip(kernels, largest, strict=True)]
 
         alike = figures(growth.low[number]), figures(growth.high[number]), op.node.type, replica.home
         growing = Growing(growth, at, alike)
-        return kernel_rows(actors, self.site, [like(largest, largest)], op, index, replica.home, growing)
+        return kernel_rows(actors, self.site, at(growth.last), op, index, replica.home, growing)
 
     @property
     def slots(self) -> int:

@@ -30,13 +30,13 @@ class Growing(NamedTuple):
     growth : Growth
         Of the data flow.
     at : callable
-        Cached tokens to the kernel, always in as many pieces.
+        Cached tokens to the kernels, always as many, in as many pieces.
     alike : hashable
         What tells such kernels from those that cost something else.
     """
 
     growth: Growth
-    at: Callable[[int], Kernel]
+    at: Callable[[int], list[Kernel]]
     alike: Hashable
 
 
@@ -61,7 +61,7 @@ def kernel_rows(
     """
     first = end = -1
     for number, kernel in enumerate(kernels):
-        rows = _Rows(actors, site, kernel, op, index, tile, growing)
+        rows = _Rows(actors, site, kernel, op, index, tile, growing, number)
         rows.mark = f".k{number}" if len(kernels) > 1 else ""
         launch = actors.actor(op, index, f"{rows.mark}.launch", [rows.launch()], depth=1)
         if number:
@@ -115,8 +115,10 @@ class _Rows:
         index: int,
         tile: int,
         growing: Growing | None,
+        number: int,
     ) -> None:
         self.actors, self.site, self.kernel, self.growing = actors, site, kernel, growing
+        self.number = number
         self.net, self.op, self.index, self.tile, self.mark = actors.net, op, index, tile, ""
 
     # -- actors and streams ------------------------------------------------------------------------------------
@@ -126,8 +128,8 @@ class _Rows:
         if self.growing is None:
             return self.net.add_path(steps(self.kernel.pieces[number]))
         growth, at, alike = self.growing
-        key = alike, steps.__name__, number
-        return self.actors.add_growing(lambda cached: steps(at(cached).pieces[number]), key, growth)
+        which, key = self.number, (alike, self.number, steps.__name__, number)
+        return self.actors.add_growing(lambda cached: steps(at(cached)[which].pieces[number]), key, growth)
 
     def actor(self, name: str, path: int, times: int, depth: int) -> int:
         """An actor that fires once a piece."""

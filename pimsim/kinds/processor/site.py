@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import Use
+from pimsim.chip.base import Use, no_effect
 from pimsim.chip.parts import DeviceMemory, Launcher
 from pimsim.chip.parts.clock import hertz
 from pimsim.chip.site import WorkSite
@@ -28,6 +28,9 @@ class Processor(WorkSite):
         Where weights, inputs and results of all kernels lie.
     launcher : Launcher
         What starts kernels.
+    attention : str
+        How attention is done: ``written``, op by op, scores through the memory; ``tiled``, in one kernel that keeps
+        scores on the chip, tile by tile (FlashAttention); ``auto``, whichever is predicted to be faster.
     in_flight : int
         Pieces of a kernel whose operands may be in the buffer or on their way: two are double buffering.
     """
@@ -37,6 +40,10 @@ class Processor(WorkSite):
 
     kind: Literal["processor"] = "processor"
     in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
+    attention: Annotated[
+        Literal["auto", "tiled", "written"],
+        Field(json_schema_extra=no_effect("only attention, on systolic arrays and tensor units")),
+    ] = "auto"
     memory: Annotated[DeviceMemory, Slot("parts", DeviceMemory)]
     launcher: Annotated[Launcher, Slot("parts", Launcher)]
 

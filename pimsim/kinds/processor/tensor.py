@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import Bits, Positive
+from pimsim.chip.base import Bits, Positive, no_effect
 from pimsim.chip.parts import DigitalUnit
 
 K_STEP = 64
@@ -36,6 +36,9 @@ class TensorUnit(DigitalUnit):
         Bits that a core takes from the buffer in each cycle.
     cluster : int
         Cores that share one of the two operands that they load.
+    asynchronous : bool
+        Whether the core's other units go on while its products are under way, so that attention in tiles works on one
+        tile's softmax beside another's products (NVIDIA's Hopper; J. Shah et al., FlashAttention-3, 2024).
     """
 
     kind: Literal["tensor_unit"] = "tensor_unit"
@@ -45,3 +48,4 @@ class TensorUnit(DigitalUnit):
     scratchpad_kib: Positive
     feed_bits: Bits
     cluster: Annotated[int, Field(ge=1, le=64)] = 1
+    asynchronous: Annotated[bool, Field(json_schema_extra=no_effect("only attention in tiles"))] = False

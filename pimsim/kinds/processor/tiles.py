@@ -176,10 +176,11 @@ def _kernels(site: Processor, name: str, unit: TensorUnit, task: Task, tile: Til
     how = f"tiles of {tile.rows} x {tile.columns} on {unit.count} cores, {count / unit.count:.3g} waves"
     how += f", K in {tile.split} parts" if tile.split > 1 else ""
     waves = -(-count // unit.count)
-    pieces = _pieces(site, unit, total, min(count, unit.count), waves * cycles, waves * -(-depth // K_STEP))
+    pieces = cut(site, unit, total, min(count, unit.count), waves * cycles, waves * -(-depth // K_STEP))
     kernels = [Kernel(name, tuple(pieces), how, streams=True)]
     if tile.split > 1:
-        kernels.append(_reduction(site, task, partial, 0 if stays else partial, tile.split))
+        parts, out = float(task.outputs * tile.split), task.outputs * task.output_bits
+        kernels.append(added_up(site, parts, partial, 0 if stays else partial, out))
     return kernels
 
 
@@ -202,7 +203,7 @@ def _loaded(site: Processor, unit: TensorUnit, task: Task, grid: tuple[int, int]
     return least
 
 
-def _pieces(
+def cut(
     site: Processor, unit: TensorUnit, total: Total, cores: int, cycles: int, steps: int
 ) -> Iterator[Piece]:
     """Cut a kernel into equal pieces: `in_flight` of them fill the scratchpads of the cores at work."""
@@ -213,12 +214,21 @@ def _pieces(
     yield from dealt(total, pieces - 1, Fraction(1, pieces), each, max(1, cycles - (pieces - 1) * each))
 
 
-def _reduction(site: Processor, task: Task, partial: int, loaded: int, split: int) -> Kernel:
-    """Return the kernel that adds the parts of K up, from the buffer if they are still there."""
+def added_up(site: Processor, elements: float, partial: int, loaded: int, stored: int) -> Kernel:
+    """Return the kernel that adds parts of sums up, from the buffer if they are still there.
+
+    Parameters
+    ----------
+    site : Processor
+        With a unit that has ``Accumulate``.
+    elements : float
+        Of all parts.
+    partial, loaded, stored : int
+        Bits of these, those that come from the memory, and those of the result.
+    """
     name = site.unit_of("Accumulate")
     assert name is not None
-    unit, elements = site.digital[name], float(task.outputs * split)
+    unit = site.digital[name]
     visit = unit.work("Accumulate", elements / unit.count, 1, site.clocks)
     cycles = visit.held // site.clocks[unit.clock].period_fs
-    stored = task.outputs * task.output_bits
-    return Kernel(name, (Piece(1, cycles, loaded, partial, stored, stored, elements),), "parts of K added")
+    return Kernel(name, (Piece(1, cycles, loaded, partial, stored, stored, elements),), "parts added")

@@ -11,6 +11,7 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Expert, Node
+from pimsim.mapping.flow.fused import marked
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.flow.rules import rule_of
@@ -108,7 +109,8 @@ def plan_generation(
             where="places",
             mend="give --places 1, or --chips for all weights",
         )
-    plans[1].growth = grown_wholly(growth, [op.whole for op in plans[1].ops])
+    own = [op.whole for op in plans[1].ops]
+    plans[1].growth = grown_wholly(growth, own, marked([op.node for op in plans[1].ops]))
     steps = Program(plans[1], requests * (tokens - 1), places, experts)
     return [Program(plans[0], requests, optional=idle), steps]
 

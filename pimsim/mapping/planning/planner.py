@@ -12,6 +12,7 @@ from pimsim.chip import Chip
 from pimsim.collection import uncollected
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.fused import fused
 from pimsim.mapping.flow.heads import groups_of
 from pimsim.mapping.flow.stores import with_stores
 from pimsim.mapping.flow.whole import wholly
@@ -28,6 +29,7 @@ from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.room import check_buffers, crowded
 from pimsim.mapping.planning.rounds import counted, rounds_of
 from pimsim.mapping.planning.shared import only_taken, owners_of, users_of
+from pimsim.mapping.planning.whole import in_one_kernel
 from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
@@ -104,7 +106,12 @@ def job_of(
         sites = [choice.site for choice in choices]
         kernels = [site is not None and kinds[site].whole for site in sites]
         if any(kernels):
-            flows = replace(flows, programs=wholly(flows.programs, kernels))
+            whole = wholly(flows.programs, kernels)
+            programs = [
+                fused(each, apart, in_one_kernel(apart, sites, kinds, input_bits))
+                for each, apart in zip(whole, flows.programs, strict=True)
+            ]
+            flows = replace(flows, programs=programs)
             nodes = flows.programs[0]
             groups = groups_of(nodes)
         tilings = [
