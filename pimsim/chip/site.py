@@ -276,6 +276,11 @@ class WorkSite(Site):
         if self.static_power_mw is not None:
             yield Use(self.name, Part(static_power_mw=self.static_power_mw), count)
 
+    @property
+    def sharers(self) -> int:
+        """Sites of a chip that do each op together, each a share of it; 1 where each does ops of its own."""
+        return 1
+
     def unit_of(self, operation: str) -> str | None:
         """Return the unit that does an op, as it lists it by name or has its class; None if there is none."""
         named = (name for name, unit in self.digital.items() if operation in unit.operations)

@@ -11,6 +11,7 @@ from pimsim.mapping.flow.build import build
 from pimsim.mapping.given.door import find_plans
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
+from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.seating.seating import seated
@@ -47,6 +48,7 @@ def make_plan(
     asked = replace(options or PlanOptions(), **changes)
     trace = bind_batch(trace)
     trace.require_bound()
+    trace = shared(chip, trace)
     flows = Flows(trace.model, [build(trace)])
     if asked.optimize is not None:
         return best_plan(chip, trace, flows, asked)

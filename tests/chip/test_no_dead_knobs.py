@@ -113,7 +113,13 @@ BESIDE_PIM = {  # products by weights go to the memory that computes, one more w
 }
 CHIPS["a100_pim"] = ("a100_pim", BESIDE_PIM)
 OWN_PIM = pathlib.Path(__file__).with_name("hbm2_pim_own.yaml")
-ONLY = {"hermes_llm, hbm2": "sites.memory.", "a100_pim": "sites.pim."}  # of these chips, only these keys
+SHARED = {**PROCESSORS, "tile.count": 4, "tile.share": "tensor"}  # every op on both
+CHIPS["a100, shared"] = ("a100", SHARED)
+ONLY: dict[str, str | tuple[str, ...]] = {  # of these chips, only these keys
+    "hermes_llm, hbm2": "sites.memory.",
+    "a100_pim": "sites.pim.",
+    "a100, shared": ("sites.tile.links", "sites.tile.share"),
+}
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
 ONLY_WORDS = {"Murmann.force", "Cco.force"}  # and what is published
 DECODER, CAUSAL = (

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from pimsim.errors import MappingError
 from pimsim.kinds.processor.attention import attend, has_tiles
+from pimsim.kinds.processor.collectives import COLLECTIVES, collective_fs, collective_rows, exchange
 from pimsim.kinds.processor.kernel import Kernel, like
 from pimsim.kinds.processor.rows import Growing, kernel_rows
 from pimsim.kinds.processor.schedule import predicted_fs, schedule
@@ -30,7 +31,9 @@ class ProcessorKind(Kind):
 
     def refusal(self, node: Node) -> str:
         """A unit must do it; weights are in the memory."""
-        return "" if self.site.unit_of(node.type) is not None else f"no digital unit of it does {node.type}"
+        if self.site.unit_of(node.type) is not None:
+            return ""
+        return "it has no links" if node.type in COLLECTIVES else f"no digital unit of it does {node.type}"
 
     def __init__(self, site: Processor) -> None:
         super().__init__(site)
@@ -71,11 +74,16 @@ class ProcessorKind(Kind):
         """Say how an op is cut; empty where there is nothing to say."""
         if node.within:
             return f"in the kernel of {node.within}"
+        if node.type in COLLECTIVES:
+            way = exchange(self.site, node, input_bits)
+            return f"ring of {way.steps} steps of {way.bits / 8:.6g} bytes, protocol {way.protocol}"
         return "; ".join(kernel.how for kernel in self.kernels(node, weight_bits, input_bits) if kernel.how)
 
     def service_fs(self, node: Node, slices: int = 1) -> float:
         """Return the time of an op's kernels at the chip's precision, over its positions, fs."""
         precision = self.site.place.precision
+        if node.type in COLLECTIVES:
+            return collective_fs(self.site, node, precision.input_bits) / node.positions
         kernels = self.kernels(node, precision.weight_bits, precision.input_bits)
         return predicted_fs(kernels, self.site) / node.positions
 
@@ -83,7 +91,10 @@ class ProcessorKind(Kind):
         """Return how long an op keeps all sites of this name busy, shared out evenly, fs."""
         if node.within:
             return 0.0
-        return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / self.site.count
+        if node.type in COLLECTIVES:
+            return collective_fs(self.site, node, input_bits)
+        alone = 1 if self.site.sharers > 1 else self.site.count
+        return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / alone
 
     def kernel_rows(
         self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica
@@ -104,6 +115,8 @@ class ProcessorKind(Kind):
         if op.node.within:
             actor = actors.actor(op, index, "", [actors.transport.pass_by()])
             return [(actor, None)], actor
+        if op.node.type in COLLECTIVES:
+            return collective_rows(actors, self.site, number, op, index)
         width, bits = op.weight_bits or self.site.place.precision.weight_bits, actors.input_bits
         growth = actors.growing(number)
         if growth is None:

@@ -18,6 +18,7 @@ from pimsim.mapping.flow.rules import rule_of
 from pimsim.mapping.flow.whole import grown_wholly
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions
+from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import plan_flows
 from pimsim.mapping.planning.program import Program
@@ -81,14 +82,15 @@ def plan_generation(
     experts = _experts(trace)
     idle = experts - _chosen(routed(trace, prompt, routing_seed)) if experts else experts
     sizes = dict.fromkeys(trace.symbols, 1) | {"seq": prompt, "kv": 0}
-    first = last_only(build(bind(trace, sizes, keep_experts=True, routing_seed=routing_seed)))
+    bound = bind(trace, sizes, keep_experts=True, routing_seed=routing_seed)
+    first = last_only(build(shared(chip, bound)))
     _check_experts(first)
     if tokens == 1:
         (plan,) = planner(chip, trace, Flows(trace.model, [first]), options)
         return [Program(plan, requests, optional=idle)]
 
     def step(cached: int) -> list[Node]:
-        return build(bind(trace, sizes | {"seq": 1, "kv": cached}, every_expert=True))
+        return build(shared(chip, bind(trace, sizes | {"seq": 1, "kv": cached}, every_expert=True)))
 
     growth = Growth.of(step, prompt, prompt + tokens - 2)
     if [node.name for node in first] != [node.name for node in growth.high]:

@@ -23,6 +23,7 @@ from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
 from pimsim.mapping.planning.options import PlanOptions, input_bits_of, weight_bits_of
 from pimsim.mapping.planning.package import Package
+from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.placement import NoRoom
 from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Plan
@@ -44,6 +45,7 @@ def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
     """Map a trace on a chip, each tile where it comes; `pimsim.make_plan` goes on from there."""
     trace = bind_batch(trace)
     trace.require_bound()
+    trace = shared(chip, trace)
     return plan_flows(chip, trace, Flows(trace.model, [build(trace)]), options)[0]
 
 
