@@ -184,6 +184,10 @@ def test_the_twin_agrees_and_all_closes(kind: str, kv_heads: int | None) -> None
     result = simulate(chip, bound)
     closes(result)
     assert roofline(result).points
+    assert (
+        result.bounds["chip_interval_fs"] <= result.interval_fs
+    )  # what is done in another's kernel takes no time
+    assert result.prediction["interval_fs"] <= 1.02 * result.interval_fs
 
 
 @pytest.mark.parametrize("kind", CHIPS)

@@ -39,6 +39,8 @@ class ProcessorKind(Kind):
         super().__init__(site)
         self._found: dict[Hashable, list[Kernel]] = {}
         """What was found for an op; many are alike."""
+        self._times: dict[tuple[Kernel, ...], int] = {}
+        """How long kernels are predicted to take, fs."""
 
     def kernels(self, node: Node, weight_bits: int, input_bits: int, *, alone: bool = False) -> list[Kernel]:
         """Return how an op is done; `alone`, in one kernel."""
@@ -68,7 +70,7 @@ class ProcessorKind(Kind):
         except MappingError:  # no tile fits
             return False
         bits = self.site.place.precision.weight_bits, input_bits
-        return together < sum(predicted_fs(self.kernels(node, *bits), self.site) for node in nodes)
+        return together < sum(self._together_fs(node, *bits) for node in nodes)
 
     def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
         """Say how an op is cut; empty where there is nothing to say."""
@@ -81,11 +83,12 @@ class ProcessorKind(Kind):
 
     def service_fs(self, node: Node, slices: int = 1) -> float:
         """Return the time of an op's kernels at the chip's precision, over its positions, fs."""
+        if node.within:
+            return 0.0
         precision = self.site.place.precision
         if node.type in COLLECTIVES:
             return collective_fs(self.site, node, precision.input_bits) / node.positions
-        kernels = self.kernels(node, precision.weight_bits, precision.input_bits)
-        return predicted_fs(kernels, self.site) / node.positions
+        return self._together_fs(node, precision.weight_bits, precision.input_bits) / node.positions
 
     def predicted_fs(self, node: Node, weight_bits: int, input_bits: int) -> float:
         """Return how long an op keeps all sites of this name busy, shared out evenly, fs."""
@@ -94,7 +97,15 @@ class ProcessorKind(Kind):
         if node.type in COLLECTIVES:
             return collective_fs(self.site, node, input_bits)
         alone = 1 if self.site.sharers > 1 else self.site.count
-        return predicted_fs(self.kernels(node, weight_bits, input_bits), self.site) / alone
+        return self._together_fs(node, weight_bits, input_bits) / alone
+
+    def _together_fs(self, node: Node, weight_bits: int, input_bits: int) -> int:
+        """Return the predicted time of an op's kernels, fs."""
+        kernels = self.kernels(node, weight_bits, input_bits)
+        key = tuple(kernels)
+        if key not in self._times:
+            self._times[key] = predicted_fs(kernels, self.site)
+        return self._times[key]
 
     def kernel_rows(
         self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica

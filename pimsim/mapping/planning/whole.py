@@ -20,7 +20,7 @@ def stages_of(nodes: Sequence[Node], sites: Sequence[str | None], package: Packa
         if not kind.whole:
             continue
         own = [n for n, site in enumerate(sites) if site == name and kind.refusal(nodes[n]) == ""]
-        times = [0.0 if nodes[n].within else kind.service_fs(nodes[n]) * nodes[n].positions for n in own]
+        times = [kind.service_fs(nodes[n]) * nodes[n].positions for n in own]
         seats, total, before = package.seats_of(name), sum(times), 0.0
         for n, time in zip(own, times, strict=True):
             middle = (before + time / 2) / total
