@@ -19,7 +19,7 @@ from pimsim.trace.bind import bind
 from pimsim.units import format_si, format_time
 
 PAGE = Path(__file__).parents[1] / "docs" / "processors-compare.md"
-CHIPS = ("isaac", "hermes_llm", "tpuv4", "a100", "h100")
+CHIPS = ("isaac", "hermes_llm", "tpuv4", "a100", "h100", "edge_npu")
 TRACES = {
     "ResNet-50, one image": ("resnet50", {}),
     "BERT base, 128 tokens": ("bert_base", {"batch": 1, "seq": 128}),

@@ -89,7 +89,7 @@ CHIPS: dict[str, tuple[str, Data]] = {
     **{name: (name, {}) for name in presets.names("configs", ".yaml")},
     "isaac, adders": ("isaac", ADDERS),
     "dadiannao, two clocks": ("dadiannao", {"clocks": TWO_CLOCKS}),
-    **{name: (name, PROCESSORS) for name in ("a100", "h100", "l40s", "tpuv4")},
+    **{name: (name, PROCESSORS) for name in ("a100", "h100", "l40s", "rtx3090", "tpuv4", "edge_npu")},
     "isaac_simd": ("isaac_simd", {"tile.digital": WITHOUT_VECTOR}),  # so that ops go to the other sites
 }
 NAMED = {  # a memory that names a standard; its figures stand in no file then

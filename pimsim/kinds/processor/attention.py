@@ -65,12 +65,8 @@ def attend(
     if isinstance(unit, Systolic):
         return [_on_arrays(site, name, unit, attention, bits, where)]
     assert isinstance(unit, TensorUnit)
-    if bits > unit.bits:
-        raise MappingError(
-            f"it multiplies elements of {bits} bits, the unit '{name}' of '{site.name}' has {unit.bits}",
-            where=where,
-            mend=f"give --input-bits {unit.bits}, or a unit that is as wide",
-        )
+    if unit.type_for(bits) is None:
+        raise unit.refused(name, site.name, bits, where)
     choices = [
         _kernels(site, name, unit, attention, bits, tile)
         for tile in _tiles(site, unit, attention, bits, alone)
@@ -151,7 +147,7 @@ def _cycles(site: Processor, unit: TensorUnit, attention: Attention, bits: int, 
     by_score = vector.cost_of("Softmax")
     assert by_score is not None
     scores, features = tile.rows * tile.keys, attention.depth + attention.width
-    products = scores * features * each / (unit.lanes * unit.achievable)
+    products = scores * features * each / (unit.lanes * unit.achievable * unit.speed(bits))
     ratio = period_fs(site.clocks, vector.clock) / period_fs(site.clocks, unit.clock)
     softmax = scores * by_score * ratio * unit.count / (vector.lanes * vector.count)
     worked = max(products, softmax) if unit.asynchronous else products + softmax
@@ -192,8 +188,9 @@ def _kernels(
     pieces = tuple(cut(site, unit, total, cores, max(1, math.ceil(in_turn * each + fill)), in_turn))
     how = f"scores stay on the chip: tiles of {tile.rows} queries x {tile.keys} keys on {unit.count} cores"
     how += f", keys in {tile.split} parts" if tile.split > 1 else ""
-    spent = _spent(site, attention, sum(piece.times for piece in pieces))
-    kernels = [Kernel(name, pieces, how, streams=True, spent=spent)]
+    spent, kind = _spent(site, attention, sum(piece.times for piece in pieces)), unit.type_for(bits) or ""
+    how += f", {kind}" if kind else ""
+    kernels = [Kernel(name, pieces, how, streams=True, spent=spent, type=kind)]
     if tile.split > 1:
         parts = float(attention.queries * (attention.width + 2) * tile.split)
         kernels.append(added_up(site, parts, partial, 0 if stays else partial, stored))

@@ -12,6 +12,7 @@ from pimsim.chip.base import cost
 from pimsim.chip.parts.clock import period_fs
 from pimsim.kinds.processor.kernel import Kernel, Piece
 from pimsim.kinds.processor.site import Processor
+from pimsim.kinds.processor.tensor import TensorUnit
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.planning.planned import PlannedOp
@@ -213,7 +214,8 @@ class _Rows:
         resource = self._resource(path, unit.clock, 1, "compute")
         self.actors.lowered.instances[resource] = unit.count
         each = unit.cost_of(self.op.node.type) or 1.0
-        energy = cost(site.label(path), piece.elements * each, unit.action_pj) + self.kernel.spent
+        own = unit.energy_of(self.kernel.type) if isinstance(unit, TensorUnit) else unit.action_pj
+        energy = cost(site.label(path), piece.elements * each, own) + self.kernel.spent
         return [
             self._at_buffer(read.held, read.after, read.actions),
             bus,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from pimsim.chip.base import Use, no_effect, refuse
-from pimsim.chip.parts import DeviceMemory, Launcher, Links
+from pimsim.chip.parts import DeviceMemory, DigitalUnit, Launcher, Links
 from pimsim.chip.parts.clock import hertz
 from pimsim.chip.site import WorkSite
 from pimsim.chip.slot import Slot
@@ -106,10 +106,28 @@ class Processor(WorkSite):
     def macs_per_second(self) -> float:
         """Return the multiply-accumulates of a second of the units that do products, every lane at work."""
         return sum(
-            unit.per_second(self.clocks, self.count * unit.count) / cost
+            unit.per_second(self.clocks, self.count * unit.count)
+            * self._speed(unit, self._native_bits)
+            / cost
             for unit in self.digital.values()
             if (cost := unit.cost_of("MatMul")) is not None
         )
+
+    def speedup(self, bits: int) -> float:
+        """By the data type that its products take, and by zeros that are left out."""
+        units = [unit for unit in self.digital.values() if unit.cost_of("MatMul") is not None]
+        own = sum(unit.per_second(self.clocks, unit.count) * unit.speed(self._native_bits) for unit in units)
+        then = sum(unit.per_second(self.clocks, unit.count) * unit.speed(bits) for unit in units)
+        return then / own if own else 1.0
+
+    @property
+    def _native_bits(self) -> int:
+        return max(self.place.precision.weight_bits, self.place.precision.input_bits)
+
+    @staticmethod
+    def _speed(unit: DigitalUnit, bits: int) -> float:
+        """Multiply-accumulates of a lane, those by zeros that are left out counted too."""
+        return unit.speed(bits) * (2 if getattr(unit, "sparse_weights", False) else 1)
 
     def summary(self) -> str:
         """Units and memory."""
