@@ -93,9 +93,9 @@ arrays before it begins, and in the memory of a [processor](processors.md).
 """
 FOOT = """Moving data is what buffers, registers, buses, networks, links and memories take. Energy is of what is
 modelled, which differs: on processors registers, instructions, L1 and static power are not, on `hermes_llm` converters
-and registers stand in the arrays' figure and links are not. A processor runs each op as a kernel of its own, so one
-inference of a small model is mostly starts of kernels; libraries fuse ops and launch graphs, which is not modelled.
-`tpuv4` and the GPUs are made for batches; one inference fills none of them.
+and registers stand in the arrays' figure and links are not, on `edge_npu` LPDDR5 is not. A processor runs each op as a
+kernel of its own, but attention, so one inference of a small model is mostly starts of kernels; libraries fuse more and
+launch graphs, which is not modelled. `tpuv4` and the GPUs are made for batches; one inference fills none of them.
 """
 
 
