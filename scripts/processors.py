@@ -19,7 +19,7 @@ from pimsim.trace.bind import bind
 from pimsim.units import format_si, format_time
 
 PAGE = Path(__file__).parents[1] / "docs" / "processors-compare.md"
-CHIPS = ("isaac", "hermes_llm", "tpuv4", "a100", "h100")
+CHIPS = ("isaac", "hermes_llm", "tpuv4", "a100", "h100", "edge_npu")
 TRACES = {
     "ResNet-50, one image": ("resnet50", {}),
     "BERT base, 128 tokens": ("bert_base", {"batch": 1, "seq": 128}),
@@ -93,9 +93,9 @@ arrays before it begins, and in the memory of a [processor](processors.md).
 """
 FOOT = """Moving data is what buffers, registers, buses, networks, links and memories take. Energy is of what is
 modelled, which differs: on processors registers, instructions, L1 and static power are not, on `hermes_llm` converters
-and registers stand in the arrays' figure and links are not. A processor runs each op as a kernel of its own, so one
-inference of a small model is mostly starts of kernels; libraries fuse ops and launch graphs, which is not modelled.
-`tpuv4` and the GPUs are made for batches; one inference fills none of them.
+and registers stand in the arrays' figure and links are not, on `edge_npu` LPDDR5 is not. A processor runs each op as a
+kernel of its own, but attention, so one inference of a small model is mostly starts of kernels; libraries fuse more and
+launch graphs, which is not modelled. `tpuv4` and the GPUs are made for batches; one inference fills none of them.
 """
 
 

@@ -132,7 +132,11 @@ class _Rates:
             ops = (
                 2 if rule_of(planned["type"]).multiplies else 1
             )  # of an element: there it is a multiply-accumulate
-            rate = ops / site.ops_of(planned["on"]) * site.unit_gops(planned["on"])
+            rate = (
+                ops
+                / site.ops_of(planned["on"])
+                * site.unit_gops(planned["on"], max(planned["weight_bits"] or 0, self.result.input_bits))
+            )
             own = {"digital units": rate / (unit.cost_of(planned["type"]) or 1.0) * tiles}
         crossing = {
             "network": max(row["network_bytes_in"], row["network_bytes_out"]),  # either way at once

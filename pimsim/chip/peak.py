@@ -92,6 +92,12 @@ def peak(config: ChipConfig) -> Peak:
     )
 
 
+def tops_at(config: ChipConfig, bits: int) -> float:
+    """Return the peak throughput with elements of so many bits, in 1e12 operations a second."""
+    sites = config.sites.values()
+    return sum(2 * site.macs_per_second() * site.speedup(bits) / 1e12 for site in sites)
+
+
 def _row(use: Use) -> PeakRow:
     part, energy = use.part, use.part.action_pj
     return PeakRow(

@@ -134,6 +134,10 @@ class Site(Sourced, ABC):
         """Return the multiply-accumulates of a second at native precision, all sites at their peak."""
         return 0.0
 
+    def speedup(self, bits: int) -> float:
+        """Return how many times as fast it multiplies elements of so many bits as those of the chip's precision."""
+        return 1.0
+
     def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
         """Return what bounds all sites of this name, in 1e9 operations a second; 1 MAC = 2 operations."""
         return {}
@@ -276,16 +280,24 @@ class WorkSite(Site):
         if self.static_power_mw is not None:
             yield Use(self.name, Part(static_power_mw=self.static_power_mw), count)
 
+    @property
+    def sharers(self) -> int:
+        """Sites of a chip that do each op together, each a share of it; 1 where each does ops of its own."""
+        return 1
+
     def unit_of(self, operation: str) -> str | None:
         """Return the unit that does an op, as it lists it by name or has its class; None if there is none."""
         named = (name for name, unit in self.digital.items() if operation in unit.operations)
         classed = (name for name, unit in self.digital.items() if unit.cost_of(operation) is not None)
         return next(named, None) or next(classed, None)
 
-    def unit_gops(self, name: str) -> float:
-        """Return the operations of a second of a tile's units of a name, in 1e9; of a matrix unit's MAC 2."""
+    def unit_gops(self, name: str, bits: int) -> float:
+        """Return the operations of a second of a tile's units of a name, in 1e9; of a matrix unit's MAC 2.
+
+        With elements of so many bits.
+        """
         unit = self.digital[name]
-        return self.ops_of(name) * unit.per_second(self.clocks, unit.count) / 1e9
+        return self.ops_of(name) * unit.per_second(self.clocks, unit.count) * unit.speed(bits) / 1e9
 
     def ops_of(self, name: str) -> int:
         """Return the operations of an element in a unit: a matrix unit's are multiply-accumulates."""
@@ -294,7 +306,8 @@ class WorkSite(Site):
 
     def ceilings(self, weight_bits: int, input_bits: int) -> dict[str, float]:
         """Digital units, every lane at work."""
-        return {"digital units": self.count * sum(map(self.unit_gops, self.digital))}
+        bits = max(weight_bits, input_bits)
+        return {"digital units": self.count * sum(self.unit_gops(name, bits) for name in self.digital)}
 
     def ways(self) -> dict[str, float]:
         """Return what moves data in a site, in GB/s (1e9 bytes a second)."""

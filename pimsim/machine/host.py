@@ -26,7 +26,7 @@ class Mark:
     fs : int
         When that was.
     begun : int64, shape (actors,)
-        Firings that each actor had started.
+        Firings that each actor had started; 0 of those that send inputs.
     phase : int
         The phase of the run that began then.
     """
@@ -64,6 +64,9 @@ class Host:
         """Times, in fs, at which each inference's last output had come."""
         self.phase_ends: list[int] = []
         """Times, in fs, at which a phase of the run ended and the next began."""
+        self.periods = np.fromiter((actor.period for actor in net.actors), np.int64, len(net.actors))
+        """Firings of each actor for an inference: 0 of those that send inputs, as far ahead as there is room."""
+        self.periods[ends.sources] = 0
         self.marks: list[Mark] = []
         """The outputs number 1, 2, 4, 8, … and the last one, of those behind which the machine was still full."""
 
@@ -105,6 +108,12 @@ class Host:
         begun, actors = self.env.engine.firings_begun(), self.net.actors
         return all(begun[source] < self.requested * actors[source].period for source in self.ends.sources)
 
+    def begun(self) -> npt.NDArray[np.int64]:
+        """Return the firings that each actor has started, as `periods` counts them."""
+        found: npt.NDArray[np.int64] = self.env.engine.firings_begun()[: len(self.periods)].copy()
+        found[self.ends.sources] = 0
+        return found
+
     def _mark(self) -> None:
         """Note an output that has followers; phases begin at the first one and at those that are noted."""
         count = len(self.outputs)
@@ -116,8 +125,7 @@ class Host:
                 self.env.engine.move_phase()
             else:
                 self.end_phase()
-            begun = self.env.engine.firings_begun()
-            self.marks.append(Mark(count, self.env.engine.now, begun, len(self.phase_ends)))
+            self.marks.append(Mark(count, self.env.engine.now, self.begun(), len(self.phase_ends)))
         elif count == 1:
             self.end_phase()
 

@@ -115,7 +115,7 @@ class Machine:
         self.gates = Gates(self.env)
         self.controllers: list[Controller] = []
         self.work: list[tuple[int, int]] = []
-        """Of a run that is kept full: times, fs, and the firings of all actors that had been begun by then."""
+        """Of a run that is kept full: times, fs, and the firings, but the host's sends, that had been begun by then."""
         self.host = Host(self.env, self.net, self.ends[0], batch, pace)
         self.take_figures()
         self.substrate = Substrate(
@@ -255,11 +255,11 @@ class Machine:
         everything = self.host.request(self.batch)
         self.controllers = start_controllers(self)
         self.env.on_idle, self.env.most_events = self.check_alive, every
-        most, begun = inferences * sum(actor.period for actor in self.net.actors), 0
+        most, begun = inferences * int(self.host.periods.sum()), 0
         while not everything.triggered and not enough():
             self.env.step()
             if self.engine.events >= self.env.most_events:
-                begun = int(self.engine.firings_begun().sum())
+                begun = int(self.host.begun().sum())
                 self.work.append((self.engine.now, begun))
                 self.env.most_events = self.engine.events + every
             if begun >= most and self.engine.events >= few_events:

@@ -9,6 +9,7 @@ from pimsim.chip import Chip
 from pimsim.mapping.best import best_plan
 from pimsim.mapping.given.door import find_plans
 from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
+from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import flows_of
 from pimsim.mapping.planning.program import Program
@@ -46,6 +47,7 @@ def make_plan(
     asked = replace(options or PlanOptions(), **changes)
     trace = bind_batch(trace)
     trace.require_bound()
+    trace = shared(chip, trace)
     flows = flows_of(chip, trace, asked)
     if asked.optimize is not None:
         return best_plan(chip, trace, flows, asked)

@@ -24,4 +24,4 @@ def step_held_fs(step: Step) -> int:
 
 def path_latency_fs(path: Sequence[Step]) -> int:
     """Return the least time from the first request of a path to its end, fs."""
-    return sum(map(step_latency_fs, path))
+    return sum([step.latency if step.mvm is None else step_latency_fs(step) for step in path])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.chip.peak import tops_at
 from pimsim.machine.machine import Machine
 from pimsim.mapping.planning.apart import apart_notes
 from pimsim.mapping.planning.plan import Plan
@@ -100,7 +101,10 @@ def freeze(
             "steady": 2 * (macs / batch) / interval * 1e3,
             "per_watt": 2 * macs / joules / 1e12 if joules else None,
         },
-        "peak": {"tops": peak.tops * plan.package.chips, "watts": peak.watts * plan.package.chips},
+        "peak": {
+            "tops": tops_at(plan.chip.config, max(plan.weight_bits, plan.input_bits)) * plan.package.chips,
+            "watts": peak.watts * plan.package.chips,
+        },
         "utilisation": _utilisation(machine, latency, busy),
         "bounds": _bounds(machine, busy, least),
         "attribution": rows_of(machine.engine.charges().sum(axis=0), machine),

@@ -99,7 +99,7 @@ def _measured(machine: Machine) -> Interval | None:
     outputs, marks = machine.host.outputs, machine.host.marks
     if not marks:
         return None
-    whole = sum(actor.period for actor in machine.net.actors)
+    whole = int(machine.host.periods.sum())
     takes = _times_of_work([each for each in machine.work if each[0] >= marks[0].fs], whole)
     furthest = [min(takes), max(takes)] if takes else []  # of any mean, one of the two is the furthest off
     windows = [
@@ -122,14 +122,14 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     machine, begin, end
         Which outputs of which machine.
     whole : int
-        Firings of an inference.
+        Firings of an inference, but the host's sends.
     takes : sequence of Fraction
         Times in which as many were begun, fs.
     """
     count, time = end.outputs - begin.outputs, end.fs - begin.fs
     mean = Fraction(time, count)
     outputs = machine.host.outputs[begin.outputs - 1 : end.outputs]
-    by_actor = (end.begun - begin.begun)[: len(machine.net.actors)]
+    by_actor = end.begun - begin.begun
     begun = int(by_actor.sum())
     # In steady state as much is begun between two outputs as their inferences are.
     errors = [_standard_errors(outputs)]
@@ -138,8 +138,7 @@ def _between(machine: Machine, begin: Mark, end: Mark, whole: int, takes: Sequen
     if count == 1:  # actors may be as far on as before it, and yet not at the same point of a firing
         errors += [Fraction(math.floor(EXACT * mean))]
     if count == 1 and not takes:  # one gap alone, if every actor is as far on as before it
-        periods = np.fromiter((actor.period for actor in machine.net.actors), np.int64)
-        errors += [2 * mean * int(np.abs(by_actor - periods).sum()) / whole]
+        errors += [2 * mean * int(np.abs(by_actor - machine.host.periods).sum()) / whole]
     error = round(max(errors))
     return Interval(round(mean), error, _how(error, mean), count, len(machine.host.outputs), begin, end)
 

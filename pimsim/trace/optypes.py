@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pimsim.trace.shapes import cells, elementwise, experts, indexed, moves, products, spaces
+from pimsim.trace.shapes import cells, elementwise, exchanged, experts, indexed, moves, products, spaces
 from pimsim.trace.tensor import Shape, Signature
 
 
@@ -206,6 +206,9 @@ OP_TYPES: dict[str, OpType] = {
     # mixtures of experts: the rows of the tokens of one expert, and their sum, weighted, back in order
     "Dispatch": OpType(experts.dispatch, (2, 2), {"expert": _FLAG, **_EXPERTS}, sort="movement"),
     "Combine": OpType(experts.combine, (2, _MANY), _EXPERTS, sort="reduction"),
+    # what several processors exchange: partial sums are added up, or parts put together, so that all have the whole
+    "AllReduce": OpType(elementwise.same, (1, 1), {"degree": _COUNT}),
+    "AllGather": OpType(exchanged.gathered, (1, 1), {"axis": _AXIS, "degree": _COUNT}),
     # rearrangement
     "Concat": _moves(moves.concat, (1, _MANY), axis=_AXIS),
     "Reshape": _moves(moves.reshape),

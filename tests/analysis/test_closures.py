@@ -22,7 +22,7 @@ from pimsim.result.freeze import freeze
 from pimsim.run.experiment import Experiment
 from pimsim.trace import Trace
 
-CHIPS = [name for name in presets.names("configs", ".yaml") if name not in ("h100", "l40s")]
+CHIPS = [name for name in presets.names("configs", ".yaml") if name not in ("h100", "l40s", "rtx3090")]
 # Each is another one but for one thing; the longest trace, on several chips, does without: a minute of CPU.
 VARIANTS = {"hermes64_4phase", "isaac_simd"}
 # Processors, whose kernels are few: each against another and one chip of arrays; others are a100 but for figures.

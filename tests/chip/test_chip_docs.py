@@ -44,4 +44,6 @@ def test_documented_figures_are_the_computed_ones() -> None:
         "a100",
         "h100",
         "l40s",
+        "rtx3090",
+        "edge_npu",
     }

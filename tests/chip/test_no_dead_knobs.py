@@ -89,7 +89,7 @@ CHIPS: dict[str, tuple[str, Data]] = {
     **{name: (name, {}) for name in presets.names("configs", ".yaml")},
     "isaac, adders": ("isaac", ADDERS),
     "dadiannao, two clocks": ("dadiannao", {"clocks": TWO_CLOCKS}),
-    **{name: (name, PROCESSORS) for name in ("a100", "h100", "l40s", "tpuv4")},
+    **{name: (name, PROCESSORS) for name in ("a100", "h100", "l40s", "rtx3090", "tpuv4", "edge_npu")},
     "isaac_simd": ("isaac_simd", {"tile.digital": WITHOUT_VECTOR}),  # so that ops go to the other sites
 }
 NAMED = {  # a memory that names a standard; its figures stand in no file then
@@ -113,7 +113,18 @@ BESIDE_PIM = {  # products by weights go to the memory that computes, one more w
 }
 CHIPS["a100_pim"] = ("a100_pim", BESIDE_PIM)
 OWN_PIM = pathlib.Path(__file__).with_name("hbm2_pim_own.yaml")
-ONLY = {"hermes_llm, hbm2": "sites.memory.", "a100_pim": "sites.pim."}  # of these chips, only these keys
+SHARED = {
+    **PROCESSORS,
+    "tile.count": 4,
+    "tile.share": "tensor",
+    "tile.digital.tensor.types": {},
+}  # every op on both
+CHIPS["a100, shared"] = ("a100", SHARED)
+ONLY: dict[str, str | tuple[str, ...]] = {  # of these chips, only these keys
+    "hermes_llm, hbm2": "sites.memory.",
+    "a100_pim": "sites.pim.",
+    "a100, shared": ("sites.tile.links", "sites.tile.share", "sites.tile.digital.tensor.bits"),
+}
 FIGURES = ("latency_fs", "outputs_fs", "interval_fs", "energy", "area_um2", "chips", "wear", "first_token_fs")
 ONLY_WORDS = {"Murmann.force", "Cco.force"}  # and what is published
 DECODER, CAUSAL = (
@@ -166,7 +177,8 @@ def leaves(data: Any, path: Path = ()) -> Iterator[Path]:
     """The paths of all values that are no text; the costs of ops have a test of their own."""
     if isinstance(data, Mapping) and data:
         for key, value in data.items():
-            if key not in TEXTS and key not in ("operations", "classes"):
+            left_out = path[-1:] == ("types",) and value is None  # of a chip that this one extends
+            if key not in TEXTS and key not in ("operations", "classes") and not left_out:
                 yield from leaves(value, (*path, key))
     else:
         yield path

@@ -9,7 +9,7 @@ from pimsim.chip import Chip
 from pimsim.errors import ConfigError
 from pimsim.trace.optypes import OP_TYPES, class_of
 
-NO_WORK = ("Input", "Conv", "Gemm")  # the host's, and what arrays do
+NO_WORK = ("Input", "Conv", "Gemm", "AllReduce", "AllGather")  # the host's, what arrays do, and what links do
 
 
 @pytest.mark.parametrize("preset", presets.names("configs", ".yaml"))

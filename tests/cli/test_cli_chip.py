@@ -26,6 +26,7 @@ def test_list_names_every_preset_on_a_line() -> None:
         "a100",
         "a100_pim",
         "dadiannao",
+        "edge_npu",
         "h100",
         "hermes64",
         "hermes64_4phase",
@@ -34,6 +35,7 @@ def test_list_names_every_preset_on_a_line() -> None:
         "isaac_simd",
         "l40s",
         "puma",
+        "rtx3090",
         "tpuv4",
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pimsim.chip import Chip
@@ -96,3 +97,37 @@ def matmul(m: int, n: int, k: int) -> Trace:
     x = model.input(m, k)
     model.add("MatMul", (x,), (m, n), [("weight", (k, n))])
     return model.trace(f"{m}x{n}x{k}")
+
+
+def attention(
+    batch: int, heads: int, kv_heads: int, rows: int, keys: int, depth: int, *, causal: bool = False
+) -> Trace:
+    """Attention of so many rows to so many keys, those before them in a cache, as a trace writes it; no projections."""
+    model = Builder()
+
+    def by_heads(many: int) -> str:
+        x = model.input(batch, rows, many * depth)
+        cut = model.add("Reshape", (x,), (batch, rows, many, depth))
+        return model.add("Transpose", (cut,), (batch, many, rows, depth), perm=(0, 2, 1, 3))
+
+    def all_keys(x: str) -> str:
+        before, shape = (batch, kv_heads, keys - rows, depth), (batch, kv_heads, keys, depth)
+        if keys > rows:
+            x = model.add("Concat", (x,), shape, [("cache", before)], axis=2)
+            op = model.ops[-1]
+            model.ops[-1] = replace(op, inputs=op.inputs[::-1])  # what the cache holds comes first
+        if kv_heads == heads:
+            return x
+        share = heads // kv_heads
+        wide = model.add("Reshape", (x,), (batch, kv_heads, 1, keys, depth))
+        more = model.add("Expand", (wide,), (batch, kv_heads, share, keys, depth))
+        return model.add("Reshape", (more,), (batch, heads, keys, depth))
+
+    queries, keyed, values = by_heads(heads), all_keys(by_heads(kv_heads)), all_keys(by_heads(kv_heads))
+    turned = model.add("Transpose", (keyed,), (batch, heads, depth, keys), perm=(0, 1, 3, 2))
+    about = {"causal": 1} if causal else {}
+    scores = model.add("MatMul", (queries, turned), (batch, heads, rows, keys), **about)
+    scaled = model.add("Mul", (scores,), (batch, heads, rows, keys), [("constant", ())])
+    shares = model.add("Softmax", (scaled,), (batch, heads, rows, keys), axis=3)
+    model.add("MatMul", (shares, values), (batch, heads, rows, depth))
+    return model.trace("attention")

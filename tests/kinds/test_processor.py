@@ -62,6 +62,25 @@ def test_inferences_run_one_after_another_on_one_processor_and_in_stages_on_two(
     assert {tile for row in two.plan for tile in row["tiles"]} == {0, 1}
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_inference_shows_the_interval_of_a_long_run(count: int) -> None:
+    """The host sends inputs far ahead, more firings than kernels have: they are no progress of the machine.
+
+    From below: the busiest resource's work. From above: what a long batch takes, and on one processor the latency.
+    """
+    model = Builder()
+    model.relu(model.conv(model.relu(model.conv(model.input(1, 3, 96, 96), 8, (3, 3))), 8, (3, 3)))
+    chip, trace = processor(TWO if count == 2 else {"tile.launcher.launch_ns": 5000.0}), model.trace()
+    one, batch = simulate(chip, trace), simulate(chip, trace, 24)
+    assert batch.interval_how == "settled"
+    assert one.interval_how != "bound"
+    assert one.interval_fs >= one.bounds["interval_fs"]
+    assert abs(one.interval_fs - batch.interval_fs) <= one.interval_error_fs + batch.interval_error_fs
+    assert (batch.latency_fs - one.latency_fs) / 23 == pytest.approx(one.interval_fs, rel=0.02)
+    if count == 1:
+        assert 0.5 * one.latency_fs < one.interval_fs <= one.latency_fs
+
+
 @pytest.mark.parametrize("launch_ns", [100.0, 1000.0])
 def test_each_kernel_is_started(launch_ns: float) -> None:
     """So many kernels, so many starts, all on the critical path of a chain of ops."""
@@ -117,7 +136,8 @@ def test_what_passes_and_does_not_fit_is_read_again_each_time(dataflow: str, lef
 def test_a_causal_mask_is_skipped_if_the_units_say_so() -> None:
     skipping = {f"tile.digital.{unit}.skips_masked": True for unit in ("matrix", "vector")}
     bound = bind(decoder(1, 4, 32, causal=True), {"batch": 1, "seq": 64, "kv": 0})
-    plain, skipped = simulate(processor(), bound), simulate(processor(skipping), bound)
+    written = {"tile.attention": "written"}
+    plain, skipped = (simulate(processor({**written, **more}), bound) for more in ({}, skipping))
     assert skipped.latency_fs < plain.latency_fs
     assert skipped.macs < plain.macs
 

@@ -160,7 +160,9 @@ def test_operators_on_an_a100(kind: str, most: float) -> None:
     assert mean(rows) <= most
 
 
-@pytest.mark.parametrize(("preset", "us"), [("a100", 2.62), ("h100", 2.43), ("l40s", 1.64)])
+@pytest.mark.parametrize(
+    ("preset", "us"), [("a100", 2.62), ("h100", 2.43), ("l40s", 1.64), ("rtx3090", 2.05)]
+)
 def test_a_small_kernel_takes_what_the_microbenchmark_takes(preset: str, us: float) -> None:
     """65.5 kB through a scale by a constant: the source of `launch_ns` (gpu-benches, `gpu-small-kernels`)."""
     model = Builder()

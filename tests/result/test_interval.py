@@ -95,7 +95,7 @@ def test_one_gap_is_as_sure_as_its_actors_are_steady() -> None:
     assert is_exact(full)
     assert steady.error_fs == steady.fs // 200
     begin, end = full.host.marks
-    moved, whole = begin.begun.copy(), sum(actor.period for actor in full.net.actors)
+    moved, whole = begin.begun.copy(), int(full.host.periods.sum())
     most, other = np.argsort(moved)[-2:]
     by = -(-whole // 100)
     moved[most] -= by

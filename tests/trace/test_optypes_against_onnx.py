@@ -21,6 +21,7 @@ from pimsim.trace.optypes import OP_TYPES
 REFUSED = ("found 'string' (text)", "training mode", "deviation is read", "its output 'z' is not supported")
 NO_CASE = (
     *("Input", "DataMovement", "Dispatch", "Combine", "LSTMCell", "GRUCell"),  # a trace's own
+    *("AllReduce", "AllGather"),  # what processors that share ops exchange
     "GlobalLpPool",  # ONNX has no case of it
     "LayerNormalization",  # its cases all read its mean
 )

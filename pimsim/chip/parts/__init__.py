@@ -11,6 +11,7 @@ from pimsim.chip.parts.device_memory import DeviceMemory
 from pimsim.chip.parts.digital_unit import DigitalUnit
 from pimsim.chip.parts.external_links import ExternalLinks
 from pimsim.chip.parts.launcher import Launcher
+from pimsim.chip.parts.links import Links
 from pimsim.chip.parts.network import Network
 from pimsim.chip.parts.other import Other
 from pimsim.chip.parts.port import Port
@@ -30,6 +31,7 @@ __all__ = [
     "DigitalUnit",
     "ExternalLinks",
     "Launcher",
+    "Links",
     "Model",
     "Network",
     "Other",

@@ -88,6 +88,10 @@ class DigitalUnit(Part):
         by_class = self.classes.get(of_class) if of_class is not None else None
         return self.operations.get(operation, by_class)
 
+    def speed(self, bits: int) -> float:
+        """Return how many times as fast it is with elements of so many bits: 1 where width makes no difference."""
+        return 1.0
+
     def work(self, operation: str, elements: float, rows: int, clocks: Clocks) -> Visit:
         """Do an op for one firing.
 

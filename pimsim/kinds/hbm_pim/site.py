@@ -99,7 +99,7 @@ class HbmPim(Processor):
         """Return the multiply-accumulates of a second: one in each lane with every column, at the most."""
         return self.count * _macs_per_second(self.timings, self.channels)
 
-    def unit_gops(self, name: str) -> float:
+    def unit_gops(self, name: str, bits: int) -> float:
         """Return the operations of a second of a site's units, in 1e9: a multiply-accumulate a lane and column."""
         return 2 * _macs_per_second(self.timings, self.channels) / 1e9
 

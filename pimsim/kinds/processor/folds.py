@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from pimsim.errors import MappingError
 from pimsim.kinds.processor.kernel import MOST_PIECES, Piece, Total, dealt, operand_bits, share_of, widths_of
-from pimsim.kinds.processor.product import Product, product_of, unmasked
+from pimsim.kinds.processor.product import product_of, unmasked
 from pimsim.kinds.processor.site import Processor
 from pimsim.kinds.processor.systolic import Systolic
 from pimsim.mapping.flow.dataflow import Node
@@ -38,7 +38,7 @@ def folds(site: Processor, unit: Systolic, node: Node, weight_bits: int, input_b
     passing, stationary = (left, right) if unit.dataflow == "weight-stationary" else (right, left)
     kept = passing <= 8 * site.buffer.capacity_bytes // 2
     loaded = stationary + (1 if kept else unit.passes(product)) * passing + sum(others)
-    fed = _fed(unit, product, *widths)
+    fed = unit.fed(product, *widths)
     sums = outputs * site.place.precision.accumulator_bits
     total = Total(loaded, fed, sums, outputs * node.bits, float(product.macs))
     cost = unit.cost_of(op.type)
@@ -49,15 +49,3 @@ def folds(site: Processor, unit: Systolic, node: Node, weight_bits: int, input_b
     alike = (waves - 1) // together
     each = Fraction(together * unit.count, unit.folds(product))
     yield from dealt(total, alike, each, together * cycles, (waves - alike * together) * cycles)
-
-
-def _fed(unit: Systolic, product: Product, left_bits: int, right_bits: int) -> int:
-    """Return the bits that go from the buffer into the arrays: what stays once, what passes once each pass."""
-    batch, m, n, k = product
-    passes = unit.passes(product)
-    across = -(-n // unit.columns)
-    return {
-        "output-stationary": batch * (across * m * k * left_bits + passes * k * n * right_bits),
-        "weight-stationary": batch * (k * n * right_bits + passes * m * k * left_bits),
-        "input-stationary": batch * (m * k * left_bits + passes * k * n * right_bits),
-    }[unit.dataflow]

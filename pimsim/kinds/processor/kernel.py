@@ -68,6 +68,8 @@ class Kernel:
         Whether operands pass through the buffer as they are worked on, so that it need not hold whole pieces.
     spent : Energy
         What the work on each piece costs beside the unit's own energy, by part.
+    type : str
+        The data type that it multiplies in; empty where the unit has but one.
     """
 
     unit: str
@@ -75,6 +77,7 @@ class Kernel:
     how: str = ""
     streams: bool = False
     spent: Energy = ()
+    type: str = ""
 
     @property
     def last(self) -> Piece:

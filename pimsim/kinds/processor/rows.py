@@ -12,6 +12,7 @@ from pimsim.chip.base import cost
 from pimsim.chip.parts.clock import period_fs
 from pimsim.kinds.processor.kernel import Kernel, Piece
 from pimsim.kinds.processor.site import Processor
+from pimsim.kinds.processor.tensor import TensorUnit
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.lowering.actors import Actors, Readers
 from pimsim.mapping.planning.planned import PlannedOp
@@ -30,13 +31,13 @@ class Growing(NamedTuple):
     growth : Growth
         Of the data flow.
     at : callable
-        Cached tokens to the kernel, always in as many pieces.
+        Cached tokens to the kernels, always as many, in as many pieces.
     alike : hashable
         What tells such kernels from those that cost something else.
     """
 
     growth: Growth
-    at: Callable[[int], Kernel]
+    at: Callable[[int], list[Kernel]]
     alike: Hashable
 
 
@@ -61,7 +62,7 @@ def kernel_rows(
     """
     first = end = -1
     for number, kernel in enumerate(kernels):
-        rows = _Rows(actors, site, kernel, op, index, tile, growing)
+        rows = _Rows(actors, site, kernel, op, index, tile, growing, number)
         rows.mark = f".k{number}" if len(kernels) > 1 else ""
         launch = actors.actor(op, index, f"{rows.mark}.launch", [rows.launch()], depth=1)
         if number:
@@ -115,8 +116,10 @@ class _Rows:
         index: int,
         tile: int,
         growing: Growing | None,
+        number: int,
     ) -> None:
         self.actors, self.site, self.kernel, self.growing = actors, site, kernel, growing
+        self.number = number
         self.net, self.op, self.index, self.tile, self.mark = actors.net, op, index, tile, ""
 
     # -- actors and streams ------------------------------------------------------------------------------------
@@ -126,8 +129,8 @@ class _Rows:
         if self.growing is None:
             return self.net.add_path(steps(self.kernel.pieces[number]))
         growth, at, alike = self.growing
-        key = alike, steps.__name__, number
-        return self.actors.add_growing(lambda cached: steps(at(cached).pieces[number]), key, growth)
+        which, key = self.number, (alike, self.number, steps.__name__, number)
+        return self.actors.add_growing(lambda cached: steps(at(cached)[which].pieces[number]), key, growth)
 
     def actor(self, name: str, path: int, times: int, depth: int) -> int:
         """An actor that fires once a piece."""
@@ -211,7 +214,8 @@ class _Rows:
         resource = self._resource(path, unit.clock, 1, "compute")
         self.actors.lowered.instances[resource] = unit.count
         each = unit.cost_of(self.op.node.type) or 1.0
-        energy = cost(site.label(path), piece.elements * each, unit.action_pj) + self.kernel.spent
+        own = unit.energy_of(self.kernel.type) if isinstance(unit, TensorUnit) else unit.action_pj
+        energy = cost(site.label(path), piece.elements * each, own) + self.kernel.spent
         return [
             self._at_buffer(read.held, read.after, read.actions),
             bus,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pimsim.kinds.processor.attention import attend
 from pimsim.kinds.processor.folds import folds
 from pimsim.kinds.processor.kernel import Kernel
 from pimsim.kinds.processor.site import Processor
@@ -38,6 +39,8 @@ def schedule(
     assert name is not None
     assert node.op is not None
     unit, multiplies = site.digital[name], rule_of(node.type).multiplies
+    if node.attention is not None:
+        return attend(site, node.op, node.attention, node.read_bits, alone=alone)
     if multiplies and isinstance(unit, Systolic):
         return [Kernel(name, tuple(folds(site, unit, node, weight_bits, input_bits)))]
     if multiplies and isinstance(unit, TensorUnit):

@@ -7,12 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pimsim.chip.base import Use
-from pimsim.chip.parts import DeviceMemory, Launcher
+from pimsim.chip.base import Use, no_effect, refuse
+from pimsim.chip.parts import DeviceMemory, DigitalUnit, Launcher, Links
 from pimsim.chip.parts.clock import hertz
 from pimsim.chip.site import WorkSite
 from pimsim.chip.slot import Slot
 from pimsim.registry import named
+
+COLLECTIVES = ("AllGather", "AllReduce")
+"""Ops in which processors exchange what they have."""
 
 
 class Processor(WorkSite):
@@ -28,6 +31,14 @@ class Processor(WorkSite):
         Where weights, inputs and results of all kernels lie.
     launcher : Launcher
         What starts kernels.
+    attention : str
+        How attention is done: ``written``, op by op, scores through the memory; ``tiled``, in one kernel that keeps
+        scores on the chip, tile by tile (FlashAttention); ``auto``, whichever is predicted to be faster.
+    share : str
+        How several processors share a model: ``stages``, each does ops of its own, one after another; ``tensor``, each
+        does a share of every op, and they exchange results over their links.
+    links : Links, optional
+        To the other processors.
     in_flight : int
         Pieces of a kernel whose operands may be in the buffer or on their way: two are double buffering.
     """
@@ -37,6 +48,14 @@ class Processor(WorkSite):
 
     kind: Literal["processor"] = "processor"
     in_flight: Annotated[int, Field(ge=1, le=1024)] = 3
+    attention: Annotated[
+        Literal["auto", "tiled", "written"],
+        Field(json_schema_extra=no_effect("only attention, on systolic arrays and tensor units")),
+    ] = "auto"
+    share: Annotated[
+        Literal["stages", "tensor"], Field(json_schema_extra=no_effect("only several processors"))
+    ] = "stages"
+    links: Annotated[Links, Slot("parts", Links)] | None = None
     memory: Annotated[DeviceMemory, Slot("parts", DeviceMemory)]
     launcher: Annotated[Launcher, Slot("parts", Launcher)]
 
@@ -55,7 +74,30 @@ class Processor(WorkSite):
         """Memory, launcher, and what every site has."""
         yield "memory", self.memory.clock
         yield "launcher", self.launcher.clock
+        if self.links is not None:
+            yield "links", self.links.clock
         yield from super().clocked()
+
+    def check(self) -> None:
+        """Refuse processors that share ops and have no links to exchange results."""
+        super().check()
+        if self.sharers > 1 and self.links is None:
+            raise refuse(
+                "links", None, f"links between the {self.seats} processors, as share: tensor needs them"
+            )
+        if self.sharers > 1 and super().unit_of("Accumulate") is None:
+            raise refuse("digital", list(self.digital), "a unit with Accumulate, to add exchanged sums up")
+
+    @property
+    def sharers(self) -> int:
+        """All of them, if they share ops."""
+        return self.seats if self.share == "tensor" else 1
+
+    def unit_of(self, operation: str) -> str | None:
+        """What is exchanged is added up by the unit that accumulates."""
+        if operation in COLLECTIVES:
+            return None if self.links is None else super().unit_of("Accumulate")
+        return super().unit_of(operation)
 
     def weights(self, bits: int) -> int:
         """Return the weights of so many bits that all memories hold."""
@@ -64,10 +106,28 @@ class Processor(WorkSite):
     def macs_per_second(self) -> float:
         """Return the multiply-accumulates of a second of the units that do products, every lane at work."""
         return sum(
-            unit.per_second(self.clocks, self.count * unit.count) / cost
+            unit.per_second(self.clocks, self.count * unit.count)
+            * self._speed(unit, self._native_bits)
+            / cost
             for unit in self.digital.values()
             if (cost := unit.cost_of("MatMul")) is not None
         )
+
+    def speedup(self, bits: int) -> float:
+        """By the data type that its products take, and by zeros that are left out."""
+        units = [unit for unit in self.digital.values() if unit.cost_of("MatMul") is not None]
+        own = sum(unit.per_second(self.clocks, unit.count) * unit.speed(self._native_bits) for unit in units)
+        then = sum(unit.per_second(self.clocks, unit.count) * unit.speed(bits) for unit in units)
+        return then / own if own else 1.0
+
+    @property
+    def _native_bits(self) -> int:
+        return max(self.place.precision.weight_bits, self.place.precision.input_bits)
+
+    @staticmethod
+    def _speed(unit: DigitalUnit, bits: int) -> float:
+        """Multiply-accumulates of a lane, those by zeros that are left out counted too."""
+        return unit.speed(bits) * (2 if getattr(unit, "sparse_weights", False) else 1)
 
     def summary(self) -> str:
         """Units and memory."""
@@ -81,6 +141,8 @@ class Processor(WorkSite):
         yield Use(self.label("memory"), self.memory, self.count, rate)
         starts = self.count * self.launcher.per_second(self.clocks)
         yield Use(self.label("launcher"), self.launcher, self.count, starts)
+        if self.links is not None:
+            yield Use(self.label("links"), self.links, self.count, self.count * self.links.per_second())
         if self.output_register is not None:
             moved = self.count * self.bus.width_bits / 8 * hertz(self.clocks, self.bus.clock)
             yield Use(self.label("output_register"), self.output_register, self.count, moved)

@@ -77,3 +77,14 @@ class Systolic(DigitalUnit):
             "weight-stationary": -(-product.n // self.columns),
             "input-stationary": -(-product.m // self.columns),
         }[self.dataflow]
+
+    def fed(self, product: Product, left_bits: int, right_bits: int) -> int:
+        """Return the bits that go from the buffer into the arrays: what stays once, what passes once each pass."""
+        batch, m, n, k = product
+        passes = self.passes(product)
+        across = -(-n // self.columns)
+        return {
+            "output-stationary": batch * (across * m * k * left_bits + passes * k * n * right_bits),
+            "weight-stationary": batch * (k * n * right_bits + passes * m * k * left_bits),
+            "input-stationary": batch * (m * k * left_bits + passes * k * n * right_bits),
+        }[self.dataflow]

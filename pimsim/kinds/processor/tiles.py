@@ -68,6 +68,8 @@ class Task(NamedTuple):
         Elements of the result, and bits of one.
     cost : float
         Of a multiply-accumulate, cycles a lane.
+    sparse : bool
+        Whether two of four elements of the right matrix in a row are zero, and left out.
     """
 
     product: Product
@@ -77,6 +79,7 @@ class Task(NamedTuple):
     outputs: int
     output_bits: int
     cost: float
+    sparse: bool
 
 
 def tiles(
@@ -104,19 +107,18 @@ def tiles(
     if unit.skips_masked and node.seen < 1:
         product = unmasked(product, node)
     widths = widths_of(node, weight_bits, input_bits)
-    if max(widths) > unit.bits:
-        raise MappingError(
-            f"it multiplies elements of {max(widths)} bits, the unit '{name}' of '{site.name}' has {unit.bits}",
-            where=f"op '{op.name}' ({op.type})",
-            mend=f"give --weight-bits {unit.bits} --input-bits {unit.bits}, or a unit that is as wide",
-        )
+    if unit.type_for(max(widths)) is None:
+        raise unit.refused(name, site.name, max(widths), f"op '{op.name}' ({op.type})")
     share = share_of(node)
     product = product._replace(m=max(1, round(product.m * share)))
     left, right, *others = operand_bits(node, weight_bits, input_bits, share)
+    sparse = unit.sparse_weights and op.inputs[1].role == "weight"
+    if sparse:
+        right = _pruned(right, widths[1])
     cost = unit.cost_of(op.type)
     assert cost is not None
     outputs = math.ceil(op.output.elements * share)
-    task = Task(product, widths, (left, right), sum(others), outputs, node.bits, cost)
+    task = Task(product, widths, (left, right), sum(others), outputs, node.bits, cost, sparse)
     choices = [_kernels(site, name, unit, task, tile) for tile in _candidates(site, unit, task, alone)]
     if not choices:
         least = STAGES * K_STEP * unit.rows * sum(widths) / 8192
@@ -128,6 +130,11 @@ def tiles(
     times = [sum(kernel.predicted_fs(site) for kernel in kernels) for kernels in choices]
     close = [each for each, time in zip(choices, times, strict=True) if time <= CLOSE * min(times)]
     return min(close, key=_fed)
+
+
+def _pruned(bits: int, width: int) -> int:
+    """Return the bits of a matrix of which half is left, with two bits of index for each element."""
+    return math.ceil(bits / width * (width + 2) / 2)
 
 
 def _fed(kernels: Sequence[Kernel]) -> int:
@@ -164,22 +171,29 @@ def _kernels(site: Processor, name: str, unit: TensorUnit, task: Task, tile: Til
     count = product.batch * grid[0] * grid[1] * tile.split
     rows, columns = min(tile.rows, product.m), min(tile.columns, product.n)
     left, right = rows * task.widths[0], columns * task.widths[1]
+    if task.sparse:
+        right = _pruned(right, task.widths[1])
     fed = math.ceil(depth * (left + right - (1 - 1 / unit.cluster) * max(left, right)))
-    worked = tile.rows * tile.columns * depth * task.cost / (unit.lanes * unit.achievable)
+    kept, name_of_type = 0.5 if task.sparse else 1.0, unit.type_for(max(task.widths)) or ""
+    rate = unit.lanes * unit.achievable * unit.speed(max(task.widths))
+    worked = tile.rows * tile.columns * depth * task.cost * kept / rate
     cycles = math.ceil(max(worked, fed / unit.feed_bits))
     partial = task.outputs * tile.split * site.place.precision.accumulator_bits
     stays = 2 * partial <= 8 * site.buffer.capacity_bytes
     stored = task.outputs * task.output_bits if tile.split == 1 else 0 if stays else partial
     loaded = _loaded(site, unit, task, grid) + task.others
     sums = stored if tile.split == 1 else partial
-    total = Total(loaded, count * fed, sums, stored, float(product.macs))
+    total = Total(loaded, count * fed, sums, stored, product.macs * kept)
     how = f"tiles of {tile.rows} x {tile.columns} on {unit.count} cores, {count / unit.count:.3g} waves"
     how += f", K in {tile.split} parts" if tile.split > 1 else ""
     waves = -(-count // unit.count)
-    pieces = _pieces(site, unit, total, min(count, unit.count), waves * cycles, waves * -(-depth // K_STEP))
-    kernels = [Kernel(name, tuple(pieces), how, streams=True)]
+    pieces = cut(site, unit, total, min(count, unit.count), waves * cycles, waves * -(-depth // K_STEP))
+    how += f", {name_of_type}" if name_of_type else ""
+    how += ", 2:4 sparse" if task.sparse else ""
+    kernels = [Kernel(name, tuple(pieces), how, streams=True, type=name_of_type)]
     if tile.split > 1:
-        kernels.append(_reduction(site, task, partial, 0 if stays else partial, tile.split))
+        parts, out = float(task.outputs * tile.split), task.outputs * task.output_bits
+        kernels.append(added_up(site, parts, partial, 0 if stays else partial, out))
     return kernels
 
 
@@ -202,7 +216,7 @@ def _loaded(site: Processor, unit: TensorUnit, task: Task, grid: tuple[int, int]
     return least
 
 
-def _pieces(
+def cut(
     site: Processor, unit: TensorUnit, total: Total, cores: int, cycles: int, steps: int
 ) -> Iterator[Piece]:
     """Cut a kernel into equal pieces: `in_flight` of them fill the scratchpads of the cores at work."""
@@ -213,12 +227,21 @@ def _pieces(
     yield from dealt(total, pieces - 1, Fraction(1, pieces), each, max(1, cycles - (pieces - 1) * each))
 
 
-def _reduction(site: Processor, task: Task, partial: int, loaded: int, split: int) -> Kernel:
-    """Return the kernel that adds the parts of K up, from the buffer if they are still there."""
+def added_up(site: Processor, elements: float, partial: int, loaded: int, stored: int) -> Kernel:
+    """Return the kernel that adds parts of sums up, from the buffer if they are still there.
+
+    Parameters
+    ----------
+    site : Processor
+        With a unit that has ``Accumulate``.
+    elements : float
+        Of all parts.
+    partial, loaded, stored : int
+        Bits of these, those that come from the memory, and those of the result.
+    """
     name = site.unit_of("Accumulate")
     assert name is not None
-    unit, elements = site.digital[name], float(task.outputs * split)
+    unit = site.digital[name]
     visit = unit.work("Accumulate", elements / unit.count, 1, site.clocks)
     cycles = visit.held // site.clocks[unit.clock].period_fs
-    stored = task.outputs * task.output_bits
-    return Kernel(name, (Piece(1, cycles, loaded, partial, stored, stored, elements),), "parts of K added")
+    return Kernel(name, (Piece(1, cycles, loaded, partial, stored, stored, elements),), "parts added")

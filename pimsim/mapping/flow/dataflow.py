@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.mapping.flow.attention import Attention
 from pimsim.mapping.flow.causal import Triangle
 from pimsim.mapping.flow.layout import Layout, Table
 from pimsim.mapping.flow.windows import Window
@@ -131,6 +132,10 @@ class Node:
         The expert that it is an op of: from the Dispatch to the last op before the Combine.
     bits : int
         Of an element that it puts out.
+    attention : Attention, optional
+        What its kernel does, if that is all of attention up to this product.
+    within : str
+        The op in whose kernel it is done; empty for one of its own.
     """
 
     name: str
@@ -147,6 +152,8 @@ class Node:
     seen: float = 1.0
     scores: Triangle | None = None
     bits: int = 0
+    attention: Attention | None = None
+    within: str = ""
 
     @property
     def on_arrays(self) -> bool:

@@ -81,8 +81,12 @@ class Growth:
             )
             for a, b in zip(low.edges, high.edges, strict=True)
         ]
+        attention = high.attention
+        if attention is not None and low.attention is not None:
+            attention = attention._replace(keys=between(low.attention.keys, attention.keys))
         return replace(
             high,
+            attention=attention,
             work=float(between(low.work, high.work)),
             features=between(low.features, high.features),
             edges=edges,
@@ -105,9 +109,9 @@ def op_between(low: Op, high: Op, share: Fraction) -> Op:
     return replace(high, inputs=tuple(inputs), outputs=tuple(outputs))
 
 
-def figures(node: Node) -> tuple[float | tuple[int, ...], ...]:
+def figures(node: Node) -> tuple[float | tuple[float, ...] | None, ...]:
     """Return the figures of a node that may grow."""
-    return (node.work, node.features, *map(_of_edge, node.edges))
+    return (node.work, node.features, node.attention, *map(_of_edge, node.edges))
 
 
 def _of_edge(edge: Edge) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pimsim.mapping.flow.dataflow import Edge, Node
+from pimsim.mapping.flow.fused import Chain, fused
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Layout
 
@@ -27,9 +28,10 @@ def wholly(programs: Sequence[list[Node]], which: Sequence[bool]) -> list[list[N
     return [_wholly(nodes, which) for nodes in programs]
 
 
-def grown_wholly(growth: Growth, which: Sequence[bool]) -> Growth:
-    """Return how the same data flow grows with the tokens in a cache."""
-    return replace(growth, low=_wholly(growth.low, which), high=_wholly(growth.high, which))
+def grown_wholly(growth: Growth, which: Sequence[bool], chains: Sequence[Chain] = ()) -> Growth:
+    """Return how the same data flow grows with the tokens in a cache, chains in one kernel each."""
+    low, high = (fused(_wholly(nodes, which), nodes, chains) for nodes in (growth.low, growth.high))
+    return replace(growth, low=low, high=high)
 
 
 def _wholly(nodes: Sequence[Node], which: Sequence[bool]) -> list[Node]:

@@ -54,6 +54,8 @@ class Actors:
         """The streams between its ops, and inside them."""
         self.units: set[int] = set()
         """Actors that have as many firings under way as cover what their path takes."""
+        self.rings: dict[str, list[list[int]]] = {}
+        """Of an op that its replicas do together: the actors of those made so far, one after another."""
         self.rounds = None
         if self.plan.rounds > 1:
             self.rounds = Rounds(

@@ -210,7 +210,7 @@ class _Lowering:
         if op.tiling is not None:
             blocks = [block for _, _, chunk in readers if chunk is not None for block in chunk.blocks]
             share = op.tiling.share(blocks, unrolled=edge.unrolled)
-        taken = edge.features * share / max(op.slices, source.slices)
+        taken = edge.features * share / (1 if op.sharers > 1 else max(op.slices, source.slices))
         bits = int(np.ceil(taken)) * edge.bits
         off_chip = edge.held > 0 and op.held_in == MEMORY
         stream = self.net.add_stream(

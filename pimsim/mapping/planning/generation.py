@@ -11,12 +11,14 @@ from pimsim.chip import Chip
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.dataflow import Expert, Node
+from pimsim.mapping.flow.fused import marked
 from pimsim.mapping.flow.growth import Growth
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.flow.rules import rule_of
 from pimsim.mapping.flow.whole import grown_wholly
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions, widths_of
+from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import plan_flows
 from pimsim.mapping.planning.program import Program
@@ -81,14 +83,16 @@ def plan_generation(
     idle = experts - _chosen(routed(trace, prompt, routing_seed)) if experts else experts
     sizes = dict.fromkeys(trace.symbols, 1) | {"seq": prompt, "kv": 0}
     widths = widths_of(options or PlanOptions(), chip.config.precision.input_bits)
-    first = last_only(build(bind(trace, sizes, keep_experts=True, routing_seed=routing_seed), widths))
+    bound = bind(trace, sizes, keep_experts=True, routing_seed=routing_seed)
+    first = last_only(build(shared(chip, bound), widths))
     _check_experts(first)
     if tokens == 1:
         (plan,) = planner(chip, trace, Flows(trace.model, [first]), options)
         return [Program(plan, requests, optional=idle)]
 
     def step(cached: int) -> list[Node]:
-        return build(bind(trace, sizes | {"seq": 1, "kv": cached}, every_expert=True), widths)
+        bound = bind(trace, sizes | {"seq": 1, "kv": cached}, every_expert=True)
+        return build(shared(chip, bound), widths)
 
     growth = Growth.of(step, prompt, prompt + tokens - 2)
     if [node.name for node in first] != [node.name for node in growth.high]:
@@ -109,7 +113,8 @@ def plan_generation(
             where="places",
             mend="give --places 1, or --chips for all weights",
         )
-    plans[1].growth = grown_wholly(growth, [op.whole for op in plans[1].ops])
+    own = [op.whole for op in plans[1].ops]
+    plans[1].growth = grown_wholly(growth, own, marked([op.node for op in plans[1].ops]))
     steps = Program(plans[1], requests * (tokens - 1), places, experts)
     return [Program(plans[0], requests, optional=idle), steps]
 

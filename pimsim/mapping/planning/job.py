@@ -213,7 +213,7 @@ class Job:
             elif op.unit is None:
                 op.replicas = [Replica(HOST_TILE)]
             elif package.kinds[str(site)].whole:
-                floor.place_whole(n, op, stages[n])
+                self._place_whole(floor, n, op, stages[n])
             else:
                 right_in[n] = self._spread_product(floor, n)
                 floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
@@ -249,6 +249,16 @@ class Job:
                 if max(bytes_in_memory(plan).get(chip, 0) for plan in plans) > size:
                     raise NoRoom("memory")
         return plans
+
+    def _place_whole(self, floor: Floor, number: int, op: PlannedOp, stage: int) -> None:
+        """Put a kernel on its processor, or a share of it on each."""
+        kind = floor.kinds[str(op.site)]
+        seats = (
+            floor.package.seats_of(str(op.site))[: kind.site.sharers] if kind.site.sharers > 1 else [stage]
+        )
+        for tile in seats:
+            floor.place_whole(number, op, tile)
+        op.slices = op.sharers = len(seats)
 
     def _spread_product(self, floor: Floor, number: int) -> str:
         """Let what is too large of a product's inputs lie in several buffers; return where its right matrix is."""

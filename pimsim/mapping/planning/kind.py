@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pimsim.chip import ChipConfig
 from pimsim.chip.base import Energy, cost
 from pimsim.chip.site import WorkSite
+from pimsim.mapping.flow.attention import Attention
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.planning.replication import Weight, optimum_fs
 from pimsim.mapping.planning.stationary import Share, When
@@ -234,6 +235,10 @@ class Kind(ABC):
     def how(self, node: Node, weight_bits: int, input_bits: int) -> str:
         """Say how an op that is done as a `whole` is cut; empty where there is nothing to say."""
         return ""
+
+    def in_one(self, nodes: Sequence[Node], attention: Attention, input_bits: int) -> bool:
+        """Whether the ops of attention, of these sizes, are done in one kernel here."""
+        return False
 
     def kernel_rows(
         self, actors: Actors, number: int, op: PlannedOp, index: int, replica: Replica

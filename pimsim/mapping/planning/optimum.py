@@ -36,7 +36,8 @@ def chip_bound(plan: Plan) -> ChipBound:
 def _of_round(ops: Sequence[PlannedOp], plan: Plan) -> ChipBound:
     bounds = [ChipBound(0, "nothing")]
     for name, kind in plan.package.kinds.items():
-        own, seats = [op for op in ops if op.site == name], len(plan.package.seats_of(name))
+        own = [op for op in ops if op.site == name]
+        seats = len(plan.package.seats_of(name)) // kind.site.sharers
         users: dict[str, list[PlannedOp]] = defaultdict(list)
         work: dict[str, float] = defaultdict(float)
         for op in own:

@@ -85,6 +85,8 @@ class PlannedOp:
         its arrays.
     whole : bool
         Whether it is done as a whole, and puts out one token.
+    sharers : int
+        Sites that do it together, each a share: its node is what each of them does.
     how : str
         How it is cut then; empty where there is nothing to say.
     """
@@ -106,6 +108,7 @@ class PlannedOp:
     parts: tuple[Table, ...] = ()
     product_fs: tuple[int, int] | None = None
     whole: bool = False
+    sharers: int = 1
     how: str = ""
 
     def positions(self, index: int) -> Table:

@@ -12,6 +12,7 @@ from pimsim.chip import Chip
 from pimsim.collection import uncollected
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.fused import fused
 from pimsim.mapping.flow.heads import groups_of
 from pimsim.mapping.flow.stores import with_stores
 from pimsim.mapping.flow.whole import wholly
@@ -22,12 +23,14 @@ from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
 from pimsim.mapping.planning.options import PlanOptions, weight_bits_of, widths_of
 from pimsim.mapping.planning.package import Package
+from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.placement import NoRoom
 from pimsim.mapping.planning.places import places_of
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.room import check_buffers, crowded
 from pimsim.mapping.planning.rounds import counted, rounds_of
 from pimsim.mapping.planning.shared import only_taken, owners_of, users_of
+from pimsim.mapping.planning.whole import in_one_kernel
 from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
@@ -42,6 +45,7 @@ def plan_trace(chip: Chip, trace: Trace, options: PlanOptions) -> Plan:
     """Map a trace on a chip, each tile where it comes; `pimsim.make_plan` goes on from there."""
     trace = bind_batch(trace)
     trace.require_bound()
+    trace = shared(chip, trace)
     return plan_flows(chip, trace, flows_of(chip, trace, options), options)[0]
 
 
@@ -109,7 +113,12 @@ def job_of(
         sites = [choice.site for choice in choices]
         kernels = [site is not None and kinds[site].whole for site in sites]
         if any(kernels):
-            flows = replace(flows, programs=wholly(flows.programs, kernels))
+            whole = wholly(flows.programs, kernels)
+            programs = [
+                fused(each, apart, in_one_kernel(apart, sites, kinds, input_bits))
+                for each, apart in zip(whole, flows.programs, strict=True)
+            ]
+            flows = replace(flows, programs=programs)
             nodes = flows.programs[0]
             groups = groups_of(nodes)
         tilings = [

@@ -49,9 +49,9 @@ class Program:
         )
         if growth is None or not growth.grows(number):
             work = node.work if kind is None else kind.work(node)
-            return work * node.positions * inferences
+            return work * node.positions * inferences * op.sharers
         grown = {count: growth.node(number, count) for count in cached}
-        return sum(
+        return op.sharers * sum(
             (each.work if kind is None else kind.work(each)) * node.positions * cached[count]
             for count, each in grown.items()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.fused import Chain, attention_of, chains_of
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.package import Package
 
@@ -25,6 +26,30 @@ def stages_of(nodes: Sequence[Node], sites: Sequence[str | None], package: Packa
             middle = (before + time / 2) / total
             found[n] = seats[min(len(seats) - 1, int(middle * len(seats)))]
             before += time
+    return found
+
+
+def in_one_kernel(
+    nodes: Sequence[Node], sites: Sequence[str | None], kinds: Mapping[str, Kind], input_bits: int
+) -> list[Chain]:
+    """Return the chains of attention that their sites do in one kernel each.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        A data flow, position by position.
+    sites, kinds
+        Where each op is done, and by what.
+    input_bits : int
+        Of an activation.
+    """
+    found = []
+    for chain in chains_of(nodes):
+        site = sites[chain[0]]
+        if site is None or not kinds[site].whole or any(sites[n] != site for n in chain):
+            continue
+        if kinds[site].in_one([nodes[n] for n in chain], attention_of(nodes, chain), input_bits):
+            found.append(chain)
     return found
 
 
