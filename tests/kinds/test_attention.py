@@ -20,6 +20,7 @@ from pimsim.machine.machine import Machine
 from pimsim.mapping.flow.attention import Attention
 from pimsim.mapping.flow.build import build
 from pimsim.mapping.flow.fused import attention_of, chains_of
+from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.mapper import make_plan
 from pimsim.run.simulate import simulate
 from pimsim.trace.bind import bind
@@ -47,7 +48,7 @@ def moved(chip: Chip, trace: Trace) -> float:
 
 @pytest.mark.parametrize(("heads", "kv_heads", "keys"), [(4, 4, 8), (4, 2, 40), (6, 1, 9)])
 def test_attention_is_found_with_its_sizes(heads: int, kv_heads: int, keys: int) -> None:
-    nodes = build(attention(2, heads, kv_heads, 8, keys, 16, causal=True))
+    nodes = build(attention(2, heads, kv_heads, 8, keys, 16, causal=True), Widths(16))
     (chain,) = chains_of(nodes)
     assert [nodes[n].type for n in chain] == ["MatMul", "Mul", "Softmax", "MatMul"]
     sizes = attention_of(nodes, chain)
@@ -61,8 +62,8 @@ def test_scores_that_somebody_else_reads_are_no_tiles() -> None:
     trace = attention(1, 2, 2, 8, 8, 16)
     softmax = next(op for op in trace.ops if op.type == "Softmax")
     more = type(softmax)("also", "Relu", (trace.ops[-1].inputs[0],), softmax.outputs, {})
-    assert len(chains_of(build(trace))) == 1
-    assert chains_of(build(Trace.from_ops("both", [*trace.ops, more]))) == []
+    assert len(chains_of(build(trace, Widths(16)))) == 1
+    assert chains_of(build(Trace.from_ops("both", [*trace.ops, more]), Widths(16))) == []
 
 
 @pytest.mark.parametrize("kind", CHIPS)

@@ -14,6 +14,7 @@ from pimsim.chip.peak import tops_at
 from pimsim.errors import MappingError
 from pimsim.kinds.processor.schedule import schedule
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.run.simulate import simulate
 from tests.analysis.test_closures import closes
 from tests.cli.runner import call
@@ -33,7 +34,7 @@ OP = "matmul1"
 def cycles_and_bits(chip: Chip, bits: int, m: int = 256, n: int = 256, k: int = 512) -> tuple[int, int, str]:
     """Cycles of a product, bits that it reads from the memory, and its type."""
     site: Any = chip.config.sites["tile"]
-    (kernel,) = schedule(site, build(matmul(m, n, k))[1], bits, bits, alone=True)
+    (kernel,) = schedule(site, build(matmul(m, n, k), Widths(bits))[1], bits, bits, alone=True)
     cycles = sum(piece.times * piece.cycles for piece in kernel.pieces)
     return cycles, sum(piece.times * piece.loaded for piece in kernel.pieces), kernel.type
 

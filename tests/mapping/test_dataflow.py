@@ -381,7 +381,7 @@ def test_a_flattened_tensor_is_needed_whole():
 )
 def test_a_firing_reads_from_its_buffer_what_it_works_on(build, elements):
     model = Builder()
-    build(model, Widths(8))
+    build(model)
     assert [edge.reads for edge in last_edges(model)] == [elements]
 
 

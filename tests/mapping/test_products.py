@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pimsim.chip import Chip
@@ -32,11 +34,11 @@ def test_what_a_slice_writes_by_the_formula():
     tile = chip.config.sites["tile"]
     plan = make_plan(chip, MODEL.bind(batch=1, seq=5, kv=295))
     keys, values = (Matrix.of(op.node, 4) for op in plan.ops if op.node.right is not None)
-    assert (keys.rows, keys.columns, keys.fresh, keys.blocks(tile, 8)) == (16, 300, 5, (1, 2))
-    assert (values.rows, values.columns, values.fresh, values.blocks(tile, 8)) == (300, 16, 5, (2, 1))
+    assert (keys.rows, keys.columns, keys.fresh, keys.blocks(tile)) == (16, 300, 5, (1, 2))
+    assert (values.rows, values.columns, values.fresh, values.blocks(tile)) == (300, 16, 5, (2, 1))
     assert (keys.rows_written(tile), values.rows_written(tile)) == (16, 5)
-    assert keys.cells_written(tile, 8) == values.cells_written(tile, 8) == 5 * 16
-    assert keys.cells_written(tile, 16) == 2 * 5 * 16
+    assert keys.cells_written(tile) == values.cells_written(tile) == 5 * 16
+    assert replace(keys, bits=16).cells_written(tile) == 2 * 5 * 16
 
 
 def test_writing_takes_its_time_energy_and_endurance():

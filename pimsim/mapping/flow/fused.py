@@ -12,6 +12,7 @@ from dataclasses import replace
 from pimsim.mapping.flow.attention import Attention
 from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.heads import right_heads
+from pimsim.mapping.flow.rules import rule_of
 from pimsim.trace.optypes import class_of
 
 Chain = tuple[int, ...]
@@ -25,16 +26,21 @@ def chains_of(nodes: Sequence[Node]) -> list[Chain]:
     readers = Counter(edge.source for node in nodes for edge in node.edges)
     found = []
     for last, node in enumerate(nodes):
-        if node.type != "MatMul" or node.right is None or node.edges[0] is node.right:
+        if not _multiplies(node) or node.edges[0] is node.right:
             continue
         chain, at = [last], node.edges[0].source
         while readers[at] == 1 and class_of(nodes[at].type) in BETWEEN and nodes[at].edges:
             chain.append(at)
             at = nodes[at].edges[_scores_at(nodes[at])].source
-        scores = nodes[at].type == "MatMul" and nodes[at].right is not None and readers[at] == 1
+        scores = _multiplies(nodes[at]) and readers[at] == 1
         if scores and sum(class_of(nodes[n].type) == "softmax" for n in chain) == 1:
             found.append((at, *reversed(chain)))
     return found
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether an op is a product of two activations."""
+    return rule_of(node.type).multiplies and node.right is not None
 
 
 def _scores_at(node: Node) -> int:

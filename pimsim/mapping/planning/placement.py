@@ -48,14 +48,14 @@ class Floor(Buffers):
         deals: Mapping[int, Deal],
     ) -> None:
         super().__init__(package, programs, least, wanted, deals)
-        config, self.kinds = package.config, package.kinds
+        self.config, self.kinds = package.config, package.kinds
         self.order = package.order()
         self.rank = {tile: n for n, tile in enumerate(self.order)}
         self.ranks = {
             name: np.array(sorted(self.rank[tile] for tile in package.seats_of(name))) for name in self.kinds
         }  # of the sites of each name
         self.orders = {name: [self.order[rank] for rank in ranks] for name, ranks in self.ranks.items()}
-        memory = config.memory
+        memory = self.config.memory
         self.off_chip = [int(memory.capacity_gib * 2**30) if memory else 0] * package.chips  # bytes
         self.load = {
             (name, unit): np.zeros(package.tiles)
