@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pimsim.run.generate import generate as generate
     from pimsim.run.mapping import saved_plan as saved_plan
     from pimsim.run.options import Options as Options
+    from pimsim.run.simulate import IntervalInterrupted as IntervalInterrupted
     from pimsim.run.simulate import simulate as simulate
     from pimsim.trace.op import Op as Op
     from pimsim.trace.schema import Trace as Trace
@@ -84,6 +85,7 @@ _HOMES = {
     "generate": "pimsim.run.generate",
     "register": "pimsim.registry",
     "saved_plan": "pimsim.run.mapping",
+    "IntervalInterrupted": "pimsim.run.simulate",
     "simulate": "pimsim.run.simulate",
     "whatif": "pimsim.analysis.whatif",
     "write_report": "pimsim.report.html.page",

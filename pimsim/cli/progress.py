@@ -86,7 +86,7 @@ class Progress:
         if self._bar is None:
             self._bar = _open(self.unit, done, total, simulated)
         bar, task = self._bar
-        bar.update(task, completed=done, simulated=simulated)
+        bar.update(task, completed=done, total=total, simulated=simulated)
 
 
 def _open(unit: str, done: int, total: int, simulated: str) -> tuple[Bar, TaskID]:

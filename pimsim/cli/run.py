@@ -208,10 +208,13 @@ def command(
             if plan_only:
                 _show_plan(experiment, as_json)
                 return
-            from pimsim.run.simulate import simulate
+            from pimsim.run.simulate import IntervalInterrupted, simulate
 
+            in_time = True
             try:
                 result = simulate(experiment, timeline=window, on_progress=progress)
+            except IntervalInterrupted as stopped:
+                result, in_time = stopped.result, False
             except InterruptedRunError as error:
                 if output is not None:
                     from pimsim.result.interrupted import save_interrupted
@@ -221,6 +224,9 @@ def command(
             progress.stage = "while writing the result"
             progress.hide()
             _hand_over(result, output, plot, timeline, as_json, top, verbose)
+            if not in_time:
+                progress.stage = "while the interval was measured; it is the mean of the whole run"
+                raise KeyboardInterrupt
         except BaseException:
             if not progress.interrupted:
                 raise

@@ -18,6 +18,20 @@ from pimsim.run.steady import steady_machine
 from pimsim.trace.schema import Trace
 
 
+class IntervalInterrupted(KeyboardInterrupt):
+    """Ctrl-C came when the run was over, and its interval was being measured.
+
+    Parameters
+    ----------
+    result : pimsim.Result
+        Of the run; its interval is the mean of the whole run.
+    """
+
+    def __init__(self, result: Result) -> None:
+        super().__init__()
+        self.result = result
+
+
 @overload
 def simulate(
     experiment: Experiment,
@@ -80,6 +94,8 @@ def simulate(
         If the model does not fit.
     SimulationError
         If the machine cannot go on.
+    IntervalInterrupted
+        If Ctrl-C comes when all that is left is to measure the interval: a KeyboardInterrupt that has the result.
     """
     experiment = experiment_of(chip, trace, {"batch": batch, **options})
     if experiment.options.generates:
@@ -91,7 +107,15 @@ def simulate(
     if on_progress is not None:
         machine.env.on_progress = lambda done, now: on_progress(done, machine.firings, now)
     machine.run()
-    result = freeze(machine, experiment.trace, steady_machine(machine), experiment.identity)
+    stopped = False
+    several = machine
+    try:
+        several = steady_machine(machine, on_progress)
+    except KeyboardInterrupt:
+        stopped = True
+    result = freeze(machine, experiment.trace, several, experiment.identity)
     if timeline is not None:
         result.recording = recording_of(machine, timeline)
+    if stopped:
+        raise IntervalInterrupted(result)
     return result

@@ -7,6 +7,7 @@ known, or when it has begun as many firings as `MEASURED` inferences take.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from pimsim.errors import InterruptedRunError
 from pimsim.machine.machine import Machine
@@ -20,13 +21,15 @@ SENT = 64  # inferences that there are to be sent, at most
 ENOUGH = 3  # outputs behind which a batch was full: its own interval is taken
 
 
-def steady_machine(machine: Machine) -> Machine:
+def steady_machine(machine: Machine, on_progress: Callable[[int, int, int], None] | None = None) -> Machine:
     """Return a machine that has run so that it shows the interval: the same, or another of its plan.
 
     Parameters
     ----------
     machine : Machine
         One that has run to its end.
+    on_progress : callable, optional
+        Called now and then with the firings begun, those that are begun at most, and the simulated time in fs.
 
     Raises
     ------
@@ -43,6 +46,9 @@ def steady_machine(machine: Machine) -> Machine:
     # Its weights are there: writing them does not change a steady pace.
     again = Machine(machine.plan, sent, lowered=machine.lowered.of(sent, machine.batch))
     each, seen = machine.engine.events // machine.batch, 0
+    if on_progress is not None:
+        most = math.ceil(MEASURED * sum(actor.period for actor in again.net.actors))
+        again.env.on_progress = lambda done, now: on_progress(min(done, most), most, now)
 
     def enough() -> bool:
         nonlocal seen

@@ -324,6 +324,28 @@ def test_ctrl_c_says_how_far_it_got_and_leaves_nothing(tmp_path, delay):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_while_the_interval_is_measured_keeps_the_run(tmp_path, small):
+    """Latency and energy are those of an undisturbed run; the interval is the mean of the one inference."""
+    code = f"""
+import os, signal, sys
+from unittest import mock
+def ctrl_c(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGINT)
+with mock.patch("pimsim.machine.machine.Machine.run_full", ctrl_c):
+    sys.argv = ["pimsim", "run", "isaac", {small!r}, "-o", {str(tmp_path / "r.json")!r}]
+    from pimsim.cli import main
+    main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (130, 1)
+    assert "interval" in done.stderr
+    assert "latency" in done.stdout.lower()
+    kept = pimsim.Result.load(tmp_path / "r.json")
+    whole = pimsim.simulate(pimsim.Chip.load("isaac"), pimsim.Trace.load(small))
+    assert (kept.latency_fs, kept.energy_pj) == (whole.latency_fs, whole.energy_pj)
+    assert kept.interval_fs == kept.latency_fs
+
+
 @pytest.mark.parametrize("stage", ["Chip.load", "make_plan", "chain_fs", "write_whole"])
 def test_ctrl_c_at_any_stage_is_one_line(tmp_path, small, stage):
     """The signal comes from inside the stage, and the stage turns it into another exception."""
