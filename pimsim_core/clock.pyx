@@ -193,7 +193,8 @@ cdef class Clock:
     cdef bint same_lanes(self) noexcept nogil:
         """Whether as many flits stand in each lane, come as long ago, and as many credits are on their way.
 
-        No packet begins or ends: heads stay where they are. A lane that nothing has entered or left is as it was.
+        No packet begins or ends: heads and tails stay in their lanes, and none with a tail moves on as before. A lane
+        that nothing has entered or left is as it was.
         """
         cdef int32_t l, moved
         cdef Lane* new
@@ -205,7 +206,7 @@ cdef class Clock:
             old = &self.lanes[l]
             moved = new.popped - old.popped
             if (
-                moved < 0 or new.flits != old.flits or new.hungry != old.hungry or new.starved != old.starved
+                moved < 0 or moved and new.popped + new.flits >= new.size or new.flits != old.flits or new.hungry != old.hungry or new.starved != old.starved
                 or new.owner != old.owner or new.packet != old.packet or new.branches != old.branches
                 or new.grant_pointer != old.grant_pointer or new.accept_pointer != old.accept_pointer
             ):

@@ -95,3 +95,13 @@ def test_the_present_lies_behind_a_stride_where_a_run_stops():
         return network.now, np.concatenate(network.packet_cycles()).tolist()
 
     assert last(record=False)[1] == last(record=True)[1]
+
+
+def test_a_tail_in_a_buffer_is_not_taken_for_one_flit_of_many():
+    """Packets follow one another on a channel: body flits behind a tail that drains slowly look like its own."""
+    fabric = Fabric(from_spec("mesh:3x3").graph(9), Router(vcs=1, buffer=32))
+    packets = [(0, source, {8}, size, 0) for source, size in ((4, 764), (4, 668), (6, 526), (6, 496))]
+    strides, looked_at = outcome(fabric, packets, record=False)
+    single, every = outcome(fabric, packets, record=True)
+    assert strides == single
+    assert looked_at < every
