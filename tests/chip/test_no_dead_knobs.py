@@ -7,6 +7,7 @@ and where the chip has a memory, a small decoder that generates, with its cache 
 
 from __future__ import annotations
 
+import inspect
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -188,12 +189,14 @@ def leaves(data: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def field_at(config: BaseModel, path: Path) -> tuple[str, Any]:
-    """The class and key that a path ends in, and the type that is declared there."""
+    """The class that declares what a path ends in, and its key; and the type that is declared there."""
     place: Any = config
     for key in path[:-1]:
         place = place[key] if isinstance(place, Mapping) else getattr(place, key)
     field = type(place).model_fields[path[-1]]
-    return f"{type(place).__name__}.{path[-1]}", field.annotation
+    own = f"{type(place).__name__}.{path[-1]}"
+    declaring = next(each for each in type(place).__mro__ if path[-1] in inspect.get_annotations(each))
+    return own if own in ONLY_WORDS else f"{declaring.__name__}.{path[-1]}", field.annotation
 
 
 def others(value: Any, declared: Any, data: Data, path: Path) -> list[Any]:

@@ -31,7 +31,7 @@ def test_a_trace_runs_is_compared_and_reported(capsys, monkeypatch, tmp_path: Pa
 def test_the_plan_says_how_products_are_cut(capsys, monkeypatch, tmp_path: Path) -> None:
     done = call(capsys, monkeypatch, "run", "a100", small_file(tmp_path), "--plan")
     assert done.code == 0, done.err
-    assert ": tiles of 64 x 64 on 108 cores, 0.00926 waves." in " ".join(done.out.split())
+    assert ": tiles of 64 x 64 on 108 cores, 0.00926 waves, bf16." in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from pimsim.kinds.processor.attention import attend
 from pimsim.kinds.processor.schedule import schedule
 from pimsim.mapping.flow.attention import Attention
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.widths import Widths
 from pimsim.units import format_si
 from tests.kinds.processors import attention, processor
 from tests.kinds.test_attention import TILED, WRITTEN, moved
@@ -55,7 +56,7 @@ def appended_us(site: Any, elements: int) -> float:
     shape = (1, elements)
     model = Builder()
     model.relu(model.input(*shape))  # an op of the vector unit that reads and writes each element once
-    (kernel,) = schedule(site, build(model.trace())[1], 16, 16)
+    (kernel,) = schedule(site, build(model.trace(), Widths(16))[1], 16, 16)
     return kernel.predicted_fs(site) / 1e9
 
 

@@ -25,7 +25,7 @@ import pytest
 from pimsim.chip import Chip
 from pimsim.kinds.processor.collectives import collective_fs
 from pimsim.kinds.processor.schedule import predicted_fs, schedule
-from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.layout import Layout
 from pimsim.trace import Op, Operand, Tensor
 from tests.published.test_gpu import CALL_US, percent, signed
@@ -35,6 +35,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "processors-parallel.md"
 WIDTH, HEADS, DEPTH, DEGREE, BATCH = 12288, 24, 128, 4, 8  # GPT-3 175B: 96 heads, a quarter on each
 PHASES = {"prefill": (2048, 2048), "decode": (1, 3072)}  # new tokens, and keys
 TOTAL_US = {"prefill": 66_750.0, "decode": 1_111.0}  # of all parts, as the artifact has them
+BITS = 16  # of an element
 TARGETS = {"prefill": 0.05, "decode": 0.12}
 
 
@@ -58,6 +59,12 @@ def whole(
         np.zeros(1, dtype=np.int64),
         float(op.macs or size),
         Layout((size,), ()),
+        edges=tuple(
+            Edge(0, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), size, size, bits=BITS)
+            for role, _ in operands
+            if role == "activation"
+        ),
+        bits=BITS,
     )
 
 
