@@ -5,9 +5,12 @@ python scripts/processors.py
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pimsim.analysis.breakdown import breakdown
 from pimsim.chip import Chip

@@ -24,20 +24,7 @@ class NoRoom(Exception):
 
 
 class Floor(Buffers):
-    """What is still free on the tiles, and who sits where.
-
-    Parameters
-    ----------
-    package : Package
-        The chips.
-    programs : sequence of sequence of Node
-        The data flows that share the parts: the same ops in the same order.
-    least, wanted : sequence of sequence of sequence of int
-        For each program, op and edge: the places without which the data flow can deadlock, and those that keep a
-        pipeline going.
-    deals : mapping of int to Deal
-        Ops whose positions are dealt out so that their inputs fit.
-    """
+    """What is still free on the tiles, and who sits where; its parameters are those of `Buffers`."""
 
     def __init__(
         self,
