@@ -4,7 +4,8 @@ A network has no other input than its packets, so what it does follows from its 
 and after some cycles (a period) everything is again where it was, only counters and times being ahead, the same
 follows again, until a packet begins or ends: as many periods as there is room for are added to the counters. Nothing
 is approximated; ``tests/oracle/test_clock.py`` compares with every single cycle. Packets of thousands of flits, such as
-a tile's weights, so cost no more than short ones.
+a tile's weights, so cost no more than short ones. Only what holds packets is copied and compared: the rest stays as it
+is until a head comes, which is a packet's begin.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from pimsim_core.event_queue cimport NEVER
-from pimsim_core.network cimport Arbiter, Branch, Channel, Lane, Network, Router, Terminal
+from pimsim_core.network cimport Arbiter, Branch, Lane, Network, Router, Terminal
 
 cdef enum:
     SETTLE = 16  # cycles without a packet's begin or end before the first look
@@ -37,12 +38,14 @@ cdef class Clock:
 
     def _make_room(self):
         cdef Network network = self.network
-        self.channels, self.lanes = np.array(network.channels), np.array(network.lanes)
+        self.lanes = np.array(network.lanes)
         self.arbiters = np.array(network.arbiters)
         self.times, self.branches = np.array(network.times), np.array(network.branches)
         self.routers, self.terminals = np.array(network.routers), np.array(network.terminals)
         self.active, self.sending = np.array(network.active), np.array(network.sending)
         self.wheel, self.wheel_count = np.array(network.wheel), np.array(network.wheel_count)
+        self.live, self.loaded = np.array(network.wanted), np.array(network.sending)
+        self.ports = np.zeros(len(network.lanes) + len(network.branches), dtype=np.int32)
 
     def run(self, int64_t until, int64_t packets=NEVER):
         """Process the cycles before `until`, or until so many packets have come in all; return the cycles looked at."""
@@ -105,38 +108,58 @@ cdef class Clock:
     # -- the copy ----------------------------------------------------------------------------------------------
 
     cdef int keep(self) except -1:
-        """Copy the state of the network."""
+        """Copy the state of the network, where there is any."""
         cdef Network network = self.network
+        cdef int32_t i
         if self.branches.shape[0] != network.branches.shape[0]:  # the two that may grow
             self.branches = np.array(network.branches)
+            self.ports = np.zeros(len(network.lanes) + len(network.branches), dtype=np.int32)
         if self.wheel.shape[1] != network.wheel.shape[1]:
             self.wheel = np.array(network.wheel)
-        memcpy(&self.channels[0], &network.channels[0], self.channels.shape[0] * sizeof(Channel))
-        memcpy(&self.arbiters[0], &network.arbiters[0], self.arbiters.shape[0] * sizeof(Arbiter))
-        memcpy(&self.lanes[0], &network.lanes[0], self.lanes.shape[0] * sizeof(Lane))
-        memcpy(&self.times[0], &network.times[0], self.times.shape[0] * sizeof(int64_t))
-        self.keep_branches()
-        memcpy(&self.routers[0], &network.routers[0], self.routers.shape[0] * sizeof(Router))
-        memcpy(&self.terminals[0], &network.terminals[0], self.terminals.shape[0] * sizeof(Terminal))
-        memcpy(&self.active[0], &network.active[0], network.n_active * sizeof(int32_t))
-        memcpy(&self.sending[0], &network.sending[0], network.n_sending * sizeof(int32_t))
-        memcpy(&self.wheel[0, 0], &network.wheel[0, 0], self.wheel.shape[0] * self.wheel.shape[1] * sizeof(int32_t))
-        memcpy(&self.wheel_count[0], &network.wheel_count[0], self.wheel_count.shape[0] * sizeof(int32_t))
         self.now, self.in_wheel = network.now, network.in_wheel
         self.n_active, self.n_sending = network.n_active, network.n_sending
         self.free_packet, self.free_wait, self.free_branch = (
             network.free_packet, network.free_wait, network.free_branch
         )
+        memcpy(&self.active[0], &network.active[0], self.n_active * sizeof(int32_t))
+        memcpy(&self.sending[0], &network.sending[0], self.n_sending * sizeof(int32_t))
+        for i in range(self.n_active):
+            self.routers[self.active[i]] = network.routers[self.active[i]]
+        self.n_loaded = 0
+        for i in range(self.terminals.shape[0]):
+            if network.terminals[i].first >= 0:
+                self.terminals[i] = network.terminals[i]
+                self.loaded[self.n_loaded] = i
+                self.n_loaded += 1
+        if self.in_wheel:
+            memcpy(&self.wheel[0, 0], &network.wheel[0, 0], self.wheel.shape[0] * self.wheel.shape[1] * sizeof(int32_t))
+            memcpy(&self.wheel_count[0], &network.wheel_count[0], self.wheel_count.shape[0] * sizeof(int32_t))
+        self.n_live = self.n_ports = 0
+        for i in range(self.lanes.shape[0]):
+            if network.lanes[i].flits or network.lanes[i].branches or network.lanes[i].owner >= 0:
+                self.keep_lane(i)
         return 0
 
-    cdef void keep_branches(self) noexcept nogil:
-        """Copy the branches of the lanes that have any: most have none, and nothing else is compared."""
-        cdef int32_t l, b
-        for l in range(self.lanes.shape[0]):
-            b = l if self.lanes[l].branches else -1
-            while b >= 0:
-                self.branches[b] = self.network.branches[b]
-                b = self.network.branches[b].sibling
+    cdef void keep_lane(self, int32_t l) noexcept nogil:
+        """Copy a lane with its ring, the branches that leave it, and the arbiters that they meet."""
+        cdef int32_t b = l if self.network.lanes[l].branches else -1
+        self.live[self.n_live] = l
+        self.n_live += 1
+        self.lanes[l] = self.network.lanes[l]
+        self.keep_arbiter(self.lanes[l].channel)
+        memcpy(
+            &self.times[l * self.network.buffer], &self.network.times[l * self.network.buffer],
+            self.network.buffer * sizeof(int64_t),
+        )
+        while b >= 0:
+            self.branches[b] = self.network.branches[b]
+            self.keep_arbiter(self.branches[b].channel)
+            b = self.branches[b].sibling
+
+    cdef void keep_arbiter(self, int32_t channel) noexcept nogil:
+        self.ports[self.n_ports] = channel
+        self.n_ports += 1
+        self.arbiters[channel] = self.network.arbiters[channel]
 
     cdef bint as_far(self, int64_t new, int64_t old) noexcept nogil:
         """Whether a time is as far ahead as another was when the copy was made; what has passed is no longer asked for."""
@@ -148,11 +171,11 @@ cdef class Clock:
         """Whether the network is as it was when it was copied, apart from counters and times."""
         return (
             self.same_lists() and self.same_terminals() and self.same_wheel() and self.same_lanes()
-            and self.same_channels()
+            and self.same_arbiters()
         )
 
     cdef bint same_lists(self) noexcept nogil:
-        cdef int32_t i
+        cdef int32_t i, r
         if (
             self.network.n_active != self.n_active or self.network.n_sending != self.n_sending
             or self.network.in_wheel != self.in_wheel or self.network.free_packet != self.free_packet
@@ -160,17 +183,14 @@ cdef class Clock:
         ):
             return False
         for i in range(self.n_active):
-            if self.network.active[i] != self.active[i]:
+            r = self.active[i]
+            if (
+                self.network.active[i] != r or self.network.routers[r].asking != self.routers[r].asking
+                or self.network.routers[r].ready != self.routers[r].ready
+            ):
                 return False
         for i in range(self.n_sending):
             if self.network.sending[i] != self.sending[i]:
-                return False
-        for i in range(self.routers.shape[0]):
-            if (
-                self.network.routers[i].asking != self.routers[i].asking
-                or self.network.routers[i].ready != self.routers[i].ready
-                or self.network.routers[i].active != self.routers[i].active
-            ):
                 return False
         return True
 
@@ -178,6 +198,8 @@ cdef class Clock:
         """Whether the same comes due in as many cycles from now."""
         cdef int64_t ahead, then, now
         cdef int32_t k
+        if not self.in_wheel:
+            return True
         if self.network.wheel.shape[1] != self.wheel.shape[1]:
             return False
         for ahead in range(self.network.wheel_mask + 1):
@@ -196,18 +218,20 @@ cdef class Clock:
         No packet begins or ends: heads and tails stay in their lanes, and none with a tail moves on as before. A lane
         that nothing has entered or left is as it was.
         """
-        cdef int32_t l, moved
+        cdef int32_t i, l, moved
         cdef Lane* new
         cdef Lane* old
         if self.network.branches.shape[0] != self.branches.shape[0]:
             return False
-        for l in range(self.lanes.shape[0]):
+        for i in range(self.n_live):
+            l = self.live[i]
             new = &self.network.lanes[l]
             old = &self.lanes[l]
             moved = new.popped - old.popped
             if (
-                moved < 0 or moved and new.popped + new.flits >= new.size or new.flits != old.flits or new.hungry != old.hungry or new.starved != old.starved
-                or new.owner != old.owner or new.packet != old.packet or new.branches != old.branches
+                moved < 0 or moved and new.popped + new.flits >= new.size or new.flits != old.flits
+                or new.hungry != old.hungry or new.starved != old.starved or new.owner != old.owner
+                or new.packet != old.packet or new.branches != old.branches
                 or new.grant_pointer != old.grant_pointer or new.accept_pointer != old.accept_pointer
             ):
                 return False
@@ -256,16 +280,16 @@ cdef class Clock:
             b = new.sibling
         return True
 
-    cdef bint same_channels(self) noexcept nogil:
+    cdef bint same_arbiters(self) noexcept nogil:
         cdef Arbiter* new
         cdef Arbiter* old
         cdef int32_t i
-        for i in range(self.channels.shape[0]):
-            new = &self.network.arbiters[i]
-            old = &self.arbiters[i]
+        for i in range(self.n_ports):
+            new = &self.network.arbiters[self.ports[i]]
+            old = &self.arbiters[self.ports[i]]
             if (
-                self.network.channels[i].waited != self.channels[i].waited or new.vc_pointer != old.vc_pointer
-                or new.accept_pointer != old.accept_pointer or new.grant_pointer != old.grant_pointer
+                new.vc_pointer != old.vc_pointer or new.accept_pointer != old.accept_pointer
+                or new.grant_pointer != old.grant_pointer
             ):
                 return False
         return True
@@ -274,9 +298,9 @@ cdef class Clock:
         cdef Terminal* new
         cdef Terminal* old
         cdef int32_t i
-        for i in range(self.terminals.shape[0]):
-            new = &self.network.terminals[i]
-            old = &self.terminals[i]
+        for i in range(self.n_loaded):
+            new = &self.network.terminals[self.loaded[i]]
+            old = &self.terminals[self.loaded[i]]
             if (
                 new.first != old.first or new.last != old.last or new.lane != old.lane or new.sent < old.sent
                 or new.vc_pointer != old.vc_pointer or new.blocked != old.blocked
@@ -295,9 +319,9 @@ cdef class Clock:
         cdef int64_t turns = self.network.wheel_mask + 1 if self.network.in_wheel else 1, times = (until - 1 - self.network.now) // period
         cdef Terminal* terminal
         cdef int32_t i, sent
-        for i in range(self.terminals.shape[0]):
-            terminal = &self.network.terminals[i]
-            sent = terminal.sent - self.terminals[i].sent
+        for i in range(self.n_loaded):
+            terminal = &self.network.terminals[self.loaded[i]]
+            sent = terminal.sent - self.terminals[self.loaded[i]].sent
             if sent:
                 times = min(times, (self.network.packets[terminal.first].size - 1 - terminal.sent) // sent)
         while turns > 1 and period % 2 == 0:  # the wheel's size is a power of two
@@ -312,26 +336,31 @@ cdef class Clock:
     cdef void skip(self, int64_t period, int64_t times) noexcept nogil:
         """Let so many periods pass."""
         cdef int64_t cycles = period * times
-        cdef int32_t i, k, b, moved, place
+        cdef int32_t i, k, l, b, moved, place
+        cdef Terminal* terminal
         cdef Lane* lane
-        for i in range(self.terminals.shape[0]):
-            self.network.terminals[i].sent += <int32_t>times * (self.network.terminals[i].sent - self.terminals[i].sent)
-            self.network.terminals[i].time = self.later(self.network.terminals[i].time, cycles)
-        for i in range(self.routers.shape[0]):
-            self.network.routers[i].soonest = self.later(self.network.routers[i].soonest, cycles)
-        for i in range(self.lanes.shape[0]):
-            lane = &self.network.lanes[i]
-            moved = lane.popped - self.lanes[i].popped
+        for i in range(self.n_loaded):
+            terminal = &self.network.terminals[self.loaded[i]]
+            terminal.sent += <int32_t>times * (terminal.sent - self.terminals[self.loaded[i]].sent)
+            terminal.time = self.later(terminal.time, cycles)
+        for i in range(self.n_active):
+            self.network.routers[self.active[i]].soonest = self.later(
+                self.network.routers[self.active[i]].soonest, cycles
+            )
+        for i in range(self.n_live):
+            l = self.live[i]
+            lane = &self.network.lanes[l]
+            moved = lane.popped - self.lanes[l].popped
             lane.popped += <int32_t>times * moved
-            if lane.carried != self.lanes[i].carried:
-                lane.carried += times * (lane.carried - self.lanes[i].carried)
+            if lane.carried != self.lanes[l].carried:
+                lane.carried += times * (lane.carried - self.lanes[l].carried)
                 for k in range(self.network.buffer):
-                    place = self.behind(lane, i, k)
+                    place = self.behind(lane, l, k)
                     if k < lane.flits:
                         self.network.times[place] += cycles
                     else:
                         self.network.times[place] = self.later(self.network.times[place], cycles)
-            b = i if lane.branches else -1
+            b = l if lane.branches else -1
             while b >= 0:
                 self.network.branches[b].sent += <int32_t>times * moved
                 self.network.branches[b].time = self.later(self.network.branches[b].time, cycles)
