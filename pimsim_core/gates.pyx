@@ -133,17 +133,22 @@ cdef class Gates(Streams):
         """Return the site of an actor, -1 if it is in none."""
         return self.actors[actor].site if self.actors[actor].site < self.n_sites else -1
 
-    def site_figures(self):
-        """Return what happens at each site.
+    @property
+    def sites(self):
+        """The sites that actors name: one more than the highest number."""
+        return self.n_sites
+
+    def site_figures(self, int32_t site):
+        """Return what happens at a site.
 
         Returns
         -------
-        under_way : numpy.ndarray of int32, shape (sites,)
+        under_way : int
             Firings.
-        since : numpy.ndarray of int64, shape (sites,)
+        since : int
             When the last firing ended there, fs; where none is under way the site has had none since then.
         """
-        return np.array(self.site_firings)[: self.n_sites], np.array(self.site_since)[: self.n_sites]
+        return self.site_firings[site], self.site_since[site]
 
     def watch(self, int32_t site, int64_t since, int64_t span):
         """Let `take_notices` name a site once, 1 fs before it has had no firing under way for `span` fs.

@@ -21,7 +21,8 @@ BUDGET = 1 << 20  # events of the engine between two looks at progress and signa
 class Job(simpy.Event):
     """A job is over; the value is the time of its end, fs."""
 
-    number: int
+    number: int  # that the engine knows it by; where it is sent along several paths, the last one's
+    under_way = 0  # paths that it is on
 
 
 class Tick(simpy.Timeout):
@@ -145,8 +146,11 @@ class Environment(simpy.Environment):
             self._reached.setdefault(actor, []).append(time)
             for event in self._watched.pop((actor, count), ()):
                 event.succeed(time)
-        for job in sorted(jobs):
-            self._jobs.pop(job).succeed(self.engine.now)
+        for number in sorted(jobs):
+            job = self._jobs.pop(number)
+            job.under_way -= 1
+            if not job.under_way:
+                job.succeed(self.engine.now)
         self._note_wants(sorted(wants))
         for site in sorted(quiet):
             self._resting.pop(site).succeed()
@@ -244,11 +248,17 @@ class Environment(simpy.Environment):
         """
         return self.send(self.path_of(steps, op), op, keep=keep, after=after)
 
-    def send(self, path: int, op: int, *, keep: bool = False, after: int | None = None) -> Job:
-        """Send a job along a path that `paths_of` has returned; else as `submit`."""
+    def send(
+        self, path: int, op: int, *, keep: bool = False, after: int | None = None, job: Job | None = None
+    ) -> Job:
+        """Send a job along a path that `paths_of` has returned; else as `submit`.
+
+        A `job` that is given, and has been sent in this instant, takes this path, too: it is over when it has ended on all.
+        """
         self._next_job += 1
-        job = self._jobs[self._next_job] = Job(self)
+        job = self._jobs[self._next_job] = Job(self) if job is None else job
         job.number = self._next_job
+        job.under_way += 1
         self.engine.submit(path, job.number, math.ceil(self.now), op, keep, -1 if after is None else after)
         return job
 

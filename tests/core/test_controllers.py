@@ -200,14 +200,13 @@ def test_a_site_knows_how_many_firings_it_has_and_since_when_none():
     def look():
         for time in (20, 70, 120):
             yield env.timeout(time - env.now)
-            under_way, since = env.engine.site_figures()
-            seen[time] = under_way.tolist(), since.tolist()
+            seen[time] = [env.engine.site_figures(site) for site in range(env.engine.sites)]
 
     env.process(look())
     env.run()
-    assert seen[20][0] == [1, 0]
-    assert seen[70] == ([0, 1], [50, 0])
-    assert seen[120] == ([0, 0], [50, 100])
+    assert [under_way for under_way, _ in seen[20]] == [1, 0]
+    assert seen[70] == [(0, 50), (1, 0)]
+    assert seen[120] == [(0, 50), (0, 100)]
 
 
 def test_who_waits_for_a_visit_with_a_cause_of_its_own_is_charged_that():

@@ -145,7 +145,7 @@ class Faults(Controller):
     def _rest(self, tile: int, actors: list[int]) -> Process:
         """Close a site and wait until what is under way there has ended."""
         self.close(actors)
-        while self.machine.engine.site_figures()[0][tile]:
+        while self.machine.engine.site_figures(tile)[0]:
             yield self.env.timeout(LOOK_FS)
 
     def _fail_tile(self, failed: int, part: str = "") -> Process:

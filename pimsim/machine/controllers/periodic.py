@@ -10,6 +10,7 @@ import simpy
 
 from pimsim.chip.upkeep import Periodic
 from pimsim.machine.controllers.base import Change, Controller, Span
+from pimsim.machine.environment import Job
 from pimsim.netlist.rows import Step
 
 Visits = Sequence[tuple[Step, int]]
@@ -53,7 +54,11 @@ class PeriodicController(Controller):
             yield env.tick(wait)
             begin, visits = int(env.now), self.due[tile]
             self.note(visits)
-            yield env.all_of([env.send(path, op) for path, op in self._paths[tile]])
+            job: Job | None = None
+            for path, op in self._paths[tile]:
+                job = env.send(path, op, job=job)
+            assert job is not None
+            yield job
             where = self.machine.net.resources[visits[0][0].resource].tile
             self.deeds.spans.append(Span(begin, int(env.now), self.name, where))
             wait = max(0, begin + self.control.interval_fs - int(env.now))

@@ -76,8 +76,7 @@ class Power(Controller):
         While another controller holds its ops, that is at work there.
         """
         env, gates = self.env, self.machine.gates
-        under_way, _ = self.machine.engine.site_figures()
-        if tile >= len(under_way):  # nothing runs at so high a number
+        if tile >= self.machine.engine.sites:  # nothing runs at so high a number
             yield env.timeout(awake + span - int(env.now))
             return
         while True:
@@ -86,7 +85,7 @@ class Power(Controller):
                 awake = int(env.now)
             yield env.resting(tile, awake, span)
             yield env.timeout(1)
-            firings, since = (figures[tile] for figures in self.machine.engine.site_figures())
+            firings, since = self.machine.engine.site_figures(tile)
             if not firings and since + span <= env.now and not gates.are_held(self, actors):
                 return
 
