@@ -253,7 +253,7 @@ class Environment(simpy.Environment):
     ) -> Job:
         """Send a job along a path that `paths_of` has returned; else as `submit`.
 
-        A `job` that is given, and has been sent in this instant, takes this path, too: it is over when it has ended on all.
+        A `job` that is given, and was sent in this instant, takes this path, too: it is over when it is on none.
         """
         self._next_job += 1
         job = self._jobs[self._next_job] = Job(self) if job is None else job
