@@ -119,6 +119,10 @@ def refers_to_no_function(made: Any) -> None:
     made.graph.node[0].attribute[0].ref_attr_name = "pads"
 
 
+def says_more_than_it_has(made: Any) -> None:
+    made.graph.initializer[1].dims[0] = 2**62  # inferring shapes goes through all of them
+
+
 @pytest.mark.parametrize("version", [0, -(2**63), 2**33, 2**63 - 1])
 def test_an_opset_out_of_range(tmp_path: Path, version: int) -> None:
     path = changed(tmp_path, 0, lambda made: setattr(made.opset_import[0], "version", version))
@@ -131,6 +135,7 @@ def test_an_opset_out_of_range(tmp_path: Path, version: int) -> None:
     [
         (unknown_type, "has elements of type 77, which ONNX does not have"),
         (unknown_type_inside, "attribute 'value' of 'Conv' has elements of type -1"),
+        (says_more_than_it_has, f"has 16 bytes for {2**62} elements of 4"),
         (refers_to_no_function, "stands for one of a function, and the op is in none"),
     ],
 )
