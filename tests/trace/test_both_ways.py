@@ -43,7 +43,9 @@ def test_the_ops_are_the_same(name: str, tmp_path: Path) -> None:
     assert work(file) == work(direct)
 
 
-@pytest.mark.parametrize("name", ["BertModel", "OPTForCausalLM", "BloomForCausalLM", "CLIP", "Keras's VGG"])
+@pytest.mark.parametrize(
+    "name", ["BertModel", "OPTForCausalLM", "BloomForCausalLM", "CLIP", "Keras's VGG", "XLNetModel"]
+)
 def test_time_and_energy_are_the_same(name: str, tmp_path: Path) -> None:
     """Within 2 %: ops stand in another order, and what is equally good is placed in that order."""
     direct, file = both(name, tmp_path)

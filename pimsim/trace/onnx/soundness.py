@@ -16,7 +16,12 @@ from pimsim.errors import ModelError, TraceError
 MOST_OPSET = 2**31 - 1
 MEMORY = 4 * 2**30
 """Bytes that inferring the shapes of a model, without its weights, may take."""
-_BYTES = {TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.INT32: 4, TensorProto.INT64: 8}
+_BYTES: dict[int, int] = {
+    TensorProto.FLOAT: 4,
+    TensorProto.DOUBLE: 8,
+    TensorProto.INT32: 4,
+    TensorProto.INT64: 8,
+}
 
 
 def check_sound(model: ModelProto, where: str) -> None:
