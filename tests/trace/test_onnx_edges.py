@@ -160,3 +160,58 @@ def test_a_product_by_a_scalar_is_refused(tmp_path: Path, scalar: str, constant:
     nodes = [make("MatMul", ["x", "w"] if scalar == "right" else ["w", "x"], ["y"])]
     with pytest.raises(TraceError, match="MatMul"):
         exported(tmp_path, nodes, inputs, {"w": LEAST} if constant else {})
+
+
+@pytest.mark.parametrize("way", ["plain", "turned", "scaled"])
+def test_a_gemm_of_two_activations_is_a_product(tmp_path: Path, way: str) -> None:
+    """Arrays hold no weight of it, so any chip with MatMul does it: 3 x 4 x 5 MACs."""
+    kind = {"plain": {}, "turned": {"transA": 1, "transB": 1}, "scaled": {"alpha": 0.5, "beta": 2.0}}[way]
+    inputs: dict[str, Any] = {"a": [3, 4], "b": [4, 5], "c": [5]}
+    if way == "turned":
+        inputs |= {"a": [4, 3], "b": [5, 4]}
+    trace = exported(tmp_path, [make("Gemm", ["a", "b", "c"], ["y"], **kind)], inputs)
+    assert (trace.macs, trace.weights, trace.ops[-1].output.shape) == (3 * 4 * 5, 0, (3, 5))
+    assert sum(op.type == "Mul" for op in trace.ops) == (2 if way == "scaled" else 0)
+    for chip in ("isaac", "hermes_llm"):
+        assert simulate(Chip.load(chip), trace).macs == trace.macs
+
+
+@pytest.mark.parametrize("opset", [6, 7])
+def test_a_slope_for_each_channel(tmp_path: Path, opset: int) -> None:
+    """ONNX's documentation: a slope of C elements is one of each channel before opset 7, and broadcast since."""
+    shape = (3,) if opset < 7 else (3, 1, 1)
+    trace = exported(
+        tmp_path,
+        [make("PRelu", ["x", "s"], ["y"])],
+        {"x": [1, 3, 4, 5]},
+        {"s": np.ones(shape, np.float32)},
+        opset=opset,
+    )
+    assert [op.type for op in trace.ops] == ["Input", "PRelu"]
+    assert trace.ops[-1].output.shape == (1, 3, 4, 5)
+
+
+def test_a_weight_whose_shape_follows_from_an_activation(tmp_path: Path) -> None:
+    nodes = [
+        make("Shape", ["x"], ["sizes"], start=-1),
+        make("Concat", ["sizes", "rest"], ["to"], axis=0),
+        make("Reshape", ["w", "to"], ["matrix"]),
+        make("MatMul", ["x", "matrix"], ["y"]),
+    ]
+    arrays = {"w": np.ones(24, np.float32), "rest": np.array([-1])}
+    trace = exported(tmp_path, nodes, {"x": [2, 4]}, arrays)
+    assert (trace.macs, trace.weights, trace.header["weights"]) == (2 * 4 * 6, 24, "trained")
+
+
+def test_a_constant_that_is_read_before_and_behind_a_cast(tmp_path: Path) -> None:
+    arrays = {"low": np.ones((8,), np.float16)}
+    nodes = [
+        make("Cast", ["low"], ["wide"], to=1),
+        make("Add", ["x", "wide"], ["a"]),
+        make("Cast", ["a"], ["b"], to=10),
+        make("Sub", ["b", "low"], ["c"]),
+        make("Mul", ["c", "low"], ["y"]),
+    ]
+    trace = exported(tmp_path, nodes, {"x": [2, 8]}, arrays)
+    assert [op.type for op in trace.ops] == ["Input", "Add", "Sub", "Mul"]
+    assert [op.inputs[1].tensor.dtype for op in trace.ops[1:]] == ["float32", "float16", "float16"]
