@@ -82,6 +82,16 @@ def test_a_result_lacks_no_figure_that_is_shown(tmp_path: Path, key: str) -> Non
         Result.load(tmp_path / "r.json")
 
 
+@pytest.mark.parametrize("key", ["chip_by", "chip_latency_by"])
+def test_an_older_result_does_not_say_what_bounds_a_chip(tmp_path: Path, key: str) -> None:
+    data = copy.deepcopy(seeds.results()[0])
+    del data["bounds"][key]
+    (tmp_path / "r.json").write_text(json.dumps(data))
+    text = to_text(Result.load(tmp_path / "r.json"), verbose=True)
+    assert "any plan" in text
+    assert "None" not in text
+
+
 def test_the_result_of_one_token_a_prompt_is_read(tmp_path: Path) -> None:
     """None comes after the first, so there is no energy of one."""
     result = generate(Chip.load("hermes_llm"), decoder(layers=1), prompt=3, tokens=1)
