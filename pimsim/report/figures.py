@@ -28,7 +28,8 @@ def latency_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
     yield "busiest resource", bounds["resource_fs"], f"{bounds['resource']} ({part})"
     yield "dependence chain", bounds["dependence_fs"], "one inference, nothing contended for"
     if bounds.get("chip_latency_fs"):
-        yield "any plan", bounds["chip_latency_fs"], f"{bounds['chip_latency_by']}, no transport"
+        by = bounds.get("chip_latency_by")  # an older result does not say
+        yield "any plan", bounds["chip_latency_fs"], f"{by}, no transport" if by else "no transport"
 
 
 def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
@@ -49,7 +50,7 @@ def interval_bounds(result: Result) -> Iterator[tuple[str, int, str]]:
     chip_fs = bounds.get("chip_interval_fs")
     if chip_fs:
         over = prediction["interval_fs"] / chip_fs
-        note = f"{bounds.get('chip_by')} at work, no transport; the plan is {over:.4g} times it"
+        note = f"{bounds.get('chip_by') or 'parts'} at work, no transport; the plan is {over:.4g} times it"
         yield "any plan", chip_fs, note
 
 

@@ -17,6 +17,7 @@ from pimsim.trace import Op, Operand, Tensor
 from pimsim.trace.statistics.attach import How, attach
 from pimsim.trace.writer import lines
 
+from ..trace import experts
 from ..trace.builders import model, small_rows, small_trace, zeros
 from ..trace.symbolic import attention
 from ..transformers import decoder
@@ -106,7 +107,7 @@ def plans() -> list[tuple[Chip, Trace, dict[str, Any]]]:
 
 @cache
 def models() -> list[bytes]:
-    """Return small ONNX models: convolutions, an attention, shapes that are computed, and ops that are unknown."""
+    """Return small ONNX models: convolutions, an attention, shapes that are computed, ops that are unknown, experts."""
     node = helper.make_node
     made = [
         (
@@ -159,6 +160,7 @@ def models() -> list[bytes]:
     ]
     made.append((made[1][0], {"x": ["batch", "seq", 8]}, *made[1][2:]))
     with TemporaryDirectory() as folder:
-        return [
-            model(Path(folder) / "m.onnx", *parts, opset=18, domains=("mine",)).read_bytes() for parts in made
-        ]
+        path = Path(folder) / "m.onnx"
+        plain = [model(path, *parts, opset=18, domains=("mine",)).read_bytes() for parts in made]
+        ways: tuple[dict[str, Any], ...] = ({}, {"gather": "GatherND", "right": False}, {"tokens": "tokens"})
+        return plain + [experts.layer(path, **way).read_bytes() for way in ways]

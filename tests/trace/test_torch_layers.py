@@ -120,3 +120,33 @@ def test_no_cache_is_handed_out_that_nobody_asked_for() -> None:
     trace = from_torch(model, ids)
     assert len(trace.outputs) == 1
     assert config.use_cache, "the model is left as it was"
+
+
+@pytest.mark.parametrize(
+    ("equation", "shape", "weight", "macs"),
+    [
+        ("ibh,hnd->ibnd", (3, 2, 8), (8, 4, 5), 3 * 2 * 8 * 4 * 5),
+        ("...i,ij", (2, 3, 4), (4, 5), 2 * 3 * 4 * 5),
+        ("bhqd,khd->bhqk", (2, 4, 5, 8), (6, 4, 8), 2 * 4 * 5 * 6 * 8),
+        ("ij->j", (3, 4), None, 0),
+    ],
+)
+def test_sums_by_einstein(
+    equation: str, shape: tuple[int, ...], weight: tuple[int, ...] | None, macs: int
+) -> None:
+    """As many MACs as there are values of all letters together; the shape is torch's."""
+    modules = {} if weight is None else {"w": nn.Parameter(torch.zeros(weight))}
+
+    def run(m: Any, x: Any) -> Any:
+        return torch.einsum(equation, x, *([m.w] if modules else []))
+
+    trace = export(run, shape, **modules)
+    assert trace.macs == macs
+    expected = run(Of(run, **modules), torch.zeros(shape)).shape
+    assert trace.by_name[trace.outputs[0]].output.shape == tuple(expected)
+
+
+def test_sums_by_einstein_of_any_size() -> None:
+    model = Of(lambda m, x: torch.einsum("bsh,hnd->bsnd", x, m.w), w=nn.Parameter(torch.zeros(8, 4, 5)))
+    trace = from_torch(model, (torch.zeros(1, 1, 8),), dynamic={"inputs[0]": {0: "batch", 1: "seq"}})
+    assert trace.bind(batch=3, seq=7).macs == 3 * 7 * 8 * 4 * 5

@@ -48,6 +48,7 @@ class Buffers:
         self.capacity = [package.site(tile).store.capacity_bytes for tile in range(package.tiles)]
         self.room = list(self.capacity)  # bytes
         self.reads = Reads(programs, least, wanted, deals)
+        self._striped: dict[int, bool] = {}
         self._first: tuple[object, tuple[Holding, int, int]] | None = None
         self.holdings: list[dict[int, Holding]] = [{} for _ in range(package.tiles)]  # by tile and op
         self.granted: list[dict[tuple[int, int, int], int]] = [
@@ -114,7 +115,7 @@ class Buffers:
             least, wanted = here.bytes(0.0), here.bytes(1.0)
         if least > free:
             return False
-        part = ENOUGH if at is not None and are_striped(self.programs[0][number]) else 1.0
+        part = ENOUGH if at is not None and self._are_striped(number) else 1.0
         if left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
@@ -126,6 +127,12 @@ class Buffers:
         self.room[tile] = free - here.used
         self.holdings[tile][number] = here
         return True
+
+    def _are_striped(self, number: int) -> bool:
+        """Whether copies of an op take stripes; asked for each tile that is tried."""
+        if number not in self._striped:
+            self._striped[number] = are_striped(self.programs[0][number])
+        return self._striped[number]
 
     def _held(
         self,

@@ -54,14 +54,14 @@ class Package:
 
     def tiles_of(self, name: str) -> list[int]:
         """Return the tiles of all chips that are sites of a name."""
-        one = self.config.tiles_of(name)
-        return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in one]
+        one, tiles = self.config.tiles_of(name), self.config.tiles
+        return [chip * tiles + tile for chip in range(self.chips) for tile in one]
 
     def seats_of(self, name: str) -> list[int]:
         """Return those of them that ops may be put on: all but the spare ones, which are the last of each chip."""
-        one = self.config.tiles_of(name)
+        one, tiles = self.config.tiles_of(name), self.config.tiles
         used = one[: self.kinds[name].site.seats]
-        return [chip * self.config.tiles + tile for chip in range(self.chips) for tile in used]
+        return [chip * tiles + tile for chip in range(self.chips) for tile in used]
 
     @property
     def tiles(self) -> int:

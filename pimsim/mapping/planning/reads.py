@@ -42,6 +42,7 @@ class Reads:
     ) -> None:
         self.programs, self.least, self.wanted, self.deals = programs, least, wanted, deals
         self._parts: dict[tuple[int, int, int], Parts] = {}
+        self._own: dict[tuple[int, int, int], bool] = {}
 
     def bytes_per_token(self, edge: Edge, share: float) -> int:
         """Return the bytes of one token of an input, or of the share of its features that a tile reads."""
@@ -109,7 +110,14 @@ class Reads:
         node, least = self.programs[program][number], self.least[program][number]
         here = [n for n in range(len(node.edges)) if (number, n) not in outside]
         held = sum(least[n] * self.bytes_per_token(node.edges[n], 1.0) for n in here)
-        return copies > 1 and held > capacity and all(own_token(node.edges[n]) for n in here)
+        return copies > 1 and held > capacity and all(self._is_own(program, number, n) for n in here)
+
+    def _is_own(self, program: int, number: int, edge: int) -> bool:
+        """Whether a position reads the token of its own number; asked for each tile that is tried."""
+        key = program, number, edge
+        if key not in self._own:
+            self._own[key] = own_token(self.programs[program][number].edges[edge])
+        return self._own[key]
 
     def _tokens(self, program: int, number: int, edge: int, index: int, copies: int) -> Mask:
         """Return which tokens of an input a copy reads."""

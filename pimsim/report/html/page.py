@@ -161,6 +161,7 @@ def _file(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
+@cache
 def _templates() -> Any:
     """Return the environment of the templates; everything is escaped unless the template says otherwise."""
     try:

@@ -133,6 +133,15 @@ def straight(graph: Rewriting, op: Op) -> Operand | None:
     return soft if same(greater.inputs[0], large) and limit is not None and limit >= 10 else None
 
 
+def limited(graph: Rewriting, op: Op) -> list[Op] | None:
+    """``max(x, number)`` and ``min(x, number)``: the number is the least, or the most, that there is."""
+    limit = {"Max": "min", "Min": "max"}[op.type]
+    for x, number in graph.numbered(op) if len(op.inputs) == 2 else ():
+        if number is not None and abs(number) < 1e38 and x.tensor.shape == op.output.shape:
+            return _of(op, "Clip", x, **{"min": None, "max": None, limit: float(number)})
+    return None
+
+
 def _tried(*rules: Rule) -> Rule:
     """Return a rule that sees an op among those that have their form, as it is for now."""
 
@@ -152,5 +161,6 @@ FORMULAS: dict[str, tuple[Rule, ...]] = {
     "Add": (nothing,),
     "Sub": (nothing,),
     "Log": (softplus,),
+    **dict.fromkeys(("Max", "Min"), (limited,)),
     "Where": (straight,),
 }

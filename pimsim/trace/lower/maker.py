@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, Protocol
 
+from pimsim.trace.symbols import parse, product
 from pimsim.trace.tensor import Shape
 
 JOINED = 8192
@@ -173,5 +175,7 @@ class Maker(ABC):
 
 
 def elements(shape: Shape) -> int:
-    """Number of elements of a shape."""
-    return math.prod(shape)
+    """Number of elements of a shape; as text where sizes are symbols, like these."""
+    if all(isinstance(size, int) for size in shape):
+        return math.prod(shape)
+    return reduce(product, [parse(str(size)) for size in shape]).plain()  # type: ignore[return-value]

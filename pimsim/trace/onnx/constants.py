@@ -183,7 +183,7 @@ class Constants:
                 found.add("constant")
             elif self._maker[name].op_type == "Constant":
                 found.add("trained")
-            else:
+            elif self._maker[name].op_type not in _OF_SHAPE:  # a shape is no weight's value
                 todo.extend(v for v in self._maker[name].input if v)
         return next((kind for kind in ("absent", "constant") if kind in found), "trained")
 

@@ -233,6 +233,7 @@ class _Converter:
         self.nodes: dict[str, NodeProto | Piece] = {}  # op -> the node that it was
         self.weights: dict[str, str] = {}  # op -> value name of its weight
         self.values: dict[str, str] = {}  # name of a constant -> a value that it is
+        self.dtypes: dict[str, str] = {}  # name of a constant -> the element type that it is first read in
         self.masks = Masks(graph)
         self.masked: set[str] = set()  # ops that apply a causal mask to scores of attention
 
@@ -348,6 +349,8 @@ class _Converter:
         if value in self.graph.constants.names:
             few = self.graph.constants.bits(value) if weight or is_matrix(tensor) else None
             name, turned = self.identities.of(value)
+            if self.dtypes.setdefault(name, tensor.dtype) != tensor.dtype:  # read before and behind a Cast
+                name = f"{name} as {tensor.dtype}"
             self.values.setdefault(name, value)
             turned = turned and len(tensor.shape) == 2
             return Operand(

@@ -172,6 +172,7 @@ class Graph(Values):
     def _bind(self, bindings: dict[str, int], given: dict[str, int]) -> None:
         graph = self.model.graph
         missing: list[str] = []
+        outer: set[str] = set()  # dimensions that are an input's first one
         batches = self._batches(bindings)
         sums = sums_of(graph)
         for value in graph.input:
@@ -190,12 +191,13 @@ class Graph(Values):
                     self.defaults.append(name)
                     self.notes.append(f"symbolic dimension '{name}' of '{value.name}' bound to 1 by default")
                 self.symbols[name] = dim.dim_value = bindings.get(name, 1)
+                outer |= {name} if axis == 0 else set()
         missing = [name for name in dict.fromkeys(missing) if name not in self.symbols]
         if missing:
             raise unbound(missing, self.where)
         left = {name: n for name, n in bindings.items() if name not in self.symbols and name not in given}
         for name, size in bindings.items():
-            least = 1 if name in self.symbols else 0
+            least = 1 if name in outer else 0  # along an inner one there may be nothing: an empty cache
             if isinstance(size, bool) or not least <= size <= MAX_SIZE:
                 message = f"'{name}' bound to {size}, expected {least} to {MAX_SIZE}"
                 raise TraceError(message, where=self.where)

@@ -78,7 +78,7 @@ def lowered(graph: Values, node: NodeProto, only_ask: bool = False) -> list[Any]
         if only_ask:
             return []
         maker = OnnxMaker(graph, node)
-        made = expansion(maker)
+        made = _taken_apart(expansion, maker)
         return made if made is None else [*maker.pieces, *made]
     if node.domain or known(node):
         return None
@@ -86,6 +86,17 @@ def lowered(graph: Values, node: NodeProto, only_ask: bool = False) -> list[Any]
     if about is None or only_ask:
         return None if about is None else []
     return bodies.function(OnnxMaker(graph, node), about)
+
+
+def _taken_apart(expansion: Callable[[OnnxMaker], list[Any] | None], maker: OnnxMaker) -> list[Any] | None:
+    """Do an expansion. The ONNX library does not check all that an op takes: too few dimensions, say."""
+    try:
+        return expansion(maker)
+    except TraceError as error:
+        raise error if error.where else maker.refuse(error.message, error.mend) from None
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        why = f"its operands or attributes are not what it takes ({type(error).__name__}: {error})"
+        raise maker.refuse(why, "if onnxruntime takes the file, report this as a fault of pimsim") from error
 
 
 def _function(graph: Values, node: NodeProto) -> FunctionProto | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import math
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -15,10 +16,16 @@ from pimsim.errors import ModelError, TraceError
 MOST_OPSET = 2**31 - 1
 MEMORY = 4 * 2**30
 """Bytes that inferring the shapes of a model, without its weights, may take."""
+_BYTES: dict[int, int] = {
+    TensorProto.FLOAT: 4,
+    TensorProto.DOUBLE: 8,
+    TensorProto.INT32: 4,
+    TensorProto.INT64: 8,
+}
 
 
 def check_sound(model: ModelProto, where: str) -> None:
-    """See that versions, element types and attributes are such as the library can be asked about.
+    """See that versions, element types, stored values and attributes are such as the library can be asked about.
 
     Raises
     ------
@@ -38,9 +45,9 @@ def check_sound(model: ModelProto, where: str) -> None:
                 )
                 raise TraceError(message, where=where)
             for tensor in (attribute.t, *attribute.tensors):
-                _check_type(tensor, f"attribute '{attribute.name}' of '{node.op_type}'", where)
+                _check_tensor(tensor, f"attribute '{attribute.name}' of '{node.op_type}'", where)
     for tensor in model.graph.initializer:
-        _check_type(tensor, f"'{tensor.name}'", where)
+        _check_tensor(tensor, f"'{tensor.name}'", where)
 
 
 def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
@@ -55,10 +62,14 @@ def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
         todo += [inner for graph in bodies for inner in graph.node]
 
 
-def _check_type(tensor: TensorProto, what: str, where: str) -> None:
+def _check_tensor(tensor: TensorProto, what: str, where: str) -> None:
     if tensor.data_type not in TensorProto.DataType.values():
         message = f"{what} has elements of type {tensor.data_type}, which ONNX does not have"
         raise TraceError(message, where=where, mend="a newer onnx may know it: pip install -U onnx")
+    size = _BYTES.get(tensor.data_type)
+    if size is not None and tensor.raw_data and len(tensor.raw_data) != size * math.prod(tensor.dims):
+        found = f"{len(tensor.raw_data)} bytes for {math.prod(tensor.dims)} elements of {size}"
+        raise TraceError(f"{what} has {found}", where=where, mend="the file is damaged: export it again")
 
 
 def check_survived(model: ModelProto, where: str) -> None:

@@ -89,7 +89,7 @@ class Walk:
         if self._is_free(node):
             return self._free(node)
         if graph.constants.add_computed(node):
-            self._infer(node)
+            self._infer_constant(node)
             return []
         missing = next((v for v in (*node.input, *captured(node)) if v and not self._has(v)), None)
         if missing is not None:
@@ -201,6 +201,17 @@ class Walk:
                 if value:
                     held = graph.constants.tensors.get(value)
                     graph.constants.tensors[value] = Tensor(pooled, held.dtype if held else "int64")
+
+    def _infer_constant(self, node: NodeProto) -> None:
+        """Infer the forms of constants; where ONNX refuses what its evaluator takes, by computing them."""
+        try:
+            self._infer(node)
+        except TraceError as error:
+            try:
+                for value in filter(None, node.output):
+                    self._by_value(value)
+            except TraceError:
+                raise error from None
 
     def _without_empty(self, node: NodeProto) -> NodeProto:
         """Return a Resize without the empty factors that some exporters write beside the sizes."""

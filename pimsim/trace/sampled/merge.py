@@ -36,7 +36,8 @@ def skeleton(trace: Trace) -> Hashable:
             for each in op.inputs
         )
         sized = dict(_attributes(op))
-        rest = tuple((name, value) for name, value in sorted(op.attributes.items()) if name not in sized)
+        free = (*sized, *_limits(op))
+        rest = tuple((name, value) for name, value in sorted(op.attributes.items()) if name not in free)
         counts = tuple((name, _count(value)) for name, value in sorted(sized.items()))
         rows.append((op.type, inputs, tuple(map(_form, op.outputs)), rest, counts))
     return tuple(rows), tuple(place[name] for name in trace.outputs)
@@ -50,6 +51,12 @@ def _attributes(op: Op) -> Iterator[tuple[str, Any]]:
     """Yield the attributes that hold sizes."""
     kinds = OP_TYPES[op.type].attributes
     return ((name, value) for name, value in op.attributes.items() if kinds[name].kind in ("int", "ints"))
+
+
+def _limits(op: Op) -> Iterator[str]:
+    """Yield the attributes that may be left out and hold no sizes: the limits of a Clip, which may follow from one."""
+    kinds = OP_TYPES[op.type].attributes
+    return (name for name in op.attributes if kinds[name].kind == "float" and kinds[name].optional)
 
 
 def _count(value: Any) -> int | None:
@@ -118,7 +125,9 @@ def _merged(fits: Fits, ops: Sequence[Op], names: Mapping[str, str], made: Mappi
         found[path] = size
         if size.names and size not in near:
             near.append(size)
-    return _with(first, found, names)
+    varied = [name for name in _limits(first) if len({op.attributes[name] for op in ops}) > 1]
+    made_op = _with(first, found, names)
+    return replace(made_op, attributes={**made_op.attributes, **dict.fromkeys(varied)}) if varied else made_op
 
 
 def _read(op: Op, path: Path, made: Mapping[str, Op]) -> Size | None:

@@ -28,6 +28,7 @@ _EXAMPLES = (6, 10, 14, 22, 26, 34, 38, 46)
 _WHOLE = (
     "linear.default",
     "matmul.default",
+    "einsum.default",
     "layer_norm.default",
     "rms_norm.default",
     "silu.default",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from pimsim.errors import TraceError
+from pimsim.trace.lower.einsum import einsum
 from pimsim.trace.torch.graph import Builder, Const, Handler, Made, Shape, Value, arguments, registrar
 from pimsim.trace.torch.maker import TorchMaker
 from pimsim.trace.torch.moves import transposed
@@ -77,6 +79,16 @@ def _mm(b: Builder, node: Node) -> Value:
 @_handles("matmul.default", "bmm.default", "mv.default", "dot.default")
 def _matmul(b: Builder, node: Node) -> Value:
     return product(b, node, b.value(node.args[0]), b.value(node.args[1]))
+
+
+@_handles("einsum.default")
+def _einsum(b: Builder, node: Node) -> Value:
+    equation, operands = node.args[:2]
+    try:
+        made = einsum(TorchMaker(b, node), str(equation), [b.value(each) for each in cast("Any", operands)])
+    except TraceError as error:
+        return b.refused(node, f"einsum.default ({error.message})")
+    return cast("Value", made)
 
 
 @_handles("baddbmm.default")

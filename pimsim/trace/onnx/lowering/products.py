@@ -29,24 +29,40 @@ def _matmul(m: OnnxMaker) -> list[Any] | None:
 
 @expands("Gemm")
 def _gemm(m: OnnxMaker) -> list[Any] | None:
-    """A weight on the left; anything else stays."""
+    """A weight on the left, or none; a weight on the right stays."""
     left, right, bias = m.needed(0), m.needed(1), m.given(2)
-    if not m.is_constant(left):
+    if m.is_constant(right) and not m.is_constant(left):
         return None
     left = m.turned(left) if m.attribute("transA", 0) else left
     right = m.turned(right) if m.attribute("transB", 0) else right
-    made = m.matmul(left, right)
-    m.puts_out(0, made if bias is None else m.broadcast("Add", made, bias))
+    made = _scaled(m, m.matmul(left, right), "alpha")
+    m.puts_out(0, made if bias is None else m.broadcast("Add", made, _scaled(m, bias, "beta")))
+    return []
+
+
+def _scaled(m: OnnxMaker, term: Any, name: str) -> Any:
+    """Multiply by a factor that is an attribute, if it is not 1; a constant is scaled once and for all."""
+    factor = m.attribute(name, 1.0)
+    if factor == 1.0 or m.is_constant(term):
+        return term
+    return m.broadcast("Mul", term, m.number((), term.dtype, factor))
+
+
+@expands("PRelu")
+def _prelu(m: OnnxMaker) -> list[Any] | None:
+    """Before opset 7 a slope for each channel needs no dimensions behind."""
+    source, slope = m.needed(0), m.needed(1)
+    if m.graph.opset >= 7 or len(slope.shape) != 1 or len(source.shape) < 3 or slope.shape == (1,):
+        return None
+    spread = m.reshape(slope, (*slope.shape, *[1] * (len(source.shape) - 2)))
+    m.puts_out(0, m.op("PRelu", [source, spread]))
     return []
 
 
 @expands("Einsum")
 def _einsum(m: OnnxMaker) -> list[Any]:
     terms = [m.needed(at) for at in range(len(m.node.input))]
-    try:
-        m.puts_out(0, einsum(m, m.attribute("equation"), terms))
-    except TraceError as error:
-        raise m.refuse(error.message) from None
+    m.puts_out(0, einsum(m, m.attribute("equation"), terms))
     return []
 
 
