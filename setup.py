@@ -26,7 +26,9 @@ modules = [
         "engine",
         "dram_timing",
         "dram_queues",
+        "dram_time",
         "dram",
+        "dram_ports",
         "dram_program",
     ),
 ]

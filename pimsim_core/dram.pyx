@@ -9,6 +9,7 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
 
+from pimsim_core.dram_time cimport DramTime
 from pimsim_core.dram_timing cimport DramTiming
 from pimsim_core.dram_queues cimport CONFLICT, HIT, MISS, DramQueues
 
@@ -86,6 +87,10 @@ cdef class DramChannel:
         self.stale = True
         self.log = np.zeros((1024 if recording else 1, 3), dtype=np.int64)
 
+    def keep_time(self, DramTime kept):
+        """Keep what the time goes to."""
+        self.kept, self.keeping = kept, True
+
     def run(self, int64_t steps):
         """Go on for so many cycles in which something happens; return whether all is done.
 
@@ -108,8 +113,7 @@ cdef class DramChannel:
 
     def active_cycles(self, int64_t until):
         """Return in how many cycles before one each unit of refresh had a row open."""
-        open_now = np.asarray(self.opened) > 0
-        return np.asarray(self.active) + np.where(open_now, until - np.asarray(self.since), 0)
+        return np.asarray(self.active) + np.where(np.asarray(self.opened) > 0, until - np.asarray(self.since), 0)
 
     @property
     def commands(self):
@@ -270,12 +274,16 @@ cdef class DramChannel:
         if self.recording:
             self.note(time, command, bank)
         if action == ACTIVATE:
+            if self.keeping:
+                self.kept.activated[bank] = time
             self.open_bank(bank, self.queues.row[request], time)
             if self.queues.outcome[request] == HIT:
                 self.queues.outcome[request] = MISS
         elif action == PRECHARGE:
             self.close_bank(bank, time)
             if request >= 0:
+                if self.keeping:
+                    self.kept.closed[bank] = time + self.kept.to_open
                 self.queues.outcome[request] = CONFLICT
         elif action == PRECHARGE_ALL:
             for each in range(self.first_of[unit], self.first_of[unit + 1]):
@@ -284,6 +292,9 @@ cdef class DramChannel:
         elif action == REFRESH:
             self.owed[unit] -= 1
             self.in_vain += 1
+            if self.keeping:
+                each = bank if self.one_bank else self.first_of[unit]
+                self.kept.refresh(each, bank + 1 if self.one_bank else self.first_of[unit + 1], time)
             self.hold(unit, False)
             if self.one_bank:
                 self.turn[unit] = (self.turn[unit] + 1) % (self.first_of[unit + 1] - self.first_of[unit])
@@ -315,6 +326,8 @@ cdef class DramChannel:
         self.served[bank] += 1
         self.used[bank] = time
         self.in_vain = 0
+        if self.keeping:
+            self.kept.column(bank, self.queues.queue_of[request], self.queues.accepted[request], self.queues.waiting_since, time)
         self.queues.take(request, time, time + self.latency[self.queues.queue_of[request]])
 
     cdef int note(self, int64_t time, int32_t command, int32_t bank) except -1 nogil:
@@ -325,22 +338,63 @@ cdef class DramChannel:
         self.logged += 1
         return 0
 
+    cdef int cycle(self) except -1 nogil:
+        """All that happens in a cycle."""
+        self.owe(self.now)
+        self.admit(self.now)
+        self.turn_queue()
+        while self.choose(self.now):
+            self.send(self.now)
+            self.turn_queue()
+        return 0
+
+    cdef int64_t following(self) noexcept nogil:
+        """The next cycle in which something can happen."""
+        return min(self.soonest, self.queues.door(self.now), self.next_due())
+
     cdef int advance(self, int64_t steps) except -1 nogil:
         """From one cycle in which something can happen to the next."""
         cdef int64_t soonest
         while steps > 0:
             steps -= 1
-            self.owe(self.now)
-            self.admit(self.now)
-            self.turn_queue()
-            while self.choose(self.now):
-                self.send(self.now)
-                self.turn_queue()
+            self.cycle()
             if self.queues.is_empty():
                 return 1
-            soonest = min(self.soonest, self.queues.door(self.now), self.next_due())
+            soonest = self.following()
             if soonest == NEVER or (self.in_vain > PATIENCE and not self.queues.is_idle()):
                 self.stuck = True
                 return 1
             self.now = soonest
+        return 0
+
+    # -- requests that come as they are made -----------------------------------------------------------------------
+
+    cdef int go(self, int64_t until, bint heeding) except -1 nogil:
+        """Go on before a cycle; return whether nothing can be served any more.
+
+        If heeding, no further than to the first cycle in which a visitor is in, or served, or more requests are wanted.
+        """
+        while self.now < until:
+            self.cycle()
+            self.gone, self.now = self.now, self.following()
+            if self.in_vain > PATIENCE and not self.queues.is_idle():
+                return 1
+            if heeding and (
+                self.queues.n_entered or self.queues.n_over
+                or (self.queues.hungry and self.queues.coming == self.queues.count)
+            ):
+                break
+        return self.now == NEVER and not self.queues.is_idle()
+
+    cdef void wake(self, int64_t time) noexcept nogil:
+        """There is something to look at in a cycle that was not gone through."""
+        self.now = min(self.now, time)
+
+    cdef int make_room(self, int32_t more) except -1:
+        """Make room for so many requests."""
+        cdef int32_t bank, less = self.queues.make_room(more)
+        if less:
+            for bank in range(self.timing.banks):
+                self.wisher[bank] = max(self.wisher[bank] - less, -1)
+            self.stale = True
         return 0
