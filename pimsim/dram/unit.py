@@ -133,4 +133,59 @@ class HbmPim(Units):
     bank_parts: Annotated[tuple[Text, ...], Strict(False)] = ()
 
 
-Pim = Annotated[HbmPim | AttAcc, Field(discriminator="kind")]
+class AimCommands(Model):
+    """The commands that go to all banks of a channel whose units multiply.
+
+    Parameters
+    ----------
+    activate, precharge, multiply, apply : str
+        Commands to a bank, by which all are meant; the last one applies an activation function, whose table is a row.
+    """
+
+    activate: CommandName
+    precharge: CommandName
+    multiply: CommandName
+    apply: CommandName
+
+
+class AimMoves(Model):
+    """Commands between the data bus and what is beside the banks of GDDR6-AiM; they need no row.
+
+    Parameters
+    ----------
+    inputs, start, sums, results : str
+        A column into the global buffer; a start of each unit's sum, or its sum so far; sums; results of the activation
+        function.
+    """
+
+    inputs: CommandName
+    start: CommandName
+    sums: CommandName
+    results: CommandName
+
+
+class Aim(Units):
+    """Units of GDDR6-AiM: an adder tree at each bank, fed by a buffer that all banks share.
+
+    Parameters
+    ----------
+    kind : str
+        ``aim``.
+    buffer_columns : int
+        Columns of inputs that the global buffer holds.
+    table_row : int
+        The row of each bank in which the table of the activation function is.
+    commands : AimCommands
+        Those of all banks.
+    moves : AimMoves
+        Those of the buffer and of registers.
+    """
+
+    kind: Literal["aim"]
+    buffer_columns: Some
+    table_row: Row
+    commands: AimCommands
+    moves: AimMoves
+
+
+Pim = Annotated[HbmPim | AttAcc | Aim, Field(discriminator="kind")]

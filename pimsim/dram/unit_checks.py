@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pimsim.chip.base import refuse
 from pimsim.dram.energy import Currents, Parts
-from pimsim.dram.unit import AttAcc, HbmPim
+from pimsim.dram.unit import Aim, AttAcc, HbmPim
 
 
 class Beside(NamedTuple):
@@ -34,7 +34,7 @@ class Beside(NamedTuple):
     energy: Parts | Currents | None
 
 
-def check_units(pim: HbmPim | AttAcc, beside: Beside) -> None:
+def check_units(pim: HbmPim | AttAcc | Aim, beside: Beside) -> None:
     """See that commands of several banks do what they are there for, and that a column has an element for each lane.
 
     Raises
@@ -47,6 +47,8 @@ def check_units(pim: HbmPim | AttAcc, beside: Beside) -> None:
         raise refuse("pim.lanes", f"{pim.lanes} of {pim.element_bits} bits", f"a column, {bits} bits")
     if isinstance(pim, AttAcc):
         _check_moves(pim, beside)
+    elif isinstance(pim, Aim):
+        _check_trees(pim, beside)
     else:
         _check_pairs(pim, beside)
 
@@ -62,6 +64,16 @@ def _check_moves(pim: AttAcc, beside: Beside) -> None:
             _check_does(beside, f"pim.sets.{at}.{key}", name, "read" if key == "multiply" else key)
     for key, name in pim.moves.model_dump().items():
         _check_does(beside, f"pim.moves.{key}", name, "move")
+
+
+def _check_trees(pim: Aim, beside: Beside) -> None:
+    does = {"activate": "activate", "precharge": "precharge", "multiply": "read", "apply": "read"}
+    for key, name in pim.commands.model_dump().items():
+        _check_does(beside, f"pim.commands.{key}", name, does[key])
+    for key, name in pim.moves.model_dump().items():
+        _check_does(beside, f"pim.moves.{key}", name, "move")
+    if pim.table_row >= beside.rows:
+        raise refuse("pim.table_row", pim.table_row, f"a row below {beside.rows}")
 
 
 def _check_pairs(pim: HbmPim, beside: Beside) -> None:
