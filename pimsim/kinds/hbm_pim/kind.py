@@ -6,6 +6,7 @@ import math
 
 from pimsim.chip.base import Energy
 from pimsim.chip.parts.clock import period_fs
+from pimsim.dram.load import stamp_of
 from pimsim.dram.schema import units_of
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
@@ -64,7 +65,9 @@ class HbmPimKind(ProcessorKind):
                 f"the buffer of '{site.name}' holds {site.buffer.capacity_kib:g} KiB, a vector is {inputs / 8192:g}",
                 mend=f"give a larger --set {site.name}.buffer.capacity_kib",
             )
-        taken = product(site.standard, site.order, matrix.n, matrix.k, site.channels, vectors)
+        taken = product(
+            site.standard, site.order, matrix.n, matrix.k, site.channels, vectors, stamp_of(site.standard)
+        )
         each = self._cycles(taken.ns / vectors, node.type)
         piece = Piece(1, each, inputs, inputs, outputs, outputs, float(matrix.k * matrix.n))
         pieces = (piece._replace(times=vectors - 1), piece) if vectors > 1 else (piece,)
@@ -78,7 +81,9 @@ class HbmPimKind(ProcessorKind):
         site, op = self.site, node.op
         assert op is not None
         count = max(1, math.ceil(op.output.elements * share_of(node)))
-        taken = elements(site.standard, site.order, ELEMENTWISE[op.type], count, site.channels)
+        taken = elements(
+            site.standard, site.order, ELEMENTWISE[op.type], count, site.channels, stamp_of(site.standard)
+        )
         piece = Piece(1, self._cycles(taken.ns, op.type), 0, 0, 0, 0, float(count))
         return Kernel(self._name, (piece,), f"{count} elements in the banks", spent=self._spent(taken, 1))
 

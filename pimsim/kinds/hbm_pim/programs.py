@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from pimsim.dram.hbm_pim import elementwise, gemv
-from pimsim.dram.load import load_standard
+from pimsim.dram.load import kept_standard
 from pimsim.dram.program import Program, execute
 from pimsim.dram.program_energy import program_energy
 from pimsim.dram.schema import Standard
@@ -59,12 +59,16 @@ def _run(memory: Standard, program: Program) -> Taken:
 
 
 @cache
-def product(standard: str, order: str, rows: int, columns: int, channels: int, vectors: int) -> Taken:
+def product(
+    standard: str, order: str, rows: int, columns: int, channels: int, vectors: int, stamp: str = ""
+) -> Taken:
     """Return what a matrix takes for so many vectors, one after another, results read back.
+
+    `stamp` tells one state of a file from another; see `pimsim.dram.load.stamp_of`.
 
     Of more than `EXACT` vectors, each further one takes what one of the second half of these takes in the mean.
     """
-    memory = load_standard(standard, (), order)
+    memory = kept_standard(standard, order)
 
     def taken(count: int) -> Taken:
         return _run(memory, gemv(memory, rows, columns, channels, count, read_back=True))
@@ -76,7 +80,7 @@ def product(standard: str, order: str, rows: int, columns: int, channels: int, v
 
 
 @cache
-def elements(standard: str, order: str, name: str, count: int, channels: int) -> Taken:
+def elements(standard: str, order: str, name: str, count: int, channels: int, stamp: str = "") -> Taken:
     """Return what an op on elements that lie in the banks takes; its result stays there."""
-    memory = load_standard(standard, (), order)
+    memory = kept_standard(standard, order)
     return _run(memory, elementwise(memory, name, count, channels))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from pimsim.chip.base import Text, refuse
 from pimsim.chip.parts import DigitalUnit
-from pimsim.dram.load import STANDARD, load_standard
+from pimsim.dram.load import STANDARD, kept_standard, stamp_of
 from pimsim.dram.schema import Standard, units_of
 from pimsim.dram.unit import HbmPim as Units
 from pimsim.errors import ConfigError
 from pimsim.kinds.processor.site import Processor
 from pimsim.registry import named
-
-loaded = cache(load_standard)
 
 
 class HbmPim(Processor):
@@ -59,7 +56,7 @@ class HbmPim(Processor):
     @property
     def timings(self) -> Standard:
         """The memory, its timings and its units."""
-        return loaded(self.standard, (), self.order)
+        return kept_standard(self.standard, self.order)
 
     @property
     def units(self) -> DigitalUnit:
@@ -94,6 +91,12 @@ class HbmPim(Processor):
         if stated > most * (1 + 1e-9):
             expected_ = f"no faster than {self.channels} pseudo-channels of {memory.name}, {most:g} GB/s"
             raise refuse("memory.width_bits", f"{stated:g} GB/s", expected_)
+
+    def read(self) -> dict[str, Any]:
+        """Return the memory, where it is a file of the user's."""
+        if not stamp_of(self.standard):
+            return {}
+        return {self.standard: self.timings.model_dump(mode="json", by_alias=True)}
 
     def macs_per_second(self) -> float:
         """Return the multiply-accumulates of a second: one in each lane with every column, at the most."""
