@@ -67,7 +67,7 @@ class ProgramResult:
             "commands": run.counts,
             "plain_cycles": self.plain_cycles,
             "speedup": None if self.plain_cycles is None else self.plain_cycles / run.cycles,
-            "energy_pj": program_energy(run) or "not modelled",
+            "energy_pj": program_energy(run, self.about.get("at", "")) or "not modelled",
         }
 
     def to_json(self) -> str:

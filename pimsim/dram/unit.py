@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from pimsim.chip.base import Cycles, Model, Sourced, Text
+from pimsim.chip.base import Cycles, EnergyPj, Model, Sourced, Text
 
 Some = Annotated[int, Field(ge=1, le=4096)]
 Row = Annotated[int, Field(ge=0, le=2**24)]
@@ -40,6 +40,8 @@ class Units(Sourced):
         Refreshes of a rank that may be due while a program goes on; they are sent once its rows happen to be closed.
     to_queue, from_bus : int
         Cycles until the first column is in the controller's queue, and from the last data to the end.
+    mac_pj : float, optional
+        Energy of a multiply-accumulate of a lane, pJ; None where no source gives it.
     """
 
     lanes: Some
@@ -47,6 +49,7 @@ class Units(Sourced):
     postponed: Annotated[int, Field(ge=0, le=8)] = 0
     to_queue: Cycles = 0
     from_bus: Cycles = 0
+    mac_pj: EnergyPj | None = None
 
 
 class SetCommands(Model):
@@ -56,11 +59,14 @@ class SetCommands(Model):
     ----------
     activate, precharge, multiply : str
         Commands to a bank, by which its whole set is meant.
+    parts : sequence of str
+        Parts of the standard's energy that a burst between a bank's cells and its unit passes.
     """
 
     activate: CommandName
     precharge: CommandName
     multiply: CommandName
+    parts: Annotated[tuple[Text, ...], Strict(False)] = ()
 
 
 class Moves(Model):
