@@ -7,7 +7,7 @@ import math
 from pimsim.chip.base import Energy
 from pimsim.chip.parts.clock import period_fs
 from pimsim.dram.load import stamp_of
-from pimsim.dram.schema import units_of
+from pimsim.dram.unit import Aim
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
 from pimsim.kinds.hbm_pim.site import HbmPim
@@ -26,7 +26,7 @@ class HbmPimKind(ProcessorKind):
 
     def refusal(self, node: Node) -> str:
         """The units must do it, and there must be a program for it."""
-        return super().refusal(node) or refusal(node)
+        return super().refusal(node) or refusal(node, trees=isinstance(self.site.timings.pim, Aim))
 
     def kernels(self, node: Node, weight_bits: int, input_bits: int, *, alone: bool = False) -> list[Kernel]:
         """Return how an op is done: one kernel, whose pieces are the vectors of a product.
@@ -36,8 +36,9 @@ class HbmPimKind(ProcessorKind):
         MappingError
             If an element is wider than a lane, or what stays in the banks or passes through the buffer does not fit.
         """
-        op, pim = node.op, units_of(self.site.timings)
+        op, pim = node.op, self.site.timings.pim
         assert op is not None
+        assert pim is not None
         widest = max(operand_widths(node, weight_bits, input_bits))
         if widest > pim.element_bits:
             raise MappingError(
