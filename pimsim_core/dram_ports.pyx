@@ -98,6 +98,14 @@ cdef class DramPorts(Service):
         self.used[c] += bursts
         return self.accesses.shape[0] - 1
 
+    @property
+    def figures(self):
+        """Of each channel: its resource, what its requests came to, cycles by `USE_NAMES`, and how often each command went."""
+        return [
+            (r, (<DramChannel>each).queues.outcomes, (<DramChannel>each).kept.sums, (<DramChannel>each).counts.tolist())
+            for r, each in zip(self.resources, self.channels)
+        ]
+
     def settle(self, int64_t time):
         """Bring all channels up to a time, fs: the refreshes of idle ones."""
         cdef int32_t c

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pimsim.chip import Chip
@@ -12,6 +14,8 @@ from pimsim.dram.policy import Policy
 from pimsim.errors import ConfigError
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Access, Step
+from pimsim.report.terminal import to_text
+from pimsim.result.result import Result
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate
 from pimsim_core.dram_ports import StarvedError
@@ -51,6 +55,28 @@ def test_a_generation_closes_and_says_what_its_memory_waited_for():
     assert by_cause(result)["row_miss"] > 0
     (note,) = [note for note in result.notes if note.startswith("memory:")]
     assert "each port is a channel of ddr4_2400, command by command" in note
+
+
+def test_the_result_has_what_each_channel_moved_and_lost():
+    """Bursts are bytes of what went through the ports; requests come to one thing each; commands fit them."""
+    result = generate(chip("ddr4_2400", **COMMAND), decoder(1, 4, 32), 48, 3, requests=2, places=2)
+    rows = result.data["memories"]
+    assert [row["standard"] for row in rows] == ["ddr4_2400"] * len(rows)
+    assert rows
+    for row in rows:
+        assert row["bursts"] == row["hit"] + row["miss"] + row["conflict"]
+        assert row["bursts"] == row["commands"]["RD"] + row["commands"]["WR"]
+        assert row["commands"]["ACT"] >= row["miss"] + row["conflict"] > 0
+        assert row["commands"]["REF"] == pytest.approx(result.latency_fs / 7_800e6, abs=2)
+        assert 0 < row["gb_per_s"] < row["peak_gb_per_s"]
+        lost = [row[f"{name}_fs"] for name in ("row_miss", "bank_conflict", "refresh", "turnaround")]
+        assert 0 < sum(lost) < result.latency_fs
+    text = to_text(result)
+    assert "Memories, command by command" in text
+    assert max(map(len, text.splitlines())) <= 80
+    again = Result(json.loads(json.dumps(result.data)))
+    assert again.data["memories"] == rows
+    assert "memories" not in generate(chip("ddr4_2400"), decoder(1, 4, 32), 48, 2).data
 
 
 def test_weights_that_come_cold_are_read_from_the_channels():
