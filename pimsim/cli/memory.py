@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pimsim.cli import INTERRUPTED
-from pimsim.cli.output import print_bytes, print_pieces
-from pimsim.cli.progress import Progress
-from pimsim.errors import ConfigError, ResultError
+from pimsim.cli.measured import log_of, show, watched
+from pimsim.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pimsim.cli.progress import Progress
     from pimsim.dram.memory import MemoryResult
 
 
@@ -137,32 +137,41 @@ def command(
     _check_files(plot, commands)
     policy = parse_policy(policy_text)
     measured = _loads(loads) if loads is not None else []
-    with Progress("requests", "before the first command was sent") as progress:
+
+    def run(progress: Progress) -> MemoryResult:
         from pimsim.dram.memory import memory
 
-        try:
-            result = memory(
-                standard,
-                pattern=pattern,
-                requests=requests,
-                write_share=writes,
-                trace=trace,
-                loads=measured,
-                outstanding=outstanding,
-                policy=policy,
-                overrides=overrides,
-                order=order,
-                seed=seed,
-                record=commands is not None,
-                on_progress=progress,
-            )
-        except BaseException:
-            if not progress.interrupted:
-                raise
-            progress.hide()
-            click.echo(f"interrupted {progress.stage}", err=True)
-            sys.exit(INTERRUPTED)
-    _show(result, plot, commands, as_json)
+        return memory(
+            standard,
+            pattern=pattern,
+            requests=requests,
+            write_share=writes,
+            trace=trace,
+            loads=measured,
+            outstanding=outstanding,
+            policy=policy,
+            overrides=overrides,
+            order=order,
+            seed=seed,
+            record=commands is not None,
+            on_progress=progress,
+        )
+
+    result = watched("requests", run)
+
+    def draw() -> None:
+        from pimsim.report.memory_plot import plot_loads
+
+        assert plot is not None
+        plot_loads(result, plot)
+
+    def report() -> list[RenderableType]:
+        from pimsim.report.memory import memory_report
+
+        return memory_report(result)
+
+    drawn = [draw] if plot is not None else []
+    show(result, [*drawn, *log_of(result.run, commands)], as_json, report)
 
 
 def _check_sides(context: click.Context) -> None:
@@ -187,30 +196,6 @@ def _check_files(plot: Path | None, commands: Path | None) -> None:
         check_plot(plot)
     if commands is not None:
         check_writable(commands)
-
-
-def _show(result: MemoryResult, plot: Path | None, commands: Path | None, as_json: bool) -> None:
-    """Draw and write, and print even if that fails, since the run took its time."""
-    failure = None
-    try:
-        if plot is not None:
-            from pimsim.report.memory_plot import plot_loads
-
-            plot_loads(result, plot)
-        if commands is not None and result.run is not None:
-            from pimsim.dram.log import write_log
-
-            write_log(result.run, commands)
-    except ResultError as error:
-        failure = error
-    if as_json:
-        print_bytes(result.to_json().encode())
-    else:
-        from pimsim.report.memory import memory_report
-
-        print_pieces(*memory_report(result))
-    if failure is not None:
-        raise failure
 
 
 def _loads(text: str) -> list[float]:

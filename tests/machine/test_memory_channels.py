@@ -24,6 +24,7 @@ from ..analysis.test_closures import closes
 from ..dram.test_port import chip
 from ..oracle.test_twin import run_engine
 from ..random_models import Builder, small_chip
+from ..result.test_promises import PROMISES, run_both
 from ..transformers import decoder
 
 COMMAND = {"memory.fidelity": "command"}
@@ -77,6 +78,18 @@ def test_the_result_has_what_each_channel_moved_and_lost():
     again = Result(json.loads(json.dumps(result.data)))
     assert again.data["memories"] == rows
     assert "memories" not in generate(chip("ddr4_2400"), decoder(1, 4, 32), 48, 2).data
+
+
+@pytest.mark.parametrize("policy", ["", "page=closed,read_queue=1,write_queue=2", "refresh=none"])
+@pytest.mark.parametrize("name", ["ddr4_2400", "hbm3"])
+def test_every_promise_is_kept(name, policy):
+    """All of `tests/result/test_promises.py`, on a step whose cache is read from memory."""
+    step = decoder(1, 4, 32).bind(batch=1, seq=1, kv=300)
+    run = run_both(chip(name, **COMMAND, **{"memory.policy": policy}), step)
+    assert run is not None
+    assert run.result.data["memories"]
+    for promise in PROMISES:
+        promise(run)
 
 
 def test_weights_that_come_cold_are_read_from_the_channels():
