@@ -14,16 +14,22 @@ from pimsim.chip import Chip
 from pimsim.dram.channel import Channel
 from pimsim.dram.load import load_standard
 from pimsim.dram.policy import Policy
+from pimsim.machine.machine import Machine
 from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.mapper import make_plan
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Access, Step
+from pimsim.result.freeze import freeze
+from pimsim.run.experiment import Experiment
+from pimsim.run.options import Options
 from pimsim_core.engine import CAUSES
 from tests.dram.test_port import NULLS, SMALL
 from tests.oracle.machines import connect
 from tests.oracle.test_lowered import agree
+from tests.oracle.test_reload import TINY, with_writes
 from tests.oracle.test_twin import check_closure, run_engine
 from tests.oracle.twin import run_twin
+from tests.result.test_promises import PROMISES, Run
 from tests.transformers import decoder
 
 EXAMPLES = int(os.environ.get("PIMSIM_DRAM_PORT_EXAMPLES", "25"))
@@ -105,6 +111,24 @@ def test_a_decoder_whose_caches_lie_in_memory_agrees(name):
     visits = agree(plan, 1).resource_figures()[0]
     assert all(visits[number] for number, row in enumerate(rows) if row.channel is not None)
     assert sum(row.channel is not None for row in rows) > 1
+
+
+def test_rounds_whose_weights_and_tokens_go_through_channels_agree_and_keep_every_promise():
+    """Reads of weights and of what earlier rounds have written, and writes, through two channels."""
+    memory = {"kind": "memory", "count": 2, "capacity_gib": 1, "standard": "hbm2", "fidelity": "command"}
+    chip = with_writes(Chip.load("hermes_llm"), **TINY, **{"sites.memory": memory})
+    trace = decoder(2, heads=4, width=64, vocabulary=20).bind(batch=1, seq=2, kv=0)
+    plan = make_plan(chip, trace, chips=1, reload=True)
+    assert plan.rounds == 2
+    agree(plan, 1)
+    one, two = Machine(plan, 1), Machine(plan, 2)
+    one.run()
+    two.run()
+    asked = Experiment(chip, trace, Options(batch=2, chips=1, reload=True))
+    run = Run(two, trace, freeze(two, trace, two, asked.identity), one.host.outputs[-1])
+    for promise in PROMISES:
+        promise(run)
+    assert sum(row["commands"]["WR"] for row in run.result.data["memories"]) > 0
 
 
 def lone(accesses, gap=0):
