@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pimsim.dram.figures import command_energy
 from pimsim.machine.machine import Machine
 from pimsim_core.dram_queues import OUTCOMES
 from pimsim_core.dram_time import USE_NAMES
@@ -16,7 +17,8 @@ def memory_rows(machine: Machine) -> list[dict[str, Any]]:
     -------
     list of dict
         ``port``, ``standard``; ``bursts`` that columns moved, ``gb_per_s`` of them over the run and ``peak_gb_per_s``;
-        requests by what they came to (``hit``, …); commands; and fs that were lost before bursts, by cause.
+        requests by what they came to (``hit``, …); commands, and what they cost without standby, None where that is not
+        modelled; and fs that were lost before bursts, by cause.
     """
     engine = machine.engine
     engine.memory.settle(engine.now)
@@ -27,6 +29,8 @@ def memory_rows(machine: Machine) -> list[dict[str, Any]]:
         standard, period = row.channel.standard, row.period_fs
         outcomes = dict(zip(OUTCOMES, came, strict=True))
         bursts = outcomes["hit"] + outcomes["miss"] + outcomes["conflict"]
+        commands = dict(zip(standard.commands, counts, strict=True))
+        cost = command_energy(standard, commands)
         lost = dict(zip(USE_NAMES, spent, strict=True))
         found.append(
             {
@@ -37,7 +41,8 @@ def memory_rows(machine: Machine) -> list[dict[str, Any]]:
                 "peak_gb_per_s": standard.peak_gb_per_s,
                 **outcomes,
                 **{f"{name}_fs": lost[name] * period for name in USE_NAMES[1:]},
-                "commands": dict(zip(standard.commands, counts, strict=True)),
+                "commands": commands,
+                "commands_aj": None if cost is None else sum(cost[1].values()),
             }
         )
     return found

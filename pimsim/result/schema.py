@@ -310,6 +310,7 @@ class MemoryRow(Row):
     refresh_fs: Whole
     turnaround_fs: Whole
     commands: dict[str, Whole]
+    commands_aj: Whole | None
 
 
 class Precision(Row):

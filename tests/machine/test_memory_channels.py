@@ -80,6 +80,21 @@ def test_the_result_has_what_each_channel_moved_and_lost():
     assert "memories" not in generate(chip("ddr4_2400"), decoder(1, 4, 32), 48, 2).data
 
 
+def test_what_commands_cost_stands_beside_a_streams_energy():
+    """O'Connor's energies: 0.11 pJ for each of 8192 bits of a row, and 3.48 for each bit of a burst of 32 bytes."""
+    step = decoder(1, 4, 32).bind(batch=1, seq=1, kv=300)
+    result = simulate(chip("hbm2", **COMMAND), step, 1)
+    total = 0.0
+    for row in result.data["memories"]:
+        commands = row["commands"]
+        expected = 901.12 * commands["ACT"] + 3.48 * 256 * (commands["RD"] + commands["WR"])
+        assert row["commands_aj"] == pytest.approx(expected * 1e6)
+        total += expected
+    assert result.energy_pj["dynamic"]["memory"] == pytest.approx(
+        total, rel=0.2
+    )  # rows of a short run are not used up
+
+
 @pytest.mark.parametrize("policy", ["", "page=closed,read_queue=1,write_queue=2", "refresh=none"])
 @pytest.mark.parametrize("name", ["ddr4_2400", "hbm3"])
 def test_every_promise_is_kept(name, policy):
