@@ -27,6 +27,7 @@ modules = [
         "dram_timing",
         "dram_queues",
         "dram_time",
+        "dram_log",
         "dram",
         "dram_ports",
         "dram_program",

@@ -9,6 +9,7 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
 
+from pimsim_core.dram_log cimport DramLog
 from pimsim_core.dram_time cimport DramTime
 from pimsim_core.dram_timing cimport DramTiming
 from pimsim_core.dram_queues cimport CONFLICT, HIT, MISS, DramQueues
@@ -74,7 +75,7 @@ cdef class DramChannel:
         self.first_of = np.searchsorted(unit_of, np.arange(units + 1)).astype(np.int32)
         self.latency = np.array(latency, dtype=np.int64)
         self.low, self.high, self.cap, self.page = low, high, cap, page
-        self.timeout, self.interval, self.one_bank, self.recording = timeout, interval, one_bank, recording
+        self.timeout, self.interval, self.one_bank = timeout, interval, one_bank
         self.open_row, self.wish = np.full(banks, -1, dtype=np.int32), np.full(banks, -1, dtype=np.int32)
         self.wisher, self.served = np.full(banks, -1, dtype=np.int32), np.zeros(banks, dtype=np.int32)
         self.held, self.used = np.zeros(banks, dtype=np.int32), np.zeros(banks, dtype=np.int64)
@@ -83,9 +84,8 @@ cdef class DramChannel:
         self.opened, self.since = np.zeros(units, dtype=np.int32), np.zeros(units, dtype=np.int64)
         self.active = np.zeros(units, dtype=np.int64)
         self.due = np.array(due if interval else [NEVER] * units, dtype=np.int64)
-        self.sent = np.zeros(timing.commands, dtype=np.int64)
         self.stale = True
-        self.log = np.zeros((1024 if recording else 1, 3), dtype=np.int64)
+        self.log = DramLog(timing.commands, recording)
 
     def keep_time(self, DramTime kept):
         """Keep what the time goes to."""
@@ -109,7 +109,7 @@ cdef class DramChannel:
     @property
     def counts(self):
         """How often each command was sent."""
-        return np.array(self.sent)
+        return self.log.counts
 
     def active_cycles(self, int64_t until):
         """Return in how many cycles before one each unit of refresh had a row open."""
@@ -118,7 +118,7 @@ cdef class DramChannel:
     @property
     def commands(self):
         """Every command so far: its cycle, its number, and the bank; int64, shape (commands, 3)."""
-        return np.array(self.log[: self.logged])
+        return self.log.rows
 
     # -- what each bank wishes for ----------------------------------------------------------------------------
 
@@ -270,9 +270,7 @@ cdef class DramChannel:
         cdef int32_t action = self.action[command], unit = self.unit_of[bank]
         self.stale = True
         self.timing.issue(command, bank, time)
-        self.sent[command] += 1
-        if self.recording:
-            self.note(time, command, bank)
+        self.log.note(time, command, bank)
         if action == ACTIVATE:
             if self.keeping:
                 self.kept.activated[bank] = time
@@ -329,14 +327,6 @@ cdef class DramChannel:
         if self.keeping:
             self.kept.column(bank, self.queues.queue_of[request], self.queues.accepted[request], self.queues.waiting_since, time)
         self.queues.take(request, time, time + self.latency[self.queues.queue_of[request]])
-
-    cdef int note(self, int64_t time, int32_t command, int32_t bank) except -1 nogil:
-        if self.logged == self.log.shape[0]:
-            with gil:
-                self.log = np.concatenate([np.asarray(self.log), np.zeros_like(np.asarray(self.log))])
-        self.log[self.logged, 0], self.log[self.logged, 1], self.log[self.logged, 2] = time, command, bank
-        self.logged += 1
-        return 0
 
     cdef int cycle(self) except -1 nogil:
         """All that happens in a cycle."""
