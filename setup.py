@@ -26,7 +26,10 @@ modules = [
         "engine",
         "dram_timing",
         "dram_queues",
+        "dram_time",
+        "dram_log",
         "dram",
+        "dram_ports",
         "dram_program",
     ),
 ]

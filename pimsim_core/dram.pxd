@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from pimsim_core.dram_log cimport DramLog
+from pimsim_core.dram_time cimport DramTime
 from pimsim_core.dram_timing cimport DramTiming
 from pimsim_core.dram_queues cimport DramQueues
 
@@ -38,15 +40,16 @@ cdef class DramChannel:
     cdef int64_t[::1] due, since, active
     # now
     cdef int64_t now
+    cdef int64_t gone  # the last cycle that was gone through
     # the command to send next, if nothing changes: when, and how early among those that are as soon
     cdef int32_t chosen, chosen_bank, chosen_request
     cdef int64_t soonest, age
     cdef bint stale  # something changed
-    cdef int64_t[::1] sent
-    cdef bint recording, stuck
+    cdef bint stuck
     cdef int64_t in_vain  # refreshes since the last column
-    cdef int64_t[:, ::1] log
-    cdef int64_t logged
+    cdef DramLog log
+    cdef DramTime kept  # what its time went to, if that is kept
+    cdef bint keeping
 
     cdef void turn_queue(self) noexcept nogil
     cdef void want(self, int32_t bank) noexcept nogil
@@ -66,5 +69,9 @@ cdef class DramChannel:
     cdef void open_bank(self, int32_t bank, int32_t row, int64_t time) noexcept nogil
     cdef void close_bank(self, int32_t bank, int64_t time) noexcept nogil
     cdef void serve(self, int32_t bank, int32_t request, int64_t time) noexcept nogil
-    cdef int note(self, int64_t time, int32_t command, int32_t bank) except -1 nogil
     cdef int advance(self, int64_t steps) except -1 nogil
+    cdef int cycle(self) except -1 nogil
+    cdef int64_t following(self) noexcept nogil
+    cdef int go(self, int64_t until, bint heeding) except -1 nogil
+    cdef void wake(self, int64_t time) noexcept nogil
+    cdef int make_room(self, int32_t more) except -1

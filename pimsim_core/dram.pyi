@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim_core.dram_queues import DramQueues
+from pimsim_core.dram_time import DramTime
 from pimsim_core.dram_timing import DramTiming
 
 ACTIONS: tuple[str, ...]
@@ -27,6 +28,7 @@ class DramChannel:
         one_bank: bool,
         recording: bool,
     ) -> None: ...
+    def keep_time(self, kept: DramTime) -> None: ...
     def run(self, steps: int) -> bool: ...
     @property
     def counts(self) -> npt.NDArray[np.int64]: ...

@@ -9,6 +9,8 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
 
+from pimsim_core.dram_log cimport DramLog
+from pimsim_core.dram_time cimport DramTime
 from pimsim_core.dram_timing cimport DramTiming
 from pimsim_core.dram_queues cimport CONFLICT, HIT, MISS, DramQueues
 
@@ -73,7 +75,7 @@ cdef class DramChannel:
         self.first_of = np.searchsorted(unit_of, np.arange(units + 1)).astype(np.int32)
         self.latency = np.array(latency, dtype=np.int64)
         self.low, self.high, self.cap, self.page = low, high, cap, page
-        self.timeout, self.interval, self.one_bank, self.recording = timeout, interval, one_bank, recording
+        self.timeout, self.interval, self.one_bank = timeout, interval, one_bank
         self.open_row, self.wish = np.full(banks, -1, dtype=np.int32), np.full(banks, -1, dtype=np.int32)
         self.wisher, self.served = np.full(banks, -1, dtype=np.int32), np.zeros(banks, dtype=np.int32)
         self.held, self.used = np.zeros(banks, dtype=np.int32), np.zeros(banks, dtype=np.int64)
@@ -82,9 +84,12 @@ cdef class DramChannel:
         self.opened, self.since = np.zeros(units, dtype=np.int32), np.zeros(units, dtype=np.int64)
         self.active = np.zeros(units, dtype=np.int64)
         self.due = np.array(due if interval else [NEVER] * units, dtype=np.int64)
-        self.sent = np.zeros(timing.commands, dtype=np.int64)
         self.stale = True
-        self.log = np.zeros((1024 if recording else 1, 3), dtype=np.int64)
+        self.log = DramLog(timing.commands, recording)
+
+    def keep_time(self, DramTime kept):
+        """Keep what the time goes to."""
+        self.kept, self.keeping = kept, True
 
     def run(self, int64_t steps):
         """Go on for so many cycles in which something happens; return whether all is done.
@@ -104,17 +109,16 @@ cdef class DramChannel:
     @property
     def counts(self):
         """How often each command was sent."""
-        return np.array(self.sent)
+        return self.log.counts
 
     def active_cycles(self, int64_t until):
         """Return in how many cycles before one each unit of refresh had a row open."""
-        open_now = np.asarray(self.opened) > 0
-        return np.asarray(self.active) + np.where(open_now, until - np.asarray(self.since), 0)
+        return np.asarray(self.active) + np.where(np.asarray(self.opened) > 0, until - np.asarray(self.since), 0)
 
     @property
     def commands(self):
         """Every command so far: its cycle, its number, and the bank; int64, shape (commands, 3)."""
-        return np.array(self.log[: self.logged])
+        return self.log.rows
 
     # -- what each bank wishes for ----------------------------------------------------------------------------
 
@@ -266,16 +270,18 @@ cdef class DramChannel:
         cdef int32_t action = self.action[command], unit = self.unit_of[bank]
         self.stale = True
         self.timing.issue(command, bank, time)
-        self.sent[command] += 1
-        if self.recording:
-            self.note(time, command, bank)
+        self.log.note(time, command, bank)
         if action == ACTIVATE:
+            if self.keeping:
+                self.kept.activated[bank] = time
             self.open_bank(bank, self.queues.row[request], time)
             if self.queues.outcome[request] == HIT:
                 self.queues.outcome[request] = MISS
         elif action == PRECHARGE:
             self.close_bank(bank, time)
             if request >= 0:
+                if self.keeping:
+                    self.kept.closed[bank] = time + self.kept.to_open
                 self.queues.outcome[request] = CONFLICT
         elif action == PRECHARGE_ALL:
             for each in range(self.first_of[unit], self.first_of[unit + 1]):
@@ -284,6 +290,9 @@ cdef class DramChannel:
         elif action == REFRESH:
             self.owed[unit] -= 1
             self.in_vain += 1
+            if self.keeping:
+                each = bank if self.one_bank else self.first_of[unit]
+                self.kept.refresh(each, bank + 1 if self.one_bank else self.first_of[unit + 1], time)
             self.hold(unit, False)
             if self.one_bank:
                 self.turn[unit] = (self.turn[unit] + 1) % (self.first_of[unit + 1] - self.first_of[unit])
@@ -315,32 +324,67 @@ cdef class DramChannel:
         self.served[bank] += 1
         self.used[bank] = time
         self.in_vain = 0
+        if self.keeping:
+            self.kept.column(bank, self.queues.queue_of[request], self.queues.accepted[request], self.queues.waiting_since, time)
         self.queues.take(request, time, time + self.latency[self.queues.queue_of[request]])
 
-    cdef int note(self, int64_t time, int32_t command, int32_t bank) except -1 nogil:
-        if self.logged == self.log.shape[0]:
-            with gil:
-                self.log = np.concatenate([np.asarray(self.log), np.zeros_like(np.asarray(self.log))])
-        self.log[self.logged, 0], self.log[self.logged, 1], self.log[self.logged, 2] = time, command, bank
-        self.logged += 1
+    cdef int cycle(self) except -1 nogil:
+        """All that happens in a cycle."""
+        self.owe(self.now)
+        self.admit(self.now)
+        self.turn_queue()
+        while self.choose(self.now):
+            self.send(self.now)
+            self.turn_queue()
         return 0
+
+    cdef int64_t following(self) noexcept nogil:
+        """The next cycle in which something can happen."""
+        return min(self.soonest, self.queues.door(self.now), self.next_due())
 
     cdef int advance(self, int64_t steps) except -1 nogil:
         """From one cycle in which something can happen to the next."""
         cdef int64_t soonest
         while steps > 0:
             steps -= 1
-            self.owe(self.now)
-            self.admit(self.now)
-            self.turn_queue()
-            while self.choose(self.now):
-                self.send(self.now)
-                self.turn_queue()
+            self.cycle()
             if self.queues.is_empty():
                 return 1
-            soonest = min(self.soonest, self.queues.door(self.now), self.next_due())
+            soonest = self.following()
             if soonest == NEVER or (self.in_vain > PATIENCE and not self.queues.is_idle()):
                 self.stuck = True
                 return 1
             self.now = soonest
+        return 0
+
+    # -- requests that come as they are made -----------------------------------------------------------------------
+
+    cdef int go(self, int64_t until, bint heeding) except -1 nogil:
+        """Go on before a cycle; return whether nothing can be served any more.
+
+        If heeding, no further than to the first cycle in which a visitor is in, or served, or more requests are wanted.
+        """
+        while self.now < until:
+            self.cycle()
+            self.gone, self.now = self.now, self.following()
+            if self.in_vain > PATIENCE and not self.queues.is_idle():
+                return 1
+            if heeding and (
+                self.queues.n_entered or self.queues.n_over
+                or (self.queues.hungry and self.queues.coming == self.queues.count)
+            ):
+                break
+        return self.now == NEVER and not self.queues.is_idle()
+
+    cdef void wake(self, int64_t time) noexcept nogil:
+        """There is something to look at in a cycle that was not gone through."""
+        self.now = min(self.now, time)
+
+    cdef int make_room(self, int32_t more) except -1:
+        """Make room for so many requests."""
+        cdef int32_t bank, less = self.queues.make_room(more)
+        if less:
+            for bank in range(self.timing.banks):
+                self.wisher[bank] = max(self.wisher[bank] - less, -1)
+            self.stale = True
         return 0

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int8_t, int32_t, int64_t
 
+from pimsim_core.dram_log cimport DramLog
 from pimsim_core.dram_timing cimport DramTiming
 
 # What a command does; one number of each for either mode.
@@ -43,10 +44,7 @@ cdef class DramProgram:
     # now
     cdef int64_t now, soonest
     cdef int32_t chosen, chosen_bank, chosen_step, chosen_mode, chosen_does
-    cdef int64_t[::1] counts_
-    cdef bint recording
-    cdef int64_t[:, ::1] log
-    cdef int64_t logged
+    cdef DramLog log
 
     cdef void owe(self, int64_t time) noexcept nogil
     cdef int64_t next_due(self) noexcept nogil
@@ -60,5 +58,4 @@ cdef class DramProgram:
     cdef bint is_ahead(self, int32_t end) noexcept nogil
     cdef bint is_wanted(self, int32_t mode, int32_t bank, int32_t end) noexcept nogil
     cdef int send(self) except -1 nogil
-    cdef int note(self, int32_t command, int32_t bank) except -1 nogil
     cdef int advance(self, int64_t steps) except -1 nogil

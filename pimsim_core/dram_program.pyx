@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.stdint cimport int8_t, int32_t, int64_t
 
+from pimsim_core.dram_log cimport DramLog
 from pimsim_core.dram_timing cimport DramTiming
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
@@ -53,8 +54,7 @@ cdef class DramProgram:
         self.bank, self.row = (np.ascontiguousarray(table[:, k]) for k in (2, 3))
         self.count, self.sent = <int32_t>len(table), np.full(len(table), -1, dtype=np.int64)
         self.open_row = np.full((2, timing.banks), -1, dtype=np.int32)
-        self.counts_ = np.zeros(timing.commands, dtype=np.int64)
-        self.recording, self.log = recording, np.zeros((1024 if recording else 1, 3), dtype=np.int64)
+        self.log = DramLog(timing.commands, recording)
 
     def run(self, int64_t commands):
         """Send so many commands; return whether all columns are sent.
@@ -84,12 +84,12 @@ cdef class DramProgram:
     @property
     def counts(self):
         """How often each command was sent."""
-        return np.array(self.counts_)
+        return self.log.counts
 
     @property
     def commands(self):
         """Every command so far: its cycle, its number, and the bank; int64, shape (commands, 3)."""
-        return np.array(self.log[: self.logged])
+        return self.log.rows
 
     # -- refresh ----------------------------------------------------------------------------------------------
 
@@ -222,9 +222,7 @@ cdef class DramProgram:
         cdef int32_t bank = self.chosen_bank, mode = self.chosen_mode, does = self.chosen_does
         cdef int32_t unit = self.unit_of[bank]
         self.timing.issue(self.chosen, bank, self.now)
-        self.counts_[self.chosen] += 1
-        if self.recording:
-            self.note(self.chosen, bank)
+        self.log.note(self.now, self.chosen, bank)
         if does < 0:
             self.owed[unit] -= 1
             self.in_vain += 1
@@ -241,14 +239,6 @@ cdef class DramProgram:
             self.in_vain = 0
             while self.head < self.count and self.sent[self.head] >= 0:
                 self.head += 1
-        return 0
-
-    cdef int note(self, int32_t command, int32_t bank) except -1 nogil:
-        if self.logged == self.log.shape[0]:
-            with gil:
-                self.log = np.concatenate([np.asarray(self.log), np.zeros_like(np.asarray(self.log))])
-        self.log[self.logged, 0], self.log[self.logged, 1], self.log[self.logged, 2] = self.now, command, bank
-        self.logged += 1
         return 0
 
     cdef int advance(self, int64_t commands) except -1 nogil:

@@ -38,6 +38,19 @@ cdef class DramQueues:
     cdef int32_t[3] ended
     cdef int32_t[3] ending
     cdef int64_t in_flight
+    cdef int64_t waiting_since  # when the first of those that wait was accepted
+    # visitors, of requests that come as they are made
+    cdef int32_t[::1] visitor  # of a request: whose it is, or -1
+    cdef int64_t[::1] outside  # bursts that are not accepted yet
+    cdef int64_t[::1] left  # bursts that are not sent yet
+    cdef int64_t[::1] latest  # when the last one is done
+    cdef int32_t[::1] entered  # visitors all of whose bursts are accepted, since somebody looked
+    cdef int32_t[::1] over  # likewise, all sent
+    cdef int32_t n_entered
+    cdef int32_t n_over
+    cdef int32_t free_visitor
+    cdef bint hungry  # more requests are there than have been given
+    cdef int64_t[5] came  # how many requests came to what
 
     cdef int32_t find(self, int32_t queue, int32_t bank, int32_t row, int32_t column) noexcept nogil
     cdef bint enter(self, int32_t request, int64_t time) noexcept nogil
@@ -47,3 +60,7 @@ cdef class DramQueues:
     cdef void take(self, int32_t request, int64_t time, int64_t done) noexcept nogil
     cdef bint is_empty(self) noexcept nogil
     cdef bint is_idle(self) noexcept nogil
+    cdef int32_t new_visitor(self, int64_t bursts) except -1
+    cdef void forget(self, int32_t visitor) noexcept nogil
+    cdef int32_t make_room(self, int32_t more) except -1
+    cdef void push(self, int32_t visitor, int32_t write, int32_t bank, int32_t row, int32_t column, int64_t offered) noexcept nogil

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from pimsim_core.dram_ports import DramPorts
 from pimsim_core.figures import Figures
 from pimsim_core.network import Network
 from pimsim_core.records import CAUSES as CAUSES
@@ -22,7 +23,9 @@ class Engine(Figures):
         energy_parts: int = 0,
         timeline: tuple[int, int, int] | None = None,
         services: Sequence[Service] = (),
+        memory: DramPorts | None = None,
     ) -> None: ...
+    memory: DramPorts
     def run(self, until: int | None = None, budget: int = 1 << 20, deaf: bool = False) -> bool: ...
     @property
     def next_time(self) -> int | None: ...

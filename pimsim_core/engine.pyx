@@ -6,12 +6,13 @@ from libc.stdint cimport int32_t, int64_t
 
 from pimsim_core.critical_path cimport CriticalPath
 from pimsim_core.crossbar cimport Crossbar
+from pimsim_core.dram_ports cimport DramPorts
 from pimsim_core.event_queue cimport NEVER, EventQueue
 from pimsim_core.figures cimport Figures
 from pimsim_core.network cimport Network
 from pimsim_core.ports cimport Ports
 from pimsim_core.queue cimport Queue
-from pimsim_core.records cimport CROSSBAR, KICK, LET_GO, PORTS, QUEUE, SUBMIT, TIMELINE, VISITS, as_rows, joined
+from pimsim_core.records cimport CROSSBAR, DRAM, KICK, LET_GO, PORTS, QUEUE, SUBMIT, TIMELINE, VISITS, as_rows, joined
 from pimsim_core.time_bins cimport TimeBins
 
 from pimsim_core.records import CAUSES, record_dtype
@@ -45,13 +46,15 @@ cdef class Engine(Figures):
         Keep a log of what holds what, and the critical path itself: what lies between two times, in fs, and at most so
         many records. Where there are more, only every second firing of an actor is kept, or every fourth, and so on.
     services : sequence of pimsim_core.service.Service
-        Further ones, numbered from 3 on, that steps and resources name in their ``service``.
+        Further ones, numbered from 4 on, that steps and resources name in their ``service``.
+    memory : pimsim_core.dram_ports.DramPorts, optional
+        The channels that steps with an access go to.
     """
 
     def __init__(
         self, net, int32_t parts, int32_t ops, bint record=False, Network network=None, int64_t network_period=1,
         int32_t tiles=0, int32_t energy_parts=0, timeline=None,
-        services=(),
+        services=(), DramPorts memory=None,
     ):
         self.resources = net["resources"]
         self.steps, self.costs = net["steps"], net["costs"]
@@ -114,8 +117,8 @@ cdef class Engine(Figures):
         self.done = -1
         self.path.now = 0
         self.crossbar, self.ports = Crossbar(net["mvms"]), Ports(network, network_period)
-        self.servers = Queue()
-        self.services = [self.servers, self.crossbar, self.ports, *services]
+        self.servers, self.memory = Queue(), DramPorts() if memory is None else memory
+        self.services = [self.servers, self.crossbar, self.ports, self.memory, *services]
         self.next_times = np.full(len(self.services), NEVER, dtype=np.int64)
         self._assign_services(0)
         if network is not None:
@@ -273,7 +276,8 @@ cdef class Engine(Figures):
         """Let steps be served as their rows say, unless they name a service of their own."""
         rows = as_rows(self.steps, "step")[first:last]
         usual = np.where(rows["mvm"] >= 0, CROSSBAR, np.where(rows["route"] >= 0, PORTS, QUEUE))
-        rows["service"] = np.where(rows["service"] > PORTS, rows["service"], usual)
+        usual = np.where(rows["access"] >= 0, DRAM, usual)
+        rows["service"] = np.where(rows["service"] > DRAM, rows["service"], usual)
 
     def select(self, int32_t selector, int64_t inference, int32_t choice):
         """Let an inference take the `choice`-th, from 0, of the paths, or of the costs, that a selector chooses from."""
@@ -320,20 +324,23 @@ cdef class Engine(Figures):
 
         Parameters
         ----------
-        paths : sequence of sequences of rows of ten
+        paths : sequence of sequences of rows of twelve
             Resource, occupancy and latency (fs), `mvm`, `route`, terminal, flits, charge, cause and tally, as in the
-            netlist; `mvm` and `route` are -1 for an ordinary visit, `charge` for one without energy, `cause` for that of
-            the resource, `tally` for what is counted as nothing else.
+            netlist, and bursts at a channel of a memory and whether these are written; 0 bursts are none, and -1 is an
+            ordinary visit's `mvm` and `route`, no `charge`, the resource's `cause`, no `tally`.
         ops : sequence of int, shape (paths,)
             That their visits count for.
         """
         lengths = np.array([len(path) for path in paths], dtype=np.int64)
-        values = np.array([row for path in paths for row in path], dtype=np.int64).reshape(-1, 10).T
+        values = np.array([row for path in paths for row in path], dtype=np.int64).reshape(-1, 12).T
         more = np.zeros(int(lengths.sum()), dtype=record_dtype("step"))
         costs = np.zeros(len(more), dtype=record_dtype("cost"))
         more["resource"], more["mvm"], more["route"], more["terminal"], more["cause"] = values[[0, 3, 4, 5, 8]]
         costs["occupancy"], costs["latency"], costs["flits"], costs["charge"] = values[[1, 2, 6, 7]]
-        costs["tally"], costs["program"] = values[9], -1
+        costs["tally"], costs["program"], costs["bursts"] = values[9], -1, values[10]
+        more["access"] = [
+            self.memory.add_access(at, bursts, write) if bursts else -1 for at, bursts, write in values[[0, 10, 11]].T.tolist()
+        ]
         more["cost"] = np.arange(self.costs.shape[0], self.costs.shape[0] + len(more))
         more["argument"], more["arguments"], costs["op"] = -1, 1, np.repeat(np.asarray(ops), lengths)
         self.costs = joined(self.costs, costs)

@@ -9,6 +9,10 @@ cdef enum:
     BACKPRESSURE = 4
     CLOCK = 5
     CONGESTION = 8
+    ROW_MISS = 12
+    BANK_CONFLICT = 13
+    REFRESHED = 14
+    TURNAROUND = 15
 
 # Kinds of events; a payload is the index of a walker, hold, actor or site times eight plus the kind.
 cdef enum:
@@ -74,7 +78,7 @@ cdef struct Cost:  # of a visit
     int32_t op  # that it counts for, or -1
     int32_t program  # whose step it is, or -1 of a job
     int32_t tally  # what else it is counted as, or -1
-    int32_t unused
+    int32_t bursts  # that it moves through a channel of a memory
 
 cdef struct Step:
     int32_t resource
@@ -86,7 +90,7 @@ cdef struct Step:
     int32_t arguments  # how many rows it has
     int32_t cause  # of a visit, if it is not its resource's, or -1
     int32_t service  # that serves it
-    int32_t unused
+    int32_t access  # to a channel of a memory: row of its addresses, or -1
 
 cdef struct Mvm:
     int64_t setup
@@ -191,6 +195,7 @@ cdef enum:
     QUEUE = 0
     CROSSBAR = 1
     PORTS = 2
+    DRAM = 3
 
 cdef struct Note:
     int64_t index

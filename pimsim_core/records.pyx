@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t
 # Causes that time on the critical path is charged to, in the order of their numbers.
 CAUSES = (
     "compute", "transport", "contention", "dependence", "backpressure", "clock", "programming", "memory", "congestion",
-    "maintenance", "waking", "launch",
+    "maintenance", "waking", "launch", "row_miss", "bank_conflict", "refresh", "turnaround",
 )
 
 cdef int64_t[64] _room  # larger than any record; it stands for one of each kind in turn

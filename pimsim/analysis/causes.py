@@ -15,6 +15,10 @@ MEANINGS = {
     "maintenance": "calibrated, refreshed or repaired",
     "waking": "a gated site came back",
     "launch": "a kernel being started",
+    "row_miss": "a memory's row being opened",
+    "bank_conflict": "another row of a memory's bank in the way",
+    "refresh": "a memory being refreshed",
+    "turnaround": "a memory's data bus turning between reads and writes",
 }
 
 _PHRASES = {
@@ -30,6 +34,10 @@ _PHRASES = {
     "maintenance": "upkeep of {part}",
     "waking": "waking up {part}",
     "launch": "starts of kernels by {part}",
+    "row_miss": "rows of {part} being opened",
+    "bank_conflict": "rows in the way in {part}",
+    "refresh": "refresh of {part}",
+    "turnaround": "turns of the data bus of {part}",
 }
 
 

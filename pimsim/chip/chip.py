@@ -74,6 +74,9 @@ class Chip:
     def digest(self) -> str:
         """SHA-256 of everything that can affect a result: all but names, sources and notes."""
         data = {key: value for key, value in self.to_dict().items() if key not in _TEXTS}
+        read = {name: found for name, site in self.config.sites.items() if (found := site.read())}
+        if read:
+            data["read"] = read
         text = json.dumps(_without_sources(data), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

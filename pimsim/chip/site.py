@@ -96,6 +96,10 @@ class Site(Sourced, ABC):
     def check(self) -> None:
         """Refuse what does not fit together: raise `pimsim.chip.base.refuse` with a path below the site."""
 
+    def read(self) -> dict[str, Any]:
+        """Return what it has read from files beside the chip file, as plain data by their names: it affects results."""
+        return {}
+
     def warnings(self) -> Iterator[str]:
         """Yield what is allowed but looks like a mistake, each with its path."""
         yield from ()

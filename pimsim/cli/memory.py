@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pimsim.cli import INTERRUPTED
-from pimsim.cli.output import print_bytes, print_pieces
-from pimsim.cli.progress import Progress
-from pimsim.errors import ConfigError, ResultError
+from pimsim.cli.measured import log_of, show, watched
+from pimsim.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pimsim.cli.progress import Progress
     from pimsim.dram.memory import MemoryResult
 
 
@@ -29,7 +29,19 @@ OF_REQUESTS = (
     "plot",
 )
 OF_PROGRAMS = (
-    *("rows", "columns", "batch", "elements", "heads", "tokens", "head_size", "at", "channels", "read_back"),
+    *(
+        "rows",
+        "columns",
+        "batch",
+        "elements",
+        "heads",
+        "tokens",
+        "head_size",
+        "at",
+        "channels",
+        "read_back",
+        "apply",
+    ),
 )
 
 
@@ -53,17 +65,24 @@ OF_PROGRAMS = (
     "--commands", type=click.Path(path_type=Path), metavar="CSV", help="Write every command with its cycle."
 )
 @click.option("--order", default="standard", metavar="NAME", help="Another order of commands that it states.")
-@click.option("--program", metavar="NAME", help="Compute: gemv, add, mul, relu, mad, sum, attention.")
+@click.option(
+    "--program", metavar="NAME", help="Compute: gemv, add, mul, relu, mad, sum, attention, activation."
+)
 @click.option("--rows", type=int, metavar="N", help="Outputs of a gemv's matrix.")
 @click.option("--columns", type=int, metavar="N", help="Inputs of a gemv's matrix.")
 @click.option("--batch", type=int, default=1, metavar="N", help="Vectors of a gemv (default 1).")
-@click.option("--elements", type=int, metavar="N", help="Of an operand of add, mul, relu, mad, sum.")
+@click.option(
+    "--elements", type=int, metavar="N", help="Of an operand of add, mul, relu, mad, sum, activation."
+)
 @click.option("--heads", type=int, metavar="N", help="Heads of an attention, of all requests together.")
 @click.option("--tokens", type=int, metavar="N", help="Tokens in the cache of each.")
 @click.option("--head-size", type=int, default=128, metavar="N", help="Elements of a head (default 128).")
 @click.option("--at", default="bank", metavar="WHERE", help="Attention units: bank, bank_group or buffer.")
-@click.option("--channels", type=int, metavar="N", help="That share a program (default 64; attention 16).")
+@click.option(
+    "--channels", type=int, metavar="N", help="That share a program (default 64; attention 16, gddr6_aim 32)."
+)
 @click.option("--read-back", is_flag=True, help="Read a program's results in the end.")
+@click.option("--apply", is_flag=True, help="Apply the activation function to a gemv's outputs (gddr6_aim).")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
 def command(
@@ -87,8 +106,8 @@ def command(
 ) -> None:
     """Simulate a channel of a memory on its own, command by command.
 
-    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, hbm2_pim, hbm3_attacc, or a file. A request
-    is a burst.
+    STANDARD is ddr4_2400, ddr5_4800, lpddr5_6400, gddr6, hbm2, hbm2e, hbm3, hbm2_pim, hbm3_attacc, gddr6_aim, or a
+    file. A request is a burst.
 
     \b
       pimsim memory hbm2 --pattern random --requests 100000
@@ -96,6 +115,7 @@ def command(
       pimsim memory hbm2 --trace requests.csv --outstanding 1 --json
       pimsim memory ddr4_2400 --policy page=closed,row_hit_cap=4 --set timings.nRCD=16
       pimsim memory hbm2-pim --program gemv --rows 4096 --columns 4096 --order samsung
+      pimsim memory gddr6-aim --program gemv --rows 4096 --columns 4096 --apply
       pimsim memory hbm3-attacc --program attention --heads 130 --tokens 2048 --at bank_group
 
     Patterns: stream, random, stride:N, pingpong (two rows of a bank in turn), copy (reads and writes in turn, half of
@@ -117,32 +137,41 @@ def command(
     _check_files(plot, commands)
     policy = parse_policy(policy_text)
     measured = _loads(loads) if loads is not None else []
-    with Progress("requests", "before the first command was sent") as progress:
+
+    def run(progress: Progress) -> MemoryResult:
         from pimsim.dram.memory import memory
 
-        try:
-            result = memory(
-                standard,
-                pattern=pattern,
-                requests=requests,
-                write_share=writes,
-                trace=trace,
-                loads=measured,
-                outstanding=outstanding,
-                policy=policy,
-                overrides=overrides,
-                order=order,
-                seed=seed,
-                record=commands is not None,
-                on_progress=progress,
-            )
-        except BaseException:
-            if not progress.interrupted:
-                raise
-            progress.hide()
-            click.echo(f"interrupted {progress.stage}", err=True)
-            sys.exit(INTERRUPTED)
-    _show(result, plot, commands, as_json)
+        return memory(
+            standard,
+            pattern=pattern,
+            requests=requests,
+            write_share=writes,
+            trace=trace,
+            loads=measured,
+            outstanding=outstanding,
+            policy=policy,
+            overrides=overrides,
+            order=order,
+            seed=seed,
+            record=commands is not None,
+            on_progress=progress,
+        )
+
+    result = watched("requests", run)
+
+    def draw() -> None:
+        from pimsim.report.memory_plot import plot_loads
+
+        assert plot is not None
+        plot_loads(result, plot)
+
+    def report() -> list[RenderableType]:
+        from pimsim.report.memory import memory_report
+
+        return memory_report(result)
+
+    drawn = [draw] if plot is not None else []
+    show(result, [*drawn, *log_of(result.run, commands)], as_json, report)
 
 
 def _check_sides(context: click.Context) -> None:
@@ -167,30 +196,6 @@ def _check_files(plot: Path | None, commands: Path | None) -> None:
         check_plot(plot)
     if commands is not None:
         check_writable(commands)
-
-
-def _show(result: MemoryResult, plot: Path | None, commands: Path | None, as_json: bool) -> None:
-    """Draw and write, and print even if that fails, since the run took its time."""
-    failure = None
-    try:
-        if plot is not None:
-            from pimsim.report.memory_plot import plot_loads
-
-            plot_loads(result, plot)
-        if commands is not None and result.run is not None:
-            from pimsim.dram.log import write_log
-
-            write_log(result.run, commands)
-    except ResultError as error:
-        failure = error
-    if as_json:
-        print_bytes(result.to_json().encode())
-    else:
-        from pimsim.report.memory import memory_report
-
-        print_pieces(*memory_report(result))
-    if failure is not None:
-        raise failure
 
 
 def _loads(text: str) -> list[float]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
+from pimsim.cli.measured import log_of, show, watched
 
-from pimsim.cli import INTERRUPTED
-from pimsim.cli.output import print_bytes, print_pieces
-from pimsim.cli.progress import Progress
-from pimsim.errors import ResultError
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pimsim.cli.progress import Progress
+    from pimsim.dram.compute import ProgramResult
 
 
 def run_program(standard: str, commands: Path | None, as_json: bool, **asked: Any) -> None:
@@ -32,30 +32,17 @@ def run_program(standard: str, commands: Path | None, as_json: bool, **asked: An
         from pimsim.result.result import check_writable
 
         check_writable(commands)
-    with Progress("columns", "before the first command was sent") as progress:
+
+    def run(progress: Progress) -> ProgramResult:
         from pimsim.dram.compute import memory_program
 
-        try:
-            result = memory_program(standard, record=commands is not None, on_progress=progress, **asked)
-        except BaseException:
-            if not progress.interrupted:
-                raise
-            progress.hide()
-            click.echo(f"interrupted {progress.stage}", err=True)
-            sys.exit(INTERRUPTED)
-    failure = None
-    if commands is not None:
-        from pimsim.dram.log import write_log
+        return memory_program(standard, record=commands is not None, on_progress=progress, **asked)
 
-        try:
-            write_log(result.run, commands)
-        except ResultError as error:
-            failure = error
-    if as_json:
-        print_bytes(result.to_json().encode())
-    else:
+    result = watched("columns", run)
+
+    def report() -> list[RenderableType]:
         from pimsim.report.memory_program import program_report
 
-        print_pieces(*program_report(result))
-    if failure is not None:
-        raise failure
+        return program_report(result)
+
+    show(result, log_of(result.run, commands), as_json, report)

@@ -12,9 +12,10 @@ from typing import get_args
 import numpy as np
 
 from pimsim.dram.program import TOGETHER, Program, Steps
+from pimsim.dram.requests import banks_of
 from pimsim.dram.schema import BANK, Standard, units_of
 from pimsim.dram.tables import rows_of
-from pimsim.dram.unit import AttAcc, Place
+from pimsim.dram.unit import Aim, AttAcc, Place
 from pimsim.errors import ConfigError, nearest
 
 PER_MOVE = 16  # outputs of a unit before its sums are moved
@@ -183,6 +184,8 @@ def units_and_pace(standard: Standard, at: str) -> tuple[int, int]:
         If the memory has none.
     """
     units = standard.pim
+    if isinstance(units, Aim):
+        return banks_of(standard), standard.cycles["nCCD_L"]
     if not isinstance(units, AttAcc):
         return units_of(standard).units, standard.cycles["nCCD_L"]
     multiply = list(standard.commands).index(units.sets[at].multiply)  # type: ignore[index]

@@ -96,12 +96,12 @@ def _marks(served: Served, columns: Ints) -> dict[str, Ints]:
     issued, write = served.issued[columns], served.requests.write[columns]
     marks = {name: np.full(len(columns), LONG_AGO) for name in ("refreshed", "closed", "activated", "opened")}
     marks["group"] = paths[bank, max(0, len(nest) - 2)]
-    rcd = {way: _between(standard, "activate", way) for way in ("read", "write")}
+    rcd = {way: between(standard, "activate", way) for way in ("read", "write")}
     does = np.array([command.does for command in standard.commands.values()])
     closes = np.array(
         [command.leaves == "closed" and command.does != "refresh" for command in standard.commands.values()]
     )
-    after = {name: _after(standard, name) for name in names}
+    recovery = {name: after(standard, name) for name in names}
     for each in np.unique(bank):
         mine = np.flatnonzero(bank == each)
         activates = log[(does[log[:, 1]] == "activate") & (log[:, 2] == each), 0]
@@ -113,7 +113,7 @@ def _marks(served: Served, columns: Ints) -> dict[str, Ints]:
                 level = nest.index(standard.commands[names[number]].level)
                 there = paths[log[:, 2], level] == paths[each, level]
                 times = log[there & (log[:, 1] == number), 0]
-                found = _last(times, opened) + after[names[number]]
+                found = _last(times, opened) + recovery[names[number]]
                 marks[kind][mine] = np.maximum(marks[kind][mine], np.minimum(found, opened))
     return marks
 
@@ -123,7 +123,7 @@ def _last(times: Ints, before: Ints) -> Ints:
     return np.concatenate([[LONG_AGO], times])[np.searchsorted(times, before)]
 
 
-def _between(standard: Standard, does: str, then: str) -> int:
+def between(standard: Standard, does: str, then: str) -> int:
     """Return the most cycles from one action to another of the same bank."""
     kinds = [command.does for command in standard.commands.values()]
     return max(
@@ -132,7 +132,7 @@ def _between(standard: Standard, does: str, then: str) -> int:
     )
 
 
-def _after(standard: Standard, name: str) -> int:
+def after(standard: Standard, name: str) -> int:
     """Return the most cycles from a command to an activate of the same bank."""
     number = list(standard.commands).index(name)
     kinds = [command.does for command in standard.commands.values()]

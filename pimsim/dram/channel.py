@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.dram.policy import PAGES, Policy
+from pimsim.dram.load import load_standard
+from pimsim.dram.policy import PAGES, Policy, parse_policy
 from pimsim.dram.requests import MOST_REQUESTS, Ints, Requests, banks_of
 from pimsim.dram.schema import Standard
 from pimsim.dram.tables import bank_paths, timing
 from pimsim.errors import ConfigError, SimulationError
+from pimsim.units import FS_PER_S
 from pimsim_core.dram import DramChannel
 from pimsim_core.dram_queues import OUTCOMES, DramQueues
 
@@ -68,6 +71,56 @@ class Served:
         return {name: int(count) for name, count in zip(OUTCOMES, found, strict=True)}
 
 
+@dataclass(frozen=True)
+class Channel:
+    """A channel and its controller.
+
+    Parameters
+    ----------
+    standard, policy
+        The memory and its controller's policy.
+    """
+
+    standard: Standard
+    policy: Policy
+
+    @property
+    def period_fs(self) -> int:
+        """A cycle, fs."""
+        return round(FS_PER_S / (self.standard.clock_mhz * 1e6))
+
+    def bursts(self, bits: int) -> int:
+        """Return the bursts that so many bits take."""
+        return -(-bits // (8 * self.standard.data.burst_bytes))
+
+    def least_cycles(self, bursts: int, write: bool) -> tuple[int, int]:
+        """Return the least cycles until so many bursts are in the queues, and until the last one is done.
+
+        One comes in a cycle; of those that a full queue keeps out, the data buses move no more than they can. A write
+        may replace one that waits.
+        """
+        standard, policy = self.standard, self.policy
+        waits = bursts - policy.read_queue - policy.write_queue
+        inside = max(bursts, (waits // standard.buses - 1) * standard.cycles["nBL"])
+        return inside, inside + (
+            1 if write else standard.of(standard.read_latency) + policy.controller_cycles
+        )
+
+
+@cache
+def channel_of(standard: str, policy: str) -> Channel:
+    """Return a channel of a standard, whose controller has a policy in words: ``page=closed,…``.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is at fault, or they do not fit.
+    """
+    found = Channel(load_standard(standard), parse_policy(policy))
+    actions(found.standard, found.policy)
+    return found
+
+
 def serve(
     standard: Standard,
     policy: Policy,
@@ -98,7 +151,7 @@ def serve(
     """
     if len(requests) > MOST_REQUESTS:
         raise ConfigError(f"found {len(requests):,} requests, expected at most {MOST_REQUESTS:,}")
-    queues, channel, units = _built(standard, policy, requests, outstanding, record)
+    queues, channel, units = built(standard, policy, requests, outstanding, record)
     try:
         while not channel.run(STEPS):
             if on_progress is not None:
@@ -166,10 +219,10 @@ def actions(standard: Standard, policy: Policy) -> list[int]:
     return [-1 if name is None else names.index(name) for name in found]
 
 
-def _built(
+def built(
     standard: Standard, policy: Policy, requests: Requests, outstanding: int, record: bool
 ) -> tuple[DramQueues, DramChannel, int]:
-    """Return the parts of an idle channel, and its units of refresh."""
+    """Return the queues and the controller of an idle channel, and its units of refresh."""
     numbers = actions(standard, policy)
     count = len(requests)
     queues = DramQueues(

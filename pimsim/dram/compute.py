@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.dram import aim
 from pimsim.dram.attacc import CHANNELS as STACK
 from pimsim.dram.attacc import attention, units_and_pace
 from pimsim.dram.channel import serve
@@ -20,10 +21,11 @@ from pimsim.dram.program import Executed, execute
 from pimsim.dram.program_energy import program_energy
 from pimsim.dram.requests import MOST_REQUESTS, Requests, places_of
 from pimsim.dram.schema import Standard
+from pimsim.dram.unit import Aim
 from pimsim.errors import ConfigError, nearest
 
 SCHEMA = "pimsim-memory-program/1"
-PROGRAMS = ("gemv", *OPERANDS, "attention")
+PROGRAMS = ("gemv", *OPERANDS, "attention", "activation")
 CHANNELS = 64
 
 
@@ -65,7 +67,7 @@ class ProgramResult:
             "commands": run.counts,
             "plain_cycles": self.plain_cycles,
             "speedup": None if self.plain_cycles is None else self.plain_cycles / run.cycles,
-            "energy_pj": program_energy(run) or "not modelled",
+            "energy_pj": program_energy(run, self.about.get("at", "")) or "not modelled",
         }
 
     def to_json(self) -> str:
@@ -87,6 +89,7 @@ def memory_program(
     at: str = "bank",
     channels: int | None = None,
     read_back: bool = False,
+    apply: bool = False,
     order: str = STANDARD,
     overrides: Overrides = (),
     record: bool = False,
@@ -113,9 +116,12 @@ def memory_program(
     at : str
         Where attention units are: ``bank``, ``bank_group`` or ``buffer``.
     channels : int, optional
-        Pseudo-channels that share the work in lock step, by default 64; of an ``attention`` channels, by default 16.
+        Pseudo-channels that share the work in lock step, by default 64; of an ``attention`` channels, by default 16,
+        and of GDDR6-AiM, by default 32.
     read_back : bool
-        Whether the host reads the results in the end; not of an ``attention``.
+        Whether the host reads the results in the end; not of an ``attention``, nor of GDDR6-AiM, where it always does.
+    apply : bool
+        Whether a ``gemv`` of GDDR6-AiM applies the activation function to its outputs.
     order : str
         One of the file's ``orders``; by default the standard's own.
     overrides : sequence of str or mapping
@@ -144,14 +150,29 @@ def memory_program(
     }
     given |= {"batch": batch, "head_size": head_size, "at": at}
     sizes = _sizes(program, given)
-    channels = (STACK if program == "attention" else CHANNELS) if channels is None else channels
-    if program == "attention":
-        if read_back:
-            raise ConfigError("found it, expected none for attention", where="--read-back")
+    trees = isinstance(made.pim, Aim)
+    usual = STACK if program == "attention" else aim.CHANNELS if trees else CHANNELS
+    channels = usual if channels is None else channels
+    reads = trees or program in ("attention", "activation")  # results come out anyway
+    if read_back and reads:
+        raise ConfigError(f"found it, expected none for {program} of {made.name}", where="--read-back")
+    if apply and not (trees and program == "gemv"):
+        raise ConfigError(
+            f"found it, expected none for {program} of {made.name}",
+            where="--apply",
+            mend="a gemv of gddr6_aim has it",
+        )
+    if program == "activation":
+        asked, moved = (
+            aim.activation(made, sizes["elements"], channels),
+            (sizes["elements"], sizes["elements"]),
+        )
+    elif program == "attention":
         asked = attention(made, sizes["heads"], sizes["tokens"], head_size, at, channels)
         moved = 2 * sizes["heads"] * sizes["tokens"] * head_size, 0
     elif program == "gemv":
-        asked = gemv(made, sizes["rows"], sizes["columns"], channels, batch, read_back=read_back)
+        shape = sizes["rows"], sizes["columns"], channels, batch
+        asked = aim.gemv(made, *shape, apply=apply) if trees else gemv(made, *shape, read_back=read_back)
         moved = sizes["rows"] * sizes["columns"] + batch * sizes["columns"], batch * sizes["rows"]
     else:
         asked = elementwise(made, program, sizes["elements"], channels, read_back=read_back)
@@ -164,10 +185,11 @@ def memory_program(
         **sizes,
         "channels": channels,
         "read_back": read_back,
+        **({"apply": apply} if trees and program == "gemv" else {}),
         "not_modelled": [
             *made.not_modelled,
             *NOT_IN_IT,
-            *([] if read_back or program == "attention" else [READING]),
+            *([] if read_back or reads else [READING]),
         ],
     }
     run = execute(made, asked, record=record, on_progress=on_progress)
@@ -178,7 +200,7 @@ def memory_program(
 
 NOT_IN_IT = (
     "the host's own time: what it computes, and how it comes to send the commands",
-    "the values: rounding of FP16",
+    "the values: rounding of FP16 or BF16",
 )
 READING = "reading the results, which stay in the banks: --read-back reads them"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pimsim.dram.bus import bus_cycles
 from pimsim.dram.channel import Served
 from pimsim.dram.energy import AJ_PER_PJ
 from pimsim.dram.requests import Ints
-from pimsim.dram.schema import BANK
+from pimsim.dram.schema import BANK, Standard
 
 RANKS = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 NOT_MODELLED = "not modelled"
@@ -68,15 +69,19 @@ def _latency(cycles: Ints, period_ns: float) -> dict[str, float] | None:
     return {"mean": float(cycles.mean()) * period_ns, "min": float(cycles.min()) * period_ns, **ranks}
 
 
-def energy(served: Served) -> dict[str, Any] | str:
-    """Return energy by part and by command, pJ, and what it leaves out; or that it is not modelled."""
-    standard, model = served.standard, served.standard.energy
+def command_energy(
+    standard: Standard, counts: Mapping[str, int]
+) -> tuple[dict[str, int], dict[str, int], list[str]] | None:
+    """Return what commands cost by part and by command, aJ, and what has no figure; None where nothing is modelled.
+
+    An activate is counted with its precharge; standby is not in it.
+    """
+    model = standard.energy
     if model is None:
-        return NOT_MODELLED
-    bits = 8 * standard.data.burst_bytes
-    costs = model.costs(standard.cycles, standard.period_ns, bits)
+        return None
+    costs = model.costs(standard.cycles, standard.period_ns, 8 * standard.data.burst_bytes)
     parts, commands, left_out = dict.fromkeys(costs, 0), {}, list(model.not_modelled)
-    for name, count in served.counts.items():
+    for name, count in counts.items():
         command = standard.commands[name]
         if command.does == "precharge" or not count:  # it is part of an activate
             continue
@@ -87,11 +92,20 @@ def energy(served: Served) -> dict[str, Any] | str:
         commands[name] = sum(mine.values())
         for part, value in mine.items():
             parts[part] += value
+    return parts, commands, left_out
+
+
+def energy(served: Served) -> dict[str, Any] | str:
+    """Return energy by part and by command, pJ, and what it leaves out; or that it is not modelled."""
+    standard, found = served.standard, command_energy(served.standard, served.counts)
+    if standard.energy is None or found is None:
+        return NOT_MODELLED
+    parts, commands, left_out = found
     closed = served.units * served.cycles - served.active_cycles
-    for state, each in model.standby(standard.period_ns).items():
+    for state, each in standard.energy.standby(standard.period_ns).items():
         parts[state] = each * (served.active_cycles if state == "standby_active" else closed)
     total = sum(parts.values())
-    moved = bits * int((served.issued >= 0).sum())
+    moved = 8 * standard.data.burst_bytes * int((served.issued >= 0).sum())
     return {
         "total": total / AJ_PER_PJ,
         "per_bit": total / AJ_PER_PJ / moved if moved else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -48,6 +49,27 @@ def load_standard(name_or_path: str | Path, overrides: Overrides = (), order: st
         data = _replaced(data, path, value)
         label = where
     return _validate(data, label)
+
+
+@cache
+def _kept(name_or_path: str, order: str, stamp: str) -> Standard:
+    return load_standard(name_or_path, (), order)
+
+
+def kept_standard(name_or_path: str, order: str = STANDARD) -> Standard:
+    """Return a standard that is loaded once, unless its file changes."""
+    return _kept(name_or_path, order, stamp_of(name_or_path))
+
+
+def stamp_of(name_or_path: str) -> str:
+    """Return what tells a file of the user's from what it was before; nothing for a standard of pimsim's."""
+    if name_or_path.replace("-", "_") in names():
+        return ""
+    path = Path(name_or_path)
+    try:
+        return f"{path.resolve()} {path.stat().st_mtime_ns}"
+    except (OSError, ValueError):
+        return ""  # loading it says what is wrong
 
 
 def _in_order(data: dict[str, Any], order: str, label: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class Program:
     name : str
         What it computes.
     steps : numpy.ndarray of int32, shape (columns, 5)
-        For each column 0 for a read, 1 for a write, 2 and more for what needs no row; its mode, its bank, its row (-1
+        For each column 0 for a read, 1 for a write, 2 and more for other commands; its mode, its bank, its row (-1
         for none); and 1 for a fence behind it whose own column is sent alone, 2 for a plain one.
     computes : numpy.ndarray of bool, shape (columns,)
         Which of them make the units work.
@@ -62,7 +62,9 @@ class Program:
     operations : int
         Of all of them together; 1 MAC = 2 operations.
     together : sequence of str
-        The commands of sets of banks: activate, precharge, read, write (None for none), and those that need no row.
+        The commands of sets of banks: activate, precharge, read, write (None for none), and others.
+    ends : mapping of int to int
+        Of a column by its number, cycles until it is done; by default those of a read, or of a write.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Program:
     channels: int
     operations: int
     together: Sequence[str | None]
+    ends: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,9 +157,12 @@ def execute(
     except RuntimeError as error:
         raise SimulationError(str(error), where=standard.name) from None
     times = channel.times
+    does = program.steps[:, 0]
     ends = times + np.where(
-        program.steps[:, 0] == 1, standard.of(standard.write_latency), standard.of(standard.read_latency)
+        does == 1, standard.of(standard.write_latency), standard.of(standard.read_latency)
     )
+    for number, cycles in program.ends.items():
+        ends[does == number] = times[does == number] + cycles
     counts = dict(zip(standard.commands, channel.counts.tolist(), strict=True))
     return Executed(standard, program, int(ends.max(initial=-tail)) + tail, times, counts, channel.commands)
 

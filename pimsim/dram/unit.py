@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from pimsim.chip.base import Cycles, Model, Sourced, Text
+from pimsim.chip.base import Cycles, EnergyPj, Model, Sourced, Text
 
 Some = Annotated[int, Field(ge=1, le=4096)]
 Row = Annotated[int, Field(ge=0, le=2**24)]
@@ -40,6 +40,8 @@ class Units(Sourced):
         Refreshes of a rank that may be due while a program goes on; they are sent once its rows happen to be closed.
     to_queue, from_bus : int
         Cycles until the first column is in the controller's queue, and from the last data to the end.
+    mac_pj : float, optional
+        Energy of a multiply-accumulate of a lane, pJ; None where no source gives it.
     """
 
     lanes: Some
@@ -47,6 +49,7 @@ class Units(Sourced):
     postponed: Annotated[int, Field(ge=0, le=8)] = 0
     to_queue: Cycles = 0
     from_bus: Cycles = 0
+    mac_pj: EnergyPj | None = None
 
 
 class SetCommands(Model):
@@ -56,11 +59,14 @@ class SetCommands(Model):
     ----------
     activate, precharge, multiply : str
         Commands to a bank, by which its whole set is meant.
+    parts : sequence of str
+        Parts of the standard's energy that a burst between a bank's cells and its unit passes.
     """
 
     activate: CommandName
     precharge: CommandName
     multiply: CommandName
+    parts: Annotated[tuple[Text, ...], Strict(False)] = ()
 
 
 class Moves(Model):
@@ -133,4 +139,59 @@ class HbmPim(Units):
     bank_parts: Annotated[tuple[Text, ...], Strict(False)] = ()
 
 
-Pim = Annotated[HbmPim | AttAcc, Field(discriminator="kind")]
+class AimCommands(Model):
+    """The commands that go to all banks of a channel whose units multiply.
+
+    Parameters
+    ----------
+    activate, precharge, multiply, apply : str
+        Commands to a bank, by which all are meant; the last one applies an activation function, whose table is a row.
+    """
+
+    activate: CommandName
+    precharge: CommandName
+    multiply: CommandName
+    apply: CommandName
+
+
+class AimMoves(Model):
+    """Commands between the data bus and what is beside the banks of GDDR6-AiM; they need no row.
+
+    Parameters
+    ----------
+    inputs, start, sums, results : str
+        A column into the global buffer; a start of each unit's sum, or its sum so far; sums; results of the activation
+        function.
+    """
+
+    inputs: CommandName
+    start: CommandName
+    sums: CommandName
+    results: CommandName
+
+
+class Aim(Units):
+    """Units of GDDR6-AiM: an adder tree at each bank, fed by a buffer that all banks share.
+
+    Parameters
+    ----------
+    kind : str
+        ``aim``.
+    buffer_columns : int
+        Columns of inputs that the global buffer holds.
+    table_row : int
+        The row of each bank in which the table of the activation function is.
+    commands : AimCommands
+        Those of all banks.
+    moves : AimMoves
+        Those of the buffer and of registers.
+    """
+
+    kind: Literal["aim"]
+    buffer_columns: Some
+    table_row: Row
+    commands: AimCommands
+    moves: AimMoves
+
+
+Pim = Annotated[HbmPim | AttAcc | Aim, Field(discriminator="kind")]

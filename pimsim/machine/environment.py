@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 import simpy
 
 from pimsim.chip.base import Energy
+from pimsim.dram.behind_port import digits, idle
+from pimsim.errors import SimulationError
 from pimsim.machine.horizon import past_horizon
 from pimsim.netlist.rows import Resource, Step, Tally
 from pimsim.units import MAX_FS
+from pimsim_core.dram_ports import StarvedError
 from pimsim_core.engine import Engine
 from pimsim_core.kernel import CAUSES
 
@@ -125,7 +128,10 @@ class Environment(simpy.Environment):
             left = BUDGET if self.most_events is None else self.most_events - self.engine.events
             if left <= 0:
                 return
-            noticed = self.engine.run(math.ceil(min(mine, self.horizon)), min(BUDGET, left))
+            try:
+                noticed = self.engine.run(math.ceil(min(mine, self.horizon)), min(BUDGET, left))
+            except StarvedError as error:
+                raise SimulationError(str(error), where="a memory's channel") from None
             if self.on_progress is not None:
                 self.on_progress(self.engine.firings, self.engine.now)
             if noticed:
@@ -289,6 +295,7 @@ class Environment(simpy.Environment):
             self._charge_of(step.energy),
             -1 if step.cause is None else CAUSES.index(step.cause),
             -1 if step.tally is None else self.tallies.setdefault(step.tally, len(self.tallies)),
+            *((0, 0) if step.access is None else (step.access.bursts, int(step.access.write))),
         )
 
     def _charge_of(self, energy: Energy) -> int:
@@ -310,7 +317,8 @@ class Environment(simpy.Environment):
 
     def add_resources(self, rows: Iterable[tuple[Resource, int]]) -> None:
         """Give the engine resources that its machine did not use so far, each with the number of its part."""
-        self.engine.add_resources(
+        many = list(rows)
+        first = self.engine.add_resources(
             [
                 (
                     row.period_fs,
@@ -319,6 +327,10 @@ class Environment(simpy.Environment):
                     CAUSES.index(row.cause),
                     part,
                 )
-                for row, part in rows
+                for row, part in many
             ]
         )
+        for number, (row, _) in enumerate(many, start=first):
+            if (channel := row.channel) is not None:
+                made = idle(channel), number, channel.period_fs, digits(channel.standard)
+                self.engine.memory.add_channel(*made)

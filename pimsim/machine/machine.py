@@ -28,6 +28,7 @@ from pimsim.mapping.lowering.lowering import lower_programs
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.program import Program
 from pimsim.netlist.freeze import freeze
+from pimsim.netlist.memory import memory_ports
 from pimsim.netlist.rows import Tally
 from pimsim.units import format_time
 from pimsim_core.engine import Engine
@@ -105,6 +106,7 @@ class Machine:
             tiles=self.net.tiles,
             energy_parts=len(self.energy_parts),
             timeline=timeline,
+            memory=memory_ports(self.net),
         )
         self.caches = Caches(self.net, self.engine)
         self.went = {selector: 0 for ends in self.ends for selector in ends.experts.values()}

@@ -13,6 +13,8 @@ from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Growing, Owner, Step, Tree
 from pimsim_core.kernel import record_dtype
 
+COLUMNS = ("occupancy", "latency", "flits", "charge", "op", "program", "tally", "bursts")
+
 
 class Costs:
     """The rows of costs of a netlist, and where those of each step and tree begin.
@@ -54,8 +56,12 @@ class Costs:
         first = len(self._rows)
         whose = (-1, -1) if owner is None else (self._op_id[owner.op], owner.program)
         for visit in visits:
-            timed = (visit.occupancy, visit.latency, visit.flits) if isinstance(visit, Step) else (0, 0, 0)
-            self._rows.append((*timed, self._charge(visit.energy), *whose, self.net.add_tally(visit.tally)))
+            timed, bursts = (0, 0, 0), 0
+            if isinstance(visit, Step):
+                timed = visit.occupancy, visit.latency, visit.flits
+                bursts = visit.access.bursts if visit.access is not None else 0
+            counted = self._charge(visit.energy), *whose, self.net.add_tally(visit.tally)
+            self._rows.append((*timed, *counted, bursts))
         return first
 
     def _add_growing(self, row: Growing, owner: Owner | None) -> None:
@@ -82,7 +88,7 @@ class Costs:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return ``costs``, and the kinds of what visits cost: ``charge_…``."""
         rows = np.zeros(len(self._rows), dtype=record_dtype("cost"))
-        for column, name in enumerate(("occupancy", "latency", "flits", "charge", "op", "program", "tally")):
+        for column, name in enumerate(COLUMNS):
             rows[name] = [row[column] for row in self._rows]
         return {
             "costs": rows,

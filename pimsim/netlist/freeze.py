@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.collection import uncollected
+from pimsim.netlist.addresses import access_numbers
 from pimsim.netlist.costs import Costs
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Cast, Input, Mvm, Output
@@ -97,6 +98,7 @@ def freeze(net: Netlist) -> dict[str, npt.NDArray[Any]]:
             argument=(argument for _, argument, _ in costs.steps),
             arguments=(rows for _, _, rows in costs.steps),
             cause=(-1 if s.cause is None else CAUSES.index(s.cause) for s in steps),
+            access=access_numbers(net),
         ),
         "path_ptr": np.cumsum([0, *(len(p) for p in net.paths)]).astype(np.int32),
         "mvms": records(

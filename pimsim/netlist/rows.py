@@ -6,10 +6,13 @@ The mapping writes them, and the plain SimPy twin in ``tests/oracle`` reads them
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pimsim.chip.base import Energy
 from pimsim.network.fabric import Fabric
+
+if TYPE_CHECKING:
+    from pimsim.dram.channel import Channel
 
 HOST = "host"  # the part that waiting for the host is charged to; always the last one
 
@@ -24,6 +27,14 @@ class Resource(NamedTuple):
     link: int | None = None  # channel of the network that it is, or that it is the entrance of
     cause: str = "compute"
     tile: int | None = None
+    channel: Channel | None = None  # of a memory, which is run command by command; the period is its clock's
+
+
+class Access(NamedTuple):
+    """What a visit asks of a channel of a memory: so many bursts, one address after another."""
+
+    bursts: int
+    write: bool
 
 
 class Mvm(NamedTuple):
@@ -85,6 +96,7 @@ class Step(NamedTuple):
     energy: Energy = ()
     cause: str | None = None  # the resource's
     tally: Tally | None = None
+    access: Access | None = None  # to a channel; occupancy and latency are then the least that can be
 
 
 Way = tuple[tuple[int, int], ...]

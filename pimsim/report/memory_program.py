@@ -34,6 +34,7 @@ def _head(found: dict[str, Any]) -> list[RenderableType]:
     )
     sizes += f", units at the {found['at'].replace('_', ' ')}" if "at" in found else ""
     back = "; results are read in the end" if found["read_back"] else ""
+    back += "; the activation function is applied" if found.get("apply") else ""
     return [
         heading(f"{standard['name']}: {found['program']}, {sizes}", first=True),
         plain(

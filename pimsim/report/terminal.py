@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pimsim.analysis.causes import MEANINGS
 from pimsim.report.controllers import controllers_table
 from pimsim.report.figures import figures, interval_bounds, latency_bounds, times_of
+from pimsim.report.memories import memories_table
 from pimsim.report.tables import NOT_MODELLED, heading, plain, printable, share, table, to_plain_text
 from pimsim.result.precision import precision_text
 from pimsim.result.warnings import bound_text, warned
@@ -62,6 +63,9 @@ def report(result: Result, top: int = TOP, verbose: bool = False) -> Iterator[Re
     if "controllers" in result.data:
         yield heading("Controllers")
         yield controllers_table(result)
+    if "memories" in result.data:
+        yield heading("Memories, command by command: GB/s over the run, of the peak, and what was lost")
+        yield memories_table(result)
     yield heading("Energy of the run by part")
     yield energy_table(result)
     yield heading("Area by part")

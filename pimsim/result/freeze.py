@@ -20,6 +20,7 @@ from pimsim.result.controllers import controller_notes, controller_rows
 from pimsim.result.energy import AJ_PER_PJ, energy_rows, in_picojoules, off_chip, static_power_mw
 from pimsim.result.interval import interval_of, least_interval_fs
 from pimsim.result.masks import mask_notes
+from pimsim.result.memories import memory_rows
 from pimsim.result.ops import op_rows, work_of
 from pimsim.result.over_time import OverTime, over_time_data
 from pimsim.result.predicted import chip_bounds, prediction_rows
@@ -148,6 +149,8 @@ def freeze(
         data["bounds"] |= chip_bounds(machine, steady, data["prediction"]["interval_fs"])
     if rows := controller_rows(machine):
         data["controllers"] = rows
+    if memories := memory_rows(machine):
+        data["memories"] = memories
     if wear := wear_rows(machine):
         data["wear"] = wear
     return Result(data)

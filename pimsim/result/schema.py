@@ -292,6 +292,27 @@ class ControllerRow(Row):
     energy_aj: Whole | None
 
 
+class MemoryRow(Row):
+    """What a channel of a memory did that ran command by command."""
+
+    port: str
+    standard: str
+    bursts: Whole
+    gb_per_s: Amount
+    peak_gb_per_s: Amount
+    hit: Whole
+    miss: Whole
+    conflict: Whole
+    forwarded: Whole
+    merged: Whole
+    row_miss_fs: Whole
+    bank_conflict_fs: Whole
+    refresh_fs: Whole
+    turnaround_fs: Whole
+    commands: dict[str, Whole]
+    commands_aj: Whole | None
+
+
 class Precision(Row):
     """Of the chip's peak."""
 
@@ -360,6 +381,7 @@ class ResultFile(Row):
     trace: TraceHeader
     controllers: list[ControllerRow] = Field(default_factory=list)
     wear: list[WearRow] = Field(default_factory=list)
+    memories: list[MemoryRow] = Field(default_factory=list)
     prediction: Prediction = None  # type: ignore[assignment]  # where it stands, it is one
     generation: Generation = None  # type: ignore[assignment]
     first_token_fs: Whole | None = None

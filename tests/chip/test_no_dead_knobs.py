@@ -100,6 +100,7 @@ NAMED = {  # a memory that names a standard; its figures stand in no file then
     "memory.energy_per_bit_pj": None,
 }
 CHIPS["hermes_llm, hbm2"] = ("hermes_llm", NAMED)
+CHIPS["hermes_llm, by command"] = ("hermes_llm", {**NAMED, "memory.fidelity": "command"})
 BESIDE_PIM = {  # products by weights go to the memory that computes, one more would not fit its buffer
     "clocks.core": {"period_ns": 2.0},
     "clocks.memory": {"period_ns": 1.0},
@@ -123,6 +124,7 @@ SHARED = {
 CHIPS["a100, shared"] = ("a100", SHARED)
 ONLY: dict[str, str | tuple[str, ...]] = {  # of these chips, only these keys
     "hermes_llm, hbm2": "sites.memory.",
+    "hermes_llm, by command": "sites.memory.",
     "a100_pim": "sites.pim.",
     "a100, shared": ("sites.tile.links", "sites.tile.share", "sites.tile.digital.tensor.bits"),
 }
@@ -228,6 +230,8 @@ def others(value: Any, declared: Any, data: Data, path: Path) -> list[Any]:
         return ["ddr4_2400", str(OWN_PIM)] if value else []
     if key == "order":
         return ["samsung"]
+    if key == "policy":
+        return ["page=closed", "controller_cycles=50"]
     if isinstance(value, str):
         return [f"{value}2"]
     kinds = {kind for arg in get_args(declared) for kind in (arg, *get_args(arg))}

@@ -19,7 +19,7 @@ from pimsim_core.engine import Engine
 from tests.oracle.twin import run_twin
 
 PERIOD, WORK, LATENCY, EVERY = 10, 30, 70, 100
-FIRST_OWN = 3  # after those that every machine has
+FIRST_OWN = 4  # after those that every machine has
 
 
 @pytest.fixture(scope="module")

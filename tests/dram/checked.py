@@ -12,7 +12,7 @@ from ..oracle.dram import broken
 @pytest.fixture(autouse=True)
 def no_constraint_is_broken(monkeypatch):
     """Keep the commands of all channels of a test, and look at them when it is over."""
-    served, executed, kept = channel._built, program._built, []
+    served, executed, kept = channel.built, program._built, []
 
     def keep(standard, policy, requests, outstanding, record):
         made = served(standard, policy, requests, outstanding, True)
@@ -24,7 +24,7 @@ def no_constraint_is_broken(monkeypatch):
         kept.append((standard, made[0]))
         return made
 
-    monkeypatch.setattr(channel, "_built", keep)
+    monkeypatch.setattr(channel, "built", keep)
     monkeypatch.setattr(program, "_built", keep_program)
     yield
     for standard, made in kept:

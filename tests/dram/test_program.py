@@ -195,7 +195,7 @@ def test_a_program_of_ones_own_is_run():
 
 
 def test_every_program_has_a_result_that_python_and_the_public_name_give():
-    assert ("gemv", *OPERANDS, "attention") == PROGRAMS
+    assert ("gemv", *OPERANDS, "attention", "activation") == PROGRAMS
     found = pimsim.memory_program("hbm2_pim", "mad", elements=100).to_dict()
     assert found["operations"] == 200
 

@@ -11,6 +11,8 @@ from pimsim.dram.compute import memory_program
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import EXACT, product
 from pimsim.mapping.mapper import make_plan
+from pimsim.run.experiment import Experiment
+from pimsim.run.options import Options
 from pimsim.run.simulate import simulate
 from pimsim.units import fs_from_ns
 
@@ -174,6 +176,22 @@ def test_a_site_that_does_not_fit_together_is_refused(changes, message):
     with pytest.raises(ConfigError) as caught:
         alone(changes)
     assert message in str(caught.value)
+
+
+def test_a_memory_of_ones_own_is_part_of_the_identity(tmp_path, monkeypatch):
+    """The file's content, not its path; a preset is known by its name and pimsim's version."""
+    found = []
+    for folder, recovery in (("one", 5), ("two", 9)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own.yaml").write_text(f"extends: hbm2_pim\ntimings: {{nRTP: {recovery}}}\n")
+        monkeypatch.chdir(tmp_path / folder)
+        chip = alone({"pim.standard": "./own.yaml"})
+        assert [row["timings"]["nRTP"] for row in chip.config.sites["pim"].read().values()] == [recovery]
+        experiment = Experiment(chip, mlp(1), Options())
+        found.append((experiment.digest, simulate(chip, mlp(1), 1).latency_fs))
+    assert found[0][0] != found[1][0]
+    assert found[0][1] < found[1][1]
+    assert alone().config.sites["pim"].read() == {}
 
 
 def one_op(kind, shapes, out, params=(), **attributes):

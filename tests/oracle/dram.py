@@ -169,7 +169,7 @@ class Controller:
         through = self.policy.controller_cycles
         self.read_latency = through + eval(standard.read_latency, {}, standard.cycles)
         self.write_latency = through + eval(standard.write_latency, {}, standard.cycles)
-        self.waiting, self.draining, self.last_accepted = [], False, -1
+        self.coming, self.waiting, self.draining = [], [], False
         self.recent: list[Sent] = []
         self._make_units()
 
@@ -205,17 +205,21 @@ class Controller:
         ]
         self.coming, time = list(requests), 0
         while self.coming or self.waiting:
-            self._owe(time)
-            self._admit(time, requests)
-            while True:
-                self._choose_queue()
-                choice = self._choose(time)
-                if choice is None:
-                    break
-                self._send(time, *choice)
+            self.step(time, requests)
             time += 1
             assert time < 1_000_000, "it does not end"
         return requests
+
+    def step(self, time, requests=()):
+        """One cycle; `requests` are those that count as outstanding."""
+        self._owe(time)
+        self._admit(time, requests)
+        while True:
+            self._choose_queue()
+            choice = self._choose(time)
+            if choice is None:
+                break
+            self._send(time, *choice)
 
     def _admit(self, time, requests):
         if not self.coming or self.coming[0].offered > time:

@@ -18,7 +18,7 @@ class Channel:
         self.depth = {name: nest_of(standard).index(each.level) for name, each in standard.commands.items()}
         self.names = {
             **{(False, does): name for does, name in zip(DOES, ("ACT", "PRE", "RD", "WR"), strict=True)},
-            **{(True, does): name for does, name in zip((*DOES, 2, 3, 4, 5), together, strict=False)},
+            **{(True, does): name for does, name in zip((*DOES, *range(2, 10)), together, strict=False)},
         }
         self.horizon, self.recent = max(row[3] for row in self.rows), []
         self.log, self.open = [], {}  # (together, bank): row

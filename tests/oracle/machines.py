@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pimsim.chip.router import Router
 from pimsim.netlist.freeze import freeze
+from pimsim.netlist.memory import memory_ports
 from pimsim.netlist.netlist import Netlist
 from pimsim.netlist.rows import Mvm, NetworkRows, Step
 from pimsim.network.fabric import Fabric
@@ -32,6 +33,7 @@ def engine_of(net):
         network_period=net.network.period_fs if net.network is not None else 1,
         tiles=net.tiles,
         energy_parts=len(net.energy_parts),
+        memory=memory_ports(net),
     )
 
 

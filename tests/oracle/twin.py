@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import simpy
 
+from pimsim.netlist.addresses import regions, turns
 from tests.oracle.router import Packet, Routers, merged, way_of
+from tests.oracle.twin_memory import TwinChannel
 
 FIRE, GRANT, ROUTE = 10, 20, 30  # priorities of the second and third beat; SimPy's own are 0 and 1
 FOREVER = 2**63 - 1
@@ -192,7 +194,15 @@ class Twin:
         self.network = None
         if net.network is not None and net.network.by_flit:
             self.network = TwinNetwork(self.env, net.network, net.routes)
+        self.channels = {
+            number: TwinChannel(self.env, row)
+            for number, row in enumerate(net.resources)
+            if row.channel is not None
+        }
+        self.regions = {(row.path, row.step): row for row in regions(net)} if self.channels else {}
+        self.turns = turns(net)
         self.paths = [list(path) for path in net.paths]  # as they are now: a process may redirect steps
+        self.number_of = {id(path): number for number, path in enumerate(self.paths)}
         self.streams = [TwinStream(row) for row in net.streams]
         self.inputs = [[] for _ in net.actors]
         self.outputs = [[] for _ in net.actors]
@@ -336,7 +346,14 @@ class Twin:
             resource = self.resources[step.resource]
             yield from resource.request(key)
             granted = self.env.now
-            if step.mvm is not None:
+            if step.access is not None:
+                inside, done = self.channels[step.resource].visit(
+                    self.addresses(key, self.number_of[id(path)], number, step.access.bursts),
+                    step.access.write,
+                )
+                inside.callbacks.append(lambda _, port=resource: port.release_now())
+                yield done
+            elif step.mvm is not None:
                 yield from self.multiply(key, resource, step.mvm)
             elif step.route is not None:
                 sent, came = self.network.send(step)
@@ -346,6 +363,14 @@ class Twin:
                 self.env.process(resource.release_after(step.occupancy))
                 yield self.env.timeout(step.latency)
             self.log.append((*key, number, granted, self.env.now))
+
+    def addresses(self, key, path, step, bursts):
+        """The bursts that a firing's visit moves: behind those of the firing before, replicas in turns."""
+        actor, firing, _ = key
+        region = self.regions[path, step]
+        _, position = self.place_of(self.net.actors[actor], firing)
+        at = (position * region.sharers + self.turns[actor]) * bursts
+        return [region.first + (at + number) % region.span for number in range(bursts)]
 
     def multiply(self, key, array, mvm):
         """A multiplication, phase by phase: read, sample once the holds are drained, convert."""

@@ -6,7 +6,8 @@ import math
 
 from pimsim.chip.base import Energy
 from pimsim.chip.parts.clock import period_fs
-from pimsim.dram.schema import units_of
+from pimsim.dram.load import stamp_of
+from pimsim.dram.unit import Aim
 from pimsim.errors import ConfigError, MappingError
 from pimsim.kinds.hbm_pim.programs import ELEMENTWISE, EXACT, Taken, elements, product, refusal
 from pimsim.kinds.hbm_pim.site import HbmPim
@@ -25,7 +26,7 @@ class HbmPimKind(ProcessorKind):
 
     def refusal(self, node: Node) -> str:
         """The units must do it, and there must be a program for it."""
-        return super().refusal(node) or refusal(node)
+        return super().refusal(node) or refusal(node, trees=isinstance(self.site.timings.pim, Aim))
 
     def kernels(self, node: Node, weight_bits: int, input_bits: int, *, alone: bool = False) -> list[Kernel]:
         """Return how an op is done: one kernel, whose pieces are the vectors of a product.
@@ -35,8 +36,9 @@ class HbmPimKind(ProcessorKind):
         MappingError
             If an element is wider than a lane, or what stays in the banks or passes through the buffer does not fit.
         """
-        op, pim = node.op, units_of(self.site.timings)
+        op, pim = node.op, self.site.timings.pim
         assert op is not None
+        assert pim is not None
         widest = max(operand_widths(node, weight_bits, input_bits))
         if widest > pim.element_bits:
             raise MappingError(
@@ -64,7 +66,9 @@ class HbmPimKind(ProcessorKind):
                 f"the buffer of '{site.name}' holds {site.buffer.capacity_kib:g} KiB, a vector is {inputs / 8192:g}",
                 mend=f"give a larger --set {site.name}.buffer.capacity_kib",
             )
-        taken = product(site.standard, site.order, matrix.n, matrix.k, site.channels, vectors)
+        taken = product(
+            site.standard, site.order, matrix.n, matrix.k, site.channels, vectors, stamp_of(site.standard)
+        )
         each = self._cycles(taken.ns / vectors, node.type)
         piece = Piece(1, each, inputs, inputs, outputs, outputs, float(matrix.k * matrix.n))
         pieces = (piece._replace(times=vectors - 1), piece) if vectors > 1 else (piece,)
@@ -78,7 +82,9 @@ class HbmPimKind(ProcessorKind):
         site, op = self.site, node.op
         assert op is not None
         count = max(1, math.ceil(op.output.elements * share_of(node)))
-        taken = elements(site.standard, site.order, ELEMENTWISE[op.type], count, site.channels)
+        taken = elements(
+            site.standard, site.order, ELEMENTWISE[op.type], count, site.channels, stamp_of(site.standard)
+        )
         piece = Piece(1, self._cycles(taken.ns, op.type), 0, 0, 0, 0, float(count))
         return Kernel(self._name, (piece,), f"{count} elements in the banks", spent=self._spent(taken, 1))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+from pimsim.dram import aim
 from pimsim.dram.hbm_pim import elementwise, gemv
-from pimsim.dram.load import load_standard
+from pimsim.dram.load import kept_standard
 from pimsim.dram.program import Program, execute
 from pimsim.dram.program_energy import program_energy
 from pimsim.dram.schema import Standard
+from pimsim.dram.unit import Aim
 from pimsim.kinds.processor.product import product_of
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.rules import rule_of
@@ -18,8 +20,8 @@ ELEMENTWISE = {"Add": "add", "Sum": "add", "Mul": "mul", "Relu": "relu"}
 EXACT = 8  # vectors of a product whose program is run; more take as long each as the second half of these
 
 
-def refusal(node: Node) -> str:
-    """Say why the units cannot do an op that the chip file lets them; empty if they can."""
+def refusal(node: Node, *, trees: bool = False) -> str:
+    """Say why the units cannot do an op that the chip file lets them, adder trees for instance; empty if they can."""
     op = node.op
     if op is None:
         return f"it does {node.type} only as an op of the trace"
@@ -29,7 +31,7 @@ def refusal(node: Node) -> str:
         if op.inputs[1].role != "weight":
             return "the right matrix is no weight, which would lie in its banks"
         return "" if product_of(op).batch == 1 else "its programs multiply by one matrix"
-    if op.type not in ELEMENTWISE:
+    if op.type not in ELEMENTWISE or trees:
         return f"there is no program for {op.type}"
     shapes = {each.tensor.shape for each in op.inputs}
     wanted = 1 if op.type == "Relu" else 2
@@ -59,14 +61,20 @@ def _run(memory: Standard, program: Program) -> Taken:
 
 
 @cache
-def product(standard: str, order: str, rows: int, columns: int, channels: int, vectors: int) -> Taken:
+def product(
+    standard: str, order: str, rows: int, columns: int, channels: int, vectors: int, stamp: str = ""
+) -> Taken:
     """Return what a matrix takes for so many vectors, one after another, results read back.
+
+    `stamp` tells one state of a file from another; see `pimsim.dram.load.stamp_of`.
 
     Of more than `EXACT` vectors, each further one takes what one of the second half of these takes in the mean.
     """
-    memory = load_standard(standard, (), order)
+    memory = kept_standard(standard, order)
 
     def taken(count: int) -> Taken:
+        if isinstance(memory.pim, Aim):
+            return _run(memory, aim.gemv(memory, rows, columns, channels, count))
         return _run(memory, gemv(memory, rows, columns, channels, count, read_back=True))
 
     if vectors <= EXACT:
@@ -76,7 +84,7 @@ def product(standard: str, order: str, rows: int, columns: int, channels: int, v
 
 
 @cache
-def elements(standard: str, order: str, name: str, count: int, channels: int) -> Taken:
+def elements(standard: str, order: str, name: str, count: int, channels: int, stamp: str = "") -> Taken:
     """Return what an op on elements that lie in the banks takes; its result stays there."""
-    memory = load_standard(standard, (), order)
+    memory = kept_standard(standard, order)
     return _run(memory, elementwise(memory, name, count, channels))

@@ -7,6 +7,7 @@ from copy import copy
 
 from pimsim.chip.base import Energy, Visit, cost
 from pimsim.chip.parts.clock import period_fs
+from pimsim.dram.channel import Channel
 from pimsim.errors import MappingError
 from pimsim.mapping.planning.package import EXTERNAL, HOST_TILE, Package
 from pimsim.netlist.netlist import Netlist
@@ -56,10 +57,12 @@ class Transport:
         link: int | None = None,
         cause: str = "compute",
         tile: int | None = None,
+        channel: Channel | None = None,
     ) -> int:
         """Return the resource with this key, made at its first use."""
         if key not in self._made:
-            self._made[key] = self.net.add_resource(name, part, period_fs, servers, link, cause, tile)
+            row = name, part, period_fs, servers, link, cause, tile, channel
+            self._made[key] = self.net.add_resource(*row)
         return self._made[key]
 
     # -- elsewhere ---------------------------------------------------------------------------------------------
@@ -345,7 +348,7 @@ class Transport:
         chip, number = divmod(tile, self.config.tiles)
         port = self._memory_port(tile)
         way = self._through(chip, f"m{port}", f"t{number}", bits)
-        return [self._memory(chip, port, bits), *way, self.over_bus(tile, bits)]
+        return [self._memory(chip, port, bits, write=False), *way, self.over_bus(tile, bits)]
 
     @property
     def sources(self) -> int:
@@ -379,21 +382,18 @@ class Transport:
             else:
                 last = number == len(legs) - 1
                 steps += self._through(at, here, f"m{port}" if last else there, bits, choice)
-        return self.net.add_path([*steps, self._memory(chip, port, bits)])
+        return self.net.add_path([*steps, self._memory(chip, port, bits, write=True)])
 
     def _memory_port(self, tile: int) -> int:
         """Which port of its chip's memory a tile uses: neighbours, which often do the same, use different ones."""
         assert self.config.memory is not None
         return int(tile % self.config.tiles % self.config.memory.count)
 
-    def _memory(self, chip: int, port: int, bits: int) -> Step:
+    def _memory(self, chip: int, port: int, bits: int, *, write: bool) -> Step:
         memory = self.config.memory
         assert memory is not None
-        visit = memory.transfer(bits)
-        resource = self.resource(
-            ("memory", chip, port), f"{memory.name}{chip}.{port}", memory.name, memory.byte_fs, cause="memory"
-        )
-        return Step(resource, visit.held, visit.after, energy=cost(memory.name, bits, memory.action_pj))
+        port = self.resource(("memory", chip, port), f"{memory.name}{chip}.{port}", **memory.row)
+        return Step(*memory.step(port, bits, write=write))
 
     def host_step(self, *, out_of_chip: bool, bits: int) -> Step:
         """The host's own visit to the link between it and the first chip."""

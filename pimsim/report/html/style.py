@@ -11,6 +11,7 @@ from typing import Any
 BLUE, ORANGE, GREEN, PINK = "#1b7fc4", "#d55e00", "#00936b", "#c26a97"
 VIOLET, OCHRE, TEAL, RED, GREY = "#8a66c9", "#a87b00", "#2d92a8", "#c8383f", "#7c858e"
 OLIVE, INDIGO, BROWN = "#6f8f1f", "#5b6bd6", "#9c6b4a"
+ROSE, PLUM, SLATE, SIENNA = "#cf5f7a", "#a05fb0", "#5f7fa8", "#b0713a"
 SERIES = [BLUE, ORANGE, GREEN, PINK, OCHRE, VIOLET, TEAL]
 BACKGROUNDS = {"light": "#ffffff", "dark": "#14181d"}
 
@@ -27,6 +28,10 @@ CAUSES = {
     "maintenance": OLIVE,
     "waking": INDIGO,
     "launch": BROWN,
+    "row_miss": ROSE,
+    "bank_conflict": PLUM,
+    "refresh": SLATE,
+    "turnaround": SIENNA,
 }
 
 HEAT = ["#6b7f93", "#b98a2e", "#d9620f", "#d42a2a"]
