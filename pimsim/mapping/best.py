@@ -14,9 +14,9 @@ from pimsim.mapping.lowering.predicted import predict_rows
 from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import Effort, PlanOptions, weights_of
 from pimsim.mapping.planning.plan import Plan
-from pimsim.mapping.planning.planner import plan_flows
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.seating.seating import can_be_seated, seated
+from pimsim.mapping.styles import own_plan
 from pimsim.netlist.chain import dependence_fs
 from pimsim.netlist.loads import energy_of
 from pimsim.trace.schema import Trace
@@ -66,7 +66,7 @@ def best_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions) -> P
     for way in islice(_ways(chip, options, "chips" in weights and options.chips is None), options.budget):
         asked = replace(options, effort=way.effort, chips=fewest + way.more if way.more else options.chips)
         try:
-            (plan,) = plan_flows(chip, trace, flows, asked, way.share)
+            plan = own_plan(chip, trace, flows, asked, way.share)
         except MappingError:
             if not found:
                 raise
@@ -85,7 +85,7 @@ def best_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions) -> P
 def figures_of(plan: Plan) -> dict[str, float]:
     """Return what a plan is judged by: times in fs, energy in pJ, and chips."""
     net = lower(plan, 1).net
-    interval = predict_rows(plan, net, 1).interval_fs
+    interval = predict_rows(plan, net, 1).expected_fs
     static_mw = sum(row.static_mw for row in plan.chip.peak.rows if row.static_mw is not None)
     return {
         "interval": interval,

@@ -8,12 +8,13 @@ from typing import Unpack
 from pimsim.chip import Chip
 from pimsim.mapping.best import best_plan
 from pimsim.mapping.given.door import find_plans
-from pimsim.mapping.planning.options import PlanKeywords, PlanOptions
+from pimsim.mapping.planning.options import OWN_MAPPER, PlanKeywords, PlanOptions
 from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import flows_of
 from pimsim.mapping.planning.program import Program
 from pimsim.mapping.seating.seating import seated
+from pimsim.mapping.styles import own_plan
 from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
@@ -51,5 +52,8 @@ def make_plan(
     flows = flows_of(chip, trace, asked)
     if asked.optimize is not None:
         return best_plan(chip, trace, flows, asked)
-    (plan,) = find_plans(chip, trace, flows, asked)
+    if asked.mapping is None and asked.mapper == OWN_MAPPER:
+        plan = own_plan(chip, trace, flows, asked)
+    else:
+        (plan,) = find_plans(chip, trace, flows, asked)
     return plan if asked.mapping is not None else seated([Program(plan, 1)], asked.effort)[0].plan

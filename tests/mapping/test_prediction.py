@@ -139,10 +139,14 @@ def test_of_packets_that_are_approximate_no_wait_is_known() -> None:
     assert found.expected_fs == found.interval_fs
 
 
-@pytest.mark.parametrize(("trace", "interval_us"), [("alexnet", 398.3), ("resnet50", 626.9)])
-def test_intervals_that_ports_set_are_expected_within_a_fifth(trace: str, interval_us: float) -> None:
-    """Simulated on `isaac`, too long for a test; without waits these were 50 and 26 % beyond."""
-    found = predict(make_plan(Chip.load("isaac"), Trace.load(trace)))
+@pytest.mark.parametrize(
+    ("chip", "trace", "interval_us"), [("isaac", "squeezenet", 167.6), ("puma", "inception_v1", 300.3)]
+)
+def test_intervals_that_ports_set_are_expected_within_a_fifth(
+    chip: str, trace: str, interval_us: float
+) -> None:
+    """Simulated, which is too long for a test; without waits these were 20 and 25 % beyond."""
+    found = predict(make_plan(Chip.load(chip), Trace.load(trace)))
     assert found.interval_fs < 0.85e9 * interval_us
     assert found.expected_fs == pytest.approx(1e9 * interval_us, rel=0.2)
 

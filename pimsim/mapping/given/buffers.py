@@ -15,7 +15,7 @@ from pimsim.mapping.given.frame import Frame
 from pimsim.mapping.given.seats import where_of
 from pimsim.mapping.planning.dealing import Deal, Parts
 from pimsim.mapping.planning.holding import Holding
-from pimsim.mapping.planning.places import places_of
+from pimsim.mapping.planning.places import wanted_of
 from pimsim.mapping.planning.plan import Slack
 from pimsim.mapping.planning.planned import PlannedOp
 from pimsim.mapping.planning.reads import Reads
@@ -98,12 +98,10 @@ class Buffers:
             [reach(node, len(op.replicas)) for node, op in zip(frame.nodes, self.ops, strict=True)],
             dtype=np.int64,
         )
+        apart = [len(op.replicas) > 1 and op.side_by_side for op in self.ops]
         found = [
-            [
-                [places + int(ahead[edge.source]) for places, edge in zip(row, node.edges, strict=True)]
-                for row, node in zip(places_of(each, ahead, frame.kinds), each, strict=True)
-            ]
-            for each in frame.programs
+            wanted_of(each, least, ahead, apart, frame.kinds)
+            for least, each in zip(frame.least, frame.programs, strict=True)
         ]
         return [only_taken(*each, frame.users, 1) for each in zip(frame.programs, found, strict=True)]
 

@@ -24,6 +24,7 @@ from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.memory import bytes_in_memory
 from pimsim.mapping.planning.operands import give_operands
 from pimsim.mapping.planning.options import PlanOptions
+from pimsim.mapping.planning.places import works_apart
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import IN_BUFFERS, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
@@ -135,6 +136,8 @@ class _Restoring:
         op = PlannedOp(node, replicas, tiling, IN_BUFFERS if node.type == STORE else unit, row.attached)
         op.slices, op.round, op.site, op.why = row.slices, row.round, row.site, row.why
         op.rows_at_once = row.rows_at_once
+        shared = any(number in each and len(each) > 1 for each in frame.users.values())
+        op.side_by_side = not shared and works_apart(node, row.site, frame.kinds)
         op.elsewhere = {(each.input, each.slice): tuple(each.tiles) for each in row.elsewhere}
         if kind is not None and kind.whole:
             op.whole = True

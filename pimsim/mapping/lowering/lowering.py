@@ -23,6 +23,7 @@ from pimsim.mapping.lowering.choices import expert_of
 from pimsim.mapping.lowering.kernels import in_order
 from pimsim.mapping.lowering.layers import layer
 from pimsim.mapping.lowering.lowered import Lowered
+from pimsim.mapping.lowering.passing import Passing
 from pimsim.mapping.lowering.sites import place_actors
 from pimsim.mapping.lowering.transport import Transport
 from pimsim.mapping.lowering.windows import Buffered, Widening
@@ -82,6 +83,7 @@ class _Lowering:
         self.starts: list[list[Readers]] = []  # op -> replica -> actors that read its inputs
         self.writers: dict[tuple[int, int], int] = {}  # (op, replica) -> what writes its right matrix
         self.together: dict[Hashable, list[_Copy]] = {}  # what the same actor sends to several tiles
+        self.passing = Passing(self.actors)
         self.kernels: dict[int, list[tuple[int, int]]] = {}  # tile -> what starts and ends each kernel there
 
     def run(self) -> None:
@@ -129,15 +131,15 @@ class _Lowering:
             if op.attached:
                 self.attach(number, op, edge.source)
                 continue
+            apart = op.slices > 1 or op.alone(edge)
             by_tile: dict[tuple[int, int], list[tuple[int, int, Chunk | None]]] = {}
             for index, readers in enumerate(self.starts[number]):
                 for actor, chunk in readers:
                     if op.held_in == ARRAYS and edge.held:
                         actor = self.writers[number, index]
                     tile = chunk.tile if chunk is not None else op.replicas[index].home
-                    by_tile.setdefault((tile, index if op.slices > 1 else 0), []).append(
-                        (index, actor, chunk)
-                    )
+                    by_tile.setdefault((tile, index if apart else 0), []).append((index, actor, chunk))
+            copies = Counter(tile for tile, _ in by_tile) if op.alone(edge) else Counter[int]()
             for (tile, part), readers_here in by_tile.items():
                 producers = list(range(len(source.replicas)))
                 if source.slices == 1:
@@ -150,7 +152,9 @@ class _Lowering:
                 for some in together:
                     for turn, home in enumerate(homes):
                         turns = turn, len(homes)
-                        self.stream_into(number, op, position, some, home, turns, part, readers_here)
+                        self.stream_into(
+                            number, op, position, some, home, turns, part, readers_here, copies[home] or 1
+                        )
 
     def attach(self, number: int, op: PlannedOp, source: int) -> None:
         """Streams from each replica of the op before to the replica that sits beside it."""
@@ -172,6 +176,7 @@ class _Lowering:
         turns: tuple[int, int],
         part: int,
         readers: list[tuple[int, int, Chunk | None]],
+        sharing: int,
     ) -> None:
         """A stream of those tokens that a tile's readers need, into the tile's buffer, or for them into the memory.
 
@@ -186,7 +191,9 @@ class _Lowering:
         turns : (int, int)
             Which of the tokens, where they lie in so many buffers by turns.
         part, readers
-            Which slice of heads the readers do, and their replicas, actors and chunks.
+            Which slice of heads the readers do, or which copy they are, and their replicas, actors and chunks.
+        sharing : int
+            Streams for copies that share the tile's places for this input, each the same part.
         """
         node, edge = op.node, op.node.edges[position]
         source = self.plan.ops[edge.source]
@@ -206,6 +213,7 @@ class _Lowering:
         need, low = seen[edge.need], seen[edge.low]
         edge_key = number, position, tile
         places = self.plan.places.get(edge_key, reach(source.node, len(source.replicas)))  # the host has room
+        places //= sharing
         share = 1.0
         if op.tiling is not None:
             blocks = [block for _, _, chunk in readers if chunk is not None for block in chunk.blocks]
@@ -221,7 +229,7 @@ class _Lowering:
             tile=None if tile == HOST_TILE or off_chip else tile,
             bits=bits,
         )
-        self.actors.buffered.append(Buffered(stream, self.plan.slack.needed.get(edge_key, 0)))
+        self.actors.buffered.append(Buffered(stream, self.plan.slack.needed.get(edge_key, 0) // sharing))
         for index, actor, _ in readers:
             own = low[positions[index]]
             after = np.append(own[1:], tokens + own[0])  # what its next position still needs
@@ -241,6 +249,16 @@ class _Lowering:
             stored = self.rounds.store(source, makers, tokens_of, features, tile)
             self.rounds.load(op, stored, wanted, stream, tile, expert_of(source.node, node, position))
             return
+        rows = frozenset(block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks)
+        alike = bits, rows if share < 1 else None, edge.piece
+        if self.may_pass_on(number, position):
+            homes = [source.replicas[index].home for index in producers]
+            key = number, position, tuple(producers), wanted.tobytes(), alike
+            giver = self.passing.giver(op, key, homes, tile, stream)
+            if giver is not None:
+                way = self.transport.path(giver.tile, tile, bits, into_buffer=True)
+                self.net.add_output(giver.actor, stream, self.net.add_table(np.arange(tokens)), way)
+                return
         emitted = np.where(source.node.token >= 0, source.node.token, 0)
         ranks = np.where((source.node.token >= 0) & wanted[emitted], seen[emitted], -1)
         for index in producers:
@@ -256,13 +274,27 @@ class _Lowering:
             elif growth is not None and growth.low[number].edges[position].features != edge.features:
                 self.send_growing(copy, growth, number, position, taken / edge.features)
             elif self.transport.branches(producer.home, tile) and not self.told_apart(copy, source.node):
-                rows = frozenset(
-                    block.row for _, _, chunk in readers if chunk is not None for block in chunk.blocks
-                )
-                key = (copy.actor, bits, rows if share < 1 else None, edge.piece, part)
-                self.together.setdefault(key, []).append(copy)
+                self.together.setdefault((copy.actor, alike, part), []).append(copy)
             else:
                 self.send(copy)
+
+    def may_pass_on(self, number: int, position: int) -> bool:
+        """Whether what an op reads in a tile may come from another tile that reads the same."""
+        op, network = self.plan.ops[number], self.config.network
+        edge, chosen = op.node.edges[position], self.actors.choices.selectors
+        source = self.plan.ops[edge.source]
+        return (
+            op.tiling is not None
+            and self.rounds is None
+            and not chosen
+            and self.actors.growing(number) is None
+            and op.slices == source.slices == 1
+            and not (network.multicast and network.fidelity == "flit")
+            and not any(
+                replica.home >= 0 and self.plan.package.site(replica.home).in_memory
+                for replica in source.replicas
+            )
+        )
 
     def part_of(self, tile: int, off_chip: bool) -> str:
         """Return what results call the buffer that a stream is in."""
@@ -280,6 +312,8 @@ class _Lowering:
             name += f", input {position}"
         if op.slices > 1 or source.slices > 1:
             name += f", slice {part if op.slices > 1 else producers[0]}"
+        elif op.alone(edges[position]) and len(op.replicas) > 1:
+            name += f", copy {part}"
         return name + self.actors.mark
 
     def send_growing(self, copy: _Copy, growth: Growth, number: int, position: int, share: float) -> None:

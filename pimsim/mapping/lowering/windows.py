@@ -7,7 +7,7 @@ a tile's buffer, so there they cover it as far as there is room.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -216,9 +216,28 @@ class Widening:
                     for step in self._path(out.path, out.selector):
                         yield step, times
 
+    def _in_order(self) -> list[int]:
+        """Return the actors, producers before their readers: what passes tokens on is made after these."""
+        readers: dict[int, list[int]] = defaultdict(list)
+        for actor in self.actors:
+            for stream in self.inputs[actor]:
+                readers[stream].append(actor)
+        missing = Counter(out.stream for actor in self.actors for out in self.outputs[actor])
+        waiting = {a: sum(missing[stream] > 0 for stream in self.inputs[a]) for a in self.actors}
+        order = [actor for actor, count in waiting.items() if not count]
+        for actor in order:  # grows while it is read
+            for out in self.outputs[actor]:
+                missing[out.stream] -= 1
+                if not missing[out.stream]:
+                    for reader in readers[out.stream]:
+                        waiting[reader] -= 1
+                        if not waiting[reader]:
+                            order.append(reader)
+        return order
+
     def _follow(self) -> None:
         """Find when firings can begin at the earliest, and what tokens take; producers come before their readers."""
-        for actor in self.actors:
+        for actor in self._in_order():
             for stream in self.inputs[actor]:
                 self.ends[stream].readers.append(actor)
                 self.begin_fs[actor] = max(self.begin_fs[actor], self.ends[stream].come_fs)

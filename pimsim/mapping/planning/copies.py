@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.planning import ports
 from pimsim.mapping.planning.dealing import Deal
-from pimsim.mapping.planning.kind import BUS, Kind
+from pimsim.mapping.planning.kind import BUS, PORT, Kind
 from pimsim.mapping.planning.package import Package
 from pimsim.mapping.planning.replication import Layer, balance, pace_fs
 from pimsim.mapping.planning.shared import users_of
@@ -25,6 +26,28 @@ GRAIN, EASE = 1 / 3, 1.1
 """Where slots of a site take turns at its unit: a copy keeps it busy for no more than the first, if there are slots, so
 that several fill it; and the pace aimed at is the second times what all units allow, since copies do not fill them
 evenly. Tried on shipped nets."""
+
+HALF = 1 / 2
+"""Of the time, for which a port may be busy where it counts: then its queue is half a packet in the mean (M/D/1;
+Kleinrock, Queueing Systems I, 1975), and beyond it grows fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Where ops on digital units stand. Which is best depends on all that the network carries: plans are compared.
+
+    Parameters
+    ----------
+    beside : bool
+        Whether ops that join stripes have a copy beside each of their last source's; else as many as keep the pace,
+        near all sources.
+    ports : bool
+        Whether they go where tiles' ports are busy for no more than half of the time; else units, buses and buffers
+        count.
+    """
+
+    beside: bool = True
+    ports: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +71,8 @@ class Copies:
         Time an inference of the slowest layer on arrays; 0 if there is none.
     deals : dict of int to Deal
         Ops whose copies are as many as hold their inputs together.
+    beside : dict of int to int
+        Ops whose copies stand beside those of a source, one to one.
     """
 
     of: dict[int, int]
@@ -57,6 +82,7 @@ class Copies:
     demand: dict[int, dict[str, float]] = field(default_factory=dict)
     pace_fs: int = 0
     deals: dict[int, Deal] = field(default_factory=dict)
+    beside: dict[int, int] = field(default_factory=dict)
 
 
 def choose_copies(
@@ -70,6 +96,7 @@ def choose_copies(
     rounds: Sequence[int],
     owners: Sequence[int],
     deals: Mapping[int, Deal],
+    style: Style,
 ) -> Copies:
     """Choose copies so that the pipeline is balanced.
 
@@ -91,8 +118,15 @@ def choose_copies(
         For each op, the first one whose weight is its own, too.
     deals : mapping of int to Deal
         Ops whose inputs do not fit one tile: how they fit several.
+    style : Style
+        Where ops on digital units stand.
     """
-    return _Choice(nodes, tilings, sites, package, groups, least, rounds, deals).made(budget, owners)
+    return _Choice(nodes, tilings, sites, package, groups, least, rounds, deals, style).made(budget, owners)
+
+
+def joins_stripes(node: Node) -> bool:
+    """Whether an op puts several inputs together position by position, in stripes."""
+    return len(node.edges) > 1 and are_striped(node) and all(map(ports.own_token, node.edges))
 
 
 class _Choice:
@@ -108,6 +142,7 @@ class _Choice:
         least: Sequence[Sequence[int]],
         rounds: Sequence[int],
         deals: Mapping[int, Deal],
+        style: Style,
     ) -> None:
         network = package.config.network
         self.nodes, self.tilings, self.sites, self.package = nodes, tilings, sites, package
@@ -116,7 +151,7 @@ class _Choice:
         self.per_tile = [package.kinds[site].slots if site else 0 for site in sites]
         self.group_of = {n: group for group in groups for n in group.members}
         self.layers: dict[int, Layer] = {}  # by the first op that reads a weight
-        self.copies = Copies({}, {})
+        self.copies, self.style = Copies({}, {}), style
         self.spread: list[float] = []
         self.users: Mapping[int, Sequence[int]] = {}
 
@@ -146,7 +181,23 @@ class _Choice:
                 self._slice(n)
             elif not self._attach(n):
                 self._stand_alone(n)
+        if copies.pace_fs and self.style.ports:
+            self._load_ports()
         return copies
+
+    def _load_ports(self) -> None:
+        """Add what copies send through their tile's port to their demand: at half of the time it is all there is."""
+        copies, first = self.copies, list(range(len(self.nodes)))
+        near = Counter(copies.beside.values())  # readers in the same tile
+        for n in copies.attached:
+            near[self.nodes[n].edges[0].source] += 1
+        for n, node in enumerate(self.nodes):
+            if n in copies.attached:
+                first[n] = first[node.edges[0].source]
+            if n not in copies.slices and self.sites[n] is not None:
+                sent = ports.sent_by(node) * max(0.0, self.spread[n] - near[n]) * self.bit_fs
+                demand = copies.demand[first[n]]
+                demand[PORT] = demand.get(PORT, 0.0) + sent / (HALF * copies.of[n] * copies.pace_fs)
 
     def _layer(self, number: int, users: Sequence[int]) -> Layer:
         """Return what an inference takes a layer: the users of one weight follow one another."""
@@ -293,9 +344,27 @@ class _Choice:
             reduces = node.tokens != node.positions  # over positions: one sees all
             wanted = 1 if reduces else max(math.ceil(node.positions * service / pace), self._to_hold(number))
             wanted = min(wanted, len(self.package.seats_of(name)) * kind.site.digital[unit].count)
+            wanted = max(wanted, self._beside(number))
         copies.of[number] = max(1, min(node.positions, wanted))
         firings = -(-node.positions // copies.of[number])
         copies.demand[number] = {unit: firings * service / pace, BUS: firings * brought / pace}
+
+    def _beside(self, number: int) -> int:
+        """Return the copies of the last source of an op that joins stripes, to stand beside them; 1 if there is none.
+
+        The last one is the longest on its way. Its tokens then stay in the tile, and each copy takes them as they come:
+        fewer copies would wait for a stripe to be over before they begin the next. Where slots take turns at a unit,
+        more copies in a tile win nothing.
+        """
+        node, copies = self.nodes[number], self.copies
+        source = max(edge.source for edge in node.edges)
+        site = self.kinds[str(self.sites[number])]
+        may = self.style.beside and not site.in_turn and joins_stripes(node)
+        if not may or source in self.deals or self.nodes[source].positions != node.positions:
+            return 1
+        if copies.of[source] > 1:
+            copies.beside[number] = source
+        return copies.of[source]
 
     def _to_hold(self, number: int) -> int:
         """Return the copies that share what must be held, where each takes tokens of its own."""

@@ -12,14 +12,14 @@ from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import Group, slices_of
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.planning.assign import HOST_OPS, Choice
-from pimsim.mapping.planning.copies import Copies, choose_copies
+from pimsim.mapping.planning.copies import Copies, Style, choose_copies
 from pimsim.mapping.planning.dealing import Deal
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.memory import bytes_in_memory
 from pimsim.mapping.planning.operands import give_operands
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.placement import Floor, NoRoom
-from pimsim.mapping.planning.places import places_of
+from pimsim.mapping.planning.places import wanted_of, works_apart
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import IN_BUFFERS, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
@@ -137,6 +137,7 @@ class Job:
         budget: Mapping[str, int],
         rounds: Sequence[int],
         products: Mapping[int, Product],
+        style: Style,
     ) -> list[Plan]:
         """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
         nodes = self.flows.programs[0]
@@ -156,18 +157,14 @@ class Job:
             rounds,
             owners,
             self.deals(package),
+            style,
         )
         ahead = np.array([reach(node, copies.of[n]) for n, node in enumerate(nodes)], dtype=np.int64)
-        # What keeps the pipeline going: inputs for every copy's next firing, and a place for every result under way.
-        # Who may run ahead can hold less of one input than who waits for another one, so never less than the least.
+        apart = [
+            copies.of[n] > 1 and works_apart(node, sites[n], package.kinds) for n, node in enumerate(nodes)
+        ]
         wanted = [
-            [
-                [
-                    max(few, places + int(ahead[edge.source]))
-                    for few, places, edge in zip(fewest, row, node.edges, strict=True)
-                ]
-                for fewest, row, node in zip(least, places_of(each, ahead, package.kinds), each, strict=True)
-            ]
+            wanted_of(each, least, ahead, apart, package.kinds)
             for least, each in zip(self.least, self.flows.programs, strict=True)
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
@@ -191,6 +188,7 @@ class Job:
             if n in copies.deals:
                 op.dealt = copies.deals[n].parts
             op.why = self.choices[n].why
+            op.side_by_side = len(users.get(owners[n], ())) < 2 and works_apart(node, site, package.kinds)
             if site is not None and package.kinds[site].whole:
                 op.whole = True
                 op.how = package.kinds[site].how(node, self.weight_bits[n], self.input_bits)
@@ -216,7 +214,8 @@ class Job:
                 self._place_whole(floor, n, op, stages[n])
             else:
                 right_in[n] = self._spread_product(floor, n)
-                floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n])
+                beside = ops[copies.beside[n]].replicas if n in copies.beside else ()
+                floor.place_on_units(n, op, ops, copies.of[n], copies.demand[n], beside)
         floor.close_round()
         plans = []
         for program, each in enumerate(self.flows.programs):

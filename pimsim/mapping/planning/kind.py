@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pimsim.netlist.rows import Step
     from pimsim.trace.op import Op
 
-BUS = "the bus"
-"""What a site's bus is called among what its slots share; no digital unit has such a name."""
+BUS, PORT = "the bus", "the port"
+"""What a site's bus, and its port into the network, are called beside its units; no digital unit has such a name."""
 
 Actors = Any  # pimsim.mapping.lowering.actors.Actors: the lowering comes later, and knows kinds
 Transport = Any  # pimsim.mapping.lowering.transport.Transport, likewise

@@ -12,7 +12,7 @@ from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.buffers import Buffers
 from pimsim.mapping.planning.copies import Copies
 from pimsim.mapping.planning.dealing import Deal
-from pimsim.mapping.planning.kind import BUS
+from pimsim.mapping.planning.kind import BUS, PORT
 from pimsim.mapping.planning.package import HOST_TILE, Package
 from pimsim.mapping.planning.planned import IN_BUFFERS, Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.slots import home_of, spread
@@ -47,7 +47,7 @@ class Floor(Buffers):
         self.load = {
             (name, unit): np.zeros(package.tiles)
             for name, kind in self.kinds.items()
-            for unit in (*kind.site.digital, IN_BUFFERS, BUS)
+            for unit in (*kind.site.digital, IN_BUFFERS, BUS, PORT)
         }  # by rank: share of time in use
         # Slots for weights are taken in the order of the tiles, from each one's first.
         self.next_slot = dict.fromkeys(self.kinds, 0)
@@ -245,7 +245,13 @@ class Floor(Buffers):
     # -- digital units -----------------------------------------------------------------------------------------
 
     def place_on_units(
-        self, number: int, op: PlannedOp, ops: list[PlannedOp], replicas: int, demand: Mapping[str, float]
+        self,
+        number: int,
+        op: PlannedOp,
+        ops: list[PlannedOp],
+        replicas: int,
+        demand: Mapping[str, float],
+        beside: Sequence[Replica] = (),
     ) -> None:
         """Put each replica on the nearest tile with buffer room and unit time to spare.
 
@@ -255,10 +261,13 @@ class Floor(Buffers):
             What to place.
         demand : mapping of str to float
             Share of one tile's units, by their names, that a replica keeps busy at the pipeline's pace.
+        beside : sequence of Replica
+            Copies of another op to be near; by default those of all its sources.
         """
         assert op.unit is not None
         assert op.site is not None
-        anchors = [r.home for edge in op.node.edges for r in ops[edge.source].replicas if r.home != HOST_TILE]
+        near_to = beside or [r for edge in op.node.edges for r in ops[edge.source].replicas]
+        anchors = [r.home for r in near_to if r.home != HOST_TILE]
         anchors = anchors or [self.orders[op.site][0]]
         for n in range(replicas):
             near = self.around(anchors[(n * len(anchors)) // replicas], op.site)

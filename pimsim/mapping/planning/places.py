@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.heads import eager
 from pimsim.mapping.flow.layout import Table
 from pimsim.mapping.planning.kind import Kind
+from pimsim.mapping.planning.ports import own_token
+from pimsim.mapping.planning.stripes import are_striped
 
 
 def places_of(nodes: list[Node], ahead: Table, kinds: Mapping[str, Kind]) -> list[list[int]]:
@@ -48,3 +50,47 @@ def places_of(nodes: list[Node], ahead: Table, kinds: Mapping[str, Kind]) -> lis
     )
     found = iter(most.tolist())
     return [[max(1, next(found)) for _ in node.edges] for node in nodes]
+
+
+def works_apart(node: Node, site: str | None, kinds: Mapping[str, Kind]) -> bool:
+    """Whether copies of an op work side by side: they take stripes, and their sites' slots do not take turns."""
+    return are_striped(node) and (site is None or not kinds[site].in_turn)
+
+
+def wanted_of(
+    nodes: list[Node],
+    least: Sequence[Sequence[int]],
+    ahead: Table,
+    apart: Sequence[bool],
+    kinds: Mapping[str, Kind],
+) -> list[list[int]]:
+    """Return the places that keep a pipeline going: for every copy's next firing, and every result under way.
+
+    Who may run ahead can hold less of one input than who waits for another one, so never less than the least. Copies
+    with streams of their own do not wait for one another, so there the least and what is under way, before them or in
+    all of them, are enough.
+
+    Parameters
+    ----------
+    nodes : list of Node
+        A data flow.
+    least : sequence of sequence of int
+        `places_of` it, with nothing ahead.
+    ahead : int64, shape (nodes,)
+        Tokens of each that may be under way.
+    apart : sequence of bool
+        Whether each has several copies that work side by side.
+    kinds : mapping of str to Kind
+        What the chip's sites do.
+    """
+    return [
+        [
+            (few if len(node.edges) == 1 else max(few, places)) + int(max(ahead[edge.source], ahead[n]))
+            if stripes and own_token(edge)
+            else max(few, places + int(ahead[edge.source]))
+            for few, places, edge in zip(fewest, row, node.edges, strict=True)
+        ]
+        for n, (fewest, row, node, stripes) in enumerate(
+            zip(least, places_of(nodes, ahead, kinds), nodes, apart, strict=True)
+        )
+    ]

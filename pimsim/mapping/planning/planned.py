@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pimsim.mapping.flow.dataflow import Node
+from pimsim.mapping.flow.dataflow import Edge, Node
 from pimsim.mapping.flow.layout import Table
+from pimsim.mapping.planning.ports import own_token
 from pimsim.mapping.planning.stationary import Share, Stationary
 from pimsim.mapping.planning.tiling import Block, Tiling
 
@@ -72,6 +73,8 @@ class PlannedOp:
         Why there.
     shares : str or None
         The op before whose weight is its own, too, so that they take turns on the slots.
+    side_by_side : bool
+        Whether its copies work on one row at a time, and do not take turns with one another or with other ops.
     elsewhere : dict of (input, slice) to tuple of int
         Inputs that do not fit the tile, and the tiles whose buffers they lie in, a token in each by turns.
     rows_at_once : int
@@ -102,6 +105,7 @@ class PlannedOp:
     site: str | None = None
     why: str = ""
     shares: str | None = None
+    side_by_side: bool = False
     elsewhere: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     rows_at_once: int = 1
     dealt: tuple[Table, ...] = ()
@@ -121,6 +125,14 @@ class PlannedOp:
         if self.slices > 1:
             return np.arange(self.node.positions, dtype=np.int64)
         return np.arange(index, self.node.positions, len(self.replicas), dtype=np.int64)
+
+    def alone(self, edge: Edge) -> bool:
+        """Whether each copy has a stream of its own for an input: of stripes whose firings need one token each.
+
+        Copies of stripes work side by side, so in one stream for a tile they would wait for one another's tokens.
+        """
+        apart = self.side_by_side and bool(self.parts) and not self.dealt
+        return apart and not self.elsewhere and own_token(edge)
 
     def share_of(self, index: int, chunk: Chunk) -> Share:
         """Return what its operand is in a chunk of a replica."""

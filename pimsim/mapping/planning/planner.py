@@ -18,6 +18,7 @@ from pimsim.mapping.flow.stores import with_stores
 from pimsim.mapping.flow.whole import wholly
 from pimsim.mapping.planning.assign import assign
 from pimsim.mapping.planning.bands import banded
+from pimsim.mapping.planning.copies import Style
 from pimsim.mapping.planning.job import Flows, Job
 from pimsim.mapping.planning.kind import kinds_of
 from pimsim.mapping.planning.limits import Limits
@@ -56,11 +57,16 @@ def flows_of(chip: Chip, trace: Trace, options: PlanOptions) -> Flows:
 
 @uncollected()
 def plan_flows(
-    chip: Chip, trace: Trace, flows: Flows, options: PlanOptions | None = None, most: float = 1.0
+    chip: Chip,
+    trace: Trace,
+    flows: Flows,
+    options: PlanOptions | None = None,
+    most: float = 1.0,
+    style: Style | None = None,
 ) -> list[Plan]:
     """Map data flows of a trace on a chip together; return a plan for each. See `plan_trace`.
 
-    `most` is the share of the spare arrays that copies may take.
+    `most` is the share of the spare arrays that copies may take, `style` where ops on digital units stand.
     """
     options = options or PlanOptions()
     jobs = {1: job_of(chip, trace, flows, options, 1)}
@@ -75,7 +81,7 @@ def plan_flows(
                 else jobs.setdefault(part, job_of(chip, trace, flows, options, part))
             )
             try:
-                return _on(package, job, limits.needed, most)
+                return _on(package, job, limits.needed, most, style or Style())
             except NoRoom as failure:
                 reason = str(failure)
     if reason == "buffer":
@@ -146,7 +152,7 @@ def job_of(
     return Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits, part)
 
 
-def _on(package: Package, job: Job, needed: Mapping[str, int], most: float) -> list[Plan]:
+def _on(package: Package, job: Job, needed: Mapping[str, int], most: float, style: Style) -> list[Plan]:
     """Return the plans on so many chips, with as many copies as there is room for; raise `NoRoom` if there is none."""
     nodes, sites, kinds = job.flows.programs[0], job.sites, package.kinds
     products = job.products(package)
@@ -174,7 +180,7 @@ def _on(package: Package, job: Job, needed: Mapping[str, int], most: float) -> l
         if rounds is None:
             continue
         try:
-            return job.fill(package, budget, rounds, products)
+            return job.fill(package, budget, rounds, products, style)
         except NoRoom as no_room:
             failure = no_room
     raise failure

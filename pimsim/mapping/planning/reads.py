@@ -94,12 +94,31 @@ class Reads:
                     least = self.deals[number].places[n]
                     least, wanted = least * held.copies, (least + more) * held.copies
                 elif at is not None and self._share_inputs(program, number, at[1], capacity, outside):
-                    taken = self._tokens(program, number, n, *at) | reads.get((program, n), False)
-                    reads[program, n] = taken
-                    least, wanted = (max(1, most_within(taken, each)) for each in (least, wanted))
+                    taken = self._tokens(program, number, n, *at)
+                    if (
+                        op.side_by_side
+                        and self.parts(program, number, at[1])
+                        and own_token(edge)
+                        and not op.elsewhere
+                    ):
+                        least, wanted = self._apart(held, program, n, taken, (least, wanted))
+                    else:
+                        taken |= reads.get((program, n), False)
+                        reads[program, n] = taken
+                        least, wanted = (max(1, most_within(taken, each)) for each in (least, wanted))
                 share = op.tiling.share(held.seated.values(), unrolled=edge.unrolled) if op.tiling else 1.0
                 lines.append(Line(program, n, least, wanted, self.bytes_per_token(edge, share)))
         return lines, reads
+
+    @staticmethod
+    def _apart(held: Holding, program: int, edge: int, taken: Mask, places: tuple[int, int]) -> list[int]:
+        """Return the places of an input if each copy has its own: as many for each as the one needs that has most."""
+        before = next((line for line in held.lines if (line.program, line.edge) == (program, edge)), None)
+        others = (before.least, before.wanted) if before is not None else (0, 0)
+        return [
+            held.copies * max(1, most_within(taken, each), other // max(1, held.copies - 1))
+            for each, other in zip(places, others, strict=True)
+        ]
 
     def _share_inputs(
         self, program: int, number: int, copies: int, capacity: int, outside: Collection[tuple[int, int]]

@@ -1,0 +1,50 @@
+"""Pimsim's own plan: ops on digital units stand in several ways, and the one expected to be the fastest is taken.
+
+What the network carries depends on all ops together, so no rule for one of them says what is best. Each plan is made,
+lowered and predicted; nothing is simulated.
+"""
+
+from __future__ import annotations
+
+from pimsim.chip import Chip
+from pimsim.mapping.lowering.predicted import predict
+from pimsim.mapping.planning.copies import Style, joins_stripes
+from pimsim.mapping.planning.job import Flows
+from pimsim.mapping.planning.options import PlanOptions
+from pimsim.mapping.planning.plan import Plan
+from pimsim.mapping.planning.planner import plan_flows
+from pimsim.trace.schema import Trace
+
+STYLES = (Style(), Style(ports=True), Style(beside=False), Style(beside=False, ports=True))
+
+
+def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most: float = 1.0) -> Plan:
+    """Map a data flow on a chip; where no op joins stripes, in one way.
+
+    Parameters
+    ----------
+    chip, trace, flows, options
+        What to map on what.
+    most : float
+        Of the spare arrays, that copies may take.
+
+    Raises
+    ------
+    MappingError
+        If the model does not fit.
+    """
+    (first,) = plan_flows(chip, trace, flows, options, most)
+    if first.rounds > 1 or not any(joins_stripes(op.node) and op.tiling is None for op in first.ops):
+        return first
+    plans = [first]
+    for style in STYLES[1:]:
+        (plan,) = plan_flows(chip, trace, flows, options, most, style)
+        if plan.package.chips == first.package.chips and all(_seats(plan) != _seats(each) for each in plans):
+            plans.append(plan)
+    if len(plans) == 1:
+        return first
+    return min(plans, key=lambda plan: predict(plan).expected_fs)  # of equals the first
+
+
+def _seats(plan: Plan) -> list[list[int]]:
+    return [[replica.home for replica in op.replicas] for op in plan.ops]
