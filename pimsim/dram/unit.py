@@ -40,8 +40,6 @@ class Units(Sourced):
         Refreshes of a rank that may be due while a program goes on; they are sent once its rows happen to be closed.
     to_queue, from_bus : int
         Cycles until the first column is in the controller's queue, and from the last data to the end.
-    mac_pj : float, optional
-        Energy of a multiply-accumulate of a lane, pJ; None where no source gives it.
     """
 
     lanes: Some
@@ -49,6 +47,17 @@ class Units(Sourced):
     postponed: Annotated[int, Field(ge=0, le=8)] = 0
     to_queue: Cycles = 0
     from_bus: Cycles = 0
+
+
+class CountedUnits(Units):
+    """Units beside a memory whose energy is known part by part.
+
+    Parameters
+    ----------
+    mac_pj : float, optional
+        Energy of a multiply-accumulate of a lane, pJ; None where no source gives it.
+    """
+
     mac_pj: EnergyPj | None = None
 
 
@@ -84,7 +93,7 @@ class Moves(Model):
     softmax: CommandName
 
 
-class AttAcc(Units):
+class AttAcc(CountedUnits):
     """Attention units at the banks, the bank groups, or the buffer die of a stack.
 
     Parameters
@@ -105,7 +114,7 @@ class AttAcc(Units):
     repeats_last: bool = False
 
 
-class HbmPim(Units):
+class HbmPim(CountedUnits):
     """Units of HBM-PIM: each between an even and an odd bank, and driven by the columns that are read there.
 
     Parameters

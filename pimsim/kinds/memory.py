@@ -11,10 +11,10 @@ from pimsim.chip.base import Count, Positive, Text, Use, cost, refuse
 from pimsim.chip.parts.port import Port
 from pimsim.chip.site import Site
 from pimsim.errors import ConfigError, nearest
-from pimsim.netlist.rows import Access, Step
 
 if TYPE_CHECKING:
     from pimsim.dram.channel import Channel
+    from pimsim.netlist.rows import Step
 
 
 class Memory(Port, Site):
@@ -132,6 +132,8 @@ class Memory(Port, Site):
 
     def step(self, resource: int, bits: int, *, write: bool) -> Step:
         """Move so many bits through a port, the resource of that number."""
+        from pimsim.netlist.rows import Access, Step
+
         energy, channel = cost(self.name, bits, self.action_pj), self.channel
         if channel is None:
             visit = self.transfer(bits)

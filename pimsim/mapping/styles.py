@@ -6,6 +6,8 @@ lowered and predicted; nothing is simulated.
 
 from __future__ import annotations
 
+import math
+
 from pimsim.chip import Chip
 from pimsim.mapping.lowering.predicted import predict
 from pimsim.mapping.planning.copies import Style, joins_stripes
@@ -43,7 +45,15 @@ def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most:
             plans.append(plan)
     if len(plans) == 1:
         return first
-    return min(plans, key=lambda plan: predict(plan).expected_fs)  # of equals the first
+    return min(plans, key=_expected_fs)  # of equals the first
+
+
+def _expected_fs(plan: Plan) -> float:
+    """The expected interval of a plan; what takes longer than can be counted is refused when it is run."""
+    try:
+        return predict(plan).expected_fs
+    except OverflowError:
+        return math.inf
 
 
 def _seats(plan: Plan) -> list[list[int]]:

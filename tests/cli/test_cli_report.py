@@ -73,6 +73,9 @@ def test_what_goes_wrong_is_one_message(saved, tmp_path, capsys, monkeypatch):
 def test_a_missing_library_names_the_extra(saved, tmp_path, capsys, monkeypatch):
     import sys
 
+    from pimsim.report.html import page
+
+    page._templates.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     done = call(
         capsys, monkeypatch, "report", str(saved / "isaac.json.gz"), "-o", str(tmp_path / "page.html")

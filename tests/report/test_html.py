@@ -276,6 +276,7 @@ def test_a_missing_library_names_the_extra(module, result, tmp_path, monkeypatch
     from pimsim.report.html import page
 
     page._library.cache_clear()
+    page._templates.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ResultError, match=r"pip install 'pimsim\[report\]'"):
         write_report([result], tmp_path / "page.html")

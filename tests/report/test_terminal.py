@@ -88,7 +88,7 @@ def test_causes_sum_to_the_latency_and_parts_to_their_cause(result):
 @pytest.fixture(scope="module")
 def congested() -> Result:
     """Six tiles on one chip, narrow links and buffers of one flit: packets wait for one another."""
-    changes = ["network.link_width_bits=4", "network.buffer_flits=1", "network.vcs=1"]
+    changes = ["network.link_width_bits=8", "network.buffer_flits=1", "network.vcs=1"]
     return simulate(Chip.load("hermes64", changes), small_trace(), batch=4)
 
 
@@ -115,7 +115,7 @@ def test_congestion_by_link_shows_the_longest_and_sums_up_the_rest(congested):
 
 
 def test_a_run_without_congestion_has_no_such_table():
-    quiet = simulate(Chip.load("isaac"), small_trace())
+    quiet = simulate(Chip.load("hermes64"), small_trace())
     assert not any(row["cause"] == "congestion" for row in quiet.attribution)
     assert "Congestion by link" not in to_text(quiet)
 

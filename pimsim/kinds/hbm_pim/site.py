@@ -9,7 +9,6 @@ from pydantic import Field
 
 from pimsim.chip.base import Text, refuse
 from pimsim.chip.parts import DigitalUnit
-from pimsim.dram.attacc import units_and_pace
 from pimsim.dram.load import STANDARD, kept_standard, stamp_of
 from pimsim.dram.schema import Standard
 from pimsim.dram.unit import Aim
@@ -147,10 +146,14 @@ class HbmPim(Processor):
 
 def units_in(memory: Standard) -> int:
     """Return the units of a (pseudo-)channel."""
+    from pimsim.dram.attacc import units_and_pace
+
     return units_and_pace(memory, "")[0]
 
 
 def _macs_per_second(memory: Standard, channels: int) -> float:
+    from pimsim.dram.attacc import units_and_pace
+
     units, cycles = units_and_pace(memory, "")
     assert memory.pim is not None
     return channels * units * memory.pim.lanes * 1e9 / (cycles * memory.period_ns)
