@@ -38,8 +38,7 @@ def _head(found: dict[str, Any]) -> list[RenderableType]:
     return [
         heading(f"{standard['name']}: {found['program']}, {sizes}", first=True),
         plain(
-            f"{found['channels']} {'channels' if 'at' in found else 'pseudo-channels'} in lock step, one of them "
-            f"simulated, at "
+            f"{found['channels']} channels in lock step, one of them simulated, at "
             f"{standard['clock_mhz']:g} MHz; order of commands: {found['order']}{back}"
         ),
         *([plain(f"changed: {', '.join(found['overrides'])}")] if found["overrides"] else []),
@@ -87,4 +86,4 @@ def _left(found: dict[str, Any]) -> list[RenderableType]:
         rows.add_row(part.replace("_", " "), f"{value:,.0f}", share(value / energy["total"]))
     rows.add_row("total", f"{energy['total']:,.0f}", "")
     left = [f"energy of {each}" for each in energy["not_modelled"]] + found["not_modelled"]
-    return [heading("Energy, of one pseudo-channel"), rows, plain(f"{NOT_MODELLED}: {'; '.join(left)}")]
+    return [heading("Energy, of one channel"), rows, plain(f"{NOT_MODELLED}: {'; '.join(left)}")]
