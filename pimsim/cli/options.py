@@ -8,8 +8,9 @@ effort = click.option(
     "--effort",
     default="quick",
     metavar="quick|normal|thorough",
-    help="How long tiles that are alike change places, so that no link of the network carries much more than it must: "
-    "not at all (the default), a second or two a chip, or about fifteen.",
+    help="quick (the default) makes one plan. normal makes up to four, which differ in where ops on digital units are, "
+    "takes the one with the least expected interval, and lets tiles that are alike change places for a second or two a "
+    "chip, so that no link of the network carries much more than it must; thorough for about fifteen.",
 )
 
 mapper = click.option(

@@ -15,7 +15,7 @@ from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import Effort, PlanOptions, weights_of
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.program import Program
-from pimsim.mapping.seating.seating import can_be_seated, seated
+from pimsim.mapping.seating.seating import seated
 from pimsim.mapping.styles import own_plan
 from pimsim.netlist.chain import dependence_fs
 from pimsim.netlist.loads import energy_of
@@ -98,7 +98,7 @@ def figures_of(plan: Plan) -> dict[str, float]:
 def _ways(chip: Chip, options: PlanOptions, chips: bool) -> Iterator[Way]:
     """Yield ways to plan, the one without an objective first."""
     first: Effort = options.effort
-    other: Effort = "normal" if first == "quick" and can_be_seated(chip.config) else first
+    other: Effort = "normal" if first == "quick" else first
     yield Way(1.0, first)
     if other != first:
         yield Way(1.0, other)

@@ -13,8 +13,8 @@ from pimsim.mapping.planning.parallel import shared
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import flows_of
 from pimsim.mapping.planning.program import Program
-from pimsim.mapping.seating.seating import seated
-from pimsim.mapping.styles import own_plan
+from pimsim.mapping.seating.seating import require_effect, seated
+from pimsim.mapping.styles import has_styles, own_plan
 from pimsim.trace.bind import bind_batch
 from pimsim.trace.schema import Trace
 
@@ -51,9 +51,13 @@ def make_plan(
     trace = shared(chip, trace)
     flows = flows_of(chip, trace, asked)
     if asked.optimize is not None:
-        return best_plan(chip, trace, flows, asked)
-    if asked.mapping is None and asked.mapper == OWN_MAPPER:
+        plan = best_plan(chip, trace, flows, asked)
+    elif asked.mapping is None and asked.mapper == OWN_MAPPER:
         plan = own_plan(chip, trace, flows, asked)
     else:
         (plan,) = find_plans(chip, trace, flows, asked)
-    return plan if asked.mapping is not None else seated([Program(plan, 1)], asked.effort)[0].plan
+    if asked.mapping is not None:
+        return plan
+    if asked.mapper != OWN_MAPPER or not has_styles(plan):
+        require_effect(chip.config, asked.effort)
+    return plan if asked.optimize is not None else seated([Program(plan, 1)], asked.effort)[0].plan

@@ -1,4 +1,4 @@
-"""Pimsim's own plan: ops on digital units stand in several ways, and the one expected to be the fastest is taken.
+"""Pimsim's own plan: with an effort, ops on digital units stand in several ways, and the fastest expected is taken.
 
 What the network carries depends on all ops together, so no rule for one of them says what is best. Each plan is made,
 lowered and predicted; nothing is simulated.
@@ -21,7 +21,7 @@ STYLES = (Style(), Style(ports=True), Style(beside=False), Style(beside=False, p
 
 
 def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most: float = 1.0) -> Plan:
-    """Map a data flow on a chip; where no op joins stripes, in one way.
+    """Map a data flow on a chip: in one way if `quick` is asked, or if no op joins stripes.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most:
         If the model does not fit.
     """
     (first,) = plan_flows(chip, trace, flows, options, most)
-    if first.rounds > 1 or not any(joins_stripes(op.node) and op.tiling is None for op in first.ops):
+    if options.effort == "quick" or not has_styles(first):
         return first
     plans = [first]
     for style in STYLES[1:]:
@@ -46,6 +46,11 @@ def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most:
     if len(plans) == 1:
         return first
     return min(plans, key=_expected_fs)  # of equals the first
+
+
+def has_styles(plan: Plan) -> bool:
+    """Whether ops of a plan could stand in other ways."""
+    return plan.rounds == 1 and any(joins_stripes(op.node) and op.tiling is None for op in plan.ops)
 
 
 def _expected_fs(plan: Plan) -> float:

@@ -14,7 +14,7 @@ from pimsim.machine.machine import Machine
 from pimsim.mapping.given.door import find_plans
 from pimsim.mapping.planning.generation import plan_generation, routing_of
 from pimsim.mapping.planning.program import Program
-from pimsim.mapping.seating.seating import seated
+from pimsim.mapping.seating.seating import require_effect, seated
 from pimsim.result.controllers import row_of
 from pimsim.result.energy import AJ_PER_PJ
 from pimsim.result.freeze import freeze
@@ -150,7 +150,10 @@ def programs_of(experiment: Experiment) -> list[Program]:
         options=asked,
         planner=find_plans,
     )
-    return programs if asked.mapping is not None else seated(programs, asked.effort)
+    if asked.mapping is not None:
+        return programs
+    require_effect(experiment.chip.config, asked.effort)
+    return seated(programs, asked.effort)
 
 
 def _routing_seed(experiment: Experiment) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import simpy
@@ -114,7 +115,14 @@ class Controller(ABC):
 
     def actors_at(self, tile: int) -> list[int]:
         """Return the numbers of the actors that work at a site."""
-        return [number for number, row in enumerate(self.machine.net.actors) if row.site == tile]
+        return self._actors_by_site.get(tile, [])
+
+    @cached_property
+    def _actors_by_site(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for number, row in enumerate(self.machine.net.actors):
+            found.setdefault(row.site, []).append(number)
+        return found
 
     def close(self, actors: Iterable[int]) -> None:
         """Let actors start no more firings until this controller, and all others, have let them go."""

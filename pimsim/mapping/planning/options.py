@@ -53,8 +53,9 @@ class PlanOptions:
     many : bool
         Take as many chips as it needs, were it hundreds: without it, or `chips`, that is an error that says how many.
     effort : str
-        What is done so that no link of the network carries much more than it must: ``quick`` is nothing; ``normal`` and
-        ``thorough`` try tiles that are alike in each other's places, for a second or two, or about fifteen, a chip.
+        ``quick`` makes one plan; ``normal`` and ``thorough`` up to four, which differ in where ops on digital units
+        stand, and of the one with the least expected interval they try tiles that are alike in each other's places, for
+        a second or two, or about fifteen, a chip, so that no link of the network carries much more than it must.
     mapper : str
         What makes the plan: ``balanced``, or another one that is plugged in (`pimsim.mappers`).
     optimize : str, optional

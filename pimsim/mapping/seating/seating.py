@@ -42,17 +42,11 @@ def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
     programs : sequence of Program
         Of one package; each counts as often as it runs.
     effort : str
-        ``quick`` changes nothing; ``normal`` and ``thorough`` search so long.
-
-    Raises
-    ------
-    ConfigError
-        If there is an effort that would have no effect: the network is by packet, or has too many sites.
+        ``quick`` changes nothing; ``normal`` and ``thorough`` search so long, where `can_be_seated`.
     """
     package = programs[0].plan.package
-    if not SWAPS[effort]:
+    if not SWAPS[effort] or not can_be_seated(package.config):
         return list(programs)
-    _check(package, effort)
     net = lower_programs(programs).net
     to = _places(package, net, SWAPS[effort])
     found = [replace(each, plan=moved(each.plan, to)) for each in programs]
@@ -60,7 +54,7 @@ def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
 
 
 def can_be_seated(config: ChipConfig) -> bool:
-    """Whether tiles of a chip can change places."""
+    """Whether tiles of a chip can change places: its network is by flit, and it has few enough sites."""
     return not _refusal(config)
 
 
@@ -72,10 +66,16 @@ def _refusal(config: ChipConfig) -> str:
     return ""
 
 
-def _check(package: Package, effort: Effort) -> None:
-    """Refuse where nothing could be done: an effort that changes nothing would go unnoticed."""
-    config, reason = package.config, _refusal(package.config)
-    if reason:
+def require_effect(config: ChipConfig, effort: Effort) -> None:
+    """Refuse an effort that would change nothing and go unnoticed.
+
+    Raises
+    ------
+    ConfigError
+        If there is an effort, but the network is by packet, or has too many sites.
+    """
+    reason = _refusal(config)
+    if SWAPS[effort] and reason:
         message = f"{effort} has no effect on {config.name}: {reason}"
         raise ConfigError(message, where="effort", mend="leave it out")
 
