@@ -23,7 +23,7 @@ LINE = [
     {"errors", "units", "presets", "collection"},
     {"registry"},
     {"trace", "chip"},
-    {"network", "dram"},
+    {"network", "dram", "values"},
     {"netlist"},
     {"mapping"},
     {"kinds"},

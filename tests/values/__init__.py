@@ -1,0 +1,1 @@
+"""What a crossbar computes: arithmetic, devices, wires, answers."""
