@@ -142,7 +142,7 @@ class TileRow(Row):
     average_mw: Amount
     peak_mw: Amount
     buffer_peak_bytes: Amount
-    buffer_bytes: Amount
+    buffer_bytes: Rate
 
 
 class Power(Row):

@@ -42,6 +42,7 @@ CHANGED: list[tuple[str, Any, str]] = [
     ("phases.0.end_fs", 0, r"phases\.0\.end_fs: found 0, expected more than begin_fs"),
     ("over_time.dynamic_mw.network", [1.0], r"over_time\.dynamic_mw: found series of 1 and"),
     ("network.links.0.chip", 9, r"network\.links\.0\.chip: found 9, expected one of 1 chips"),
+    ("tiles.0.buffer_bytes", 0.0, r"tiles\.0\.buffer_bytes: found 0\.0, expected"),
     ("model", "a\ud800b", "model: found a text with half a character"),
     ("config.notes", "\ud800", "config.notes: found a text with half a character"),
     ("config.technology_nm", float("inf"), r"config\.technology_nm: found inf, expected a finite number"),
