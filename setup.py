@@ -31,6 +31,7 @@ modules = [
         "dram",
         "dram_ports",
         "dram_program",
+        "conversion",
     ),
 ]
 

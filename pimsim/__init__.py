@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from pimsim.report.html.page import write_report as write_report
     from pimsim.report.timeline import write_timeline as write_timeline
     from pimsim.result.result import Result as Result
+    from pimsim.run.accuracy import AccuracyResult as AccuracyResult
+    from pimsim.run.accuracy import accuracy as accuracy
     from pimsim.run.experiment import Experiment as Experiment
     from pimsim.run.generate import generate as generate
     from pimsim.run.mapping import saved_plan as saved_plan
@@ -47,10 +49,12 @@ if TYPE_CHECKING:
     from pimsim.trace.schema import Trace as Trace
     from pimsim.trace.tensor import Operand as Operand
     from pimsim.trace.tensor import Tensor as Tensor
+    from pimsim.values.sidecar import Sidecar as Sidecar
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccuracyResult": "pimsim.run.accuracy",
     "Breakdown": "pimsim.analysis.breakdown",
     "Chip": "pimsim.chip",
     "Comparison": "pimsim.analysis.compare",
@@ -71,10 +75,12 @@ _HOMES = {
     "Router": "pimsim.chip.router",
     "SavedPlan": "pimsim.mapping.saved",
     "SimulationError": "pimsim.errors",
+    "Sidecar": "pimsim.values.sidecar",
     "Tensor": "pimsim.trace.tensor",
     "Trace": "pimsim.trace.schema",
     "TraceError": "pimsim.errors",
     "WhatIf": "pimsim.analysis.whatif",
+    "accuracy": "pimsim.run.accuracy",
     "breakdown": "pimsim.analysis.breakdown",
     "compare": "pimsim.analysis.compare",
     "make_plan": "pimsim.mapping.mapper",

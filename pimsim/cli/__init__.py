@@ -20,6 +20,7 @@ _COMMANDS = {  # name: (module, help line)
     "show": ("pimsim.cli.show", "Show where the time and energy of a saved run went."),
     "compare": ("pimsim.cli.compare", "Compare saved runs of one model, and say why they differ."),
     "whatif": ("pimsim.cli.whatif", "Say what a faster or a larger part would win."),
+    "accuracy": ("pimsim.cli.accuracy", "Compute what a model answers on a chip, beside time and energy."),
     "report": ("pimsim.cli.report", "Write saved runs as one HTML page that works offline."),
     "noc": ("pimsim.cli.noc", "Simulate a network on its own."),
     "memory": ("pimsim.cli.memory", "Simulate a memory on its own."),

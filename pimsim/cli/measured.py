@@ -30,9 +30,11 @@ class Measured(Protocol):
         """Return everything as JSON."""
 
 
-def watched(unit: str, run: Callable[[Progress], Made]) -> Made:
+def watched(
+    unit: str, run: Callable[[Progress], Made], stage: str = "before the first command was sent"
+) -> Made:
     """Run something that is handed its progress, which counts so many of a unit; Ctrl-C says how far it was."""
-    with Progress(unit, "before the first command was sent") as progress:
+    with Progress(unit, stage) as progress:
         try:
             return run(progress)
         except BaseException:

@@ -8,6 +8,7 @@ from pimsim.chip.base import Count
 from pimsim.chip.parts import Adc, Array, Dac, Register, SampleHold, ShiftAdd, Sourced
 from pimsim.chip.parts.clock import Clocks
 from pimsim.chip.slot import Slot
+from pimsim.kinds.crossbar.coding import Coding
 
 
 class Core(Sourced):
@@ -21,6 +22,8 @@ class Core(Sourced):
         Of a tile's cores, so many are kept free for others whose arrays fail: the last ones.
     array, dac, sample_hold, adc, shift_add, input_register, output_register
         Its parts; `sample_hold` may be absent.
+    coding : Coding, optional
+        How values stand on the arrays; without it, as `Coding` says.
     """
 
     arrays: Count
@@ -32,6 +35,7 @@ class Core(Sourced):
     shift_add: Annotated[ShiftAdd, Slot("parts", ShiftAdd)]
     input_register: Annotated[Register, Slot("parts", Register)]
     output_register: Annotated[Register, Slot("parts", Register)]
+    coding: Coding | None = None
 
     @property
     def in_bank(self) -> int:

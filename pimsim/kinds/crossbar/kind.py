@@ -10,10 +10,12 @@ from pimsim.kinds.crossbar.multiplication import Arrays, multiplication, resourc
 from pimsim.kinds.crossbar.products import written_product
 from pimsim.kinds.crossbar.site import Crossbar
 from pimsim.kinds.crossbar.tiling import tile_op
+from pimsim.kinds.crossbar.values import analog_of
 from pimsim.kinds.crossbar.written import Matrix, product_of
 from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.lowering.actors import Actors
 from pimsim.mapping.lowering.transport import Transport
+from pimsim.mapping.planning.analog import Analog
 from pimsim.mapping.planning.kind import Kind
 from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
 from pimsim.mapping.planning.product import Product
@@ -51,6 +53,10 @@ class CrossbarKind(Kind):
     def tiling(self, op: Op, weight_bits: int) -> Tiling:
         """Cut an op's weight into the blocks that arrays hold."""
         return tile_op(op, self.site.core, weight_bits)
+
+    def analog(self, op: Op, tiling: Tiling, weight_bits: int, input_bits: int) -> Analog:
+        """Products come about on arrays, converter by converter."""
+        return analog_of(op, tiling, self.site.core, weight_bits, input_bits)
 
     def slot_fs(self, tiling: Tiling, input_bits: int) -> int:
         """Return the time between two multiplications of a core with all its arrays at work."""

@@ -20,6 +20,7 @@ from pimsim.mapping.planning.stationary import Share, When
 from pimsim.mapping.planning.tiling import distinct_outputs
 
 if TYPE_CHECKING:
+    from pimsim.mapping.planning.analog import Analog
     from pimsim.mapping.planning.planned import Chunk, PlannedOp, Replica
     from pimsim.mapping.planning.product import Product
     from pimsim.mapping.planning.tiling import Block, Tiling
@@ -148,6 +149,10 @@ class Kind(ABC):
         MappingError
             If it cannot be cut so.
         """
+
+    def analog(self, op: Op, tiling: Tiling, weight_bits: int, input_bits: int) -> Analog | None:
+        """Return how products of an op by its weights come about as numbers; None if they are those of integers."""
+        return None
 
     @abstractmethod
     def slot_fs(self, tiling: Tiling, input_bits: int) -> int:

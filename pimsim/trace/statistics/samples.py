@@ -71,7 +71,7 @@ class Samples:
             If it is no ``.npz`` file, lacks an input or has one too many, or its sizes or types do not fit.
         """
         where = str(path)
-        arrays = _fit(_read(path), expected, where)
+        arrays = _fit(read_arrays(path), expected, where)
         firsts = {array.shape[0] for array in arrays.values()}
         if len(firsts) > 1 or 0 in firsts:
             counts = ", ".join(f"{name} has {array.shape[0]}" for name, array in arrays.items())
@@ -105,7 +105,14 @@ class Samples:
             yield {name: array[start : start + self.per_run] for name, array in self.arrays.items()}
 
 
-def _read(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Read all arrays of an ``.npz`` file; pickled content is never loaded.
+
+    Raises
+    ------
+    TraceError
+        If it cannot be read, or is no such file.
+    """
     import numpy as np
 
     try:
