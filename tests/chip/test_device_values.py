@@ -5,6 +5,8 @@ Against publications: ``tests/published/test_device_models.py``.
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,18 @@ def test_range_levels_and_what_is_modelled_are_as_published(name: str) -> None:
         MODELS, key=lambda each: (each not in device.models, MODELS.index(each))
     )
     assert not list(device.warnings())
+
+
+def test_surveyed_figures_are_the_surveys() -> None:
+    """tests/published/devices/survey.csv is the half of NVMExplorer's rows that was read."""
+    lines = (Path(__file__).parents[1] / "published" / "devices" / "survey.csv").read_text().splitlines()[1:]
+    rows = list(csv.DictReader(lines))
+    for kind, device in plugged("devices").items():
+        own = [row for row in rows if row["kind"] == kind]
+        endurance = sorted(float(row["endurance"]) for row in own if row["endurance"])
+        pulses = sorted(float(each) for row in own for each in row["pulses_ns"].split())
+        found = {key: list(values) for key, values in device.surveyed.items()}
+        assert found == ({"row_write_ns": pulses, "endurance": endurance} if own else {})
 
 
 # -- what holds for any cells ------------------------------------------------------------------------------------
@@ -193,6 +207,8 @@ def test_another_model_does_not_keep_the_range_of_the_one_before() -> None:
         ),
         (("core.array.device.g_min_us=0.5",), r"g_min_us: 0.5 uS, less than the 1 uS"),
         (("core.array.device={kind: reram, model: cmo, levels: 64}",), r"levels: 64, more than the 32"),
+        (("core.array.device.endurance=1e12",), r"endurance: 1e+12, 9 published devices have 1000 to 1e+08"),
+        (("core.array.device.row_write_ns=1",), r"row_write_ns: 1, 12 published devices have 5 to 100000"),
         (("core.array.device=mram",), r"bits_per_cell: 2 bits need 4 levels, mram has 2"),
     ],
 )
@@ -274,6 +290,12 @@ def test_a_chip_says_what_becomes_of_values() -> None:
         "core.array: values of reram of the model neurram, 1 to 39.26 uS: programming error modelled"
     )
     assert "core.array: read noise not modelled: not in what was read." in notes
+    assert any(
+        note.startswith(
+            "core.array: endurance: 9 published devices have 1000 to 1e+08, half of them at least 1e+06"
+        )
+        for note in notes
+    )
     assert notes[-1] == "core.array: IR drop not modelled: wire_ohm is not given."
     wired = notes_of_values(Chip.load("isaac", ["core.array.wire_ohm=1.5"]).config)
     assert wired[-1] == "core.array: IR drop modelled: 1.5 ohm of wire from cell to cell."

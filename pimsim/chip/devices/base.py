@@ -23,6 +23,8 @@ ACCURACY = no_effect("only pimsim accuracy: no time and no energy depends on val
 LeastUs = Annotated[float | None, Field(ge=0, le=1e6, allow_inf_nan=False, json_schema_extra=ACCURACY)]
 MostUs = Annotated[float | None, Field(gt=0, le=1e6, allow_inf_nan=False, json_schema_extra=ACCURACY)]
 Levels = Annotated[int | None, Field(ge=2, le=65_536, json_schema_extra=ACCURACY)]
+SURVEY = "NVMExplorer's survey, commit 16eb289"
+FEW = 3  # published devices, at least, that make a range
 NEAR = 1e-9  # of a range: what rounding may put beyond it
 WORDS = {"programming": "programming error", "drift": "drift", "read": "read noise"}
 
@@ -60,6 +62,9 @@ class Device(Sourced):
     """How long a cell keeps its value, and how it drifts, in words."""
     spreads: ClassVar[Mapping[str, Spread]] = {"": Unpublished()}
     """The published models of its cells by name, which its key ``model`` chooses from; one needs no such key."""
+
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {}
+    """What published devices have of a key, in order: of `SURVEY`."""
 
     kind: str
     row_write_ns: TimeNs | None = None
@@ -248,6 +253,10 @@ class Device(Sourced):
             yield f"g_max_us: {self.g_max_us:g} uS, more than the {most:g} uS that {self.name} is published for"
         if levels is not None and self.levels is not None and self.levels > levels:
             yield f"levels: {self.levels}, more than the {levels} that {self.name} is published for"
+        for key, known in self.surveyed.items():
+            value = getattr(self, key)
+            if value is not None and len(known) >= FEW and not known[0] <= value <= known[-1]:
+                yield f"{key}: {value:g}, {len(known)} published devices have {known[0]:g} to {known[-1]:g} ({SURVEY})"
 
     def notes(self) -> Iterator[str]:
         """Yield in words what is modelled of its values, what is not, and how long it keeps them."""
@@ -258,5 +267,15 @@ class Device(Sourced):
         yield f"values of {self.name}{reach}{levels}: {known} modelled{source}"
         for model, reason in self.spread.missing.items():
             yield f"{WORDS[model]} not modelled: {reason}"
+        for key, published in self.surveyed.items():
+            yield f"{key}: {_distribution(published)} ({SURVEY})"
         if self.retention:
             yield f"retention: {self.retention}"
+
+
+def _distribution(known: tuple[float, ...]) -> str:
+    """Say in words what published devices have of a key; their figures are in order."""
+    if len(known) == 1:
+        return f"1 published device has {known[0]:g}"
+    ends = f"{known[0]:g} to {known[-1]:g}"
+    return f"{len(known)} published devices have {ends}, half of them at least {known[len(known) // 2]:g}"

@@ -25,6 +25,11 @@ class Fefet(Device):
         )
     }
 
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
+        "row_write_ns": (50, 1e3),
+        "endurance": (1e7,),
+    }
+
     kind: Literal["fefet"] = "fefet"
     source: Text = (
         "A pulse: 50 ns at 4 V (DNN+NeuroSim 2.1; the same in IEDM 2019, 10.1109/IEDM19573.2019.8993565). How many "

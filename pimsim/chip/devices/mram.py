@@ -27,6 +27,11 @@ class Mram(Device):
         )
     }
 
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
+        "row_write_ns": (4.5, 10, 10, 10, 20, 30, 30, 200),
+        "endurance": (1e5, 1e6, 1e6, 1e6, 1e6, 1e10, 1e11, 1e12, 1e15),
+    }
+
     kind: Literal["mram"] = "mram"
     source: Text = (
         "A pulse: 20 ns, 4.5 pJ, of a 1 Mb macro of 28 nm (ISSCC 2018, 10.1109/ISSCC.2018.8310393, in NVMExplorer's"

@@ -30,6 +30,11 @@ class Pcm(Device):
     )
     spreads: ClassVar[Mapping[str, Spread]] = {"joshi": Joshi(), "hermes": Hermes()}
 
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
+        "row_write_ns": (10, 20, 75, 80, 100, 100, 120, 180, 480),
+        "endurance": (2e5, 1e7, 1e8, 1e9, 1e9, 1e11, 2e11),
+    }
+
     kind: Literal["pcm"] = "pcm"
     model: Annotated[Literal["joshi", "hermes"], Field(json_schema_extra=ACCURACY)] = "joshi"
     source: Text = (

@@ -38,6 +38,11 @@ class Reram(Device):
         "cmo": Cmo(),
     }
 
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
+        "row_write_ns": (5, 60, 60, 100, 500, 1e3, 1e3, 1e4, 8e4, 8e4, 1e5, 1e5),
+        "endurance": (1e3, 1e3, 1e5, 1e5, 1e6, 1e6, 1e7, 1e8, 1e8),
+    }
+
     kind: Literal["reram"] = "reram"
     model: Annotated[Literal["neurram", "wan", "milo", "cmo"], Field(json_schema_extra=ACCURACY)] = "neurram"
     source: Text = (
