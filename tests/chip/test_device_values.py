@@ -40,6 +40,7 @@ FIGURES: dict[str, tuple[float | None, float | None, int | None, str]] = {
     "fefet": (1e6 / 1e9, 1e6 / 1e5, 60, ""),
     "mram": (1e6 / 8000, 1e6 / 4000, 2, ""),
 }
+KINDS = plugged("devices")
 DRIFTING = sorted(name for name, device in EVERY.items() if "drift" in device.models)
 NOISY = sorted(name for name, device in EVERY.items() if "read" in device.models)
 PROGRAMMED = sorted(name for name, device in EVERY.items() if "programming" in device.models)
@@ -71,6 +72,25 @@ def test_range_levels_and_what_is_modelled_are_as_published(name: str) -> None:
         MODELS, key=lambda each: (each not in device.models, MODELS.index(each))
     )
     assert not list(device.warnings())
+
+
+def test_the_documented_range_levels_and_models_are_these() -> None:
+    """The table of cells in docs/devices.md, row by row."""
+    text, seen = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8"), set()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "|" in line
+    ]
+    for kind, model, reach, levels, *laws, _ in (
+        row for row in rows if len(row) == 8 and row[0].strip("`") in KINDS
+    ):
+        device = plugged("devices")[kind.strip("`")](**{"model": model.split("`")[1]} if model else {})
+        given = [float(each) for each in reach.split(",")] if reach else [None, None]
+        assert [device.g_min_us, device.g_max_us] == given, device.name
+        assert device.levels == (int(levels) if levels else None), device.name
+        modelled = [each for each, law in zip(MODELS, laws, strict=True) if law != "not modelled"]
+        assert list(device.models) == modelled, device.name
+        seen.add(device.name)
+    assert seen == set(EVERY)
 
 
 def test_surveyed_figures_are_the_surveys() -> None:
