@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pimsim.chip.base import NO_EFFECT, Model
+from pimsim.chip.parts.array import Array
 from pimsim.chip.schema import ChipConfig
 
 
@@ -69,3 +70,20 @@ def _words(piece: BaseModel, name: str) -> Iterator[str]:
         yield str(extra[NO_EFFECT])
     if isinstance(piece, Model) and piece.no_effect:
         yield piece.no_effect
+
+
+def notes_of_values(config: ChipConfig) -> list[str]:
+    """Return what a chip's arrays make of values: what is modelled, what not, and why; of each array once.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The chip.
+    """
+    arrays = {
+        use.path: use.part
+        for site in config.sites.values()
+        for use in site.uses()
+        if isinstance(use.part, Array)
+    }
+    return [f"{path}: {note}." for path, array in arrays.items() for note in array.notes()]

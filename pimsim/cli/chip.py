@@ -51,6 +51,7 @@ def show(chip: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from pimsim.chip.notes import notes_of_values
     from pimsim.chip.reticle import beyond_reticle
 
     console = Console(width=WIDTH, highlight=False, markup=False)
@@ -64,7 +65,7 @@ def show(chip: str, overrides: tuple[str, ...], as_json: bool) -> None:
             "Shares are of what is modelled."
         )
     )
-    for note in (beyond_reticle(loaded), *loaded.notes):
+    for note in (beyond_reticle(loaded), *loaded.notes, *notes_of_values(loaded.config)):
         if note:
             console.print(Text(f"- {note}"))
 
@@ -186,6 +187,8 @@ def _number(value: float) -> str:
 
 def _as_data(chip: Chip) -> dict[str, Any]:
     """Return what ``--json`` prints; null stands for what is not modelled or not published."""
+    from pimsim.chip.notes import notes_of_values
+
     figures = {
         f"{name} ({unit})": {"computed": computed, "published": published}
         for name, unit, computed, published in _figures(chip)
@@ -216,5 +219,6 @@ def _as_data(chip: Chip) -> dict[str, Any]:
         ],
         "warnings": chip.warnings,
         "notes": chip.notes,
+        "values": notes_of_values(chip.config),
         "config": chip.to_dict(),
     }

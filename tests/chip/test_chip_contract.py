@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from pimsim import presets
 from pimsim.chip import Chip
+from pimsim.chip.devices.spread import MODELS
 from pimsim.chip.parts import Part, Sourced
 from pimsim.chip.site import Site
 from pimsim.chip.topology import Topology
@@ -66,6 +67,8 @@ CNN_OPS = [
 
 
 UNITS = {
+    "_us": "microsiemens",
+    "_ohm": "ohm",
     "_um2": "square micrometres",
     "_mw": "milliwatts",
     "_pj": "picojoules",
@@ -315,6 +318,12 @@ def test_a_device_is_whole(name: str) -> None:
     assert plain.row_write_ns is None or re.search(r"\b(ns|us|ms)\b", plain.source)
     assert plain.endurance is None or "Endurance" in plain.source
     assert plain.retention
+    for spread in device.spreads.values():
+        ranged = spread.g_max_us is not None or spread.levels is not None
+        assert not ranged or len(spread.source) > 10
+        assert set(spread.missing) <= set(MODELS)
+        assert all(spread.missing.values())
+    assert set(plain.models) | set(plain.not_modelled) == set(MODELS)
 
 
 # -- topologies and importers ------------------------------------------------------------------------------------------

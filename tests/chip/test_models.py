@@ -92,6 +92,18 @@ def test_published_points_are_as_published() -> None:
     assert (forms.energy_pj(at), forms.area_um2(at)) == (0.226, 284)
 
 
+def test_a_flash_and_a_ramp_are_as_their_abstracts_say() -> None:
+    """3.875 mW at 1 GS/s; 10.2 fJ a conversion step at 7.87 effective bits, which 48 uW make 20 MS/s."""
+    flash, ramp = PublishedPoint(of="ghai"), PublishedPoint(of="fan")
+    assert flash.energy_pj(Point(6, 1e9, 90)) == pytest.approx(3.875e-3 / 1e9 * 1e12)
+    energy_pj = 10.2e-3 * 2**7.87
+    assert ramp.energy_pj(Point(8, 2e7, 65)) == pytest.approx(energy_pj, rel=1e-3)
+    assert ramp.limits().samples_per_s[1] == pytest.approx(48e-6 / (energy_pj * 1e-12), rel=1e-3)
+    assert (flash.area_um2(Point(6, 1e9, 90)), ramp.area_um2(Point(8, 2e7, 65))) == (None, 190 * 5)
+    for model, beyond in ((flash, Point(6, 2e9, 90)), (ramp, Point(8, 2e7, 32)), (ramp, Point(7, 2e7, 65))):
+        assert model.outside(beyond) is not None
+
+
 def test_counting_doubles_with_every_bit() -> None:
     assert [cco.count_ns(bits, 300) for bits in (7, 8, 9)] == [38.4, 76.8, 153.6]
 

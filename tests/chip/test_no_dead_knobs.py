@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from pimsim import presets
 from pimsim.chip import Chip
 from pimsim.chip.notes import words_of
+from pimsim.chip.parts.array import Array
 from pimsim.errors import ConfigError, PimsimError
 from pimsim.result.result import Result
 from pimsim.run.generate import generate
@@ -27,6 +29,7 @@ from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 from pimsim.trace.bind import bind
 from pimsim.trace.optypes import OP_TYPES
+from pimsim.values.wires import effective_fast_us
 
 from ..random_models import Builder
 from ..transformers import decoder
@@ -235,7 +238,7 @@ def others(value: Any, declared: Any, data: Data, path: Path) -> list[Any]:
     if isinstance(value, str):
         return [f"{value}2"]
     kinds = {kind for arg in get_args(declared) for kind in (arg, *get_args(arg))}
-    return [1.0, 2.0] if float in kinds else [1] if int in kinds else []
+    return [1.0, 2.0] if float in kinds else [1, 2] if int in kinds else []
 
 
 # -- figures -------------------------------------------------------------------------------------------------------
@@ -306,11 +309,23 @@ def changes_of(path: Path, data: Data, declared: Any) -> Iterator[Data]:
 
 
 def unrun(chip: Chip, path: Path) -> Any:
-    """What a chip says without a run: its peak figures; for a device's key, what writing weights first would take."""
-    if "device" not in path:
+    """What a chip says without a run: its peak; of devices and wires, what writing takes and what values become."""
+    if "device" not in path and path[-1] != "wire_ohm":
         return chip.peak
     arrays = [site.part_at("core.array") for site in chip.config.sites.values()]
-    return [array.programming(chip.config.clocks)[:3] for array in arrays if array is not None]
+    return [
+        (array.programming(chip.config.clocks)[:3], values_of(array)) for array in arrays if array is not None
+    ]
+
+
+def values_of(array: Array) -> list[float]:
+    """The currents of a row of cells at all their levels, or at four, an hour after programming where cells drift."""
+    device = array.device
+    target = np.linspace(device.g_min_us or 0.0, device.g_max_us or 1.0, device.levels or 4)
+    found = device.programmed_us(target, np.ones_like(target))
+    if "drift" in device.models:
+        found = device.drifted_us(found, target, 3600.0, np.ones_like(target))
+    return effective_fast_us(found[None], array.wire_ohm or 0.0).ravel().tolist()
 
 
 def fate(path: Path, data: Data, declared: Any) -> str:

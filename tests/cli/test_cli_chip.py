@@ -53,6 +53,29 @@ def test_show_fits_80_columns_and_names_every_part_and_note(preset: str) -> None
         assert note in words
 
 
+def test_show_says_what_becomes_of_values() -> None:
+    done = pimsim(
+        "chip", "show", "isaac", "--set", "core.array.device.model=wan", "--set", "core.array.wire_ohm=1"
+    )
+    words = " ".join(done.stdout.split())
+    assert (
+        "core.array: values of reram of the model wan, 1 to 40 uS: programming error and drift modelled"
+        in words
+    )
+    assert "core.array: read noise not modelled: AIHWKit's authors found no data" in words
+    assert "core.array: IR drop modelled: 1 ohm of wire" in words
+
+
+def test_a_model_of_another_device_is_refused_in_one_line() -> None:
+    done = pimsim("chip", "check", "isaac", "--set", "core.array.device.model=hermes")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "core.array.device.model: found the text 'hermes', expected 'neurram', 'wan', 'milo' or 'cmo'"
+        in done.stderr
+    )
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_show_puts_published_figures_beside_computed_ones() -> None:
     lines = pimsim("chip", "show", "puma").stdout.splitlines()
     assert next(line for line in lines if "power (W)" in line).split()[2:] == ["63.68", "62.5", "+1.88", "%"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pimsim.chip.base import EnergyPj, Positive, Text, TimeNs
 from pimsim.chip.devices.base import Device, Pulses
+from pimsim.chip.devices.spread import Spread, Unpublished
 
 
 class Mram(Device):
@@ -14,6 +16,21 @@ class Mram(Device):
     retention: ClassVar[str] = (
         "10 years at 85 to 200 C (IEDM 2018, 10.1109/IEDM.2018.8614635; ISSCC 2019, 10.1109/ISSCC.2019.8662444)"
     )
+
+    spreads: ClassVar[Mapping[str, Spread]] = {
+        "": Unpublished(
+            "two states, a resistance that is doubled (100 % of magnetoresistance), 4 and 8 kilo-ohm: a cell file of "
+            "NVSim's format after Ikeda et al., Nature Materials 9, 721 (2010)",
+            g_min_us=125.0,
+            g_max_us=250.0,
+            levels=2,
+        )
+    }
+
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
+        "row_write_ns": (4.5, 10, 10, 10, 20, 30, 30, 200),
+        "endurance": (1e5, 1e6, 1e6, 1e6, 1e6, 1e10, 1e11, 1e12, 1e15),
+    }
 
     kind: Literal["mram"] = "mram"
     source: Text = (

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from pimsim.chip.base import EnergyPj, Positive, Text, TimeNs
-from pimsim.chip.devices.base import Device, Pulses
+from pimsim.chip.devices.base import ACCURACY, Device, Pulses
+from pimsim.chip.devices.spread import Spread
+from pimsim.chip.devices.spread.cmo import Cmo
+from pimsim.chip.devices.spread.milo import Milo
+from pimsim.chip.devices.spread.neurram import Neurram, Wan
 
 
 class Reram(Device):
-    """Resistive memory, as in ISAAC and PUMA."""
+    """Resistive memory, as in ISAAC and PUMA.
+
+    Parameters
+    ----------
+    model : str
+        Whose cells: ``neurram``, those of the NeuRRAM chip after a second; ``wan``, the same up to two days; ``milo``,
+        HfO2 by Milo et al.; ``cmo``, a conductive metal oxide on HfOx.
+    """
 
     retention: ClassVar[str] = (
         "an analog value spreads within a second after it is written (NeuRRAM, Nature 2022: sigma up to 2.5 uS); a "
@@ -17,7 +31,20 @@ class Reram(Device):
         " .6894435)"
     )
 
+    spreads: ClassVar[Mapping[str, Spread]] = {
+        "neurram": Neurram(),
+        "wan": Wan(),
+        "milo": Milo(),
+        "cmo": Cmo(),
+    }
+
+    surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
+        "row_write_ns": (5, 60, 60, 100, 500, 1e3, 1e3, 1e4, 8e4, 8e4, 1e5, 1e5),
+        "endurance": (1e3, 1e3, 1e5, 1e5, 1e6, 1e6, 1e7, 1e8, 1e8),
+    }
+
     kind: Literal["reram"] = "reram"
+    model: Annotated[Literal["neurram", "wan", "milo", "cmo"], Field(json_schema_extra=ACCURACY)] = "neurram"
     source: Text = (
         "A pulse: 40 ns at 2 V (PRIME, ISCA 2016, and RAELLA, ISCA 2023). Pulses: 8.52 us of pulses to set a cell "
         "(NeuRRAM, Nature 2022); recalled: of 1 us each, so 8.52 of them. Energy of a pulse: the most that a cell "

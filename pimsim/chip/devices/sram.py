@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pimsim.chip.base import EnergyPj, Text
 from pimsim.chip.devices.base import Device, Pulses
+from pimsim.chip.devices.spread import Bits, Spread
 
 
 class Sram(Device):
     """Static memory; how long writing a row takes is its macro's to say, in the array's write_ns."""
 
     retention: ClassVar[str] = "a value stays as long as there is power, and no longer"
+
+    spreads: ClassVar[Mapping[str, Spread]] = {"": Bits()}
 
     kind: Literal["sram"] = "sram"
     source: Text = (

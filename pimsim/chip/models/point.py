@@ -43,6 +43,23 @@ PUBLISHED = {
     ),
     "newton": PublishedConverter("Nag et al., Newton, IEEE Micro 2018", {9: 2.58}, {9: 1500.0}),
     "forms": PublishedConverter("Yuan et al., FORMS, ISCA 2021", {4: 0.226}, {4: 284.0}, samples_per_s=2.1e9),
+    # 3.875 mW on average / 1 GS/s = 3.875 pJ, by simulation of the layout; its area is not in what was read.
+    "ghai": PublishedConverter(
+        "flash, Ghai, Mohanty, Kougianos, A Process and Supply Variation Tolerant Nano-CMOS Low Voltage, High Speed, "
+        "A/D Converter for System-on-Chip, abstract",
+        {6: 3.875},
+        samples_per_s=1e9,
+        technology_nm=90,
+    ),
+    # 10.2 fJ * 2^7.87 = 2.387 pJ; 48 uW / 2.387 pJ = 20.1 MS/s; 190 um * 5 um = 950 um2.
+    "fan": PublishedConverter(
+        "successive approximation, then a single slope, Fan et al., ISCAS 2022, 10.1109/ISCAS48785.2022.9937285, "
+        "abstract",
+        {8: 2.387},
+        {8: 950.0},
+        samples_per_s=2.01e7,
+        technology_nm=65,
+    ),
 }
 
 
@@ -52,11 +69,12 @@ class PublishedPoint(ConverterModel):
     Parameters
     ----------
     of : str
-        Which: ``isaac`` (4 to 10 bits), ``newton`` (9 bits) or ``forms`` (4 bits).
+        Which: ``isaac`` (4 to 10 bits), ``newton`` (9 bits), ``forms`` (4 bits), ``ghai`` (a flash, 6 bits) or ``fan``
+        (a single slope after successive approximation, 8 bits).
     """
 
     kind: Literal["point"] = "point"
-    of: Literal["isaac", "newton", "forms"]
+    of: Literal["isaac", "newton", "forms", "ghai", "fan"]
 
     about: ClassVar[str] = "published converters"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from pimsim.chip.base import ClockName, EnergyPj, Part, Positive, TimeNs, Visit, no_effect
 from pimsim.chip.devices import Device
+from pimsim.chip.devices.base import ACCURACY
 from pimsim.chip.parts.clock import Clocks, period_fs
 from pimsim.chip.slot import Slot
 from pimsim.chip.upkeep import Refresh
@@ -46,7 +48,8 @@ class Array(Part):
     Parameters
     ----------
     device : Device
-        Technology of its cells: a name alone (``reram``, ``pcm``, ``sram``, ``fefet``, ``mram``), or keys beside it.
+        Technology of its cells: a name alone (``reram``, ``pcm``, ``sram``, ``fefet``, ``mram``, ``flash``), or keys
+        beside it.
     rows, columns : int
         Size of the array. Inputs drive the rows, sums leave by the columns.
     bits_per_cell : int
@@ -69,6 +72,9 @@ class Array(Part):
         Writes that a cell survives.
     refresh : Refresh, optional
         At which intervals weights are written anew; without it, never.
+    wire_ohm : float, optional
+        Resistance of the wire from one cell to the next, along rows and along columns, in ohm; without it, IR drop is
+        not modelled.
     """
 
     action: ClassVar[str] = "energy_per_read_pj"
@@ -90,6 +96,9 @@ class Array(Part):
     energy_per_cell_write_pj: Annotated[EnergyPj | None, Field(json_schema_extra=WRITTEN)] = None
     endurance: Annotated[Positive | None, Field(json_schema_extra=WRITTEN)] = None
     refresh: Refresh | None = None
+    wire_ohm: Annotated[
+        float | None, Field(gt=0, le=1e6, allow_inf_nan=False, json_schema_extra=ACCURACY)
+    ] = None
 
     @property
     def cells(self) -> int:
@@ -131,6 +140,25 @@ class Array(Part):
         )
         row_fs = None if taken["time"] is None else self._whole(taken["time"], clocks)
         return Programming(row_fs, taken["energy"], taken["endurance"], "; ".join(filter(None, words)))
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what its cells are published not to do, each after its key."""
+        for text in self.device.warnings():
+            yield f"device.{text}"
+        levels = self.device.levels
+        if levels is not None and 2**self.bits_per_cell > levels:
+            yield (
+                f"bits_per_cell: {self.bits_per_cell} bits need {2**self.bits_per_cell} levels, "
+                f"{self.device.name} has {levels}"
+            )
+
+    def notes(self) -> Iterator[str]:
+        """Yield in words what is modelled of its values and what not."""
+        yield from self.device.notes()
+        if self.wire_ohm is None:
+            yield "IR drop not modelled: wire_ohm is not given"
+        else:
+            yield f"IR drop modelled: {self.wire_ohm:g} ohm of wire from cell to cell"
 
     def _whole(self, time_ns: float, clocks: Clocks) -> int:
         period = period_fs(clocks, self.clock)

@@ -91,6 +91,7 @@ class Crossbar(WorkSite):
         if self.mvm_period_fs() > MAX_FS:
             yield "core: one multiplication takes more than 2.5 hours, which cannot be simulated"
         yield from self._outgrown()
+        yield from (f"core.array.{text}" for text in core.array.warnings())
         levels = core.array.rows * (2**core.array.bits_per_cell - 1)
         if 2**core.adc.bits * 16 < levels and core.dac.bits == 1:
             yield f"core.adc.bits: {2**core.adc.bits} codes for sums of up to {levels}; four bits or more are lost"
