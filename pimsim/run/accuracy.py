@@ -21,7 +21,7 @@ from pimsim.run.answers import CONVERTER, Answers, Layer, Setting, similarity
 from pimsim.run.experiment import experiment_of
 from pimsim.run.simulate import simulate
 from pimsim.trace.schema import Trace
-from pimsim.values.errors import EFFECTS
+from pimsim.values.errors import DRIFT, EFFECTS, WIRES
 from pimsim.values.sidecar import Floats, Sidecar
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def accuracy(
     plan = make_plan(experiment.chip, experiment.trace, experiment.options)
     answers = Answers(plan, experiment.trace, values, count, min(calibrate, count))
     effects = answers.effects
-    drawn = bool(effects - {CONVERTER})
+    drawn = bool(effects - {CONVERTER, WIRES})
     runs = seeds if drawn else 1
-    still = len(times) > 1 and "drift" not in effects
+    still = len(times) > 1 and DRIFT not in effects
     times = times[:1] if still else times
     cases = _cases(effects) if causes else []
     total = count * (2 + len(times) * runs + len(cases))
@@ -297,17 +297,14 @@ def _notes(answers: Answers, values: Sidecar, still: bool) -> list[str]:
     if others:
         notes.append(f"Computed in float32, what units round is not modelled: {', '.join(others)}.")
     for name, device in answers.devices.items():
-        models = getattr(device, "models", ())
-        missing = [each for each in EFFECTS if each not in models]
-        if missing:
-            notes.append(f"Not modelled of {name}: {', '.join(missing)}.")
-    for note in dict.fromkeys(
-        note for device in answers.devices.values() for note in getattr(device, "not_modelled", ())
-    ):
-        notes.append(note)
+        notes += [f"{name}: {what} is not modelled, {why}." for what, why in device.not_modelled.items()]
+    if WIRES not in answers.effects:
+        notes.append(
+            "IR drop is not modelled: core.array.wire_ohm is not given, or cells have no conductances."
+        )
     notes.append(
-        "Not modelled: wire resistance; offset, gain and nonlinearity of converters. Sums of inputs are digital, and "
-        "exact."
+        "Not modelled: offset, gain and nonlinearity of converters. Sums of inputs are digital, and exact; so is what "
+        "cells at their least conductance add."
     )
     if answers.calibrate < answers.samples or values.labels is not None:
         notes.append(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.chip.devices import Device
 from pimsim.errors import MappingError
 from pimsim.mapping.planning.analog import Analog
 from pimsim.mapping.planning.plan import Plan
@@ -16,7 +17,7 @@ from pimsim.mapping.planning.planned import PlannedOp
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
 from pimsim.values.arithmetic import CALIBRATED_ON, Matrix
-from pimsim.values.errors import EFFECTS, Effects, Technology
+from pimsim.values.errors import READ, Effects, known_of
 from pimsim.values.forward import Forward, Product
 from pimsim.values.quantize import Codes, Scale, scale_of
 from pimsim.values.rows import matrix_of
@@ -179,15 +180,16 @@ class Answers:
     # -- what there is to look at ------------------------------------------------------------------------------
 
     @property
-    def devices(self) -> dict[str, Any]:
+    def devices(self) -> dict[str, Device]:
         """The technologies of the arrays, by name."""
-        return {each.analog.device.kind: each.analog.device for each in self.on_arrays.values()}
+        return {each.analog.device.name: each.analog.device for each in self.on_arrays.values()}
 
     @property
     def effects(self) -> frozenset[str]:
         """What its devices can be said to do, and what converters do."""
-        known = {name for device in self.devices.values() for name in getattr(device, "models", ())}
-        return frozenset(known & set(EFFECTS)) | {CONVERTER}
+        return frozenset({CONVERTER}).union(
+            *(known_of(each.analog.device, each.analog.wire_ohm) for each in self.on_arrays.values())
+        )
 
     # -- runs --------------------------------------------------------------------------------------------------
 
@@ -295,9 +297,10 @@ class Answers:
         form = each.analog.form
         if CONVERTER not in setting.of:
             form = replace(form, adc_bits=FINE, range="full")
-        device = cast(Technology, each.analog.device)
-        of = setting.of & frozenset(getattr(device, "models", ())) & frozenset(EFFECTS)
-        effects = Effects(device, of, setting.seconds, setting.seed, each.analog.compensated)
+        device, wire_ohm = each.analog.device, each.analog.wire_ohm
+        of = setting.of & known_of(device, wire_ohm)
+        compensated = each.analog.compensated
+        effects = Effects(device, of, setting.seconds, setting.seed, wire_ohm or 0.0, compensated)
         return Matrix(
             form,
             each.codes,
@@ -325,7 +328,7 @@ class Answers:
                 matrices[each.owner, alike] = self._matrix(each, setting, alike)
             matrix = matrices[each.owner, alike]
             where = own if sum(map(len, each.positions)) == codes.shape[1] else everything
-            if matrix.is_exact or "read" not in setting.of:
+            if matrix.is_exact or READ not in setting.of:
                 flat = codes[:, where].reshape(-1, codes.shape[2])
                 result[:, where] = matrix.multiply(flat).reshape(len(codes), len(where), -1)
             else:

@@ -23,12 +23,15 @@ from pimsim.chip import Chip
 from pimsim.chip.notes import words_of
 from pimsim.chip.parts.array import Array
 from pimsim.errors import ConfigError, PimsimError
+from pimsim.kinds.crossbar.values import form_of
 from pimsim.result.result import Result
 from pimsim.run.generate import generate
 from pimsim.run.simulate import simulate
 from pimsim.trace import Trace
 from pimsim.trace.bind import bind
 from pimsim.trace.optypes import OP_TYPES
+from pimsim.values.arithmetic import Matrix, Piece
+from pimsim.values.errors import Effects, known_of
 from pimsim.values.wires import effective_fast_us
 
 from ..random_models import Builder
@@ -310,12 +313,32 @@ def changes_of(path: Path, data: Data, declared: Any) -> Iterator[Data]:
 
 def unrun(chip: Chip, path: Path) -> Any:
     """What a chip says without a run: its peak; of devices and wires, what writing takes and what values become."""
+    if "coding" in path:
+        return [
+            products_on(site.part_at("core"))
+            for site in chip.config.sites.values()
+            if site.part_at("core.coding")
+        ]
     if "device" not in path and path[-1] != "wire_ohm":
         return chip.peak
     arrays = [site.part_at("core.array") for site in chip.config.sites.values()]
     return [
         (array.programming(chip.config.clocks)[:3], values_of(array)) for array in arrays if array is not None
     ]
+
+
+def products_on(core: Any) -> list[float]:
+    """What a few rows of an array give for an input, a day after they were written if cells drift."""
+    random, form, device = np.random.default_rng(1), form_of(core, 4, 4), core.array.device
+    codes, inputs = random.integers(-7, 8, (8, 3)), random.integers(0, 16, (20, 8))
+    pieces = [Piece(slice(0, 8), slice(0, 3))]
+    drift = frozenset({"drift"}) & known_of(device, None)
+    effects = Effects(device, drift, 86_400.0, 1, compensated=core.coding.drift_compensation == "global")
+    ranges = None
+    if form.range == "samples":
+        ranges = Matrix(form, codes, pieces, signed=False).calibrated(inputs)
+    matrix = Matrix(form, codes, pieces, signed=False, effects=effects, ranges=ranges)
+    return [*matrix.multiply(inputs).ravel().tolist(), *matrix.arrays[0].cells.levels.ravel().tolist()]
 
 
 def values_of(array: Array) -> list[float]:

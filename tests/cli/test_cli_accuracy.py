@@ -67,7 +67,7 @@ def test_the_sidecar_is_beside_the_trace(tmp_path: Path, monkeypatch: Any) -> No
         shutil.copy(folder("traces") / f"digits_cnn.{ending}", tmp_path)
     monkeypatch.chdir(tmp_path.parent)
     text = run("isaac", tmp_path / "digits_cnn.jsonl", "--samples", 4)
-    assert "4 samples of digits_cnn.npz; nothing is drawn" in text
+    assert "4 samples of digits_cnn.npz, 1 seed of what is drawn" in text
 
 
 def test_without_labels_answers_are_held_against_floats(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ DIGITS = Trace.load("digits_cnn")
 VALUES = Sidecar.beside(DIGITS, folder("traces") / "digits_cnn.jsonl")
 
 
+IDEAL = {"core.array.device": "sram", "core.array.write_ns": 100.0}
+
+
 def on(chip: str, changes: dict[str, Any] | None = None, **asked: Any) -> AccuracyResult:
     return accuracy(
         Chip.load(chip, changes or {}), DIGITS, VALUES, **{"samples": 48, "calibrate": 32, **asked}
@@ -26,8 +29,8 @@ def on(chip: str, changes: dict[str, Any] | None = None, **asked: Any) -> Accura
 
 
 def test_isaac_loses_nothing_but_its_integers() -> None:
-    """Its complements make 8 bits enough: the answers are those of integers of 16 bits, to the last bit."""
-    result = on("isaac", samples=None)
+    """With cells as written, complements make 8 bits enough: the answers are those of integers, to the last bit."""
+    result = on("isaac", {"core.array.device": "sram"}, samples=None)
     (row,) = result.times
     assert {key: row[key] for key in row if key != "after_s"} == result.data["integers"]
     assert (
@@ -42,12 +45,15 @@ def test_isaac_loses_nothing_but_its_integers() -> None:
 def test_fewer_codes_lose_more() -> None:
     """Each bit less of a converter is a step twice as wide: 6 dB, and a little less where codes are few."""
     asked = {"samples": 16, "calibrate": 16}
-    found = [on("hermes64", {"core.adc.bits": bits}, **asked).layers[1]["own_snr_db"] for bits in (8, 6, 4)]
+    found = [
+        on("hermes64", {"core.adc.bits": bits, **IDEAL}, **asked).layers[1]["own_snr_db"]
+        for bits in (8, 6, 4)
+    ]
     assert np.diff(found) == pytest.approx([-12, -12], abs=3)
 
 
 def test_what_is_switched_off_is_told_beside_what_is_left() -> None:
-    result = on("hermes64", {"core.adc.bits": 5}, causes=True)
+    result = on("hermes64", {"core.adc.bits": 5, **IDEAL}, causes=True)
     rows = {row["off"]: row for row in result.causes}
     assert rows["converter"]["relative_error"] < result.times[0]["relative_error"] / 2
     assert rows["all of these"]["relative_error"] == result.data["integers"]["relative_error"]
@@ -57,6 +63,7 @@ def test_what_is_switched_off_is_told_beside_what_is_left() -> None:
 def test_the_answers_do_not_depend_on_how_many_are_computed_at_once(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With noise in every read, and cells that drift: of each sample the same, whatever is beside it."""
     changes = {"core.coding.adc_range": [-20000.0, 20000.0]}
     before = on("hermes64", changes, samples=8, calibrate=8).to_dict()
     monkeypatch.setattr(answers, "AT_ONCE", at_once)
@@ -76,9 +83,30 @@ def test_the_same_inputs_give_the_same_result() -> None:
 
 def test_the_range_is_from_samples_that_are_told() -> None:
     """One sample reaches less far than 32, so more is clipped."""
-    few, many = on("hermes64", calibrate=1), on("hermes64", calibrate=32)
+    few, many = (on("hermes64", IDEAL, calibrate=count) for count in (1, 32))
     assert few.times[0]["relative_error"] > many.times[0]["relative_error"]
     assert any("the first 1 of the samples" in note for note in few.data["notes"])
+
+
+def test_devices_spread_and_drift() -> None:
+    """PCM: seeds differ, a year costs more than a second, and both are told beside what is not modelled."""
+    result = on("hermes64", samples=16, calibrate=16, seeds=2, after_s=[1.0, 3.15e7])
+    soon, late = result.times
+    assert soon["relative_error"] < late["relative_error"]
+    assert result.data["identity"]["seeds"] == 2
+    assert on("hermes64", samples=16, calibrate=16, seed=2).data["layers"] != result.data["layers"]
+    isaac = on("isaac", samples=4, after_s=[1.0, 10.0])
+    assert len(isaac.times) == 1
+    assert "other times are not modelled" in isaac.data["notes"][0]
+    assert any("drift is not modelled" in note for note in isaac.data["notes"])
+
+
+def test_wires_cost_more_the_thinner_they_are() -> None:
+    found = [
+        on("hermes64", {"core.array.wire_ohm": ohm}, samples=2).times[0]["relative_error"]
+        for ohm in (1.0, 10.0)
+    ]
+    assert found[0] < found[1]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pimsim.values.arithmetic import Form, Matrix, Piece
 from pimsim.values.coding import cells_of, phases_of
 from pimsim.values.converter import converter
 from pimsim.values.errors import Effects
+from pimsim.values.wires import effective_fast_us
 
 Codes = npt.NDArray[np.int64]
 
@@ -191,7 +192,7 @@ class Noisy:
     def drifted_us(self, programmed: Any, target: Any, seconds: float, normal: Any) -> Any:
         return programmed / (1 + seconds)
 
-    def read_sigma_us(self, conductance: Any, target: Any, seconds: float) -> Any:
+    def read_sigma_us(self, conductance: Any, target: Any, seconds: float, programmed: Any = None) -> Any:
         return 0.1 * conductance
 
 
@@ -200,7 +201,7 @@ PIECES = [Piece(slice(0, 8), slice(0, 2)), Piece(slice(8, 12), slice(0, 2))]
 
 
 def noisy(of: set[str], seed: int = 1, seconds: float = 0.0, compensated: bool = False) -> Matrix:
-    effects = Effects(Noisy(), frozenset(of), seconds, seed, compensated)  # type: ignore[arg-type]
+    effects = Effects(Noisy(), frozenset(of), seconds, seed, compensated=compensated)
     return Matrix(FORM, drawn((12, 2), 4, True, 5), PIECES, signed=True, effects=effects, name=("op", 0))
 
 
@@ -244,3 +245,17 @@ def test_drift_shrinks_and_a_factor_makes_up_for_it() -> None:
     assert matrix.factor == pytest.approx(sum(each.sum() for each in levels) / left, rel=1e-5)
     assert matrix.factor > 1.25
     assert matrix.multiply(inputs) == pytest.approx(0.8 * matrix.factor * exact, abs=0.5)
+
+
+def test_wires_take_from_what_is_far() -> None:
+    """One block, all cells at their most: as `pimsim.values.wires` has the array, slices of a weight side by side."""
+    form = Form(4, 4, 2, 4, 16, 8, "offset", (0.0, 65535.0))
+    codes = np.full((8, 3), 7)
+    effects = Effects(Noisy(), frozenset({"wires"}), wire_ohm=100.0)
+    matrix = Matrix(form, codes, [Piece(slice(0, 8), slice(0, 3))], signed=False, effects=effects)
+    cells = np.full((8, 6), 12.0)
+    assert cells_of(codes, 4, 2, "offset").levels.min() == 3
+    seen = (effective_fast_us(cells, 100.0) - 2.0) / (10.0 / 3)
+    found = matrix.arrays[0].actual.levels
+    assert found[0].transpose(1, 2, 0).reshape(8, 6) == pytest.approx(seen, rel=1e-6)
+    assert found[0, 0, 0, 2] < found[0, 0, 7, 0]  # far from the driver and from the converter, and near both

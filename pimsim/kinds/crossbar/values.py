@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pimsim.chip.devices import Device
 from pimsim.kinds.crossbar.coding import Coding
 from pimsim.kinds.crossbar.core import Core
 from pimsim.mapping.planning.analog import Analog
@@ -16,8 +15,15 @@ READS_OF_SIGNS = 4
 
 def analog_of(op: Op, tiling: Tiling, core: Core, weight_bits: int, input_bits: int) -> Analog:
     """Return how an op's products come about on the arrays of a core."""
+    form, array = form_of(core, weight_bits, input_bits), core.array
+    compensated = core.coding is not None and core.coding.drift_compensation == "global"
+    return Analog(form, pieces_of(op, tiling), array.device, array.wire_ohm, compensated)
+
+
+def form_of(core: Core, weight_bits: int, input_bits: int) -> Form:
+    """Return how weights of some width stand on the arrays of a core, and inputs are read."""
     coding = core.coding or Coding()
-    form = Form(
+    return Form(
         weight_bits=weight_bits,
         input_bits=input_bits,
         cell_bits=core.array.bits_per_cell,
@@ -29,8 +35,6 @@ def analog_of(op: Op, tiling: Tiling, core: Core, weight_bits: int, input_bits: 
         percentile=coding.percentile,
         apart=core.array.reads_per_input == READS_OF_SIGNS,
     )
-    device: Device = core.array.device
-    return Analog(form, pieces_of(op, tiling), device, coding.drift_compensation == "global")
 
 
 def pieces_of(op: Op, tiling: Tiling) -> tuple[Piece, ...]:

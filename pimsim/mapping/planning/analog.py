@@ -19,6 +19,8 @@ class Analog(NamedTuple):
         The blocks of the op's matrix.
     device : Device
         What the cells are made of.
+    wire_ohm : float, optional
+        Of the wire from one cell to the next, in ohm; None where wires are not modelled.
     compensated : bool
         Whether drift is compensated by a factor.
     """
@@ -26,4 +28,5 @@ class Analog(NamedTuple):
     form: Form
     pieces: tuple[Piece, ...]
     device: Device
+    wire_ohm: float | None
     compensated: bool
