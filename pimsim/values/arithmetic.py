@@ -281,7 +281,9 @@ class Matrix:
         """Convert the sums of a block and add them to results, shape (vectors, outputs)."""
         assert self.converter is not None
         cells = array.cells
-        applied = phases.digits.sum(axis=2, dtype=np.float64)
+        rows = phases.digits.shape[2]
+        few = rows * phases.top < EXACT_BELOW
+        applied = (phases.digits @ np.ones(rows, np.float32 if few else np.float64)).astype(np.float64)
         added = np.zeros((phases.digits.shape[1], cells.levels.shape[3]))
         for sums, sign in self._sums(array, phases, noise):
             add_converted(

@@ -113,14 +113,17 @@ def phases_of(codes: Codes, bits: int, dac_bits: int, *, signed: bool) -> Phases
         Whether codes below 0 can occur.
     """
     bipolar = signed and dac_bits > 1
-    magnitudes = np.abs(codes) if bipolar else codes
+    small = codes.astype(np.int32) if bits < 32 else codes  # half of the work
+    magnitudes = np.abs(small) if bipolar else small
     count = max(1, -(-(bits - bipolar) // dac_bits))
     shifts = dac_bits * np.arange(count)
     top = (1 << dac_bits) - 1
-    digits = ((magnitudes[np.newaxis] >> shifts[:, np.newaxis, np.newaxis]) & top).astype(np.float32)
+    digits = np.empty((count, *codes.shape), dtype=np.float32)
+    for digit, shift in zip(digits, shifts.tolist(), strict=True):
+        digit[...] = (magnitudes >> shift) & top
     weights = np.exp2(shifts)
     if bipolar:
-        digits *= np.sign(codes).astype(np.float32)
+        digits *= np.sign(small).astype(np.float32)
     elif signed:
         weights[-1] = -weights[-1]
     return Phases(digits, weights, top, bipolar)
