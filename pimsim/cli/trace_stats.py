@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 @click.option(
     "--trace", "given", metavar="TRACE", help="PyTorch only: give them to this trace, not to a new one."
 )
+@click.option(
+    "--values",
+    is_flag=True,
+    help="ONNX only: write weights and samples beside the trace, too, for pimsim accuracy; DATA may hold labels.",
+)
 @click.option("--trained", is_flag=True, help="PyTorch only: the factory's weights are trained; be sure.")
 @click.option(
     "--verbose",
@@ -54,6 +59,7 @@ def command(
     rows: int,
     origin: str | None,
     given: str | None,
+    values: bool,
     trained: bool,
 ) -> None:
     """Run MODEL on real inputs and write its trace with statistics of its data.
@@ -65,6 +71,7 @@ def command(
 
     \b
       pimsim trace stats model.onnx images.npz -o model.jsonl --calibration 99.9
+      pimsim trace stats model.onnx images.npz -o model.jsonl --values
       pimsim trace stats torch:mine.models:bert --trained -o bert.jsonl
     """
     from pimsim.errors import TraceError
@@ -83,12 +90,18 @@ def command(
     words += ["-o", output.name, "--bits", str(bits), "--calibration", calibration, "--rows", str(rows)]
     words += ["--origin", origin] if origin else []
     words += ["--trace", Path(given).name] if given else []
+    words += ["--values"] if values else []
     words += ["--trained"] if trained else []
     line = shlex.join(words)
     if model.startswith("torch:"):
+        if values:
+            raise ConfigError("goes with an ONNX file only", where="--values")
         made = _torch(model, data, given, trained, how, origin, output, line)
     else:
         made = _onnx(model, data, given, trained, how, origin, output, line)
+        if values:
+            assert data is not None
+            made = _with_values(made, Path(model), data, output.with_suffix(".npz"))
     made.save(output)
     for note in made.header["notes"]:
         click.echo(f"note: {note}", err=True)
@@ -122,6 +135,23 @@ def _onnx(
     return with_statistics(
         model, samples, how, origin, bindings=samples.bindings, model=name, command=command
     )
+
+
+def _with_values(trace: Trace, model: Path, data: Path, target: Path) -> Trace:
+    """Write the values of an exported trace, and name them in its header."""
+    import hashlib
+
+    from pimsim.trace.onnx.export import export
+    from pimsim.trace.statistics.onnx import inputs_of
+    from pimsim.trace.statistics.samples import Samples
+    from pimsim.values.from_onnx import write_sidecar
+
+    samples = Samples.load(data, inputs_of(model))
+    exported = export(model, bindings=samples.bindings)
+    write_sidecar(model, exported, data, samples, target)
+    named = {"sidecar": target.name, "sidecar_sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
+    source = {**(trace.header.get("source") or {}), **named}
+    return replace(trace, header={**trace.header, "source": source})
 
 
 def _torch(

@@ -56,7 +56,10 @@ class Digital:
         """Return the outputs for inputs whose first axis is longer by the factor `samples`."""
         if samples not in self._sessions:
             self._sessions[samples] = self._session(samples, len(inputs))
-        feed = {f"i{number}": np.ascontiguousarray(each) for number, each in enumerate(inputs)}
+        feed = {
+            f"i{number}": np.ascontiguousarray(each, dtype=_kind(self.op, number))
+            for number, each in enumerate(inputs)
+        }
         return [np.asarray(each, dtype=np.float32) for each in self._sessions[samples].run(None, feed)]
 
     def _session(self, samples: int, inputs: int) -> Any:
@@ -98,7 +101,10 @@ class Digital:
         made = helper.make_graph(
             [node],
             "op",
-            [helper.make_tensor_value_info(f"i{n}", onnx.TensorProto.FLOAT, None) for n in range(inputs)],
+            [
+                helper.make_tensor_value_info(f"i{n}", helper.np_dtype_to_tensor_dtype(_kind(op, n)), None)
+                for n in range(inputs)
+            ],
             [helper.make_empty_tensor_value_info(each) for each in outputs],
             tensors,
         )
@@ -111,6 +117,12 @@ class Digital:
             )
         except Exception as error:  # onnxruntime's own are not public
             raise _cannot(op, f"onnxruntime: {str(error).splitlines()[0][:150]}") from None
+
+
+def _kind(op: Op, number: int) -> np.dtype[Any]:
+    """The type of an operand: whole numbers and truth values as such, everything else float32."""
+    dtype = op.inputs[number].tensor.dtype
+    return np.dtype("bool" if dtype == "bool" else "int64" if "int" in dtype else "float32")
 
 
 @cache

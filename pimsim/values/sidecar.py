@@ -19,13 +19,13 @@ import numpy.typing as npt
 from pimsim.errors import TraceError
 from pimsim.trace.model import Model
 from pimsim.trace.op import Op
-from pimsim.trace.statistics.samples import read_arrays
+from pimsim.trace.statistics.samples import LABELS, read_arrays
 from pimsim.trace.tensor import dims
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
-INPUTS, LABELS = "images", "labels"
+INPUTS = "images"
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from pimsim.trace.identity import only_shared
 from pimsim.trace.names import free
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
-from pimsim.trace.tensor import Operand, Tensor
+from pimsim.trace.tensor import Operand, Shape, Tensor
 from pimsim.trace.unknown import is_matrix, pass_unknown
 
 if TYPE_CHECKING:
@@ -28,14 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scale:
-    """A factor a channel that was folded into a Conv.
+    """What is done to each channel, folded into a Conv.
 
     Parameters
     ----------
     type : str
-        ``Mul``, ``Div`` or ``BatchNormalization``.
-    factor, variance : str
-        Names of its constants in the file; only a normalization has a variance.
+        ``Mul``, ``Div``, ``Add``, ``Sub`` or ``BatchNormalization``.
+    factor : str
+        Name of its constant in the file, of a normalization its factor.
+    variance, mean, shift : str
+        Names of a normalization's other constants.
     epsilon : float
         What a normalization adds to the variance.
     """
@@ -43,7 +45,14 @@ class Scale:
     type: str
     factor: str
     variance: str = ""
+    mean: str = ""
+    shift: str = ""
     epsilon: float = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        """Its constants' names in the file."""
+        return [name for name in (self.factor, self.variance, self.mean, self.shift) if name]
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,16 @@ class Exported:
     weights : dict
         Op to the name of its weight in the file, where it stands there.
     scales : dict
-        Op to the scales folded into it, in order: its weight is multiplied with them.
+        Op to the scales folded into it, in order: its weight and its bias are changed by them.
+    constants : dict
+        Op and number of the operand to the name of a constant in the file, where it stands there as it is read.
     """
 
     trace: Trace
     outputs: dict[tuple[str, int], str]
     weights: dict[str, str]
     scales: dict[str, list[Scale]]
+    constants: dict[tuple[str, int], str]
 
 
 def from_onnx(
@@ -158,7 +170,7 @@ def export(
         trace = Trace.from_ops(model or Path(path).stem, kept, outputs, header)
     except TraceError as error:
         raise TraceError(error.message, where=f"{path}: {error.where}", mend=error.mend) from None
-    return converter.exported(trace, folded)
+    return converter.exported(trace, folded, ops)
 
 
 def require_onnx(path: str | Path) -> None:
@@ -233,6 +245,7 @@ class _Converter:
         self.nodes: dict[str, NodeProto | Piece] = {}  # op -> the node that it was
         self.weights: dict[str, str] = {}  # op -> value name of its weight
         self.values: dict[str, str] = {}  # name of a constant -> a value that it is
+        self.forms: dict[tuple[str, bool, Shape], str] = {}  # the same in a form -> a value that is in it
         self.dtypes: dict[str, str] = {}  # name of a constant -> the element type that it is first read in
         self.masks = Masks(graph)
         self.masked: set[str] = set()  # ops that apply a causal mask to scores of attention
@@ -262,8 +275,11 @@ class _Converter:
         except (TraceError, ValueError, IndexError):
             return None
 
-    def exported(self, trace: Trace, folded: Mapping[str, str]) -> Exported:
-        """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did."""
+    def exported(self, trace: Trace, folded: Mapping[str, str], ops: Sequence[Op]) -> Exported:
+        """Return the trace with its tensors' names in the file; an op puts out what the last folded into it did.
+
+        `ops` are the trace's while each constant has a name.
+        """
         names: dict[tuple[str, int], str] = {}
         stands = self.graph.file_values
         for value, made in self.made.items():
@@ -283,17 +299,24 @@ class _Converter:
         weights = {
             op.name: self.weights[op.name] for op in trace.ops if self.weights.get(op.name, "") in stands
         }
-        return Exported(trace, outputs, weights, scales)
+        constants = {
+            (op.name, number): value
+            for op in ops
+            for number, each in enumerate(op.inputs)
+            if (value := self.forms.get((each.name or "", each.turned, each.tensor.shape), "")) in stands
+        }
+        return Exported(trace, outputs, weights, scales, constants)
 
     def _scale(self, node: NodeProto | Piece) -> list[Scale]:
-        """Return the scale of a folded node; one that only adds has none."""
+        """Return what a folded node does."""
         from pimsim.trace.onnx.ops import normalize
 
         if node.op_type == "BatchNormalization":
             _, operands, attributes = normalize(self.graph, node)
-            return [Scale(node.op_type, operands[1], operands[4], attributes["epsilon"])]
+            _, factor, shift, mean, variance = operands
+            return [Scale(node.op_type, factor, variance, mean, shift, attributes["epsilon"])]
         constant = next(name for name in node.input if name in self.graph.constants.names)
-        return [Scale(node.op_type, constant)] if node.op_type in ("Mul", "Div") else []
+        return [Scale(node.op_type, constant)]
 
     def _output(self, value: str) -> str:
         """Return the op whose first output a value is; a further one of an op is handed on by an op that is no work."""
@@ -353,6 +376,7 @@ class _Converter:
                 name = f"{name} as {tensor.dtype}"
             self.values.setdefault(name, value)
             turned = turned and len(tensor.shape) == 2
+            self.forms.setdefault((name, turned, tensor.shape), value)
             return Operand(
                 "weight" if weight else "constant", replace(tensor, bits=few), name=name, turned=turned
             )

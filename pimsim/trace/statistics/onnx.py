@@ -70,7 +70,7 @@ def with_statistics(
         raise TraceError("there are no inputs to run the model on", where=str(path))
     outputs = {key: values[name] for key, name in exported.outputs.items()}
     weights = {
-        op: _scaled(constants[name], exported.scales.get(op, ()), constants)
+        op: scaled(constants[name], exported.scales.get(op, ()), constants)
         for op, name in exported.weights.items()
     }
     return attach(exported.trace, outputs, weights, how, origin, f"weights of {Path(path).name}")
@@ -130,11 +130,13 @@ class Session:
         The file.
     exported : Exported
         Its trace.
+    everything : bool
+        Whether all constants are wanted.
 
     Attributes
     ----------
     activations, constants : list of str
-        Names of the values that ops put out, and of the weights and what scales them.
+        Names of the values that ops put out, and of the weights and what scales them, or of all constants.
 
     Raises
     ------
@@ -142,17 +144,15 @@ class Session:
         If onnxruntime refuses the model.
     """
 
-    def __init__(self, path: Path, exported: Exported) -> None:
+    def __init__(self, path: Path, exported: Exported, *, everything: bool = False) -> None:
         import onnx
         import onnxruntime
 
         self._where = str(path)
         self.activations = list(dict.fromkeys(exported.outputs.values()))
         scales = [scale for op in exported.weights for scale in exported.scales.get(op, ())]
-        names = [
-            *exported.weights.values(),
-            *(name for s in scales for name in (s.factor, s.variance) if name),
-        ]
+        names = [*exported.weights.values(), *(name for scale in scales for name in scale.names)]
+        names += exported.constants.values() if everything else ()
         self.constants = list(dict.fromkeys(names))
         options = onnxruntime.SessionOptions()
         # what it would fuse would not be there to look at
@@ -197,11 +197,13 @@ def _whole(path: Path) -> ModelProto:
     return inliner.inline_local_functions(model) if model.functions else model
 
 
-def _scaled(weight: Array, scales: Iterable[Scale], constants: Mapping[str, Array]) -> Array:
+def scaled(weight: Array, scales: Iterable[Scale], constants: Mapping[str, Array]) -> Array:
     """Return a Conv's weight as it is once the scales are folded into it, one factor an output channel."""
     import numpy as np
 
     for scale in scales:
+        if scale.type in ("Add", "Sub"):
+            continue
         factor = np.asarray(constants[scale.factor], np.float64).reshape(-1)
         if scale.type == "Div":
             factor = 1 / factor

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+LABELS = "labels"
+"""Classes that are right, beside the inputs."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """An input that a model takes.
@@ -136,7 +140,7 @@ def _fit(arrays: Mapping[str, Array], expected: Sequence[Expected], where: str) 
 
     known = [each.name for each in expected]
     for name in arrays:
-        if name not in known:
+        if name not in (*known, LABELS):
             raise TraceError(f"the model has no input '{name}'", where=where, mend=closest(name, known))
     made = {}
     for each in expected:
