@@ -290,7 +290,12 @@ def test_refuses(override: str, words: str) -> None:
         (
             "pcm of the model joshi",
             lambda d, g: d.read_sigma_us(g, g, np.nan),
-            r"found nan s, expected at least 0",
+            r"read noise of .* after nan s, expected at least 0",
+        ),
+        (
+            "reram of the model cmo",
+            lambda d, g: d.drifted_us(g, g, np.inf, g),
+            r"after inf s, expected at least 0",
         ),
         (
             "flash",
