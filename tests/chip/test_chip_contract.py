@@ -67,7 +67,7 @@ CNN_OPS = [
 
 
 UNITS = {
-    "_us": "microsiemens",
+    "_us": "microsiemens|microseconds",
     "_ohm": "ohm",
     "_um2": "square micrometres",
     "_mw": "milliwatts",

@@ -104,6 +104,67 @@ def test_a_flash_and_a_ramp_are_as_their_abstracts_say() -> None:
         assert model.outside(beyond) is not None
 
 
+def flash_or_ramp(kind: str, *overrides: str) -> Chip:
+    """isaac with converters that are published for 8 bits, 1.28 GS/s and 32 nm."""
+    anchor = "{bits: 8, rate_gsps: 1.28, technology_nm: 32}"
+    return load("isaac", f"core.adc.model={{kind: {kind}, anchor: {anchor}}}", *overrides)
+
+
+def test_a_flash_has_a_comparator_between_each_two_codes() -> None:
+    """63 of 255 comparators are left with 6 bits; isaac's converter has 1.5625 pJ and 1200 um2."""
+    assert adc_of(flash_or_ramp("flash")) == (1.5625, 1200)
+    chip = flash_or_ramp("flash", "core.adc.bits=6")
+    assert adc_of(chip) == pytest.approx((1.5625 * 63 / 255, 1200 * 63 / 255))
+    assert any("by the model flash (comparators of a flash, counted)" in note for note in chip.asides)
+
+
+def test_a_ramp_takes_a_step_for_each_code() -> None:
+    """A quarter of the steps with 6 bits, so a quarter of the energy, and up to four times as fast; area stays."""
+    fast = flash_or_ramp("ramp", "core.adc.bits=6", "clocks.adc.frequency_ghz=5.12")
+    assert adc_of(fast) == (pytest.approx(1.5625 / 4), 1200)
+    assert any("area_um2 1200 um2 as given" in note for note in fast.asides)
+    with pytest.raises(ConfigError, match=r"expected at most 5\.12e\+09, 64 steps each, samples a second"):
+        flash_or_ramp("ramp", "core.adc.bits=6", "clocks.adc.frequency_ghz=5.2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "overrides", "error"),
+    [
+        (
+            "flash",
+            ("core.adc.bits=9",),
+            r"core\.adc\.bits: found 9, expected 1 to 8 bits, the limits of the model",
+        ),
+        (
+            "ramp",
+            ("core.adc.bits=9", "core.adc.convert_cycles=2"),
+            r"core\.adc\.bits: found 9, expected 1 to 8 bits",
+        ),
+        (
+            "flash",
+            ("clocks.adc.frequency_ghz=2",),
+            r"core\.adc\.convert_cycles: found 2000000000\.0, expected 0 to 1\.28e",
+        ),
+        (
+            "ramp",
+            ("technology_nm=22",),
+            r"core\.adc\.model: found 22\.0, expected technology_nm: 32 to 32 nm",
+        ),
+    ],
+)
+def test_a_flash_or_a_ramp_is_not_carried_where_nothing_says_how(
+    kind: str, overrides: tuple[str, ...], error: str
+) -> None:
+    with pytest.raises(ConfigError, match=error):
+        flash_or_ramp(kind, *overrides)
+
+
+@pytest.mark.parametrize("kind", ["flash", "ramp"])
+def test_a_flash_or_a_ramp_has_no_figure_of_its_own(kind: str) -> None:
+    with pytest.raises(ConfigError, match=r"core\.adc\.model\.anchor|found no key 'anchor', expected one"):
+        load("isaac", f"core.adc.model={{kind: {kind}}}")
+
+
 def test_counting_doubles_with_every_bit() -> None:
     assert [cco.count_ns(bits, 300) for bits in (7, 8, 9)] == [38.4, 76.8, 153.6]
 
@@ -233,7 +294,7 @@ ANCHOR = "{bits: 8, rate_gsps: 0.1, technology_nm: 32}"
         ),
         (
             "core.adc.model={kind: murman}",
-            r"found kind 'murman', expected one of: 'murmann', 'sar', 'point', 'cco'",
+            r"found kind 'murman', expected one of: 'murmann', 'sar', 'point', 'cco', 'flash', 'ramp'",
         ),
         ("core.adc.model={force: true}", r"found kind missing, expected one of"),
         ("core.adc.model=murmann", r"core\.adc\.model: found the text 'murmann', expected keys and values"),
@@ -270,7 +331,13 @@ def test_force_extrapolates() -> None:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_model_is_documented_and_has_limits(kind: str) -> None:
-    needs: dict[str, Any] = {"point": {"of": "forms"}, "cco": {"lsb_ps": 300.0}}
+    anchor = {"bits": 8, "rate_gsps": 0.1, "technology_nm": 32.0}
+    needs: dict[str, Any] = {
+        "point": {"of": "forms"},
+        "cco": {"lsb_ps": 300.0},
+        "flash": {"anchor": anchor},
+        "ramp": {"anchor": anchor},
+    }
     model = MODELS[kind].model_validate({"kind": kind, **needs.get(kind, {})})
     assert model.about
     own = set(type(model).model_fields) - {"kind", "force", "anchor"}

@@ -345,7 +345,9 @@ def values_of(array: Array) -> list[float]:
     """The currents of a row of cells at all their levels, or at four, an hour after programming where cells drift."""
     device = array.device
     target = np.linspace(device.g_min_us or 0.0, device.g_max_us or 1.0, device.levels or 4)
-    found = device.programmed_us(target, np.ones_like(target))
+    found = target
+    if "programming" in device.models:
+        found = device.programmed_us(target, np.ones_like(target))
     if "drift" in device.models:
         found = device.drifted_us(found, target, 3600.0, np.ones_like(target))
     return effective_fast_us(found[None], array.wire_ohm or 0.0).ravel().tolist()

@@ -185,7 +185,7 @@ class Device(Sourced):
             If drift is not modelled for the device, or the time is negative or later than what was published.
         """
         most = self._range("drift")
-        self._check_time(seconds)
+        self._check_time("drift", seconds)
         return self.spread.drifted_us(programmed_us, target_us, seconds, normal, most).clip(0)
 
     def read_sigma_us(
@@ -215,25 +215,24 @@ class Device(Sourced):
             If read noise is not modelled for the device, or the time is negative.
         """
         most = self._range("read")
-        if not seconds >= 0:
-            raise ConfigError(f"found {seconds!r:.60} s, expected at least 0", where="device")
+        self._check_time("read", seconds)
         written = target_us if programmed_us is None else programmed_us
         return self.spread.read_sigma_us(conductance_us, written, seconds, most)
 
     def _range(self, model: str) -> float:
-        """Return the largest conductance, or refuse a device that lacks a model or has no range."""
+        """Return the largest conductance, without end where there is none; refuse a device that lacks a model."""
         if model in self.spread.missing:
             reason = f"{WORDS[model]} of {self.name} is not modelled: {self.spread.missing[model]}"
             raise ConfigError(reason, where="device", mend="leave it out, or choose a device that has it")
         return inf if self.g_max_us is None else self.g_max_us
 
-    def _check_time(self, seconds: float) -> None:
-        longest = self.spread.longest_s
-        if not 0 <= seconds <= longest:
+    def _check_time(self, model: str, seconds: float) -> None:
+        """Refuse a time that is no finite number from 0 on, or drift for longer than it is published."""
+        longest = self.spread.longest_s if model == "drift" else inf
+        if not 0 <= seconds <= longest or seconds == inf:
             limit = "at least 0" if longest == inf else f"0 to {longest:g} s, as long as it is published"
-            raise ConfigError(
-                f"found drift of {self.name} after {seconds!r:.60} s, expected {limit}", where="device"
-            )
+            found = f"found {WORDS[model]} of {self.name} after {seconds!r:.60} s"
+            raise ConfigError(f"{found}, expected {limit}", where="device")
 
     # -- what is said of it ------------------------------------------------------------------------------------
 

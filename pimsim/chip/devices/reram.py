@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pimsim.chip.base import EnergyPj, Positive, Text, TimeNs
 from pimsim.chip.devices.base import ACCURACY, Device, Pulses
-from pimsim.chip.devices.spread import Spread
+from pimsim.chip.devices.spread import Spread, Unpublished
 from pimsim.chip.devices.spread.cmo import Cmo
 from pimsim.chip.devices.spread.milo import Milo
 from pimsim.chip.devices.spread.neurram import Neurram, Wan
@@ -22,7 +22,8 @@ class Reram(Device):
     ----------
     model : str
         Whose cells: ``neurram``, those of the NeuRRAM chip after a second; ``wan``, the same up to two days; ``milo``,
-        HfO2 by Milo et al.; ``cmo``, a conductive metal oxide on HfOx.
+        HfO2 by Milo et al.; ``cmo``, a conductive metal oxide on HfOx; or a range alone, as designs assume it:
+        ``isaac``, ``raella``, ``prime``, ``neurosim``.
     """
 
     retention: ClassVar[str] = (
@@ -36,6 +37,10 @@ class Reram(Device):
         "wan": Wan(),
         "milo": Milo(),
         "cmo": Cmo(),
+        "isaac": Unpublished("2 kilo-ohm to 3 megohm: CiMLoop's older model of ISAAC", 1e6 / 3e6, 1e6 / 2000),
+        "raella": Unpublished("1.33 to 20 kilo-ohm: RAELLA, ISCA 2023", 1e6 / 20e3, 1e6 / 1330),
+        "prime": Unpublished("1 to 20 kilo-ohm: PRIME, ISCA 2016", 1e6 / 20e3, 1e6 / 1000),
+        "neurosim": Unpublished("100 kilo-ohm, and 17 times that: DNN+NeuroSim 1.4", 1e6 / 1.7e6, 1e6 / 1e5),
     }
 
     surveyed: ClassVar[Mapping[str, tuple[float, ...]]] = {
@@ -44,7 +49,10 @@ class Reram(Device):
     }
 
     kind: Literal["reram"] = "reram"
-    model: Annotated[Literal["neurram", "wan", "milo", "cmo"], Field(json_schema_extra=ACCURACY)] = "neurram"
+    model: Annotated[
+        Literal["neurram", "wan", "milo", "cmo", "isaac", "raella", "prime", "neurosim"],
+        Field(json_schema_extra=ACCURACY),
+    ] = "neurram"
     source: Text = (
         "A pulse: 40 ns at 2 V (PRIME, ISCA 2016, and RAELLA, ISCA 2023). Pulses: 8.52 us of pulses to set a cell "
         "(NeuRRAM, Nature 2022); recalled: of 1 us each, so 8.52 of them. Energy of a pulse: the most that a cell "

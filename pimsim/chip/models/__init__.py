@@ -10,8 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from pimsim.chip.models.base import Anchor, ConverterModel, Limits, Point
 from pimsim.chip.models.cco import Cco
+from pimsim.chip.models.flash import Flash
 from pimsim.chip.models.murmann import Murmann
 from pimsim.chip.models.point import PublishedPoint
+from pimsim.chip.models.ramp import Ramp
 from pimsim.chip.models.sar import Sar
 
 MODELS: dict[str, type[ConverterModel]] = {
@@ -19,6 +21,8 @@ MODELS: dict[str, type[ConverterModel]] = {
     "sar": Sar,
     "point": PublishedPoint,
     "cco": Cco,
+    "flash": Flash,
+    "ramp": Ramp,
 }
 
 
@@ -47,9 +51,11 @@ __all__ = [
     "AnyConverterModel",
     "Cco",
     "ConverterModel",
+    "Flash",
     "Limits",
     "Murmann",
     "Point",
     "PublishedPoint",
+    "Ramp",
     "Sar",
 ]

@@ -10,6 +10,7 @@ from pimsim.chip.base import Model, Positive, no_effect
 
 RateGsps = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 SAMPLES_PER_GS = 1e9
+ROUNDED = 3e-6  # of a rate: what clocks in whole femtoseconds may put beyond a published one
 
 
 class Point(NamedTuple):
