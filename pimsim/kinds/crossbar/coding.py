@@ -39,7 +39,7 @@ class Coding(Sourced):
     adc_range: Literal["full", "unit", "samples"] | Annotated[tuple[Level, Level], Field(strict=False)] = (
         "full"
     )
-    percentile: Annotated[float, Field(gt=50, le=100)] = 100.0
+    percentile: Annotated[float, Field(ge=1, le=100)] = 100.0
     drift_compensation: Literal["none", "global"] = "none"
 
     @model_validator(mode="after")
