@@ -148,7 +148,8 @@ def test_a_phase_change_cell_only_falls(
     target = target_of(device, share)
     normal = np.array([second])
     early, late = (device.drifted_us(target, target, each, normal) for each in (seconds, seconds * more))
-    assert late <= early <= target
+    assert late <= early * (1 + 1e-12)
+    assert early <= target
 
 
 @pytest.mark.parametrize("name", [each for each in DRIFTING if EVERY[each].spread.longest_s < 1e9])
