@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pimsim.chip.devices import Device
-from pimsim.errors import MappingError
+from pimsim.errors import ConfigError, MappingError
 from pimsim.mapping.planning.analog import Analog
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp
@@ -165,6 +165,7 @@ class Answers:
         analog = kind.analog(op, tiling, weight_bits, planned.node.read_bits)
         if analog is None or op.inputs[1].role != "weight":
             return None
+        _check_levels(analog)
         weights = matrix_of(op, self.values.constants[op.name, 1])
         if weights.ndim != 2:
             return None
@@ -337,6 +338,17 @@ class Answers:
             if where is everything:
                 break
         return result
+
+
+def _check_levels(analog: Analog) -> None:
+    """Refuse cells of more levels than their device has."""
+    form, known = analog.form, analog.device.levels
+    needed = 1 << (form.cell_bits - (form.encoding == "differential"))
+    if known is not None and needed > known:
+        message = f"found cells of {form.cell_bits} bits, which take {needed} levels; {analog.device.name} has {known}"
+        raise ConfigError(
+            message, where="core.array.bits_per_cell", mend="give fewer, or another core.array.device"
+        )
 
 
 def similarity(found: Floats, wanted: Floats) -> Mapping[str, float]:

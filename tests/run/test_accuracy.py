@@ -19,7 +19,7 @@ DIGITS = Trace.load("digits_cnn")
 VALUES = Sidecar.beside(DIGITS, folder("traces") / "digits_cnn.jsonl")
 
 
-IDEAL = {"core.array.device": "sram", "core.array.write_ns": 100.0}
+IDEAL = {"core.array.device": {"kind": "reram", "model": "isaac"}}  # a range, and no error
 
 
 def on(chip: str, changes: dict[str, Any] | None = None, **asked: Any) -> AccuracyResult:
@@ -30,7 +30,7 @@ def on(chip: str, changes: dict[str, Any] | None = None, **asked: Any) -> Accura
 
 def test_isaac_loses_nothing_but_its_integers() -> None:
     """With cells as written, complements make 8 bits enough: the answers are those of integers, to the last bit."""
-    result = on("isaac", {"core.array.device": "sram"}, samples=None)
+    result = on("isaac", IDEAL, samples=None)
     (row,) = result.times
     assert {key: row[key] for key in row if key != "after_s"} == result.data["integers"]
     assert (
@@ -140,6 +140,17 @@ def test_options_that_make_no_sense(asked: dict[str, Any], message: str) -> None
 def test_a_chip_without_arrays_has_nothing_to_lose() -> None:
     with pytest.raises(MappingError, match="no op of 'digits_cnn' computes on arrays of a100"):
         on("a100")
+
+
+def test_cells_have_no_more_levels_than_their_device() -> None:
+    with pytest.raises(ConfigError, match=r"cells of 2 bits, which take 4 levels; sram has 2"):
+        on("isaac", {"core.array.device": "sram"})
+    assert on("isaac", {"core.array.device": "sram", "core.array.bits_per_cell": 1}, samples=2).times
+
+
+def test_drift_beyond_what_is_published_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"expected 0 to .* as long as it is published"):
+        on("isaac", {"core.array.device": {"kind": "reram", "model": "wan"}}, samples=2, after_s=[1e8])
 
 
 def test_values_by_their_path(tmp_path: Path) -> None:

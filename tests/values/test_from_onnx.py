@@ -84,7 +84,7 @@ def test_a_file_its_samples_and_its_answers_on_a_chip(tmp_path: Path, which: str
     values = Sidecar.beside(trace, tmp_path / "t.jsonl")
     assert values.samples == 6
     assert (values.labels is None) == (which == "transformer")
-    result = accuracy(Chip.load("isaac", {"core.array.device": "sram"}), trace, values)
+    result = accuracy(Chip.load("isaac", {"core.array.device": "fefet"}), trace, values)
     assert result.times[0]["relative_error"] < 1e-3  # 16 bits, and nothing else
     assert json.loads((tmp_path / "t.jsonl").read_text().splitlines()[0])["source"]["sidecar"] == "t.npz"
 
