@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pimsim.cli import options
+from pimsim.cli import INTERRUPTED, options
 from pimsim.cli.measured import show, watched
 from pimsim.errors import ConfigError
 
@@ -100,16 +101,18 @@ def command(
     """
     times = _times(after)
     _check_files(output, plot)
+    stopped = False
 
     def run(progress: Progress) -> AccuracyResult:
         from pimsim.chip import Chip
         from pimsim.errors import TraceError
         from pimsim.presets import resolve
-        from pimsim.run.accuracy import accuracy
+        from pimsim.run.accuracy import AccuracyInterrupted, accuracy
         from pimsim.trace import Trace
         from pimsim.trace.bind import bind_text
         from pimsim.values.sidecar import Sidecar
 
+        nonlocal stopped
         loaded = Trace.load(trace)
         if binds or loaded.symbols:
             loaded = bind_text(loaded, binds, partial=True)
@@ -117,22 +120,26 @@ def command(
             known = Sidecar.beside(loaded, resolve(trace, "traces", ".jsonl", TraceError))
         else:
             known = Sidecar.load(loaded, values)
-        return accuracy(
-            Chip.load(chip, overrides),
-            loaded,
-            known,
-            samples=samples,
-            seeds=seeds,
-            after_s=times,
-            calibrate=calibrate,
-            causes=causes,
-            seed=seed,
-            on_progress=progress,
-            chips=chips,
-            effort=effort,
-            weight_bits=weight_bits,
-            input_bits=input_bits,
-        )
+        try:
+            return accuracy(
+                Chip.load(chip, overrides),
+                loaded,
+                known,
+                samples=samples,
+                seeds=seeds,
+                after_s=times,
+                calibrate=calibrate,
+                causes=causes,
+                seed=seed,
+                on_progress=progress,
+                chips=chips,
+                effort=effort,
+                weight_bits=weight_bits,
+                input_bits=input_bits,
+            )
+        except AccuracyInterrupted as interrupted:
+            stopped = True
+            return interrupted.result
 
     result = watched("samples", run, "before the first sample was computed")
 
@@ -155,6 +162,9 @@ def command(
 
     files = [write] if output is not None else []
     show(result, [*files, *([draw] if plot is not None else [])], as_json, report)
+    if stopped:
+        click.echo("interrupted: the figures are those of the runs that were through", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def _times(text: str) -> list[float]:

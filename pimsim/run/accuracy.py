@@ -78,6 +78,20 @@ class AccuracyResult:
         return pandas.json_normalize(self.times)
 
 
+class AccuracyInterrupted(KeyboardInterrupt):
+    """Ctrl-C came when some of the runs were through.
+
+    Parameters
+    ----------
+    result : AccuracyResult
+        Of those.
+    """
+
+    def __init__(self, result: AccuracyResult) -> None:
+        super().__init__()
+        self.result = result
+
+
 def accuracy(
     chip: Chip,
     trace: Trace,
@@ -136,6 +150,8 @@ def accuracy(
         If the model does not fit, or nothing of it is on arrays.
     TraceError
         If the values do not fit the trace, or an op cannot be computed.
+    AccuracyInterrupted
+        If Ctrl-C comes when a run is through: a KeyboardInterrupt that has the result of those that are.
     """
     experiment = experiment_of(chip, trace, dict(options))
     if not isinstance(values, Sidecar):
@@ -161,21 +177,27 @@ def accuracy(
     answers.on_progress = progress
     floats = answers.in_floats()
     integers = answers.in_integers()
-    layers: dict[str, Layer] = {}
-    rows: list[dict[str, Any]] = []
-    for time in times:
-        found = [
-            answers.on_chip(Setting(effects, time, seed + n), None if rows or n else layers)
-            for n in range(runs)
-        ]
-        rows.append({"after_s": time, **_figures(found, floats, values.labels)})
-    switched = [
-        {"off": name, **_figures([answers.on_chip(Setting(of, times[-1], seed))], floats, values.labels)}
-        for name, of in cases
-    ]
-    if causes:
-        switched.append({"off": "all of these", **_figures([integers], floats, values.labels)})
     timed = simulate(experiment)
+    layers: dict[str, Layer] = {}
+    found: dict[float, list[Floats]] = {}
+    switched: list[dict[str, Any]] = []
+    stopped = False
+    try:
+        for time in times:
+            for n in range(runs):
+                first = None if found else layers
+                outputs = answers.on_chip(Setting(effects, time, seed + n), first)
+                found.setdefault(time, []).append(outputs)
+        for name, of in cases:
+            outputs = answers.on_chip(Setting(of, times[-1], seed))
+            switched.append({"off": name, **_figures([outputs], floats, values.labels)})
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        stopped = True
+    if causes and not stopped:
+        switched.append({"off": "all of these", **_figures([integers], floats, values.labels)})
+    rows = [{"after_s": time, **_figures(each, floats, values.labels)} for time, each in found.items()]
     about = {
         "pimsim": __version__,
         "experiment": experiment.identity["digest"],
@@ -185,7 +207,13 @@ def accuracy(
         "seed": seed if drawn else None,
         "calibrate": min(calibrate, count),
     }
-    return AccuracyResult(
+    notes = _notes(answers, values, still)
+    if stopped:
+        done_runs = sum(map(len, found.values()))
+        notes.insert(
+            0, f"Interrupted: {done_runs} of {len(times) * runs} runs (times, seeds) are in these figures."
+        )
+    result = AccuracyResult(
         {
             "schema": SCHEMA,
             "identity": {"digest": digest_of({**about, "after_s": times, "causes": causes}), **about},
@@ -201,9 +229,12 @@ def accuracy(
             "latency_fs": timed.latency_fs,
             "interval_fs": timed.interval_fs,
             "energy_pj": timed.data["energy_pj"]["total"],
-            "notes": _notes(answers, values, still),
+            "notes": notes,
         }
     )
+    if stopped:
+        raise AccuracyInterrupted(result)
+    return result
 
 
 def _asked(

@@ -237,7 +237,7 @@ class Answers:
                 taken[op.name].append(flat[some])
             return self._exact(each, codes) * each.worth
 
-        self._run(product, self.calibrate)
+        self._run(product, self.calibrate, told=False)
         for name, codes in taken.items():
             each = self.on_arrays[name]
             each.ranges = self._matrix(each, Setting(frozenset({CONVERTER})), 0).calibrated(
@@ -277,13 +277,15 @@ class Answers:
         before = None if layers is None else in_floats
         return self._run(product, self.samples, before)
 
-    def _run(self, product: Product, count: int, before: Product | None = None) -> Floats:
+    def _run(
+        self, product: Product, count: int, before: Product | None = None, *, told: bool = True
+    ) -> Floats:
         found = []
         for first, inputs in self.batches(count):
             if before is not None:
                 self.forward.run(inputs, before, first)
             found.append(self.forward.run(inputs, product, first)[0])
-            if self.on_progress is not None:
+            if told and self.on_progress is not None:
                 self.on_progress(len(found[-1]))
         return np.concatenate(found)
 

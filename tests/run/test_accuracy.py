@@ -13,7 +13,7 @@ from pimsim import Chip, Sidecar, Trace, accuracy, simulate
 from pimsim.errors import ConfigError, MappingError, TraceError
 from pimsim.presets import folder
 from pimsim.run import answers
-from pimsim.run.accuracy import AccuracyResult, _interval
+from pimsim.run.accuracy import AccuracyInterrupted, AccuracyResult, _interval
 
 DIGITS = Trace.load("digits_cnn")
 VALUES = Sidecar.beside(DIGITS, folder("traces") / "digits_cnn.jsonl")
@@ -151,6 +151,25 @@ def test_cells_have_no_more_levels_than_their_device() -> None:
 def test_drift_beyond_what_is_published_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"expected 0 to .* as long as it is published"):
         on("isaac", {"core.array.device": {"kind": "reram", "model": "wan"}}, samples=2, after_s=[1e8])
+
+
+def test_ctrl_c_keeps_the_runs_that_are_through() -> None:
+    """Three seeds of eight samples: floats, integers, one seed, and a bit of the next."""
+
+    def stop(done: int, total: int) -> None:
+        assert total == 8 * 5
+        if done > 8 * 3:
+            raise KeyboardInterrupt
+
+    asked = {"samples": 8, "calibrate": 8}
+    with pytest.raises(AccuracyInterrupted) as caught:
+        on("hermes64", seeds=3, on_progress=stop, **asked)
+    kept = caught.value.result
+    assert kept.times == on("hermes64", **asked).times
+    assert kept.data["notes"][0].startswith("Interrupted: 1 of 3 runs")
+    with pytest.raises(KeyboardInterrupt) as early:
+        on("hermes64", on_progress=lambda done, total: (_ for _ in ()).throw(KeyboardInterrupt), **asked)
+    assert not isinstance(early.value, AccuracyInterrupted)
 
 
 def test_values_by_their_path(tmp_path: Path) -> None:
