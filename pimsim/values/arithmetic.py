@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pimsim.values.coding import Cells, Encoding, Phases, cells_of, phases_of
+from pimsim.values.coding import Cells, Phases, cells_of, phases_of
 from pimsim.values.converter import Converter, converter
+from pimsim.values.encoding import Encoding
 from pimsim.values.errors import Actual, Effects, actual_of
 from pimsim.values.quantize import Codes
 from pimsim.values.streams import stream

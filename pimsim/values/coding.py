@@ -10,15 +10,15 @@ either way by slices of the magnitude.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pimsim.values.encoding import Encoding
 from pimsim.values.quantize import Codes
 
 Levels = npt.NDArray[np.float32]
-Encoding = Literal["offset", "flipped", "differential"]
 
 
 class Cells(NamedTuple):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimsim.values.coding import Encoding, cells_of, phases_of
+from pimsim.values.coding import cells_of, phases_of
+from pimsim.values.encoding import Encoding
 from pimsim.values.quantize import scale_of
 
 ENCODINGS: list[Encoding] = ["offset", "flipped", "differential"]

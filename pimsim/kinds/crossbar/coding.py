@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pimsim.chip.base import Sourced
-from pimsim.values.coding import Encoding
+from pimsim.values.encoding import Encoding
 
 Level = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
 
