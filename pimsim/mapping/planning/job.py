@@ -83,6 +83,7 @@ class Job:
     input_bits: int
     part: int
     _deals: dict[int, dict[int, Deal]] = field(default_factory=dict)
+    _tried: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @property
     def sites(self) -> list[str | None]:
@@ -105,7 +106,7 @@ class Job:
             return {}
         if package.chips not in self._deals:
             about = self.flows.programs[0], self.choices, self.groups, self.least[0]
-            self._deals[package.chips] = deals_of(*about, package, self.part)
+            self._deals[package.chips] = deals_of(*about, package, self.part, self._tried)
         return self._deals[package.chips]
 
     def products(self, package: Package) -> dict[int, Product]:
