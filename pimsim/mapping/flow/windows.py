@@ -50,10 +50,14 @@ class Window:
 
     def covered(self, positions: Table, pixels: int) -> npt.NDArray[np.bool_]:
         """Return which of the pixels lie under the window at some of the positions."""
-        high, wide = pixels // self.width, self.width
-        read = np.zeros((high, wide), dtype=np.bool_)
+        read = np.zeros(pixels, dtype=np.bool_)
+        read[self.pixels(positions)] = True
+        return read
+
+    def pixels(self, positions: Table) -> Table:
+        """Return the pixels under the window at some of the positions, in order."""
         if not len(positions):
-            return read.ravel()
+            return np.zeros(0, dtype=np.int64)
         top, bottom = self.top[positions], self.bottom[positions]
         left, right = self.left[positions], self.right[positions]
         # Only the box around them is looked at. Rows that are so many steps apart stand side by side there.
@@ -72,8 +76,9 @@ class Window:
         np.cumsum(corners, axis=0, out=corners)
         np.cumsum(corners, axis=2, out=corners)
         box = (corners[:-1, :, :-1] > 0).reshape((shape[0] - 1) * down, -1)
-        read[y:behind, x:beyond] = box[: behind - y, : beyond - x]
-        return read.ravel()
+        found, columns = np.nonzero(box[: behind - y, : beyond - x])
+        pixels: Table = (found + y) * self.width + columns + x
+        return pixels
 
     def most(self) -> int:
         """Return the pixels that a position reads at most."""

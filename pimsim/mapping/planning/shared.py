@@ -93,9 +93,11 @@ def only_taken(
 def most_within(taken: npt.NDArray[np.bool_], window: int) -> int:
     """Return how many of so many tokens in a row are taken at most, inference after inference."""
     whole, rest = divmod(window, len(taken))
-    seen = np.zeros(2 * len(taken) + 1, dtype=np.int64)
-    once, again = seen[1 : len(taken) + 1], seen[len(taken) + 1 :]
-    np.cumsum(taken, out=once)
-    again[:] = once + once[-1]
-    part = int((seen[rest:] - seen[: len(seen) - rest]).max()) if rest else 0
-    return whole * int(once[-1]) + part
+    once = np.flatnonzero(taken)
+    if len(once) == len(taken):
+        return window
+    part = 0
+    if rest and len(once):  # of so many from each that is taken on
+        behind = np.searchsorted(np.concatenate([once, once + len(taken)]), once + rest)
+        part = int((behind - np.arange(len(once))).max())
+    return whole * len(once) + part
