@@ -55,7 +55,7 @@ def long_lstm(path: Path, steps: int) -> Trace:
 
 
 def test_a_step_of_a_recurrence_keeps_places_for_the_token_that_it_takes(tmp_path: Path) -> None:
-    """Of 90 sums one, and those of the next two inferences; with room for all 90 each, no buffer would hold two steps."""
+    """Of 90 sums one, and those of the next two inferences; with room for all 90, no buffer would hold two steps."""
     chip = small_chip({"tile.buffer.capacity_kib": 32, "core.arrays": 8})
     plan = make_plan(chip, long_lstm(tmp_path, 90))
     cells = [n for n, op in enumerate(plan.ops) if op.node.type == "LSTMCell"]
