@@ -43,6 +43,7 @@ INSIDE = {
         {"given"},
         {"lowering"},
         {"seating"},
+        {"spare"},
         {"styles"},
         {"best", "next_copy"},
         {"mapper"},

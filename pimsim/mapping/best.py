@@ -71,7 +71,7 @@ def best_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions) -> P
             if not found:
                 raise
             continue
-        plan = seated([Program(plan, 1)], way.effort)[0].plan
+        plan = seated([Program(plan, 1)], way.effort, shorter="energy" in weights)[0].plan
         fewest = fewest or plan.package.chips
         figures = figures_of(plan)
         found.append((sum(w * math.log(max(figures[name], 1e-30)) for name, w in weights.items()), way, plan))
@@ -79,7 +79,7 @@ def best_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions) -> P
     better = 1 - math.exp(score - found[0][0])
     plans = f"{len(found)} plan{'s' * (len(found) > 1)}"
     said = f"Of {plans}, the best by {options.optimize}, as predicted ({better:.1%} below the first): {way}."
-    return replace(plan, chosen=said)
+    return replace(plan, chosen=f"{said} {plan.chosen}".strip())
 
 
 def figures_of(plan: Plan) -> dict[str, float]:

@@ -7,6 +7,7 @@ lowered and predicted; nothing is simulated.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pimsim.chip import Chip
 from pimsim.mapping.lowering.predicted import predict
@@ -15,13 +16,14 @@ from pimsim.mapping.planning.job import Flows
 from pimsim.mapping.planning.options import PlanOptions
 from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planner import plan_flows
+from pimsim.mapping.spare import on_some
 from pimsim.trace.schema import Trace
 
 STYLES = (Style(), Style(ports=True), Style(beside=False), Style(beside=False, ports=True))
 
 
 def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most: float = 1.0) -> Plan:
-    """Map a data flow on a chip: in one way if `quick` is asked, or if no op joins stripes.
+    """Map a data flow on a chip, or on as many of those that are asked for as make it faster.
 
     Parameters
     ----------
@@ -35,6 +37,17 @@ def own_plan(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most:
     MappingError
         If the model does not fit.
     """
+
+    def plan_on(chips: int | None) -> Plan:
+        return _in_best_style(chip, trace, flows, replace(options, chips=chips), most)
+
+    if options.chips is None or options.chips == 1 or options.reload:
+        return plan_on(options.chips)
+    return on_some(options.chips, plan_on, _expected_fs)
+
+
+def _in_best_style(chip: Chip, trace: Trace, flows: Flows, options: PlanOptions, most: float) -> Plan:
+    """Return a plan: in one way if `quick` is asked, or if no op joins stripes."""
     (first,) = plan_flows(chip, trace, flows, options, most)
     if options.effort == "quick" or not has_styles(first):
         return first

@@ -113,8 +113,17 @@ def test_windows_read_what_lies_between_low_and_need(drawn, kind):
         assert out == (1, 1)
         return
     reads = window_reads(images, size, out, **window)
-    plain = window["dilations"] == (1, 1) and all(reads)
-    check(node.edges[0], reads, exact=plain)
+    check(node.edges[0], reads, exact=all(reads))
+    seen = node.edges[0].window
+    assert seen is not None
+    pixels = images * math.prod(size)
+    covered = [set(np.flatnonzero(seen.covered(np.array([n]), pixels)).tolist()) for n in range(len(reads))]
+    # What reads nothing but padding waits for what is nearest.
+    assert all(here == (read or here) and here for here, read in zip(covered, reads, strict=True))
+    assert seen.most() == max(map(len, covered))
+    some = np.arange(0, node.positions, 3)
+    together = set(np.flatnonzero(seen.covered(some, pixels)).tolist())
+    assert together == set().union(*(covered[n] for n in some))
 
 
 @pytest.mark.parametrize(("pads", "stride", "dilation"), [((0, 0), 1, 1), ((2, 0), 2, 1), ((1, 3), 1, 2)])

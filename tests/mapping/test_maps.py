@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from pimsim.errors import MappingError
 from pimsim.mapping.flow.build import build
+from pimsim.mapping.flow.dataflow import Node
 from pimsim.mapping.flow.stores import STORE
 from pimsim.mapping.flow.widths import Widths
 from pimsim.mapping.lowering.lowering import lower
 from pimsim.mapping.mapper import make_plan
+from pimsim.mapping.planning import dealing
 from pimsim.mapping.planning.apart import apart_notes
 from pimsim.mapping.planning.dealing import deal
 from pimsim.mapping.planning.stationary import SPREAD
@@ -128,6 +130,12 @@ def wide_layer(model: Builder) -> str:
     return model.conv(model.conv(model.input(1, 2, 9, 40), 8, (1, 1)), 4, (3, 3))
 
 
+def atrous(model: Builder) -> str:
+    """A layer of DeepLab's, whose window reaches further than it reads."""
+    x = model.conv(model.input(1, 2, 8, 10), 12, (1, 1))
+    return model.conv(x, 4, (3, 3), pads=(4, 4, 4, 4), dilations=(4, 4))
+
+
 def turned_map(model: Builder) -> str:
     return model.conv(
         transpose(model, model.conv(model.input(1, 3, 10, 10), 6, (1, 1)), 0, 1, 3, 2), 4, (3, 3)
@@ -208,8 +216,8 @@ def attention(model: Builder) -> str:
 KINDS: dict[str, Callable[[Builder], str]] = {
     each.__name__: each
     for each in (
-        from_channels_last, resized, skip, wide_layer, turned_map, windows_of_attention, group_norm, pixel_shuffle,
-        columns_as_a_sequence, rolled, scaled_by_its_mean, padded, heads_side_by_side, attention,
+        from_channels_last, resized, skip, wide_layer, atrous, turned_map, windows_of_attention, group_norm,
+        pixel_shuffle, columns_as_a_sequence, rolled, scaled_by_its_mean, padded, heads_side_by_side, attention,
     )
 }  # fmt: skip
 
@@ -312,6 +320,48 @@ def test_dealt_positions_are_all_positions_once_and_have_all_that_they_read(kind
             whole = edge.wanted(np.arange(node.positions), all_tokens)
             assert np.array_equal(np.any(read, axis=0), whole)
             assert max(int(each.sum()) for each in read) <= places
+
+
+def dilated(steps: tuple[int, int], size: int = 48) -> tuple[Node, int]:
+    """A pooling of 3 x 3 taps over a map of 48 x 48 pixels of one byte, and the tokens that it reads."""
+    model = Builder()
+    model.pool(model.conv(model.input(1, 1, size, size), 1, (1, 1)), (3, 3), dilations=steps)
+    nodes = build(model.trace(), Widths(8))
+    return next(node for node in nodes if node.type == "MaxPool"), size * size
+
+
+@pytest.mark.parametrize("steps", [(12, 12), (6, 8), (1, 12), (12, 1)])
+def test_positions_of_a_dilated_window_are_dealt_out_by_what_they_read_in_common(
+    steps: tuple[int, int],
+) -> None:
+    """Every d-th row and column is a map of its own (Yu and Koltun, ICLR 2016): d x d tiles hold 1 / d² of it each."""
+    node, pixels = dilated(steps)
+    count = steps[0] * steps[1]
+    found = deal(node, [pixels], [pixels], [1], pixels / count, count)
+    assert found is not None
+    assert (len(found.parts), found.places) == (count, (pixels // count,))
+    assert sorted(np.concatenate(found.parts).tolist()) == list(range(node.positions))
+    assert deal(node, [pixels], [pixels], [1], pixels / count - 1, count) is None
+
+
+def test_what_cannot_fit_is_not_looked_at_and_nothing_is_looked_at_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A window of 9 taps fits no buffer of 8 bytes; with more tiles only what fewer could not do is tried."""
+    node, pixels = dilated((1, 1), 24)
+    looked: list[int] = []
+    monkeypatch.setattr(
+        dealing, "_places", lambda edge, tokens, least, part: looked.append(len(part)) or least
+    )
+    assert deal(node, [pixels], [pixels], [1], 8, 400) is None
+    assert looked == []
+    assert deal(node, [pixels], [pixels], [1], 64, 40) is None
+    first = len(looked)
+    assert deal(node, [pixels], [pixels], [1], 64, 60, tried=40) is None
+    again = len(looked) - first
+    assert deal(node, [pixels], [pixels], [1], 64, 60) is None
+    assert first > 0
+    assert len(looked) - first - again > again > 0
 
 
 # -- chips that are far too small ------------------------------------------------------------------------------

@@ -94,7 +94,11 @@ def build(trace: Trace, widths: Widths) -> list[Node]:
 
 def _output(name: str, source: Source, made_by: Node) -> Node:
     """Return the node that takes one of the model's outputs to the host, token by token."""
-    steps = np.arange(made_by.tokens, dtype=np.int64) if source.grid is None else np.unique(source.grid)
+    steps = np.arange(made_by.tokens, dtype=np.int64)
+    if source.grid is not None:
+        read = np.zeros(made_by.tokens, dtype=np.bool_)
+        read[source.grid.ravel()] = True
+        steps = np.flatnonzero(read)
     count = len(steps)
     taken = source.features if source.piece else made_by.features
     return Node(

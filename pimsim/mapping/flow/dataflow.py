@@ -86,7 +86,7 @@ class Edge:
         """
         if self.window is not None and self.order is not None:
             read = np.zeros(tokens, dtype=np.bool_)
-            read[self.order[self.window.covered(positions, len(self.order))].ravel()] = True
+            read[self.order[self.window.pixels(positions)].ravel()] = True
             return read
         if self.window is not None:
             return self.window.covered(positions, tokens)

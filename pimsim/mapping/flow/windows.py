@@ -25,6 +25,8 @@ class Window:
         First and last row and column, both included.
     width : int
         Columns of the tensor that it slides over.
+    steps : (int, int)
+        Rows from one that is read to the next, and columns: more than 1 where it is dilated.
     """
 
     top: Table
@@ -32,6 +34,7 @@ class Window:
     left: Table
     right: Table
     width: int
+    steps: tuple[int, int] = (1, 1)
 
     @classmethod
     def own(cls, positions: int) -> Window:
@@ -47,15 +50,40 @@ class Window:
 
     def covered(self, positions: Table, pixels: int) -> npt.NDArray[np.bool_]:
         """Return which of the pixels lie under the window at some of the positions."""
-        corners = np.zeros((pixels // self.width + 1, self.width + 1), dtype=np.int64)
+        read = np.zeros(pixels, dtype=np.bool_)
+        read[self.pixels(positions)] = True
+        return read
+
+    def pixels(self, positions: Table) -> Table:
+        """Return the pixels under the window at some of the positions, in order."""
+        if not len(positions):
+            return np.zeros(0, dtype=np.int64)
+        top, bottom = self.top[positions], self.bottom[positions]
+        left, right = self.left[positions], self.right[positions]
+        # Only the box around them is looked at. Rows that are so many steps apart stand side by side there.
+        (down, across), (y, x) = self.steps, (int(top.min()), int(left.min()))
+        behind, beyond = int(bottom.max()) + 1, int(right.max()) + 1
+        shape = (-(-(behind - y) // down) + 1, down, -(-(beyond - x) // across) + 1, across)
+        corners = np.zeros(shape, dtype=np.int32)
         for rows, columns, sign in (
-            (self.top, self.left, 1),
-            (self.top, self.right + 1, -1),
-            (self.bottom + 1, self.left, -1),
-            (self.bottom + 1, self.right + 1, 1),
+            (top, left, 1),
+            (top, right + across, -1),
+            (bottom + down, left, -1),
+            (bottom + down, right + across, 1),
         ):
-            np.add.at(corners, (rows[positions], columns[positions]), sign)
-        return (corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0).ravel()
+            at = (*np.divmod(rows - y, down), *np.divmod(columns - x, across))
+            np.add.at(corners.ravel(), np.ravel_multi_index(at, shape), sign)
+        np.cumsum(corners, axis=0, out=corners)
+        np.cumsum(corners, axis=2, out=corners)
+        box = (corners[:-1, :, :-1] > 0).reshape((shape[0] - 1) * down, -1)
+        found, columns = np.nonzero(box[: behind - y, : beyond - x])
+        pixels: Table = (found + y) * self.width + columns + x
+        return pixels
+
+    def most(self) -> int:
+        """Return the pixels that a position reads at most."""
+        rows, columns = (self.bottom - self.top) // self.steps[0], (self.right - self.left) // self.steps[1]
+        return int(((rows + 1) * (columns + 1)).max(initial=0))
 
 
 def window_of(op: Op, out: Layout, seen: Layout) -> Window:
@@ -80,12 +108,26 @@ def window_of(op: Op, out: Layout, seen: Layout) -> Window:
     for axis in reversed(range(rank)):
         rest, at = np.divmod(rest, out.shape[axis + 2])
         first = at * strides[axis] - pads[axis]
-        last = first + (kernel[axis] - 1) * dilations[axis]
-        size = seen.shape[axis + 2]
-        spans.append((np.clip(first, 0, size - 1), np.clip(last, 0, size - 1)))
+        spans.append(_span(first, kernel[axis], dilations[axis], seen.shape[axis + 2]))
     left, right = spans[0]
     image = rest
     top = bottom = image  # row by row: plane, then row in the plane
     for size, (first, last) in zip(sizes[:-1], spans[:0:-1] or [(0 * image, 0 * image)], strict=True):
         top, bottom = top * size + first, bottom * size + last
-    return Window(top, bottom, left, right, seen.width)
+    # Over three dimensions rows of several planes are one span, and how far apart they are changes in it.
+    return Window(top, bottom, left, right, seen.width, (dilations[-2] if rank == 2 else 1, dilations[-1]))
+
+
+def _span(first: Table, taps: int, step: int, size: int) -> tuple[Table, Table]:
+    """Return the first and the last place that is read along an axis, padding left out.
+
+    What reads nothing but padding waits for the place that is nearest to it.
+    """
+    last = first + (taps - 1) * step
+    within = (
+        first + -(np.minimum(first, 0) // step) * step,
+        last - -(np.minimum(size - 1 - last, 0) // step) * step,
+    )
+    none = within[0] > within[1]
+    near = np.clip(first, 0, size - 1)
+    return np.where(none, near, within[0]), np.where(none, near, within[1])

@@ -48,6 +48,7 @@ class Buffers:
         self.capacity = [package.site(tile).store.capacity_bytes for tile in range(package.tiles)]
         self.room = list(self.capacity)  # bytes
         self.reads = Reads(programs, least, wanted, deals)
+        self.modest = False  # whether ops get no more than the least until all have it
         self._striped: dict[int, bool] = {}
         self._first: tuple[object, tuple[Holding, int, int]] | None = None
         self.holdings: list[dict[int, Holding]] = [{} for _ in range(package.tiles)]  # by tile and op
@@ -116,7 +117,9 @@ class Buffers:
         if least > free:
             return False
         part = ENOUGH if at is not None and self._are_striped(number) else 1.0
-        if left:
+        if self.modest:
+            part = 0.0
+        elif left:
             part = 1.0 if wanted * (left + 1) <= free else 0.0
         # A tile of its own is as good as it gets: there the op may do with less than it wants.
         if here.bytes(part) > free and free < self.capacity[tile]:

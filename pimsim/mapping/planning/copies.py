@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pimsim.mapping.flow.dataflow import Node
@@ -97,6 +97,7 @@ def choose_copies(
     owners: Sequence[int],
     deals: Mapping[int, Deal],
     style: Style,
+    unless: Callable[[Mapping[int, int]], None],
 ) -> Copies:
     """Choose copies so that the pipeline is balanced.
 
@@ -120,8 +121,13 @@ def choose_copies(
         Ops whose inputs do not fit one tile: how they fit several.
     style : Style
         Where ops on digital units stand.
+    unless : function
+        Is told in how many sets of slots each weight stands, and raises if all that follows from that is of no use.
     """
-    return _Choice(nodes, tilings, sites, package, groups, least, rounds, deals, style).made(budget, owners)
+    choice = _Choice(nodes, tilings, sites, package, groups, least, rounds, deals, style)
+    sets = choice.sets(budget, owners)
+    unless(sets)
+    return choice.made(sets)
 
 
 def joins_stripes(node: Node) -> bool:
@@ -155,18 +161,21 @@ class _Choice:
         self.spread: list[float] = []
         self.users: Mapping[int, Sequence[int]] = {}
 
-    def made(self, budget: Mapping[str, int], owners: Sequence[int]) -> Copies:
-        """Return copies of all ops."""
-        users = users_of(owners, self.tilings)
-        self.users = users
-        self.layers = {n: self._layer(n, each) for n, each in users.items()}
+    def sets(self, budget: Mapping[str, int], owners: Sequence[int]) -> dict[int, int]:
+        """Return in how many sets of slots each weight stands, by the first op that reads it."""
+        self.users = users_of(owners, self.tilings)
+        self.layers = {n: self._layer(n, each) for n, each in self.users.items()}
         chosen = balance(list(self.layers.values()), budget, self._floor_fs())
-        copies = self.copies
-        copies.sets = dict(zip(self.layers, chosen, strict=True))
+        return dict(zip(self.layers, chosen, strict=True))
+
+    def made(self, sets: dict[int, int]) -> Copies:
+        """Return copies of all ops."""
+        copies, layers = self.copies, list(self.layers.values())
+        copies.sets = sets
         copies.of = {
-            n: min(copies.sets[owner], self.nodes[n].positions) for owner, each in users.items() for n in each
+            n: min(sets[owner], self.nodes[n].positions) for owner, each in self.users.items() for n in each
         }
-        copies.pace_fs = max(pace_fs(list(self.layers.values()), chosen), round(EASE * self._units_fs()))
+        copies.pace_fs = max(pace_fs(layers, list(sets.values())), round(EASE * self._units_fs()))
         self.spread = ports.sent_times(self.nodes, self.tilings, copies.of, self.per_tile)
         for n, node in enumerate(self.nodes):
             if n in copies.of:

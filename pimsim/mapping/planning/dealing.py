@@ -3,7 +3,8 @@
 An op that works position by position holds, at each tile, only what its positions there read. Dealt out one by one,
 as copies of layers are, neighbours lie in different tiles. Where positions look at their neighbourhood they are dealt
 out by columns instead, each tile a stripe, so that the rows that wait are spread evenly at any time; or by squares,
-where a whole map waits.
+where a whole map waits. Where a window is dilated, positions a step apart read the same pixels, and their neighbours
+others: each tile then takes every so many rows and columns.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ class Deal:
 
 
 def deal(
-    node: Node, tokens: Sequence[int], least: Sequence[int], sizes: Sequence[int], capacity: float, most: int
+    node: Node,
+    tokens: Sequence[int],
+    least: Sequence[int],
+    sizes: Sequence[int],
+    capacity: float,
+    most: int,
+    tried: int = 0,
 ) -> Deal | None:
     """Return the fewest copies of an op whose inputs fit a buffer each; None if no number up to the most does.
 
@@ -58,6 +65,8 @@ def deal(
         Bytes that a copy may take.
     most : int
         Copies.
+    tried : int
+        The most that was asked for before, in vain: what is up to that need not be looked at again.
     """
 
     def places(parts: Sequence[Table]) -> tuple[int, ...]:
@@ -67,20 +76,47 @@ def deal(
     def fits(found: tuple[int, ...]) -> bool:
         return sum(count * size for count, size in zip(found, sizes, strict=True)) <= capacity
 
+    if not fits(_least_of(node, least)):
+        return None
     held = sum(count * size for count, size in zip(least, sizes, strict=True))
-    most = min(most, node.positions)
-    count = min(most, max(2, int(held // capacity)))
-    while count >= 2:
-        for parts in _ways(node, count):
+    for count in _counts(node, max(2, int(held // capacity)), min(most, node.positions)):
+        for parts in _ways(node, count) if count > tried else ():
             # Most copies hold about as much: a few tell whether it is worth looking at all.
-            if fits(places([parts[n] for n in {0, 1, count // 2, count - 1}])):
+            if all(fits(places([parts[n]])) for n in sorted({0, 1, count // 2, count - 1})):
                 found = places(parts)
                 if fits(found):
                     return Deal(parts, found)
+    return None
+
+
+def _least_of(node: Node, least: Sequence[int]) -> tuple[int, ...]:
+    """Return the tokens of each input that a copy with one position would hold: none holds less.
+
+    Where tokens are not pixels one to one that is not counted.
+    """
+    return tuple(
+        min(few, edge.window.most()) if edge.window is not None and edge.order is None else 1
+        for edge, few in zip(node.edges, least, strict=True)
+    )
+
+
+def _counts(node: Node, fewest: int, most: int) -> Iterator[int]:
+    """Yield numbers of copies that are worth looking at, from the fewest to the most."""
+    windows = [edge.window for edge in node.edges if edge.window is not None]
+    dilated = sorted({math.prod(each) for window in windows for each in _cycles(window)})
+    count = min(most, fewest)
+    while count >= 2:
+        yield count
         if count == most:
             break
-        count = min(most, count + max(1, count // 4))
-    return None
+        after = min(most, count + max(1, count // 4))
+        count = next((each for each in dilated if count < each < after), after)
+
+
+def _cycles(window: Window) -> set[tuple[int, int]]:
+    """Return after how many rows and columns positions read the same pixels of a dilated input again."""
+    down, across = window.steps
+    return {(down, across), (1, across), (down, 1)} - {(1, 1)}
 
 
 def _ways(node: Node, count: int) -> Iterator[Parts]:
@@ -96,6 +132,7 @@ def _ways(node: Node, count: int) -> Iterator[Parts]:
                 yield parts
         if edge.window is not None:
             yield from _by_squares(edge.window, count)
+            yield from _by_steps(edge.window, count)
 
 
 def _by_squares(window: Window, count: int) -> Iterator[Parts]:
@@ -108,6 +145,16 @@ def _by_squares(window: Window, count: int) -> Iterator[Parts]:
         parts = tuple(np.flatnonzero(square == n) for n in range(count))
         if all(len(part) for part in parts):
             yield parts
+
+
+def _by_steps(window: Window, count: int) -> Iterator[Parts]:
+    """Yield every so many rows and columns of positions, as far apart as what a dilated window reads."""
+    for down, across in sorted(_cycles(window)):
+        if down * across == count:
+            turn = window.top % down * across + window.left % across
+            parts = tuple(np.flatnonzero(turn == n) for n in range(count))
+            if all(len(part) for part in parts):
+                yield parts
 
 
 def _places(edge: Edge, tokens: int, least: int, part: Table) -> int:

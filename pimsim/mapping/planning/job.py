@@ -83,6 +83,8 @@ class Job:
     input_bits: int
     part: int
     _deals: dict[int, dict[int, Deal]] = field(default_factory=dict)
+    _tried: dict[tuple[int, int], int] = field(default_factory=dict)
+    _failed: list[tuple[object, NoRoom]] = field(default_factory=list)
 
     @property
     def sites(self) -> list[str | None]:
@@ -105,7 +107,7 @@ class Job:
             return {}
         if package.chips not in self._deals:
             about = self.flows.programs[0], self.choices, self.groups, self.least[0]
-            self._deals[package.chips] = deals_of(*about, package, self.part)
+            self._deals[package.chips] = deals_of(*about, package, self.part, self._tried)
         return self._deals[package.chips]
 
     def products(self, package: Package) -> dict[int, Product]:
@@ -138,14 +140,25 @@ class Job:
         rounds: Sequence[int],
         products: Mapping[int, Product],
         style: Style,
+        modest: bool = False,
     ) -> list[Plan]:
-        """Choose copies within a budget of arrays and place everything, or raise `NoRoom`."""
+        """Choose copies within a budget of arrays and place everything, or raise `NoRoom`.
+
+        Where the copies are those that there was no room for before, nothing is placed again. If `modest`, inputs get
+        what they cannot do without, and no more until all have that.
+        """
         nodes = self.flows.programs[0]
         sites = self.sites
         if any(node.type == STORE and n not in self.deals(package) for n, node in enumerate(nodes)):
             raise NoRoom("buffer")
         owners = owners_by_round(self.owners, rounds)
-        users = users_of(owners, self.tilings)
+        about = package.chips, style, modest, list(rounds)
+
+        def unless(sets: Mapping[int, int]) -> None:
+            for asked, failure in self._failed:
+                if asked == (*about, sets):
+                    raise failure
+
         copies = choose_copies(
             nodes,
             self.tilings,
@@ -158,7 +171,26 @@ class Job:
             owners,
             self.deals(package),
             style,
+            unless,
         )
+        try:
+            return self._place(package, copies, rounds, products, owners, modest)
+        except NoRoom as no_room:
+            self._failed.append(((*about, copies.sets), no_room))
+            raise
+
+    def _place(
+        self,
+        package: Package,
+        copies: Copies,
+        rounds: Sequence[int],
+        products: Mapping[int, Product],
+        owners: Sequence[int],
+        modest: bool,
+    ) -> list[Plan]:
+        """Place all copies, or raise `NoRoom`; parameters as of `fill`."""
+        nodes, sites = self.flows.programs[0], self.sites
+        users = users_of(owners, self.tilings)
         ahead = np.array([reach(node, copies.of[n]) for n, node in enumerate(nodes)], dtype=np.int64)
         apart = [
             copies.of[n] > 1 and works_apart(node, sites[n], package.kinds) for n, node in enumerate(nodes)
@@ -169,6 +201,7 @@ class Job:
         ]
         wanted = [only_taken(*each, users, 1) for each in zip(self.flows.programs, wanted, strict=True)]
         floor = Floor(package, self.flows.programs, self.least, wanted, copies.deals)
+        floor.modest = modest
         floor.beside = bytes_beside(
             self.flows.programs, sites, package.kinds, self.weight_bits, self.flows.caches
         )

@@ -275,9 +275,10 @@ class Floor(Buffers):
             busy, idle = np.zeros(len(near)), np.ones(len(near), dtype=np.bool_)
             for unit, share in demand.items():
                 busy, idle = np.maximum(busy, loads[unit][near] + share), idle & (loads[unit][near] == 0)
-            free = near[idle | (busy <= 1.0)]
-            # Where all units are busy all the time, they set the pace: take the one with least to do.
-            for rank in free if len(free) else near[np.argsort(busy, kind="stable")]:
+            free = idle | (busy <= 1.0)
+            # Where all with room are busy all the time, they set the pace: take the one with least to do.
+            late = near[~free][np.argsort(busy[~free], kind="stable")]
+            for rank in (*near[free], *late):
                 tile = self.order[rank]
                 if self.reserve(number, op, tile, (), (n, replicas)):
                     for unit, share in demand.items():

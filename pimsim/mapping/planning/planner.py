@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -72,7 +73,10 @@ def plan_flows(
     jobs = {1: job_of(chip, trace, flows, options, 1)}
     limits = Limits.of(jobs[1], options)
     reason = ""
-    for count in limits.chips:
+    # Where there is no room for what keeps all going, there may be for what they cannot do without.
+    for modest, count in product((False, True), limits.chips):
+        if modest and reason != "buffer":
+            break
         package = Package(chip.config, count)
         for part in PARTS if len(flows.programs) == 1 else PARTS[:1]:
             job = (
@@ -81,7 +85,7 @@ def plan_flows(
                 else jobs.setdefault(part, job_of(chip, trace, flows, options, part))
             )
             try:
-                return _on(package, job, limits.needed, most, style or Style())
+                return _on(package, job, limits.needed, most, style or Style(), modest)
             except NoRoom as failure:
                 reason = str(failure)
     if reason == "buffer":
@@ -152,7 +156,9 @@ def job_of(
     return Job(chip, flows, tilings, choices, groups, owners, least, weight_bits, input_bits, part)
 
 
-def _on(package: Package, job: Job, needed: Mapping[str, int], most: float, style: Style) -> list[Plan]:
+def _on(
+    package: Package, job: Job, needed: Mapping[str, int], most: float, style: Style, modest: bool
+) -> list[Plan]:
     """Return the plans on so many chips, with as many copies as there is room for; raise `NoRoom` if there is none."""
     nodes, sites, kinds = job.flows.programs[0], job.sites, package.kinds
     products = job.products(package)
@@ -166,7 +172,8 @@ def _on(package: Package, job: Job, needed: Mapping[str, int], most: float, styl
     ):
         raise NoRoom("arrays")
     failure = NoRoom("arrays")
-    for share in (each for each in (BUDGETS if job.part == 1 else BUDGETS[::4]) if each <= most):
+    shares = BUDGETS[-1:] if modest else BUDGETS if job.part == 1 else BUDGETS[::4]
+    for share in (each for each in shares if each <= most):
         rounds: list[int] | None = [0] * len(nodes)
         budget = {
             name: needed[name] + int(max(0, slots - needed[name] - set_aside[name]) * share)
@@ -180,7 +187,7 @@ def _on(package: Package, job: Job, needed: Mapping[str, int], most: float, styl
         if rounds is None:
             continue
         try:
-            return job.fill(package, budget, rounds, products, style)
+            return job.fill(package, budget, rounds, products, style, modest)
         except NoRoom as no_room:
             failure = no_room
     raise failure

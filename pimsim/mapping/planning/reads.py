@@ -98,7 +98,7 @@ class Reads:
                     if (
                         op.side_by_side
                         and self.parts(program, number, at[1])
-                        and own_token(edge)
+                        and self._is_own(program, number, n)
                         and not op.elsewhere
                     ):
                         least, wanted = self._apart(held, program, n, taken, (least, wanted))

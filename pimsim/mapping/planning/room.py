@@ -59,8 +59,18 @@ def deals_of(
     least: Sequence[Sequence[int]],
     package: Package,
     part: int,
+    tried: dict[tuple[int, int], int],
 ) -> dict[int, Deal]:
     """Return how ops on digital units whose inputs do not fit one buffer are dealt out to several.
+
+    Parameters
+    ----------
+    nodes, choices, groups, least, package
+        The ops, where they are done, and what they must have room for.
+    part : int
+        Inputs that need more than such a part of a buffer are shared out.
+    tried : dict of (op, part) to int
+        Into how many buffers of so small a part each was dealt out in vain; changed.
 
     Raises
     ------
@@ -91,16 +101,13 @@ def deals_of(
             continue  # copies share what each of them reads alone out anyway
         tokens = [nodes[edge.source].tokens for edge in node.edges]
         seats = len(package.seats_of(site))
-        dealt = next(
-            (
-                dealt
-                for share in (2 * part, 1)
-                if (dealt := deal(node, tokens, least[n], sizes, capacity / share, seats)) is not None
-            ),
-            None,
-        )
-        if dealt is not None:
-            found[n] = dealt
+        for share in (2 * part, 1):
+            before = tried.get((n, share), 0)
+            dealt = deal(node, tokens, least[n], sizes, capacity / share, seats, before)
+            if dealt is not None:
+                found[n] = dealt
+                break
+            tried[n, share] = max(before, seats)
     return found
 
 

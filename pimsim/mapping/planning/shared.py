@@ -68,7 +68,10 @@ def users_of(owners: Sequence[int], tilings: Sequence[Tiling | None]) -> dict[in
 def only_taken(
     nodes: Sequence[Node], places: list[list[int]], users: Mapping[int, Sequence[int]], spare: int = 0
 ) -> list[list[int]]:
-    """Return places for those tokens only that users of one weight read: a step of a recurrence takes one of its input.
+    """Return places for those tokens only that are read: a step of a recurrence takes one of its input.
+
+    That is asked of users of one weight, and of ops on digital units that read no more than half: others need all, but
+    for an edge that no window reaches, or their copies share it out.
 
     Parameters
     ----------
@@ -81,21 +84,26 @@ def only_taken(
     spare : int
         Places for the next inference, where the tokens of one are fewer than the source's.
     """
-    for n in (n for each in users.values() if len(each) > 1 for n in each):
-        positions = np.arange(nodes[n].positions, dtype=np.int64)
-        for at, edge in enumerate(nodes[n].edges):
-            taken = edge.wanted(positions, nodes[edge.source].tokens)
+    alone = {n for each in users.values() if len(each) == 1 for n in each}
+    for n, node in enumerate(nodes):
+        for at, edge in enumerate(node.edges if n not in alone else ()):
+            tokens = nodes[edge.source].tokens
+            if edge.held or (not node.on_arrays and 2 * (edge.need[-1] - edge.low[0]) > tokens):
+                continue
+            taken = edge.wanted(np.arange(node.positions, dtype=np.int64), tokens)
             if not taken.all():
-                places[n][at] = max(1, most_within(taken, places[n][at])) + spare
+                places[n][at] = min(places[n][at], max(1, most_within(taken, places[n][at])) + spare)
     return places
 
 
 def most_within(taken: npt.NDArray[np.bool_], window: int) -> int:
     """Return how many of so many tokens in a row are taken at most, inference after inference."""
     whole, rest = divmod(window, len(taken))
-    seen = np.zeros(2 * len(taken) + 1, dtype=np.int64)
-    once, again = seen[1 : len(taken) + 1], seen[len(taken) + 1 :]
-    np.cumsum(taken, out=once)
-    again[:] = once + once[-1]
-    part = int((seen[rest:] - seen[: len(seen) - rest]).max()) if rest else 0
-    return whole * int(once[-1]) + part
+    once = np.flatnonzero(taken)
+    if len(once) == len(taken):
+        return window
+    part = 0
+    if rest and len(once):  # of so many from each that is taken on
+        behind = np.searchsorted(np.concatenate([once, once + len(taken)]), once + rest)
+        part = int((behind - np.arange(len(once))).max())
+    return whole * len(once) + part

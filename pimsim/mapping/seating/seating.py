@@ -3,7 +3,7 @@
 A plan says what each tile does; which of the tiles that are alike does it changes nothing but the ways of data. Pairs
 of tiles change places at random while the search cools (simulated annealing; Kirkpatrick, Gelatt and Vecchi, Science
 220, 1983). What counts is what each channel carries in a run, from the plan's rows. The outcome is lowered again and
-taken only if it is no worse by the same measure. Equal inputs give equal plans.
+taken only if it is better by the same measure. Equal inputs give equal plans.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HOT, COLD = 0.3, 1e-4  # the busiest channel at first counts 1
 WORSE = 1.1  # flits' ways in all may be so much longer
 
 
-def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
+def seated(programs: Sequence[Program], effort: Effort, *, shorter: bool = False) -> list[Program]:
     """Return programs that share their tiles with these changed for others that are alike.
 
     Parameters
@@ -43,6 +43,8 @@ def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
         Of one package; each counts as often as it runs.
     effort : str
         ``quick`` changes nothing; ``normal`` and ``thorough`` search so long, where `can_be_seated`.
+    shorter : bool
+        Whether shorter ways count, too, if the busiest channel cannot be helped: for energy.
     """
     package = programs[0].plan.package
     if not SWAPS[effort] or not can_be_seated(package.config):
@@ -50,7 +52,7 @@ def seated(programs: Sequence[Program], effort: Effort) -> list[Program]:
     net = lower_programs(programs).net
     to = _places(package, net, SWAPS[effort])
     found = [replace(each, plan=moved(each.plan, to)) for each in programs]
-    return found if _is_no_worse(lower_programs(found).net, net) else list(programs)
+    return found if _is_better(lower_programs(found).net, net, shorter) else list(programs)
 
 
 def can_be_seated(config: ChipConfig) -> bool:
@@ -112,7 +114,13 @@ def _places(package: Package, net: Netlist, swaps: int) -> list[int]:
     return to
 
 
-def _is_no_worse(new: Netlist, old: Netlist) -> bool:
-    """Whether the busiest channel carries no more, and all together little more."""
+def _is_better(new: Netlist, old: Netlist, shorter: bool) -> bool:
+    """Whether the busiest channel carries less, and all together little more; or as much, and all together less.
+
+    Where something else binds, or a channel that no places relieve, what waits for what is all that changes: as likely
+    for the worse.
+    """
     a, b = loads_of(new), loads_of(old)
-    return bool(a.max(initial=0) <= b.max(initial=0) and a.sum() <= WORSE * b.sum())
+    if shorter and a.max(initial=0) == b.max(initial=0):
+        return bool(a.sum() < b.sum())
+    return bool(a.max(initial=0) < b.max(initial=0) and a.sum() <= WORSE * b.sum())
