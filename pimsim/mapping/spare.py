@@ -48,7 +48,11 @@ def on_some(chips: int, plan_on: Callable[[int | None], Plan], expected_fs: Call
     least, count, in_vain = expected_fs(best), best.package.chips, 0
     while count < chips and in_vain < WORSE:
         count = min(chips, count + max(1, count // 4))
-        plan = plan_on(count)
+        try:
+            plan = plan_on(count)
+        except MappingError:  # no room in reach, as it happens
+            in_vain += 1
+            continue
         expected = expected_fs(plan)
         in_vain = 0 if expected < least else in_vain + 1
         if expected < least:

@@ -16,7 +16,7 @@ from pimsim.mapping.planning.plan import Plan
 from pimsim.mapping.planning.planned import PlannedOp
 from pimsim.trace.op import Op
 from pimsim.trace.schema import Trace
-from pimsim.values.arithmetic import CALIBRATED_ON, Matrix
+from pimsim.values.arithmetic import CALIBRATED_ON, Matrix, exact
 from pimsim.values.errors import READ, Effects, known_of
 from pimsim.values.forward import Forward, Product
 from pimsim.values.quantize import Codes, Scale, scale_of
@@ -29,6 +29,8 @@ Ends = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 AT_ONCE = 16
 """Samples that are computed side by side."""
+MOST_BITS = 20
+"""Of a weight or an input: sums of 4096 products are whole numbers of float64."""
 FINE = 21
 """Bits of a converter that loses nothing that matters."""
 CONVERTER = "converter"
@@ -165,7 +167,7 @@ class Answers:
         analog = kind.analog(op, tiling, weight_bits, planned.node.read_bits)
         if analog is None or op.inputs[1].role != "weight":
             return None
-        _check_levels(analog)
+        _check(analog)
         weights = matrix_of(op, self.values.constants[op.name, 1])
         if weights.ndim != 2:
             return None
@@ -293,8 +295,8 @@ class Answers:
 
     @staticmethod
     def _exact(each: OnArrays, codes: Codes) -> Reals:
-        flat = codes.reshape(-1, codes.shape[-1]).astype(np.float64)
-        return (flat @ each.codes.astype(np.float64)).reshape(*codes.shape[:2], -1)
+        flat = exact(codes.reshape(-1, codes.shape[-1]), each.codes, each.analog.pieces)
+        return flat.reshape(*codes.shape[:2], -1)
 
     def _matrix(self, each: OnArrays, setting: Setting, copy: int) -> Matrix:
         form = each.analog.form
@@ -342,9 +344,13 @@ class Answers:
         return result
 
 
-def _check_levels(analog: Analog) -> None:
-    """Refuse cells of more levels than their device has."""
+def _check(analog: Analog) -> None:
+    """Refuse widths whose products are no whole numbers here, and cells of more levels than their device has."""
     form, known = analog.form, analog.device.levels
+    for name, bits in (("weight", form.weight_bits), ("input", form.input_bits)):
+        if bits > MOST_BITS:
+            message = f"found {bits} bits, expected up to {MOST_BITS} where answers are computed"
+            raise ConfigError(message, where=f"{name}_bits", mend=f"give fewer --{name}-bits")
     needed = 1 << (form.cell_bits - (form.encoding == "differential"))
     if known is not None and needed > known:
         message = f"found cells of {form.cell_bits} bits, which take {needed} levels; {analog.device.name} has {known}"

@@ -7,8 +7,9 @@ the same and is taken (a test holds the two together).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -82,6 +83,14 @@ class _Array:
     piece: Piece
     cells: Cells
     actual: Actual
+
+
+def exact(codes: Codes, weights: Codes, pieces: Iterable[Piece]) -> Results:
+    """Return the products of integers, block by block: (vectors, rows) by (rows, outputs)."""
+    result = np.zeros((codes.shape[0], weights.shape[1]))
+    for rows, outputs in pieces:
+        result[:, outputs] += codes[:, rows].astype(np.float64) @ weights[rows, outputs].astype(np.float64)
+    return result
 
 
 class Matrix:
@@ -172,7 +181,7 @@ class Matrix:
             low, high = form.range
         return converter(form.adc_bits, slices, low, high)
 
-    @property
+    @cached_property
     def is_exact(self) -> bool:
         """Whether results are the product of integers: cells as written, and a code for each sum there can be."""
         if self.converter is None or self.effects.any:
@@ -188,7 +197,7 @@ class Matrix:
 
     # -- products ----------------------------------------------------------------------------------------------
 
-    def multiply(self, codes: Codes, sample: int = 0, *, exactly: bool = False) -> Results:
+    def multiply(self, codes: Codes, sample: int = 0) -> Results:
         """Return the products of input codes, shape (vectors, rows), in units of both codes: (vectors, outputs).
 
         Parameters
@@ -197,11 +206,9 @@ class Matrix:
             Inputs.
         sample : int
             Which of the inputs of a run this is: read noise depends on it.
-        exactly : bool
-            The product of integers, whatever devices and converters are.
         """
-        if exactly or self.is_exact:
-            return self.exact(codes)
+        if self.is_exact:
+            return exact(codes, self.codes, [array.piece for array in self.arrays])
         result = np.zeros((codes.shape[0], self.codes.shape[1]))
         for number, array in enumerate(self.arrays):
             noise = None
@@ -211,16 +218,6 @@ class Matrix:
             for part, phases in self._phases(codes[:, array.piece.rows], array):
                 self._add(result[part, outputs], array, phases, noise)
         return result * self.factor if self.factor != 1.0 else result
-
-    def exact(self, codes: Codes) -> Results:
-        """Return the products as integers give them."""
-        result = np.zeros((codes.shape[0], self.codes.shape[1]))
-        for array in self.arrays:
-            rows, outputs = array.piece
-            result[:, outputs] += codes[:, rows].astype(np.float64) @ self.codes[rows, outputs].astype(
-                np.float64
-            )
-        return result
 
     def calibrated(self, codes: Codes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the range of each slice that holds the asked share of the sums of some inputs."""

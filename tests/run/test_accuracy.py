@@ -130,6 +130,7 @@ def test_the_interval_of_a_share(shares: list[float], samples: int, ends: tuple[
         ({"after_s": []}, "after: found 0 times"),
         ({"after_s": [-1.0]}, r"after: found -1\.0, expected a time from 0"),
         ({"after_s": [float("nan")]}, "after: found nan"),
+        ({"weight_bits": 24}, "weight_bits: found 24 bits, expected up to 20"),
     ],
 )
 def test_options_that_make_no_sense(asked: dict[str, Any], message: str) -> None:

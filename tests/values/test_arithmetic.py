@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimsim.values.arithmetic import Form, Matrix, Piece
+from pimsim.values.arithmetic import Form, Matrix, Piece, exact
 from pimsim.values.coding import cells_of, phases_of
 from pimsim.values.converter import converter
 from pimsim.values.errors import Effects
@@ -96,7 +96,7 @@ def test_sums_are_converted_one_by_one(form: Form, rows: int, outputs: int, sign
     matrix = Matrix(form, codes, pieces, signed=signed)
     wanted = one_by_one(form, matrix, codes, inputs, pieces)
     assert matrix.multiply(inputs) == pytest.approx(wanted, rel=1e-5, abs=1e-3)
-    assert (matrix.multiply(inputs, exactly=True) == inputs @ codes).all()
+    assert (exact(inputs, codes, pieces) == inputs @ codes).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -236,15 +236,15 @@ def test_what_is_drawn_depends_on_what_it_is_for() -> None:
 def test_drift_shrinks_and_a_factor_makes_up_for_it() -> None:
     """All cells at 0.8 of their conductance, also those at the least: pairs differ by 0.8 of what they did."""
     inputs = drawn((3, 12), 4, True, 9)
-    exact = inputs @ drawn((12, 2), 4, True, 5)
-    assert noisy({"drift"}, seconds=0.25).multiply(inputs) == pytest.approx(0.8 * exact, abs=0.2)
+    whole = inputs @ drawn((12, 2), 4, True, 5)
+    assert noisy({"drift"}, seconds=0.25).multiply(inputs) == pytest.approx(0.8 * whole, abs=0.2)
     levels = [array.cells.levels.astype(float) for array in noisy(set()).arrays]
     span = 10.0 / 7
     left = sum(((2.0 + span * each) * 0.8 - 2.0).sum() / span for each in levels)
     matrix = noisy({"drift"}, seconds=0.25, compensated=True)
     assert matrix.factor == pytest.approx(sum(each.sum() for each in levels) / left, rel=1e-5)
     assert matrix.factor > 1.25
-    assert matrix.multiply(inputs) == pytest.approx(0.8 * matrix.factor * exact, abs=0.5)
+    assert matrix.multiply(inputs) == pytest.approx(0.8 * matrix.factor * whole, abs=0.5)
 
 
 def test_wires_take_from_what_is_far() -> None:

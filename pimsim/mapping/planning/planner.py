@@ -72,22 +72,26 @@ def plan_flows(
     options = options or PlanOptions()
     jobs = {1: job_of(chip, trace, flows, options, 1)}
     limits = Limits.of(jobs[1], options)
-    reason = ""
-    # Where there is no room for what keeps all going, there may be for what they cannot do without.
-    for modest, count in product((False, True), limits.chips):
-        if modest and reason != "buffer":
-            break
-        package = Package(chip.config, count)
-        for part in PARTS if len(flows.programs) == 1 else PARTS[:1]:
-            job = (
-                jobs[part]
-                if part in jobs
-                else jobs.setdefault(part, job_of(chip, trace, flows, options, part))
-            )
+    reason, parts = "", PARTS if len(flows.programs) == 1 else PARTS[:1]
+
+    def tried(*, modest: bool) -> list[Plan] | None:
+        nonlocal reason
+        for count, part in product(limits.chips, parts):
+            if part not in jobs:
+                jobs[part] = job_of(chip, trace, flows, options, part)
             try:
-                return _on(package, job, limits.needed, most, style or Style(), modest)
+                return _on(
+                    Package(chip.config, count), jobs[part], limits.needed, most, style or Style(), modest
+                )
             except NoRoom as failure:
                 reason = str(failure)
+        return None
+
+    # Where there is no room for what keeps all going, there may be for what they cannot do without.
+    found = tried(modest=False) or tried(modest=True)
+    if found is not None:
+        return found
+    count = limits.chips[-1]
     if reason == "buffer":
         job_of(chip, trace, flows, options, 1, alone=False)  # says it if a buffer cannot hold an op's inputs
     names = chip.config.working

@@ -1,0 +1,1 @@
+"""Contract of the converters: nothing but what Python calls."""
