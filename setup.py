@@ -35,21 +35,25 @@ modules = [
     ),
 ]
 
-setup(
-    ext_modules=cythonize(
-        [
-            Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=[level])
-            for name in modules
-        ],
-        compiler_directives={
-            "language_level": "3",
-            "boundscheck": checked,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "embedsignature": True,
-        },
-        build_dir="build/checked" if checked else "build/plain",  # C files of the two do not mix
-    ),
-    options={"build_ext": {"parallel": os.cpu_count() or 1}},
-)
+cores = os.cpu_count() or 1
+
+if __name__ == "__main__":  # processes that translate sources may import this
+    setup(
+        ext_modules=cythonize(
+            [
+                Extension(f"pimsim_core.{name}", [f"pimsim_core/{name}.pyx"], extra_compile_args=[level])
+                for name in modules
+            ],
+            compiler_directives={
+                "language_level": "3",
+                "boundscheck": checked,
+                "wraparound": False,
+                "cdivision": True,
+                "initializedcheck": False,
+                "embedsignature": True,
+            },
+            build_dir="build/checked" if checked else "build/plain",  # C files of the two do not mix
+            nthreads=cores,
+        ),
+        options={"build_ext": {"parallel": cores}},
+    )
