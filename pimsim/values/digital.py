@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,14 @@ class Digital:
     Raises
     ------
     TraceError
-        If it cannot be computed.
+        If it cannot be computed, or onnxruntime is missing.
     """
 
     def __init__(self, op: Op) -> None:
         self.op = op
+        if find_spec("onnx") is None or find_spec("onnxruntime") is None:
+            message = "computing what is not on arrays needs the packages 'onnx' and 'onnxruntime'"
+            raise TraceError(message, mend="pip install 'pimsim[values]'")
         if op.type in NOT_COMPUTED:
             raise _cannot(op, "a trace does not say all of it")
         self._sessions: dict[int, Any] = {}

@@ -1,6 +1,7 @@
 """Do time, energy and differences close on every shipped chip and trace, to the femtosecond and the attojoule?
 
-An inference of each trace on each chip, flit by flit, of two traces on those that are another but for one thing; then each chip against each other on the same trace.
+An inference of each trace on each chip, flit by flit, of two traces on those that are another but for one thing; then
+each chip against each other on the same trace.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from pimsim import Trace
 from pimsim.errors import TraceError
 from pimsim.presets import folder
 from pimsim.trace.onnx.export import export
+from pimsim.values import digital
 from pimsim.values.forward import Forward
 from pimsim.values.rows import matrix_of
 from pimsim.values.sidecar import Sidecar
@@ -160,6 +161,15 @@ def test_a_block_of_a_transformer_is_that_of_onnxruntime(tmp_path: Any) -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     wanted = [session.run(None, {"x": values.inputs["x"][n : n + 1]})[0] for n in range(3)]
     assert close(found.reshape(3, 6, 8), np.stack(wanted))
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digital, "find_spec", lambda name: None)
+    trace = Trace.load("digits_cnn")
+    with pytest.raises(
+        TraceError, match=r"needs the packages 'onnx' and 'onnxruntime'; pip install 'pimsim\[values\]'"
+    ):
+        Forward(trace, random_values(trace, 1), frozenset())
 
 
 def test_what_cannot_be_computed_is_told() -> None:
