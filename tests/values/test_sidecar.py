@@ -89,6 +89,11 @@ def test_what_does_not_fit(tmp_path: Path, change: Callable[[Any], None], messag
 
 
 def test_what_is_no_such_file(tmp_path: Path) -> None:
+    (tmp_path / "v.npz").write_bytes(b"x")
+    with pytest.raises(
+        TraceError, match="Python objects, which are never loaded, or is no zip file; write it"
+    ):
+        Sidecar.load(Trace.load("digits_cnn"), tmp_path / "v.npz")
     (tmp_path / "v.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(TraceError, match=r"not an \.npz file of plain arrays"):
         Sidecar.load(Trace.load("digits_cnn"), tmp_path / "v.npz")

@@ -130,6 +130,8 @@ def read_arrays(path: Path) -> dict[str, Array]:
         raise TraceError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "allow_pickle" in reason:  # numpy's advice is to load it unsafely
+            reason = "it holds Python objects, which are never loaded, or is no zip file"
         message = f"not an .npz file of plain arrays, or a truncated one: {reason}"
         raise TraceError(message, where=str(path), mend="write it with numpy.savez") from None
 
